@@ -12,8 +12,6 @@ from dev.processes import Child, ProcessError, free_port, port_open
 
 SERVER = "import http.server,sys; http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), None).serve_forever()"
 STUBBORN = "import signal,time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
-    "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
-)
 
 
 def child(tmp_path: Path, code: str, *arguments: str) -> Child:
