@@ -1,0 +1,187 @@
+"""The database's side of the chain copy: what was, or will be, recorded, and with which keys it was sealed."""
+
+from datetime import datetime
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from stations.models import ChargingSession, IdToken, Site
+
+
+class DataKey(models.Model):
+    """An AES-256 key that seals the copies of one IdToken's sessions (or of a site's, for sessions without a token).
+
+    Destroying it (wrapped = NULL) makes those copies unreadable for ever.
+    """
+
+    key_id = models.BinaryField(max_length=16, unique=True)  # random, named inside the sealed copy
+    id_token = models.ForeignKey(IdToken, null=True, on_delete=models.SET_NULL, related_name="data_keys")
+    site = models.ForeignKey(Site, null=True, on_delete=models.PROTECT, related_name="data_keys")
+    wrapped = models.BinaryField(null=True)  # nonce || AES-256-GCM(master key, data key)
+    master_key_id = models.CharField(max_length=16, blank=True, default="")
+    created_at = models.DateTimeField(default=timezone.now)
+    destroyed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            # One living key a token and one a site, whichever worker came first.
+            models.UniqueConstraint(
+                fields=["id_token"], condition=Q(destroyed_at__isnull=True), name="data_key_one_living_per_token"
+            ),
+            models.UniqueConstraint(
+                fields=["site"], condition=Q(destroyed_at__isnull=True), name="data_key_one_living_per_site"
+            ),
+            # Destroyed means gone: no row says "destroyed" and still holds the key.
+            models.CheckConstraint(
+                condition=Q(destroyed_at__isnull=True, wrapped__isnull=False)
+                | Q(destroyed_at__isnull=False, wrapped__isnull=True),
+                name="data_key_destroyed_has_no_key",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"data key {bytes(self.key_id).hex()}"
+
+
+class ChainTransaction(models.Model):
+    """One transaction with up to 200 records. All that is sent is committed here first."""
+
+    class Status(models.TextChoices):
+        BATCHED = "BATCHED"  # members chosen, nothing signed yet
+        SIGNED = "SIGNED"  # bytes, signature, id and expiration are committed: the same bytes from now on
+        SENT = "SENT"  # a node took it, or may have taken it
+        IN_BLOCK = "IN_BLOCK"
+        IRREVERSIBLE = "IRREVERSIBLE"  # block id and rows read again at or below LIB
+        DEFERRED = "DEFERRED"  # the account lacks RAM, NET or CPU: waits for a person, looked at again slowly
+        EXPIRED = "EXPIRED"  # never got in; its entries were released
+        CONFLICT = "CONFLICT"  # refused for a reason that repeating cannot mend
+
+    UNFINISHED = (Status.BATCHED, Status.SIGNED, Status.SENT, Status.IN_BLOCK, Status.DEFERRED)
+
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.BATCHED)
+    created_at = models.DateTimeField(default=timezone.now)
+    # A worker at work on this row; after this moment another may take over.
+    claimed_until = models.DateTimeField(null=True)
+    retry_at = models.DateTimeField(default=timezone.now)  # not to be sent again before
+    attempts = models.PositiveIntegerField(default=0)  # failed sends in a row
+    # From SIGNED on
+    packed = models.BinaryField(null=True)
+    signature = models.CharField(max_length=120, blank=True, default="")
+    public_key = models.CharField(max_length=80, blank=True, default="")
+    transaction_id = models.CharField(max_length=64, null=True, unique=True)  # noqa: DJ001  NULL keeps it unique
+    expires_at = models.DateTimeField(null=True)
+    ref_block_num = models.BigIntegerField(null=True)  # whole number, not its 16 bits: searches start here
+    signed_at = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)
+    # From IN_BLOCK on
+    block_num = models.BigIntegerField(null=True)
+    block_id = models.CharField(max_length=64, blank=True, default="")
+    irreversible_at = models.DateTimeField(null=True)
+    error_code = models.CharField(max_length=40, blank=True, default="")
+    error_message = models.TextField(blank=True, default="")
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            # Nothing may have been sent that is not committed here.
+            models.CheckConstraint(
+                condition=Q(status__in=["BATCHED", "EXPIRED", "CONFLICT"])
+                | Q(packed__isnull=False, transaction_id__isnull=False, expires_at__isnull=False),
+                name="chain_transaction_sent_is_stored",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=["IN_BLOCK", "IRREVERSIBLE"]) | Q(block_num__isnull=False),
+                name="chain_transaction_in_block_has_block",
+            ),
+        ]
+        indexes = [
+            # The sweep: the few rows that are not finished.
+            models.Index(
+                fields=["status", "retry_at"],
+                condition=Q(status__in=["BATCHED", "SIGNED", "SENT", "IN_BLOCK", "DEFERRED"]),
+                name="chain_transaction_open",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"transaction {self.transaction_id or self.pk} ({self.status})"
+
+
+class LedgerEntryQuerySet(models.QuerySet["LedgerEntry"]):
+    def ready(self) -> "LedgerEntryQuerySet":
+        """Entries that no transaction has taken yet."""
+        return self.filter(transaction__isnull=True, conflict="")
+
+
+class LedgerEntry(models.Model):
+    """The record of one closed session. `id` is the ledger id on the chain and says nothing of the session."""
+
+    id = models.BigAutoField(primary_key=True)
+    session = models.OneToOneField(
+        ChargingSession, null=True, on_delete=models.PROTECT, related_name="ledger_entry"
+    )  # NULL only once erased
+    salt = models.BinaryField(max_length=32, null=True)
+    canonical = models.BinaryField(null=True)  # as it was when closed: tells which field differs later
+    digest = models.BinaryField(max_length=32, unique=True)
+    data_key = models.ForeignKey(DataKey, on_delete=models.PROTECT, related_name="entries")
+    transaction = models.ForeignKey(ChainTransaction, null=True, on_delete=models.PROTECT, related_name="entries")
+    conflict = models.CharField(max_length=255, blank=True, default="")  # why this entry cannot be recorded
+    mismatch = models.CharField(max_length=255, blank=True, default="")  # what the last check found to differ
+    checked_at = models.DateTimeField(null=True)
+    opened_at = models.DateTimeField(default=timezone.now)
+    erased_at = models.DateTimeField(null=True)
+
+    objects = LedgerEntryQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name_plural = "ledger entries"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(erased_at__isnull=False)
+                | Q(session__isnull=False, salt__isnull=False, canonical__isnull=False),
+                name="ledger_entry_complete_unless_erased",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(transaction__isnull=True, conflict=""), name="ledger_entry_ready")
+        ]
+
+    def __str__(self) -> str:
+        return f"ledger entry {self.pk}"
+
+    @property
+    def state(self) -> str:
+        """READY, or the status of the transaction that carries it; CONFLICT where it cannot be recorded."""
+        if self.conflict:
+            return ChainTransaction.Status.CONFLICT.value
+        return self.transaction.status if self.transaction else "READY"
+
+    @property
+    def recorded_at(self) -> datetime | None:
+        return self.transaction.irreversible_at if self.transaction else None
+
+
+class Alert(models.Model):
+    """Something that needs a person. One open row a code and subject, counted, not repeated."""
+
+    code = models.CharField(max_length=40)
+    subject = models.CharField(max_length=100, blank=True, default="")
+    message = models.TextField()
+    what_to_do = models.TextField(blank=True, default="")
+    opened_at = models.DateTimeField(default=timezone.now)
+    last_seen_at = models.DateTimeField(default=timezone.now)
+    count = models.PositiveIntegerField(default=1)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-last_seen_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["code", "subject"], condition=Q(closed_at__isnull=True), name="alert_one_open"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.subject}".strip()

@@ -1,0 +1,5 @@
+from stations.models import ChargingSession
+
+
+def entries_open(*, sessions: list[ChargingSession]) -> None:
+    pass

@@ -1,0 +1,238 @@
+"""Sites, stations and the charging sessions that they report (names of OCPP 1.6/2.0.1 and OCPI 2.2.1).
+
+Energy is integer Wh, money integer minor units with an ISO 4217 currency, time UTC.
+"""
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from accounts.models import time_zone_validate
+
+
+class Site(models.Model):
+    """An OCPI Location. `code` is its OCPI id and never changes: recorded sessions name it."""
+
+    code = models.CharField(max_length=36, unique=True)
+    name = models.CharField(max_length=255)
+    address = models.CharField(max_length=255, blank=True, default="")
+    city = models.CharField(max_length=100, blank=True, default="")
+    country = models.CharField(max_length=3, blank=True, default="", help_text="ISO 3166-1 alpha-3")
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[time_zone_validate])
+    currency = models.CharField(max_length=3, default="EUR", help_text="ISO 4217")
+
+    class Meta:
+        ordering = ["name", "id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Station(models.Model):
+    """A charging station. `identity` is its OCPP ChargeBoxId."""
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="stations")
+    identity = models.CharField(max_length=48, unique=True)
+    vendor = models.CharField(max_length=50, blank=True, default="")
+    model = models.CharField(max_length=50, blank=True, default="")
+    serial_number = models.CharField(max_length=50, blank=True, default="")
+    firmware_version = models.CharField(max_length=50, blank=True, default="")
+    credential_hash = models.CharField(max_length=255, blank=True, default="", editable=False)
+    last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["identity"]
+
+    def __str__(self) -> str:
+        return self.identity
+
+
+class Connector(models.Model):
+    """One outlet of a station (OCPP 2.0.1 EVSE and connector numbers; OCPP 1.6 connectors are EVSEs with connector 1)."""
+
+    class Status(models.TextChoices):
+        AVAILABLE = "AVAILABLE"
+        OCCUPIED = "OCCUPIED"
+        UNAVAILABLE = "UNAVAILABLE"
+        FAULTED = "FAULTED"
+        UNKNOWN = "UNKNOWN"
+
+    station = models.ForeignKey(Station, on_delete=models.PROTECT, related_name="connectors")
+    evse_id = models.PositiveIntegerField(default=1)
+    connector_id = models.PositiveIntegerField(default=1)
+    standard = models.CharField(max_length=32, blank=True, default="", help_text="OCPI ConnectorType")
+    power_type = models.CharField(max_length=16, blank=True, default="", help_text="OCPI PowerType")
+    max_power_w = models.PositiveIntegerField(null=True, blank=True)
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.UNKNOWN)
+
+    class Meta:
+        ordering = ["station", "evse_id", "connector_id"]
+        constraints = [
+            models.UniqueConstraint(fields=["station", "evse_id", "connector_id"], name="connector_unique_on_station")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.station.identity}/{self.evse_id}/{self.connector_id}"
+
+
+class IdToken(models.Model):
+    """What a driver shows to start a charge: an RFID card, an app user, a contract (OCPP 2.0.1 IdTokenType)."""
+
+    class Type(models.TextChoices):
+        ISO14443 = "ISO14443"
+        ISO15693 = "ISO15693"
+        E_MAID = "eMAID"
+        CENTRAL = "Central"
+        KEY_CODE = "KeyCode"
+        LOCAL = "Local"
+        MAC_ADDRESS = "MacAddress"
+
+    uid = models.CharField(max_length=36)
+    type = models.CharField(max_length=16, choices=Type.choices, default=Type.ISO14443)
+    contract_id = models.CharField(max_length=36, blank=True, default="", help_text="eMAID")
+    customer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="id_tokens"
+    )
+
+    class Meta:
+        ordering = ["uid"]
+        constraints = [models.UniqueConstraint(fields=["uid", "type"], name="id_token_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.uid}"
+
+
+class SessionClosedError(Exception):
+    """A closed session was about to be changed; corrections are new sessions that credit the old one."""
+
+
+class ChargingSessionQuerySet(models.QuerySet["ChargingSession"]):
+    def visible_to(self, user: Any) -> "ChargingSessionQuerySet":
+        """What this person may see: his own sessions, staff with the permission all."""
+        if user.has_perm("stations.view_chargingsession"):
+            return self
+        return self.filter(customer_id=user.pk) if user.is_authenticated else self.none()
+
+    def closed(self) -> "ChargingSessionQuerySet":
+        return self.exclude(status=ChargingSession.Status.ACTIVE)
+
+
+class ChargingSession(models.Model):
+    """One charge. Once COMPLETED or INVALID it never changes; its customer link alone may."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "ACTIVE"
+        COMPLETED = "COMPLETED"
+        INVALID = "INVALID"
+
+    class Source(models.TextChoices):
+        STATION = "STATION"
+        IMPORT = "IMPORT"
+        OCPP = "OCPP"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    station = models.ForeignKey(Station, on_delete=models.PROTECT, related_name="sessions")
+    connector = models.ForeignKey(Connector, on_delete=models.PROTECT, related_name="sessions")
+    transaction_id = models.CharField(max_length=36, help_text="the station's own number for this charge")
+    id_token = models.ForeignKey(
+        IdToken, null=True, blank=True, on_delete=models.SET_NULL, related_name="sessions"
+    )
+    customer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="charging_sessions"
+    )
+    # OCPI CdrLocation: the place as it was, because sites are renamed and a closed session never changes.
+    location = models.JSONField(default=dict, help_text="id, name, country, time_zone of the site at the start")
+    status = models.CharField(max_length=9, choices=Status.choices, default=Status.ACTIVE)
+    started_at = models.DateTimeField()
+    stopped_at = models.DateTimeField(null=True, blank=True)
+    meter_start_wh = models.BigIntegerField(null=True, blank=True)
+    meter_stop_wh = models.BigIntegerField(null=True, blank=True)
+    energy_wh = models.BigIntegerField(null=True, blank=True)
+    cost_minor = models.BigIntegerField(null=True, blank=True, help_text="in minor units of the currency")
+    currency = models.CharField(max_length=3, blank=True, default="")
+    stop_reason = models.CharField(max_length=20, blank=True, default="")
+    source = models.CharField(max_length=8, choices=Source.choices)
+    # Why the figures need a look, e.g. ["zero_energy"]; see stations/plausibility.py.
+    flags = models.JSONField(default=list, blank=True)
+    credit = models.BooleanField(default=False)
+    credit_reference = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="credited_by"
+    )
+
+    objects = ChargingSessionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-started_at", "-id"]
+        constraints = [
+            # A station repeats its messages: the second start of a transaction is the same session.
+            models.UniqueConstraint(fields=["station", "transaction_id"], name="session_unique_on_station"),
+            models.CheckConstraint(
+                condition=Q(status="ACTIVE") | Q(stopped_at__isnull=False), name="session_closed_has_stop"
+            ),
+            models.CheckConstraint(
+                condition=Q(stopped_at__isnull=True) | Q(stopped_at__gte=F("started_at")),
+                name="session_stops_after_start",
+            ),
+            # COMPLETED is what gets billed: never without energy; only a credit is negative.
+            models.CheckConstraint(
+                condition=~Q(status="COMPLETED") | Q(credit=True) | Q(energy_wh__gte=0),
+                name="session_completed_has_energy",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="COMPLETED") | Q(energy_wh__isnull=False), name="session_completed_energy_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(credit=False) | Q(credit_reference__isnull=False), name="session_credit_has_reference"
+            ),
+            models.CheckConstraint(
+                condition=Q(cost_minor__isnull=True) | ~Q(currency=""), name="session_cost_has_currency"
+            ),
+        ]
+        indexes = [
+            # The history page: one customer's sessions, newest first.
+            models.Index(fields=["customer", "-started_at", "-id"], name="session_history"),
+            models.Index(fields=["-started_at", "-id"], name="session_newest"),
+            # Open sessions of a station, a small part of the table.
+            models.Index(fields=["station"], condition=Q(status="ACTIVE"), name="session_active"),
+        ]
+
+    def __str__(self) -> str:
+        return f"session {self.transaction_id} at {self.station_id}"
+
+    @property
+    def is_closed(self) -> bool:
+        return self.status != self.Status.ACTIVE
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse to change a closed session, except for the link to its customer and token."""
+        if not self._state.adding and set(kwargs.get("update_fields") or ["*"]) - {"customer", "id_token"}:
+            stored = ChargingSession.objects.filter(pk=self.pk).values_list("status", flat=True).first()
+            if stored not in {None, self.Status.ACTIVE}:
+                raise SessionClosedError(f"session {self.pk} is {stored}; correct it by a session that credits it")
+        super().save(*args, **kwargs)
+
+
+class MeterValue(models.Model):
+    """One sampled value (OCPP 2.0.1 SampledValueType). `value` is exact; `unit` says of what."""
+
+    session = models.ForeignKey(ChargingSession, on_delete=models.CASCADE, related_name="meter_values")
+    sampled_at = models.DateTimeField()
+    measurand = models.CharField(max_length=40, default="Energy.Active.Import.Register")
+    value = models.DecimalField(max_digits=18, decimal_places=4)
+    unit = models.CharField(max_length=20, default="Wh")
+    phase = models.CharField(max_length=6, blank=True, default="")
+    context = models.CharField(max_length=20, default="Sample.Periodic")
+
+    class Meta:
+        ordering = ["sampled_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["session", "sampled_at", "measurand", "phase", "context"], name="meter_value_unique"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.measurand} {self.value} {self.unit} at {self.sampled_at.isoformat()}"
