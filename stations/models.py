@@ -157,6 +157,8 @@ class ChargingSession(models.Model):
     source = models.CharField(max_length=8, choices=Source.choices)
     # Why the figures need a look, e.g. ["zero_energy"]; see stations/plausibility.py.
     flags = models.JSONField(default=list, blank=True)
+    # SHA-256 of the meter values as they were when the session closed (stations/meter.py); part of the record.
+    meter_values_sha256 = models.CharField(max_length=64, blank=True, default="")
     credit = models.BooleanField(default=False)
     credit_reference = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="credited_by"
