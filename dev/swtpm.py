@@ -1,0 +1,139 @@
+"""A software TPM 2.0 (swtpm) on a Unix socket, its state encrypted on disk.
+
+`python -m dev.swtpm run --state DIR --socket PATH` runs it in the foreground; `Swtpm` runs it as a child process.
+"""
+
+import argparse
+import os
+import secrets
+import shutil
+import socket as sockets
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from dev.processes import Child, ProcessError
+
+KEY_FILE = "state.key"
+CIPHER = "aes-256-cbc"
+SUN_PATH_MAX = 107  # unix(7): 108 bytes with the closing zero
+READY_TIMEOUT_S = 10.0
+
+
+def manufacture(state: Path) -> None:
+    """Make the state directory of a new TPM together with the key that encrypts it; nothing happens when it exists.
+
+    It is made beside its place and moved there whole, so that one interrupted half-way is never taken for a TPM.
+    """
+    if (state / KEY_FILE).exists():
+        return
+    state.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=f".{state.name}-", dir=state.parent))  # mkdtemp makes it 0700
+    try:
+        key = building / KEY_FILE
+        key.touch(mode=0o600)
+        key.write_text(secrets.token_hex(32))
+        _setup(building, key)
+        building.rename(state)
+    except OSError as error:
+        raise ProcessError(f"swtpm: cannot make its state in {state}: {error}") from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _setup(state: Path, key: Path) -> None:
+    argv = ["swtpm_setup", "--tpm2", "--tpmstate", str(state), "--keyfile", str(key), "--cipher", CIPHER]
+    done = subprocess.run([*argv, "--pcr-banks", "sha256"], capture_output=True, text=True, timeout=60)
+    if done.returncode != 0:
+        raise ProcessError(f"swtpm_setup: status {done.returncode}\n{done.stdout}{done.stderr}")
+
+
+def command(state: Path, socket: Path) -> list[str]:
+    """Return the command line that serves the TPM in `state` on `socket`, with its control channel at `socket`.ctrl."""
+    control = control_path(socket)
+    if len(os.fsencode(control)) > SUN_PATH_MAX:
+        raise ProcessError(
+            f"swtpm: expected a socket path of at most {SUN_PATH_MAX - len('.ctrl')} bytes, "
+            f"got {len(os.fsencode(socket))}: {socket}"
+        )
+    return [
+        *("swtpm", "socket", "--tpm2"),
+        *("--tpmstate", f"dir={state},mode=0600"),
+        *("--key", f"file={state / KEY_FILE},mode={CIPHER}"),
+        *("--server", f"type=unixio,path={socket},mode=0600"),
+        *("--ctrl", f"type=unixio,path={control},mode=0600"),
+        # no --terminate: it goes on when a client leaves; startup-clear: it answers without an INIT first
+        *("--flags", "startup-clear"),
+    ]
+
+
+def control_path(socket: Path) -> Path:
+    """Return where libtss2's swtpm TCTI expects the control channel of the TPM at `socket`."""
+    return socket.with_name(socket.name + ".ctrl")
+
+
+def tcti(socket: Path) -> str:
+    """Return the TCTI string by which libtss2 reaches the TPM at `socket`."""
+    return f"swtpm:path={socket}"
+
+
+class Swtpm:
+    """swtpm as a child process; its log is `socket`.log. Keys and NV of `state_dir` survive stop() and kill()."""
+
+    def __init__(self, state_dir: Path, socket: Path) -> None:
+        self.state_dir = state_dir
+        self.socket = socket
+        log = socket.with_name(socket.name + ".log")
+        self.child = Child("swtpm", command(state_dir, socket), log=log)
+
+    @property
+    def tcti(self) -> str:
+        return tcti(self.socket)
+
+    @property
+    def pid(self) -> int:
+        return self.child.pid
+
+    @property
+    def alive(self) -> bool:
+        return self.child.alive
+
+    def start(self) -> None:
+        """Start it, and return when it accepts connections; the first start manufactures the TPM (about 0.6 s)."""
+        manufacture(self.state_dir)
+        self.socket.parent.mkdir(parents=True, exist_ok=True)
+        self.child.start()
+        self.child.wait_ready(lambda: accepts(control_path(self.socket)), timeout_s=READY_TIMEOUT_S)
+
+    def stop(self) -> None:
+        self.child.stop()
+
+    def kill(self) -> None:
+        self.child.kill()
+
+
+def accepts(path: Path) -> bool:
+    """Tell whether somebody accepts connections on this Unix socket."""
+    with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m dev.swtpm", description=__doc__)
+    run = parser.add_subparsers(required=True).add_parser("run", help="serve in the foreground until SIGTERM")
+    run.add_argument("--state", type=Path, required=True, help="directory of the TPM's state; made when it is missing")
+    run.add_argument("--socket", type=Path, required=True, help="Unix socket to serve; control socket at SOCKET.ctrl")
+    options = parser.parse_args(arguments)
+    try:
+        argv = command(options.state, options.socket)
+        manufacture(options.state)
+        options.socket.parent.mkdir(parents=True, exist_ok=True)
+        os.execvp(argv[0], argv)  # noqa: S606 - fixed arguments, and no shell is wanted between the Procfile and swtpm
+    except (ProcessError, OSError) as error:
+        print(f"dev.swtpm: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
