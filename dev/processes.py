@@ -91,13 +91,17 @@ class Child:
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def returncode(self) -> int | None:
+        """The exit status of the process started last, negative for a signal; None while it runs or before it started."""
+        return None if self._process is None else self._process.poll()
+
     def wait_ready(self, check: Callable[[], bool], *, timeout_s: float) -> None:
         """Wait until `check()` is true; raises ProcessError with the log's end when the child ends or time runs out."""
         deadline = time.monotonic() + timeout_s
         while not check():
             if not self.alive:
-                code = None if self._process is None else self._process.returncode
-                raise ProcessError(f"{self.name}: ended with status {code} before it was ready\n{self.log_tail()}")
+                raise ProcessError(f"{self.name}: ended with status {self.returncode} before it was ready\n{self.log_tail()}")
             if time.monotonic() > deadline:
                 raise ProcessError(f"{self.name}: not ready after {timeout_s:g} s\n{self.log_tail()}")
             time.sleep(POLL_S)
