@@ -1,0 +1,102 @@
+"""PURE: can these figures be true? An implausible charge is never billed; a remarkable one is flagged.
+
+Why: a peer billed 910 kWh for a charge of 0.083 kWh, because a station that had been offline reported 0 as the
+meter's value at the start.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+# Why a session is INVALID
+METER_BACKWARDS = "meter_backwards"
+POWER_EXCEEDED = "power_exceeded"
+ZERO_START_REPORTED_LATE = "zero_start_reported_late"
+# What is remarkable about one that is COMPLETED
+START_REPORTED_LATE = "start_reported_late"
+ZERO_ENERGY = "zero_energy"
+LONG_SESSION = "long_session"
+AMBIGUOUS_TIME = "ambiguous_time"
+
+# A start that arrives later than this was queued in the station: its meter value may be a stand-in.
+LATE_AFTER = timedelta(minutes=5)
+LONG_AFTER = timedelta(hours=24)
+# Where the connector's power is not known: the strongest CCS connectors in public use give 400 kW. A megawatt
+# connector for lorries must say its max_power_w.
+DEFAULT_MAX_POWER_W = 400_000
+# Connectors are rated at nominal voltage, and EN 50160 lets mains voltage exceed that by 10 %.
+POWER_TOLERANCE_PERCENT = 10
+# Stations report whole minutes or seconds, and a start may be stamped after the first energy has flowed.
+CLOCK_TOLERANCE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class Charge:
+    """What was reported of a charge that has ended. Energy in Wh; meter values are register readings in Wh."""
+
+    started_at: datetime
+    stopped_at: datetime
+    energy_wh: int
+    meter_start_wh: int | None = None
+    meter_stop_wh: int | None = None
+    samples_wh: Sequence[int] = ()
+    start_reported_late: bool = False
+    max_power_w: int | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`invalid`: why it must not be billed (empty: it may be). `remarks`: why a person may want to look."""
+
+    invalid: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def billable(self) -> bool:
+        return not self.invalid
+
+    @property
+    def flags(self) -> list[str]:
+        return [*self.invalid, *self.remarks]
+
+
+def judge(charge: Charge) -> Verdict:
+    """Judge a charge that has ended; `stopped_at` is not before `started_at`."""
+    return Verdict(invalid=tuple(_invalid(charge)), remarks=tuple(_remarks(charge)))
+
+
+def _invalid(charge: Charge) -> list[str]:
+    reasons = []
+    if meter_backwards(charge):
+        reasons.append(METER_BACKWARDS)
+    if charge.energy_wh > energy_limit_wh(charge):
+        reasons.append(POWER_EXCEEDED)
+    if charge.start_reported_late and charge.meter_start_wh == 0 and charge.energy_wh > 0:
+        reasons.append(ZERO_START_REPORTED_LATE)
+    return reasons
+
+
+def _remarks(charge: Charge) -> list[str]:
+    remarks = []
+    if charge.start_reported_late:
+        remarks.append(START_REPORTED_LATE)
+    if charge.energy_wh == 0:
+        remarks.append(ZERO_ENERGY)
+    if charge.stopped_at - charge.started_at > LONG_AFTER:
+        remarks.append(LONG_SESSION)
+    return remarks
+
+
+def meter_backwards(charge: Charge) -> bool:
+    """Whether some reading lies below the first or above the last; asks nothing of the samples' own clock."""
+    start, stop = charge.meter_start_wh, charge.meter_stop_wh
+    below = start is not None and any(sample < start for sample in charge.samples_wh)
+    above = stop is not None and any(sample > stop for sample in charge.samples_wh)
+    return charge.energy_wh < 0 or below or above
+
+
+def energy_limit_wh(charge: Charge) -> int:
+    """The most that the connector can have given in that time, tolerances included, in Wh."""
+    power_w = DEFAULT_MAX_POWER_W if charge.max_power_w is None else charge.max_power_w
+    milliseconds = (charge.stopped_at - charge.started_at + CLOCK_TOLERANCE) // timedelta(milliseconds=1)
+    return power_w * milliseconds * (100 + POWER_TOLERANCE_PERCENT) // (3_600_000 * 100)
