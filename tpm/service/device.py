@@ -1,0 +1,258 @@
+"""The TPM itself: the only module that imports tpm2_pytss, and the only owner of the connection to the chip.
+
+Whatever goes wrong (cut connection, restarted or reset TPM, slots filled by a dead client): close,
+open anew, flush what is left in the chip, and try the operation once more. The caller hears of a second failure.
+"""
+
+import logging
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from tpm2_pytss import (
+    ESAPI,
+    ESYS_TR,
+    TPM2_ALG,
+    TPM2_CAP,
+    TPM2_RC,
+    TPM2_RH,
+    TPM2_ST,
+    TPM2_SU,
+    TPM2B_AUTH,
+    TPM2B_DIGEST,
+    TPM2B_PRIVATE,
+    TPM2B_PUBLIC,
+    TPM2B_SENSITIVE_CREATE,
+    TPMA_OBJECT,
+    TPMS_SENSITIVE_CREATE,
+    TPMT_SIG_SCHEME,
+    TPMT_SIGNATURE,
+    TPMT_TK_HASHCHECK,
+    TSS2_Exception,
+)
+
+from tpm.service.encoding import Point, Signature
+from tpm.service.errors import (
+    KeyUnusableError,
+    ServiceError,
+    TpmFailureError,
+    TpmLockoutError,
+    TpmNoMemoryError,
+    TpmUnavailableError,
+)
+from tpm.service.turn import Turn
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+STORAGE_KEY_HANDLE = 0x81000001  # where TCG's "TPM v2.0 Provisioning Guidance" (7.5.1) puts the storage root key
+TRANSIENT, LOADED_SESSIONS, SAVED_SESSIONS, PERSISTENT = 0x80000000, 0x02000000, 0x03000000, 0x81000000
+MAX_HANDLES = 254  # the most that one answer of TPM2_GetCapability holds
+AUTH_BYTES = 32
+LOADED_KEYS = 2  # of the three transient slots: creating and loading need free ones
+SIGN_CHUNK = 16  # digests signed before others get their turn, about 10 ms on swtpm
+
+COMMON = (
+    TPMA_OBJECT.FIXEDTPM
+    | TPMA_OBJECT.FIXEDPARENT
+    | TPMA_OBJECT.SENSITIVEDATAORIGIN
+    | TPMA_OBJECT.USERWITHAUTH
+    | TPMA_OBJECT.NODA  # or a few wrong auth values lock the whole TPM
+)
+STORAGE_KEY = TPM2B_PUBLIC.parse(
+    "ecc256:aes128cfb", objectAttributes=COMMON | TPMA_OBJECT.RESTRICTED | TPMA_OBJECT.DECRYPT
+)
+SIGNING_KEY = TPM2B_PUBLIC.parse("ecc256:ecdsa-sha256", objectAttributes=COMMON | TPMA_OBJECT.SIGN_ENCRYPT)
+SCHEME = TPMT_SIG_SCHEME(scheme=TPM2_ALG.ECDSA)
+SCHEME.details.any.hashAlg = TPM2_ALG.SHA256
+NO_TICKET = TPMT_TK_HASHCHECK(tag=TPM2_ST.HASHCHECK, hierarchy=TPM2_RH.NULL)  # the key is not restricted
+
+ERRORS: dict[int, type[ServiceError]] = {
+    TPM2_RC.LOCKOUT: TpmLockoutError,
+    TPM2_RC.OBJECT_MEMORY: TpmNoMemoryError,
+    TPM2_RC.SESSION_MEMORY: TpmNoMemoryError,
+    TPM2_RC.MEMORY: TpmNoMemoryError,
+    TPM2_RC.NV_RATE: TpmUnavailableError,
+    TPM2_RC.NV_UNAVAILABLE: TpmUnavailableError,
+    TPM2_RC.INITIALIZE: TpmUnavailableError,
+    TPM2_RC.INTEGRITY: KeyUnusableError,
+}
+
+
+@dataclass(frozen=True)
+class KeyBlob:
+    """A signing key as it lives outside the TPM: private part wrapped by the storage key, and its auth value."""
+
+    point: Point
+    public: bytes
+    private: bytes = field(repr=False)
+    auth: bytes = field(repr=False)
+
+
+class Device:
+    """One TPM. Every method takes its turn, and raises what `errors.py` names."""
+
+    def __init__(self, tcti: str, turn: Turn) -> None:
+        self._tcti = tcti
+        self._turn = turn
+        self._esys: ESAPI | None = None
+        self._storage_key: ESYS_TR | None = None
+        self._loaded: OrderedDict[KeyBlob, ESYS_TR] = OrderedDict()  # least recently used first
+
+    def create_key(self) -> KeyBlob:
+        """Make a P-256 signing key under the storage key; it is not loaded and takes no slot."""
+        auth = secrets.token_bytes(AUTH_BYTES)
+
+        def create(esys: ESAPI) -> KeyBlob:
+            self._make_room(esys)
+            sensitive = TPM2B_SENSITIVE_CREATE(TPMS_SENSITIVE_CREATE(userAuth=TPM2B_AUTH(auth)))
+            private, public, *_ = esys.create(self._storage_key, sensitive, SIGNING_KEY)
+            return KeyBlob(_point(public), public.marshal(), private.marshal(), auth)
+
+        with self._turn.hold():
+            return self._run(create)
+
+    def sign(self, key: KeyBlob, digests: Sequence[bytes]) -> list[Signature]:
+        """Sign each digest (32 bytes) with ECDSA; returns (r, s) in order. Others get turns between chunks."""
+        signatures: list[Signature] = []
+        for start in range(0, len(digests), SIGN_CHUNK):
+            with self._turn.hold(admitted=start > 0):
+                signatures += self._sign_chunk(key, digests[start : start + SIGN_CHUNK])
+        return signatures
+
+    def _sign_chunk(self, key: KeyBlob, digests: Sequence[bytes]) -> list[Signature]:
+        def sign(esys: ESAPI) -> list[Signature]:
+            handle = self._load(esys, key)
+            return [_rs(esys.sign(handle, TPM2B_DIGEST(digest), SCHEME, NO_TICKET)) for digest in digests]
+
+        return self._run(sign)
+
+    def forget(self, key: KeyBlob) -> None:
+        """Take the key out of the TPM if it is loaded."""
+
+        def flush(esys: ESAPI) -> None:
+            if key in self._loaded:
+                esys.flush_context(self._loaded.pop(key))
+
+        with self._turn.hold():
+            self._run(flush)
+
+    def handles(self) -> list[int]:
+        """Return the transient objects and sessions that are in the TPM now; proves that it answers, too."""
+        with self._turn.hold():
+            return self._run(_volatile_handles)
+
+    def close(self) -> None:
+        """Leave the TPM without anything of ours in it."""
+        with self._turn.hold(admitted=True):
+            if self._esys is not None:
+                with suppress(TSS2_Exception):  # it may be gone already
+                    _flush_all(self._esys)
+            self._disconnect()
+
+    def _run(self, operation: Callable[[ESAPI], Result]) -> Result:
+        try:
+            return operation(self._connected())
+        except TSS2_Exception as error:
+            log.warning("TPM: return code 0x%x; starting anew", error.rc)
+            self._disconnect()
+        try:
+            return operation(self._connected())
+        except TSS2_Exception as error:
+            log.error("TPM: return code 0x%x again", error.rc)
+            self._disconnect()
+            raise _translated(error) from None
+
+    def _connected(self) -> ESAPI:
+        if self._esys is None:
+            self._esys = ESAPI(self._tcti)
+            _startup(self._esys)
+            _flush_all(self._esys)
+            self._storage_key = _storage_key(self._esys)
+        return self._esys
+
+    def _disconnect(self) -> None:
+        """Drop the connection: after an I/O error it is dead, and the handles of a restarted TPM mean nothing."""
+        self._loaded.clear()
+        if self._esys is not None:
+            self._esys.close()
+            self._esys = None
+
+    def _load(self, esys: ESAPI, key: KeyBlob) -> ESYS_TR:
+        if key in self._loaded:
+            self._loaded.move_to_end(key)
+            return self._loaded[key]
+        self._make_room(esys)
+        handle = esys.load(self._storage_key, *_unmarshalled(key))
+        self._loaded[key] = handle
+        esys.tr_set_auth(handle, key.auth)
+        return handle
+
+    def _make_room(self, esys: ESAPI) -> None:
+        """Leave two of the three slots free: the TPM takes one for the storage key while it creates or loads."""
+        while len(self._loaded) >= LOADED_KEYS:
+            _, handle = self._loaded.popitem(last=False)
+            esys.flush_context(handle)
+
+
+def _startup(esys: ESAPI) -> None:
+    try:
+        esys.startup(TPM2_SU.CLEAR)
+    except TSS2_Exception as error:
+        if error.error != TPM2_RC.INITIALIZE:  # which says that it is started already
+            raise
+
+
+def _storage_key(esys: ESAPI) -> ESYS_TR:
+    """Return the storage key, which stays in the TPM's NV memory; made once from the owner's seed."""
+    if STORAGE_KEY_HANDLE in _handles(esys, PERSISTENT):
+        return esys.tr_from_tpmpublic(STORAGE_KEY_HANDLE)
+    primary, *_ = esys.create_primary(TPM2B_SENSITIVE_CREATE(), STORAGE_KEY, ESYS_TR.OWNER)
+    try:
+        return esys.evict_control(ESYS_TR.OWNER, primary, STORAGE_KEY_HANDLE)
+    finally:
+        esys.flush_context(primary)
+
+
+def _handles(esys: ESAPI, first: int) -> list[int]:
+    _, capability = esys.get_capability(TPM2_CAP.HANDLES, first, MAX_HANDLES)
+    listed = capability.data.handles  # a view into `capability`, which has to live as long
+    return [int(listed.handle[i]) for i in range(listed.count)]
+
+
+def _volatile_handles(esys: ESAPI) -> list[int]:
+    return [handle for kind in (TRANSIENT, LOADED_SESSIONS, SAVED_SESSIONS) for handle in _handles(esys, kind)]
+
+
+def _flush_all(esys: ESAPI) -> None:
+    """Flush objects and sessions: dead clients leave theirs behind until the few slots are full."""
+    for handle in _volatile_handles(esys):
+        esys.flush_context(esys.tr_from_tpmpublic(handle))
+
+
+def _unmarshalled(key: KeyBlob) -> tuple[TPM2B_PRIVATE, TPM2B_PUBLIC]:
+    try:
+        return TPM2B_PRIVATE.unmarshal(key.private)[0], TPM2B_PUBLIC.unmarshal(key.public)[0]
+    except TSS2_Exception:
+        raise KeyUnusableError("the stored key is damaged") from None
+
+
+def _point(public: TPM2B_PUBLIC) -> Point:
+    ecc = public.publicArea.unique.ecc
+    return int.from_bytes(bytes(ecc.x)), int.from_bytes(bytes(ecc.y))
+
+
+def _rs(signature: TPMT_SIGNATURE) -> Signature:
+    ecdsa = signature.signature.ecdsa
+    return int.from_bytes(bytes(ecdsa.signatureR)), int.from_bytes(bytes(ecdsa.signatureS))
+
+
+def _translated(error: TSS2_Exception) -> ServiceError:
+    """Return our own error for one of the TSS. The third byte is the layer (TSS 2.0 Overview), 0 the TPM itself."""
+    if error.rc >> 16:
+        return TpmUnavailableError()
+    return ERRORS.get(error.error, TpmFailureError)()

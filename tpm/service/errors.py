@@ -1,0 +1,165 @@
+"""What the TPM service answers when it cannot do what was asked: RFC 9457 problems with a stable `code`.
+
+    ServiceError
+    ├── InvalidRequestError 400      invalid_request, invalid_json
+    │   ├── InvalidDigestError       invalid_digest
+    │   └── InvalidEncodingError     invalid_encoding
+    ├── TokenRefusedError 401        token_missing, token_invalid, token_expired
+    ├── ForbiddenError 403           client_not_allowed, insufficient_scope
+    ├── NotFoundError 404            key_not_found, not_found
+    ├── MethodNotAllowedError 405    method_not_allowed
+    ├── ConflictError 409            key_conflict, idempotency_conflict
+    ├── TooLargeError 413            body_too_large, batch_too_large
+    ├── UnsupportedMediaError 415    unsupported_media_type
+    ├── TpmLockoutError 423          tpm_lockout
+    ├── QueueFullError 429           queue_full
+    ├── TpmFailureError 500          tpm_failure
+    ├── InternalError 500            internal_error
+    ├── UnavailableError 503         identity_provider_unavailable
+    │   ├── TpmUnavailableError      tpm_unavailable
+    │   ├── TpmNoMemoryError         tpm_no_memory
+    │   └── KeyUnusableError         key_unusable
+    └── QueueDeadlineError 504       queue_deadline
+
+`detail` says what was expected and what came. It never holds a text of the TSS, a secret or a digest.
+"""
+
+from collections.abc import Mapping
+
+RETRY_AFTER_S = 1
+
+
+class ServiceError(Exception):
+    """The root: an HTTP status, a stable code, a title for the code, and a detail for this one occurrence."""
+
+    status = 500
+    code = "internal_error"
+    title = "The service failed"
+    headers: Mapping[str, str] = {}
+
+    def __init__(self, detail: str = "", *, code: str | None = None) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail
+        self.code = code or self.code
+
+    def problem(self) -> dict[str, object]:
+        """Return the body of the answer (RFC 9457, 3.1)."""
+        return {**self.summary(), "type": "about:blank", "detail": self.detail}
+
+    def summary(self) -> dict[str, object]:
+        """Return the short form that stands for one item of a batch."""
+        return {"code": self.code, "title": self.title, "status": self.status}
+
+
+class InternalError(ServiceError):
+    """A defect of the service; the log has the trace."""
+
+
+class InvalidRequestError(ServiceError):
+    status = 400
+    code = "invalid_request"
+    title = "The request is not valid"
+
+
+class InvalidDigestError(InvalidRequestError):
+    code = "invalid_digest"
+    title = "The digest has the wrong length"
+
+
+class InvalidEncodingError(InvalidRequestError):
+    code = "invalid_encoding"
+    title = "The value is not standard base64"
+
+
+class TokenRefusedError(ServiceError):
+    status = 401
+    code = "token_invalid"
+    title = "The access token was refused"
+    headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+
+
+class ForbiddenError(ServiceError):
+    status = 403
+    code = "insufficient_scope"
+    title = "This client may not do that"
+
+
+class NotFoundError(ServiceError):
+    status = 404
+    code = "not_found"
+    title = "There is no such resource"
+
+
+class MethodNotAllowedError(ServiceError):
+    status = 405
+    code = "method_not_allowed"
+    title = "The resource does not have this method"
+
+
+class ConflictError(ServiceError):
+    status = 409
+    code = "key_conflict"
+    title = "The request contradicts an earlier one"
+
+
+class TooLargeError(ServiceError):
+    status = 413
+    code = "body_too_large"
+    title = "The request is too large"
+
+
+class UnsupportedMediaError(ServiceError):
+    status = 415
+    code = "unsupported_media_type"
+    title = "The body must be application/json"
+
+
+class TpmLockoutError(ServiceError):
+    status = 423
+    code = "tpm_lockout"
+    title = "The TPM is locked out"
+
+
+class QueueFullError(ServiceError):
+    status = 429
+    code = "queue_full"
+    title = "Too many requests wait for the TPM"
+    headers = {"Retry-After": str(RETRY_AFTER_S)}
+
+
+class TpmFailureError(ServiceError):
+    """The TPM refused an operation that should have worked; the log has its return code."""
+
+    code = "tpm_failure"
+    title = "The TPM refused the operation"
+
+
+class UnavailableError(ServiceError):
+    status = 503
+    code = "unavailable"
+    title = "Something that is needed does not answer"
+    headers = {"Retry-After": str(RETRY_AFTER_S)}
+
+
+class TpmUnavailableError(UnavailableError):
+    code = "tpm_unavailable"
+    title = "The TPM does not answer"
+
+
+class TpmNoMemoryError(UnavailableError):
+    code = "tpm_no_memory"
+    title = "The TPM has no free slot"
+
+
+class KeyUnusableError(UnavailableError):
+    """The key's file is damaged or was made by another TPM. Retrying does not help until somebody restores it."""
+
+    code = "key_unusable"
+    title = "The TPM does not accept the stored key"
+
+
+class QueueDeadlineError(ServiceError):
+    status = 504
+    code = "queue_deadline"
+    title = "The request waited too long for the TPM"
+    headers = {"Retry-After": str(RETRY_AFTER_S)}
