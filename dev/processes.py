@@ -93,7 +93,7 @@ class Child:
 
     @property
     def returncode(self) -> int | None:
-        """The exit status of the process started last, negative for a signal; None while it runs or before it started."""
+        """The exit status of the process started last, negative for a signal; None while it runs."""
         return None if self._process is None else self._process.poll()
 
     def wait_ready(self, check: Callable[[], bool], *, timeout_s: float) -> None:
@@ -101,7 +101,8 @@ class Child:
         deadline = time.monotonic() + timeout_s
         while not check():
             if not self.alive:
-                raise ProcessError(f"{self.name}: ended with status {self.returncode} before it was ready\n{self.log_tail()}")
+                ended = f"ended with status {self.returncode} before it was ready"
+                raise ProcessError(f"{self.name}: {ended}\n{self.log_tail()}")
             if time.monotonic() > deadline:
                 raise ProcessError(f"{self.name}: not ready after {timeout_s:g} s\n{self.log_tail()}")
             time.sleep(POLL_S)
