@@ -189,6 +189,8 @@ class Nodeos:
         except ProcessError:
             self.stop()
             raise
+        for backup in self.data_dir.glob("blocks-*"):  # a hard replay copies all blocks each time and never clears up
+            shutil.rmtree(backup)
 
     def _wait_ready(self, timeout_s: float) -> None:
         first_head: list[int] = []
