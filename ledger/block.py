@@ -214,7 +214,7 @@ def merkle_root(digests: Sequence[bytes]) -> bytes:
 
 
 def merkle_root_savanna(digests: Sequence[bytes]) -> bytes:
-    """Return the root of Spring's tree under Savanna: no marked bits, split at the highest power of two below the size."""
+    """Return the root of Spring's tree under Savanna: unmarked, split at the highest power of two below the size."""
     if len(digests) <= 1:
         return digests[0] if digests else ZERO_DIGEST
     middle = 1 << (len(digests) - 1).bit_length() - 1
