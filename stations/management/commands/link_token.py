@@ -1,0 +1,42 @@
+"""`manage.py link_token UID USERNAME`: a driver gets a token and the sessions charged with it."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.models import User
+from stations.errors import TokenTakenError
+from stations.models import IdToken
+from stations.services import id_token_link, id_token_unlink
+
+
+class Command(BaseCommand):
+    help = "Give a token and its sessions to a customer, or (--unlink) take them from him. Safe to repeat."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("uid")
+        parser.add_argument("username")
+        parser.add_argument("--type", default=IdToken.Type.CENTRAL.value, choices=IdToken.Type.values)
+        parser.add_argument("--unlink", action="store_true")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        id_token = IdToken.objects.filter(uid=options["uid"], type=options["type"]).first()
+        if id_token is None:
+            raise CommandError(f"no token {options['uid']} of type {options['type']}")
+        customer = User.objects.filter(username=options["username"]).first()
+        if customer is None:
+            raise CommandError(f"no user {options['username']}")
+        if options["unlink"]:
+            self.stdout.write(f"{self.unlink(id_token, customer):,} sessions belong to nobody now")
+            return
+        try:
+            count = id_token_link(id_token=id_token, customer=customer)
+        except TokenTakenError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{count:,} more sessions belong to {customer.username} now")
+
+    def unlink(self, id_token: IdToken, customer: User) -> int:
+        if id_token.customer_id not in {None, customer.pk}:
+            raise CommandError(f"token {id_token.uid} belongs to another customer than {customer.username}")
+        return id_token_unlink(id_token=id_token)
