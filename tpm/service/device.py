@@ -6,6 +6,7 @@ open anew, flush what is left in the chip, and try the operation once more. The 
 
 import logging
 import secrets
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -37,6 +38,8 @@ from tpm2_pytss import (
 from tpm.service.encoding import Point, Signature
 from tpm.service.errors import (
     KeyUnusableError,
+    QueueDeadlineError,
+    QueueFullError,
     ServiceError,
     TpmFailureError,
     TpmLockoutError,
@@ -54,6 +57,7 @@ TRANSIENT, LOADED_SESSIONS, SAVED_SESSIONS, PERSISTENT = 0x80000000, 0x02000000,
 MAX_HANDLES = 254  # the most that one answer of TPM2_GetCapability holds
 AUTH_BYTES = 32
 LOADED_KEYS = 2  # of the three transient slots: creating and loading need free ones
+HEALTH_DEADLINE_S = 1.0
 SIGN_CHUNK = 16  # digests signed before others get their turn, about 10 ms on swtpm
 
 COMMON = (
@@ -99,6 +103,7 @@ class Device:
     def __init__(self, tcti: str, turn: Turn) -> None:
         self._tcti = tcti
         self._turn = turn
+        self._answered_at = -HEALTH_DEADLINE_S  # by the monotonic clock
         self._esys: ESAPI | None = None
         self._storage_key: ESYS_TR | None = None
         self._loaded: OrderedDict[KeyBlob, ESYS_TR] = OrderedDict()  # least recently used first
@@ -133,18 +138,23 @@ class Device:
 
     def forget(self, key: KeyBlob) -> None:
         """Take the key out of the TPM if it is loaded."""
+        with self._turn.hold(admitted=True):
+            if self._esys is not None and key in self._loaded:
+                try:
+                    self._esys.flush_context(self._loaded.pop(key))
+                except TSS2_Exception:  # a TPM that went away took the key with it
+                    self._disconnect()
 
-        def flush(esys: ESAPI) -> None:
-            if key in self._loaded:
-                esys.flush_context(self._loaded.pop(key))
-
-        with self._turn.hold():
-            self._run(flush)
-
-    def handles(self) -> list[int]:
-        """Return the transient objects and sessions that are in the TPM now; proves that it answers, too."""
-        with self._turn.hold():
-            return self._run(_volatile_handles)
+    def answers(self) -> bool:
+        """Tell whether the TPM works: by asking it, or by its latest answer when so many wait that none gets a turn."""
+        try:
+            with self._turn.hold(deadline_s=HEALTH_DEADLINE_S):
+                self._run(_volatile_handles)
+        except (QueueFullError, QueueDeadlineError):
+            return time.monotonic() - self._answered_at < HEALTH_DEADLINE_S
+        except ServiceError:
+            return False
+        return True
 
     def close(self) -> None:
         """Leave the TPM without anything of ours in it."""
@@ -156,16 +166,23 @@ class Device:
 
     def _run(self, operation: Callable[[ESAPI], Result]) -> Result:
         try:
-            return operation(self._connected())
+            return self._once(operation)
         except TSS2_Exception as error:
             log.warning("TPM: return code 0x%x; starting anew", error.rc)
-            self._disconnect()
         try:
-            return operation(self._connected())
+            return self._once(operation)
         except TSS2_Exception as error:
             log.error("TPM: return code 0x%x again", error.rc)
-            self._disconnect()
             raise _translated(error) from None
+
+    def _once(self, operation: Callable[[ESAPI], Result]) -> Result:
+        try:
+            result = operation(self._connected())
+        except TSS2_Exception:
+            self._disconnect()
+            raise
+        self._answered_at = time.monotonic()
+        return result
 
     def _connected(self) -> ESAPI:
         if self._esys is None:

@@ -1,7 +1,6 @@
 """Taking turns at the TPM: one holder, a bounded number of waiters, first come first served, each with a deadline."""
 
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,18 +19,19 @@ class Turn:
         self._waiting: deque[threading.Lock] = deque()
 
     @contextmanager
-    def hold(self, *, admitted: bool = False) -> Iterator[None]:
+    def hold(self, *, admitted: bool = False, deadline_s: float | None = None) -> Iterator[None]:
         """Wait for the turn and hold it. One that is `admitted` already (a batch's next part) always finds a place.
 
-        Raises QueueFullError at once when all places are taken, QueueDeadlineError after `deadline_s` of waiting.
+        Raises QueueFullError at once when all places are taken, QueueDeadlineError after `deadline_s` of waiting
+        (when not given, that of all).
         """
-        self._take(admitted)
+        self._take(admitted, self.deadline_s if deadline_s is None else deadline_s)
         try:
             yield
         finally:
             self._pass_on()
 
-    def _take(self, admitted: bool) -> None:
+    def _take(self, admitted: bool, deadline_s: float) -> None:
         with self._guard:
             if not self._taken:
                 self._taken = True
@@ -41,16 +41,15 @@ class Turn:
             mine = threading.Lock()
             mine.acquire()
             self._waiting.append(mine)
-        started = time.monotonic()
-        if not mine.acquire(timeout=self.deadline_s):
-            self._give_up(mine, time.monotonic() - started)
+        if not mine.acquire(timeout=deadline_s):
+            self._give_up(mine, deadline_s)
 
-    def _give_up(self, mine: threading.Lock, waited_s: float) -> None:
+    def _give_up(self, mine: threading.Lock, deadline_s: float) -> None:
         with self._guard:
             if mine not in self._waiting:  # the turn was passed to us between the timeout and here: keep it
                 return
             self._waiting.remove(mine)
-        raise QueueDeadlineError(f"waited {waited_s:.1f} s, allowed are {self.deadline_s:g} s")
+        raise QueueDeadlineError(f"waited {deadline_s:g} s for the TPM in vain")
 
     def _pass_on(self) -> None:
         with self._guard:

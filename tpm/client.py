@@ -1,0 +1,145 @@
+"""The portal's client of the TPM service.
+
+TpmError
+├── TpmUnavailable   try again later: no connection, timeout, no token, 423, 429, 5xx
+└── TpmRefused       the same request will be refused again: other 4xx, or an answer that is none
+"""
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from tpm.tokens import TokenError
+
+RETRY_LATER = {423, 429}
+
+
+class TpmError(Exception):
+    """The service did not do what was asked. `code` is the service's, or `connection`, `timeout`, `token`, `answer`."""
+
+    permanent: bool
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+
+
+class TpmUnavailable(TpmError):
+    permanent = False
+
+
+class TpmRefused(TpmError):
+    permanent = True
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key that never leaves its TPM; `created_at` is UTC."""
+
+    name: str
+    type: str
+    usage: str
+    public_key_eosio: str
+    public_key_pem: str
+    created_at: datetime
+
+
+class TpmClient:
+    """Speaks to one TPM service; keeps its connections, and threads may share it. Every method raises TpmError."""
+
+    def __init__(self, base_url: str, token: Callable[[], str], *, timeout_s: float = 5.0) -> None:
+        self._token = token
+        self._http = httpx.Client(base_url=base_url.rstrip("/") + "/v1", timeout=timeout_s)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def key_create(self, name: str) -> Key:
+        """Make a P-256 signing key, or return the one of this name that is there."""
+        return _key(self._call("POST", "/keys", {"name": name, "type": "ecc-p256", "usage": "sign", "policy": None}))
+
+    def key_get(self, name: str) -> Key:
+        return _key(self._call("GET", f"/keys/{name}"))
+
+    def key_list(self) -> list[Key]:
+        return [_key(item) for item in self._call("GET", "/keys")["keys"]]
+
+    def key_delete(self, name: str) -> None:
+        """Delete the key for ever."""
+        self._call("DELETE", f"/keys/{name}")
+
+    def sign(self, key: str, digest: bytes, *, format: str = "eosio") -> str:
+        """Sign a digest of 32 bytes; returns `SIG_R1_…`, or with `der` the signature in base64."""
+        return str(self._call("POST", f"/keys/{key}/sign", _item(digest, format))["signature"])
+
+    def sign_batch(self, key: str, digests: Sequence[bytes], *, format: str = "eosio") -> list[str]:
+        """Sign up to 256 digests in one request; raises when any of them is refused."""
+        results = self._call("POST", f"/keys/{key}/sign", {"batch": [_item(d, format) for d in digests]})["results"]
+        for number, result in enumerate(results):
+            if "error" in result:
+                raise _refusal(result["error"]["status"], result["error"]["code"], f"item {number} of the batch")
+        return [result["signature"] for result in results]
+
+    def health(self) -> dict[str, Any]:
+        """Return what the service says of itself, `{"live": true, "tpm": "ok" | "unavailable"}`; needs no token."""
+        answer = self._send("GET", "/health", None, {})
+        if answer.status_code not in (200, 503):
+            raise _problem(answer)
+        return _json(answer)
+
+    def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        try:
+            headers = {"Authorization": f"Bearer {self._token()}"}
+        except TokenError as error:
+            raise (TpmRefused if error.permanent else TpmUnavailable)("token", str(error)) from error
+        answer = self._send(method, path, body, headers)
+        if not answer.is_success:
+            raise _problem(answer)
+        return _json(answer) if answer.content else {}
+
+    def _send(self, method: str, path: str, body: object, headers: dict[str, str]) -> httpx.Response:
+        try:
+            return self._http.request(method, path, json=body, headers=headers)
+        except httpx.TimeoutException as error:
+            raise TpmUnavailable("timeout", f"{method} {path} took too long") from error
+        except httpx.HTTPError as error:
+            raise TpmUnavailable("connection", f"{method} {path}: {type(error).__name__}") from error
+
+
+def _item(digest: bytes, format: str) -> dict[str, str]:
+    return {"digest": base64.b64encode(digest).decode(), "format": format}
+
+
+def _key(data: dict[str, Any]) -> Key:
+    created_at = datetime.fromisoformat(data["created_at"])
+    texts = (data[name] for name in ("name", "type", "usage", "public_key_eosio", "public_key_pem"))
+    return Key(*texts, created_at=created_at)
+
+
+def _json(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        body = answer.json()
+    except ValueError as error:
+        raise TpmUnavailable("answer", f"expected JSON with status {answer.status_code}") from error
+    if not isinstance(body, dict):
+        raise TpmUnavailable("answer", "expected a JSON object")
+    return body
+
+
+def _problem(answer: httpx.Response) -> TpmError:
+    """Return the error for an RFC 9457 problem; a proxy in between may answer something else."""
+    try:
+        body = answer.json()
+        code, detail = str(body["code"]), str(body["detail"])
+    except (ValueError, KeyError, TypeError):
+        code, detail = "answer", f"expected a problem, got status {answer.status_code}"
+    return _refusal(answer.status_code, code, detail)
+
+
+def _refusal(status: int, code: str, detail: str) -> TpmError:
+    later = status >= 500 or status in RETRY_LATER
+    return (TpmUnavailable if later else TpmRefused)(code, detail)

@@ -1,0 +1,16 @@
+"""gunicorn for the TPM service: one process, because the TPM has one owner, with threads.
+
+The address comes from the command line (`--bind`). Threads: those that wait for the TPM (TPM_QUEUE_PLACES), the one
+that has it, and enough beside them to answer 429, 401 and health at once.
+"""
+
+import os
+
+wsgi_app = "tpm.service.wsgi"
+worker_class = "gthread"
+workers = 1
+threads = int(os.environ.get("TPM_QUEUE_PLACES", "16")) + 16
+worker_connections = 256
+keepalive = 75
+timeout = 60
+graceful_timeout = 10

@@ -1,0 +1,61 @@
+"""`Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): the same request again gets the same answer.
+
+Kept in memory and bounded: a restart forgets, and then a repeated request is signed anew, which harms nobody (ECDSA
+signatures differ, each is valid). What it prevents is two different signatures out of one request and its retry.
+"""
+
+import hashlib
+import json
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tpm.service.errors import ConflictError, InvalidRequestError
+
+MAX_ANSWERS = 1024
+KEY = re.compile(r"[\x21-\x7e]{1,128}")
+
+Answer = dict[str, object]
+
+
+@dataclass
+class _Entry:
+    request: bytes
+    running: threading.Lock = field(default_factory=threading.Lock)
+    answer: Answer | None = None
+
+
+class IdempotentAnswers:
+    """The answers given last, by caller, resource and key."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._entries: OrderedDict[tuple[str, ...], _Entry] = OrderedDict()
+
+    def once(self, scope: tuple[str, ...], key: str | None, body: object, act: Callable[[], Answer]) -> Answer:
+        """Return act()'s answer, or the one kept for this key. An act that raises is not kept: it may be tried again.
+
+        Raises InvalidRequestError for a malformed key, ConflictError when the key came with another body.
+        """
+        if key is None:
+            return act()
+        if not KEY.fullmatch(key):
+            raise InvalidRequestError("Idempotency-Key: expected 1 to 128 visible ASCII characters")
+        entry = self._entry((*scope, key), body)
+        with entry.running:  # a retry that comes while the first is still at work waits for its answer
+            if entry.answer is None:
+                entry.answer = act()
+            return entry.answer
+
+    def _entry(self, key: tuple[str, ...], body: object) -> _Entry:
+        request = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
+        with self._guard:
+            entry = self._entries.setdefault(key, _Entry(request))
+            self._entries.move_to_end(key)
+            if len(self._entries) > MAX_ANSWERS:
+                self._entries.popitem(last=False)
+        if entry.request != request:
+            raise ConflictError("this Idempotency-Key came with another body before", code="idempotency_conflict")
+        return entry

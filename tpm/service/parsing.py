@@ -1,0 +1,121 @@
+"""Strict input: JSON without surprises, and requests with exactly the fields that they may have."""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import IO, Any
+
+from django.conf import settings
+from rest_framework.parsers import BaseParser
+
+from tpm.service.encoding import DIGEST_BYTES
+from tpm.service.errors import (
+    InvalidDigestError,
+    InvalidEncodingError,
+    InvalidRequestError,
+    ServiceError,
+    TooLargeError,
+)
+
+FORMATS = ("der", "eosio")
+
+
+class StrictJSONParser(BaseParser):
+    """JSON (RFC 8259) of bounded size, no name twice, no NaN or Infinity."""
+
+    media_type = "application/json"
+
+    def parse(
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> object:
+        request = (parser_context or {})["request"]
+        length = int(request.META.get("CONTENT_LENGTH") or 0)
+        if length > settings.TPM_MAX_BODY_BYTES:
+            raise TooLargeError(f"expected at most {settings.TPM_MAX_BODY_BYTES} bytes, got {length}")
+        try:
+            return json.loads(stream.read(), object_pairs_hook=_object, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            raise InvalidRequestError(f"the body is not valid JSON ({error})", code="invalid_json") from None
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("an object has a name twice")
+    return made
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def text_fields(data: object, *, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the object's fields; raises InvalidRequestError unless all required are there and nothing else is."""
+    if not isinstance(data, dict):
+        raise InvalidRequestError(f"expected a JSON object, got {_sort(data)}")
+    missing = [name for name in required if name not in data]
+    unknown = sorted(data.keys() - {*required, *optional})
+    if missing or unknown:
+        raise InvalidRequestError("; ".join([*(f"{n}: missing" for n in missing), *(f"{n}: unknown" for n in unknown)]))
+    for name in required:
+        if not isinstance(data[name], str):
+            raise InvalidRequestError(f"{name}: expected a string, got {_sort(data[name])}")
+    return data
+
+
+def _sort(value: object) -> str:
+    """Name the JSON type of a value, for messages."""
+    names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+@dataclass(frozen=True)
+class SignItem:
+    """One digest (32 bytes) to sign, and the format of its signature: `der` or `eosio`."""
+
+    digest: bytes
+    format: str
+
+
+def sign_item(data: object) -> SignItem:
+    """Read `{digest, format}`; raises InvalidRequestError, InvalidEncodingError or InvalidDigestError."""
+    fields = text_fields(data, required=("digest", "format"))
+    if fields["format"] not in FORMATS:
+        raise InvalidRequestError(f"format: expected {' or '.join(FORMATS)}, got {fields['format'][:40]!r}")
+    digest = _base64("digest", fields["digest"])
+    if len(digest) != DIGEST_BYTES:
+        raise InvalidDigestError(f"digest: expected {DIGEST_BYTES} bytes, got {len(digest)}")
+    return SignItem(digest, fields["format"])
+
+
+def sign_batch(data: object) -> list[SignItem | ServiceError]:
+    """Read `{batch: […]}`; an item that is not valid stands there as its error."""
+    if not isinstance(data, dict) or data.keys() != {"batch"}:
+        raise InvalidRequestError("expected {digest, format} or {batch}, and nothing beside")
+    items = data["batch"]
+    if not isinstance(items, list) or not items:
+        raise InvalidRequestError("batch: expected an array with at least one item")
+    if len(items) > settings.TPM_MAX_BATCH:
+        message = f"batch: expected at most {settings.TPM_MAX_BATCH} items, got {len(items)}"
+        raise TooLargeError(message, code="batch_too_large")
+    return [_item_or_error(item) for item in items]
+
+
+def _item_or_error(data: object) -> SignItem | ServiceError:
+    try:
+        return sign_item(data)
+    except InvalidRequestError as error:
+        return error
+
+
+def _base64(name: str, text: str) -> bytes:
+    """Decode standard base64 in its one canonical form (RFC 4648, 3.5)."""
+    try:
+        decoded = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidEncodingError(f"{name}: expected standard base64 ({error})") from None
+    if base64.b64encode(decoded).decode() != text:
+        raise InvalidEncodingError(f"{name}: expected canonical base64, with zero bits at its end")
+    return decoded

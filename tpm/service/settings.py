@@ -1,0 +1,72 @@
+"""Settings of the TPM service, all from the environment: NAME, or NAME_FILE that names a file with the value.
+
+TPM_TCTI             how libtss2 reaches the TPM: `swtpm:path=/run/tpm/tpm`, `device:/dev/tpmrm0`
+TPM_KEY_DIR          directory of the wrapped keys, kept between starts
+TPM_JWKS_URL         the pool's keys: `https://cognito-idp.REGION.amazonaws.com/POOL/.well-known/jwks.json`
+TPM_TOKEN_ISSUER     `https://cognito-idp.REGION.amazonaws.com/POOL`
+TPM_ALLOWED_CLIENTS  ids of the app clients that may call, separated by commas
+TPM_ALLOWED_HOSTS    host names by which it is called, separated by commas (default `127.0.0.1,localhost`)
+TPM_QUEUE_PLACES     how many requests may wait for the TPM (default 16)
+TPM_QUEUE_DEADLINE_S how long each may wait (default 5)
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def setting(name: str, default: str | None = None) -> str:
+    """Return the value of NAME, or of the file that NAME_FILE names; raises ImproperlyConfigured without both."""
+    if name in os.environ:
+        return os.environ[name]
+    if f"{name}_FILE" in os.environ:
+        return Path(os.environ[f"{name}_FILE"]).read_text().strip()
+    if default is None:
+        raise ImproperlyConfigured(f"the TPM service needs {name} or {name}_FILE in its environment")
+    return default
+
+
+def listed(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+TPM_TCTI = setting("TPM_TCTI")
+TPM_KEY_DIR = Path(setting("TPM_KEY_DIR"))
+TPM_JWKS_URL = setting("TPM_JWKS_URL")
+TPM_TOKEN_ISSUER = setting("TPM_TOKEN_ISSUER")
+TPM_ALLOWED_CLIENTS = listed(setting("TPM_ALLOWED_CLIENTS"))
+TPM_QUEUE_PLACES = int(setting("TPM_QUEUE_PLACES", "16"))
+TPM_QUEUE_DEADLINE_S = float(setting("TPM_QUEUE_DEADLINE_S", "5"))
+TPM_MAX_BODY_BYTES = 64 * 1024  # a batch of 256 digests takes 22 kB
+TPM_MAX_BATCH = 256
+
+ALLOWED_HOSTS = listed(setting("TPM_ALLOWED_HOSTS", "127.0.0.1,localhost"))
+SECRET_KEY = secrets.token_urlsafe(32)  # Django wants one; nothing here is signed with it
+DEBUG = False
+ROOT_URLCONF = "tpm.service.urls"
+INSTALLED_APPS = ["rest_framework"]
+MIDDLEWARE: list[str] = []
+USE_TZ = True
+USE_I18N = False
+APPEND_SLASH = False
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["tpm.service.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["tpm.service.authentication.HasScope"],
+    "DEFAULT_PARSER_CLASSES": ["tpm.service.parsing.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "EXCEPTION_HANDLER": "tpm.service.problems.handle",
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {"httpx": {"level": "WARNING"}, "django.request": {"level": "CRITICAL"}},  # 4xx and 503 are answers
+}

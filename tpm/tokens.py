@@ -1,0 +1,58 @@
+"""Access tokens by client credentials (RFC 6749, 4.4), as Cognito's `/oauth2/token` gives them."""
+
+import threading
+import time
+from collections.abc import Sequence
+
+import httpx
+
+RENEW_BEFORE_S = 60.0
+TIMEOUT_S = 5.0
+
+
+class TokenError(Exception):
+    """No token was to be had. `permanent` tells a refusal of the credentials or scopes from a provider that is down."""
+
+    def __init__(self, message: str, *, permanent: bool) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+class ClientCredentials:
+    """Gives a valid access token at each call: cached, renewed 60 s before it expires; threads may share it."""
+
+    def __init__(self, token_url: str, client_id: str, client_secret: str, scopes: Sequence[str]) -> None:
+        self._token_url = token_url
+        self._credentials = httpx.BasicAuth(client_id, client_secret)
+        self._scopes = " ".join(scopes)
+        self._renewing = threading.Lock()
+        self._token = ""
+        self._renew_at = 0.0  # by the monotonic clock
+
+    def __call__(self) -> str:
+        """Return a token; raises TokenError."""
+        with self._renewing:
+            if time.monotonic() >= self._renew_at:
+                asked_at = time.monotonic()
+                self._token, expires_in = self._request()
+                self._renew_at = asked_at + expires_in - RENEW_BEFORE_S
+            return self._token
+
+    def forget(self) -> None:
+        """Ask for a new token at the next call: this one was refused."""
+        self._renew_at = 0.0
+
+    def _request(self) -> tuple[str, float]:
+        form = {"grant_type": "client_credentials", "scope": self._scopes}
+        try:
+            answer = httpx.post(self._token_url, data=form, auth=self._credentials, timeout=TIMEOUT_S)
+        except httpx.HTTPError as error:
+            raise TokenError(f"{self._token_url}: {type(error).__name__}", permanent=False) from error
+        if answer.status_code != httpx.codes.OK:
+            permanent = answer.is_client_error and answer.status_code != httpx.codes.TOO_MANY_REQUESTS
+            raise TokenError(f"{self._token_url}: expected 200, got {answer.status_code}", permanent=permanent)
+        try:
+            body = answer.json()
+            return str(body["access_token"]), float(body["expires_in"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise TokenError(f"{self._token_url}: the answer holds no access token", permanent=False) from error
