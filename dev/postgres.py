@@ -1,0 +1,118 @@
+"""A private PostgreSQL cluster on a free port of 127.0.0.1, for tests and bench; never the machine's own.
+
+PostgreSQL refuses to run as root. Where we are root it runs in a user namespace in which we are somebody else; where
+namespaces are forbidden, as the user `nobody`, which must then be able to reach the directory.
+"""
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+from dev.processes import Child, ProcessError, free_port
+
+INSTALLED = Path("/usr/lib/postgresql")  # Debian: /usr/lib/postgresql/15/bin
+USER = "evportal"
+DATABASE = "postgres"
+SETUP_TIMEOUT_S = 60
+READY_TIMEOUT_S = 30.0
+NAMESPACE = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
+NOBODY = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--"]
+# nothing of a test has to survive a power cut
+WITHOUT_DURABILITY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def program(name: str) -> str:
+    """Return the path of a PostgreSQL server program, of the newest version installed; raises ProcessError."""
+    found = sorted(INSTALLED.glob(f"*/bin/{name}"), key=lambda path: float(path.parts[-3]))
+    path = str(found[-1]) if found else shutil.which(name)
+    if path is None:
+        raise ProcessError(f"postgres: expected {name} below {INSTALLED} or on PATH (Debian package postgresql)")
+    return path
+
+
+class Postgres:
+    """A cluster kept in `directory`, with one user and a random password. `durable` (for the bench): fsync stays on."""
+
+    def __init__(self, directory: Path, *, port: int | None = None, durable: bool = False) -> None:
+        self.directory = directory.resolve()
+        self.port = port or free_port()
+        self._data = self.directory / "data"
+        self._password = self.directory / "password"
+        self._settings = {} if durable else WITHOUT_DURABILITY
+        self._child: Child | None = None
+
+    @property
+    def url(self) -> str:
+        """The address for EVPORTAL_DATABASE_URL; there is no password before the first start."""
+        return f"postgresql://{USER}:{self._password.read_text()}@127.0.0.1:{self.port}/{DATABASE}"
+
+    @property
+    def pid(self) -> int:
+        if self._child is None:
+            raise ProcessError("postgres: not started")
+        return self._child.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._child is not None and self._child.alive
+
+    def start(self) -> None:
+        """Make the cluster at first (1.5 s), start it, and return when it accepts connections; raises ProcessError."""
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        prefix = self._unprivileged()
+        self._initialise(prefix)
+        argv = [*prefix, "setpriv", "--pdeathsig", "KILL", "--", program("postgres"), "-D", str(self._data)]
+        for name, value in (self._listen() | self._settings).items():
+            argv += ["-c", f"{name}={value}"]
+        # the setpriv in front would lose its effect when the user changes, so it stands behind that change
+        self._child = Child("postgres", argv, log=self.directory / "postgres.log", die_with_parent=False)
+        self._child.start()
+        self._child.wait_ready(self._ready, timeout_s=READY_TIMEOUT_S)
+
+    def stop(self) -> None:
+        """End it without waiting for its clients ("fast" shutdown); safe to call twice."""
+        if self._child is None or not self._child.alive:
+            return
+        os.kill(self._child.pid, signal.SIGINT)
+        self._child.stop()  # its SIGTERM ("smart": wait for clients) no longer counts then
+
+    def kill(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+
+    def _listen(self) -> dict[str, str]:
+        return {"listen_addresses": "127.0.0.1", "port": str(self.port), "unix_socket_directories": ""}
+
+    def _ready(self) -> bool:
+        check = [program("pg_isready"), "--quiet", "--host", "127.0.0.1", "--port", str(self.port)]
+        return subprocess.run(check, check=False).returncode == 0
+
+    def _initialise(self, prefix: list[str]) -> None:
+        if (self.directory / "complete").exists():
+            return
+        shutil.rmtree(self._data, ignore_errors=True)
+        self._password.touch(mode=0o600)
+        self._password.write_text(secrets.token_hex(24))
+        self._give_away(prefix)
+        argv = [*prefix, program("initdb"), "--pgdata", str(self._data), "--username", USER, "--encoding", "UTF8"]
+        argv += ["--locale", "C.UTF-8", "--auth", "scram-sha-256", "--pwfile", str(self._password), "--no-sync"]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=SETUP_TIMEOUT_S, check=False)
+        if done.returncode != 0:
+            raise ProcessError(f"initdb: status {done.returncode}\n{done.stdout[-1000:]}{done.stderr[-1000:]}")
+        (self.directory / "complete").touch()
+
+    def _give_away(self, prefix: list[str]) -> None:
+        if prefix == NOBODY:
+            for path in (self.directory, self._password):
+                shutil.chown(path, "nobody", "nogroup")
+
+    @staticmethod
+    def _unprivileged() -> list[str]:
+        """How to be somebody other than root here; nothing to do for anybody else."""
+        if os.geteuid() != 0:
+            return []
+        possible = subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode == 0
+        return NAMESPACE if possible else NOBODY
