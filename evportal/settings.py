@@ -135,6 +135,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "UNAUTHENTICATED_USER": None,
+    "EXCEPTION_HANDLER": "stations.problems.exception_handler",
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 
@@ -177,6 +178,7 @@ LEDGER_FLUSH_AT = env.integer("EVPORTAL_LEDGER_FLUSH_AT", 100)
 LEDGER_FLUSH_AFTER_S = 1
 LEDGER_EXPIRATION_S = env.integer("EVPORTAL_LEDGER_EXPIRATION_S", 120)
 LEDGER_CLAIM_S = env.integer("EVPORTAL_LEDGER_CLAIM_S", 30)
+LEDGER_CPU_RESERVE_US = env.integer("EVPORTAL_LEDGER_CPU_RESERVE_US", 10_000)  # less left: the account lacks CPU
 
 # --- TPM service
 TPM_SERVICE_URL = env.text("EVPORTAL_TPM_SERVICE_URL", "http://127.0.0.1:8100")

@@ -1,5 +1,328 @@
+"""The steps of the chain copy, one function a step, each guarded by the status that it expects.
+
+open -> batch -> sign -> send -> (settlement.py) confirm, settle. Every step is committed before the next begins, so a
+worker may be killed anywhere: whoever comes next finds what is left by its status. Slow I/O (TPM, node) happens
+outside database transactions; the conditional update after it decides who was first.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from ledger import antelope, keys, record
+from ledger.alerts import alert_close, alert_raise
+from ledger.chain import chain
+from ledger.errors import (
+    AssertionFailed,
+    BadReferenceBlock,
+    ChainError,
+    CpuExceeded,
+    DuplicateTransaction,
+    KeyDestroyed,
+    LedgerError,
+    MasterKeyMissing,
+    NetExceeded,
+    OutcomeUnknown,
+    RamExceeded,
+    TransactionExpired,
+    Unauthorized,
+    WrongChain,
+)
+from ledger.models import ChainTransaction, LedgerEntry
+from ledger.signer import signer
 from stations.models import ChargingSession
+from tpm.client import TpmError
+
+log = logging.getLogger(__name__)
+Status = ChainTransaction.Status
+
+RESEND_AFTER = timedelta(seconds=3)  # a node that knows nothing of a sent transaction after this gets it again
+DEFERRED_FOR = timedelta(seconds=60)
+BACKOFF_MAX_S = 30
+SEND_ALERTS = ("chain_unreachable", "wrong_chain", "cpu", "ram", "net", "authority", "refused")
 
 
-def entries_open(*, sessions: list[ChargingSession]) -> None:
-    pass
+# --- open
+
+
+def entries_open(*, sessions: Sequence[ChargingSession]) -> list[LedgerEntry]:
+    """Open the ledger entries of sessions that close in this database transaction; announce them after commit."""
+    data_keys = keys.data_keys_for(sessions)
+    entries = []
+    for session in sessions:
+        salt, canonical = record.new_salt(), record.canonical(record.record_of(session))
+        entries.append(
+            LedgerEntry(
+                session=session,
+                salt=salt,
+                canonical=canonical,
+                digest=record.digest(salt, canonical),
+                data_key=data_keys[session.pk],
+            )
+        )
+    opened = LedgerEntry.objects.bulk_create(entries, batch_size=500)
+    transaction.on_commit(lambda: _announce(len(opened)))
+    return opened
+
+
+def _announce(count: int) -> None:
+    from ledger.tasks import anchor_soon
+
+    anchor_soon(count)
+
+
+# --- claim
+
+
+def claim(row: ChainTransaction) -> bool:
+    """Take this row for a while; False where another worker has it or its status has moved on."""
+    now = timezone.now()
+    free = Q(claimed_until__isnull=True) | Q(claimed_until__lt=now)
+    until = now + timedelta(seconds=settings.LEDGER_CLAIM_S)
+    return bool(ChainTransaction.objects.filter(free, pk=row.pk, status=row.status).update(claimed_until=until))
+
+
+def move(row: ChainTransaction, *, expected: Sequence[str], to: str, **fields: object) -> bool:
+    """Change the status if it is still one of `expected`; ends the claim. The row in hand is brought up to date."""
+    changed = ChainTransaction.objects.filter(pk=row.pk, status__in=expected).update(
+        status=to, claimed_until=None, **fields
+    )
+    row.refresh_from_db()
+    return bool(changed)
+
+
+def halted() -> bool:
+    """The account lacks something or the chain refuses us: only the waiting transaction probes, no hot loop."""
+    return ChainTransaction.objects.filter(status=Status.DEFERRED, retry_at__gt=timezone.now()).exists()
+
+
+# --- batch
+
+
+@transaction.atomic
+def transaction_batch() -> ChainTransaction | None:
+    """Give up to LEDGER_BATCH_MAX ready entries to a new transaction; None where there are none."""
+    ready = LedgerEntry.objects.ready().order_by("id")
+    if connection.features.has_select_for_update_skip_locked:
+        # Several batchers at once each take other rows. SQLite's IMMEDIATE transaction is alone anyway.
+        ready = ready.select_for_update(skip_locked=True)
+    ids = list(ready.values_list("id", flat=True)[: settings.LEDGER_BATCH_MAX])
+    if not ids:
+        return None
+    row = ChainTransaction.objects.create(claimed_until=timezone.now() + timedelta(seconds=settings.LEDGER_CLAIM_S))
+    LedgerEntry.objects.filter(pk__in=ids, transaction__isnull=True).update(transaction=row)
+    return row
+
+
+def transactions_batch(*, limit: int) -> list[ChainTransaction]:
+    found: list[ChainTransaction] = []
+    while len(found) < limit and (row := transaction_batch()):
+        found.append(row)
+    return found
+
+
+# --- sign
+
+
+def transactions_sign(*, transactions: Sequence[ChainTransaction]) -> bool:
+    """Build and sign claimed BATCHED transactions, all in one request to the TPM service.
+
+    False where TPM or chain cannot do it now: they stay BATCHED, an alert is open, a later sweep tries again.
+    There is no software key to fall back on.
+    """
+    try:
+        built = [chain().build(_records(row), expiration_s=settings.LEDGER_EXPIRATION_S) for row in transactions]
+        public_key = signer().to_public()
+        signatures = signer().sign_many([unsigned.digest for unsigned in built])
+    except TpmError as error:
+        _postpone(transactions, "tpm_unavailable", error.code, error)
+    except MasterKeyMissing as error:
+        _postpone(transactions, "master_key", "master_key", error)
+    except WrongChain as error:
+        _postpone(transactions, "wrong_chain", "wrong_chain", error)
+    except ChainError as error:
+        _postpone(transactions, "chain_unreachable", "chain_unreachable", error)
+    else:
+        alert_close("tpm_unavailable")
+        alert_close("master_key")
+        now = timezone.now()
+        for row, unsigned, signature in zip(transactions, built, signatures, strict=True):
+            # Only one worker's bytes are committed, and only committed bytes are ever sent.
+            ChainTransaction.objects.filter(pk=row.pk, status=Status.BATCHED).update(
+                status=Status.SIGNED,
+                packed=unsigned.packed,
+                signature=signature,
+                public_key=public_key,
+                transaction_id=unsigned.transaction_id,
+                expires_at=unsigned.expires_at,
+                ref_block_num=unsigned.ref_block_num,
+                signed_at=now,
+                retry_at=now,
+                error_code="",
+                error_message="",
+            )
+            row.refresh_from_db()
+        return True
+    return False
+
+
+def _records(row: ChainTransaction) -> list[antelope.Record]:
+    """The members as the contract takes them; a copy whose key was destroyed before it was sealed stays empty."""
+    entries = list(row.entries.select_related("data_key").order_by("id"))
+    ring = keys.keyring()
+    return [(entry.pk, bytes(entry.digest), _sealed(entry, ring)) for entry in entries]
+
+
+def _sealed(entry: LedgerEntry, ring: keys.Keyring) -> bytes:
+    if entry.erased_at or entry.salt is None or entry.canonical is None:
+        return b""
+    try:
+        key = ring.unwrap(entry.data_key)
+    except KeyDestroyed:
+        return b""
+    return record.seal(
+        ledger_id=entry.pk,
+        salt=bytes(entry.salt),
+        canonical_record=bytes(entry.canonical),
+        key_id=bytes(entry.data_key.key_id),
+        key=key,
+        directory=ring.directory,
+    )
+
+
+def _postpone(rows: Sequence[ChainTransaction], alert: str, code: str, error: Exception) -> None:
+    alert_raise(alert, message=str(error))
+    for row in rows:
+        attempts = row.attempts + 1
+        ChainTransaction.objects.filter(pk=row.pk, status=Status.BATCHED).update(
+            attempts=attempts,
+            retry_at=_backoff(attempts),
+            claimed_until=None,
+            error_code=code,
+            error_message=str(error)[:1000],
+        )
+
+
+def _backoff(attempts: int) -> datetime:
+    return timezone.now() + timedelta(seconds=min(2 ** min(attempts, 10) / 2, BACKOFF_MAX_S))
+
+
+# --- send
+
+
+def transaction_send(*, row: ChainTransaction) -> None:
+    """Send the committed bytes; every answer of the node has its reaction (DESIGN.md section 4, the failure table)."""
+    assert row.packed is not None
+    try:
+        chain().send(bytes(row.packed), row.signature)
+    except DuplicateTransaction:
+        _sent(row)  # it is known already: a success so far
+    except OutcomeUnknown as error:
+        alert_raise("chain_unreachable", message=str(error))
+        _sent(row, error_code="outcome_unknown", error=error)
+    except (TransactionExpired, BadReferenceBlock, AssertionFailed) as error:
+        _wait_for_expiry(row, error)
+    except CpuExceeded as error:
+        _cpu_exceeded(row, error)
+    except RamExceeded as error:
+        _defer(row, "ram", error)
+    except NetExceeded as error:
+        _defer(row, "net", error)
+    except Unauthorized as error:
+        _defer(row, "authority", error)
+    except ChainError as error:
+        _defer(row, "refused", error)
+    else:
+        _sent(row)
+        for code in SEND_ALERTS:
+            alert_close(code)
+
+
+_BEFORE_BLOCK = (Status.SIGNED, Status.SENT, Status.DEFERRED)
+
+
+def _sent(row: ChainTransaction, *, error_code: str = "", error: Exception | str = "") -> None:
+    attempts = row.attempts + 1 if error_code else 0
+    move(
+        row,
+        expected=_BEFORE_BLOCK,
+        to=Status.SENT,
+        sent_at=row.sent_at or timezone.now(),
+        attempts=attempts,
+        retry_at=_backoff(attempts) if error_code else timezone.now() + RESEND_AFTER,
+        error_code=error_code,
+        error_message=str(error)[:1000],
+    )
+
+
+def _wait_for_expiry(row: ChainTransaction, error: ChainError) -> None:
+    """These bytes will hardly get in any more, but a node may hold them: decide once the chain's time is past them."""
+    if isinstance(error, AssertionFailed):
+        log.warning("transaction %s: the contract refused: %s", row.transaction_id, error)
+    move(
+        row,
+        expected=_BEFORE_BLOCK,
+        to=row.status,
+        retry_at=max(timezone.now() + timedelta(seconds=1), row.expires_at or timezone.now()),
+        error_code=str(error.code),
+        error_message=str(error)[:1000],
+    )
+
+
+def _cpu_exceeded(row: ChainTransaction, error: ChainError) -> None:
+    """A busy node: the same bytes later. An account without CPU: a person must see to it."""
+    try:
+        left_us = chain().cpu_left_us()
+    except ChainError:
+        left_us = None
+    if left_us is not None and left_us < settings.LEDGER_CPU_RESERVE_US:
+        _defer(row, "cpu", error)
+        return
+    attempts = row.attempts + 1
+    move(
+        row,
+        expected=_BEFORE_BLOCK,
+        to=row.status,
+        attempts=attempts,
+        retry_at=_backoff(attempts),
+        error_code="cpu",
+        error_message=str(error)[:1000],
+    )
+
+
+def _defer(row: ChainTransaction, alert: str, error: ChainError) -> None:
+    alert_raise(alert, message=str(error))
+    move(
+        row,
+        expected=_BEFORE_BLOCK,
+        to=Status.DEFERRED,
+        attempts=row.attempts + 1,
+        retry_at=timezone.now() + DEFERRED_FOR,
+        error_code=alert,
+        error_message=str(error)[:1000],
+    )
+
+
+# --- by hand
+
+
+def entry_send_again(*, entry: LedgerEntry) -> None:
+    """Put an entry back to work now: what waits is looked at at once, a conflict is tried anew.
+
+    Never builds a second transaction beside one that may still get in.
+    """
+    row = entry.transaction
+    if row and row.status == Status.IRREVERSIBLE:
+        raise LedgerError(f"entry {entry.pk} is recorded in block {row.block_num}; there is nothing to send")
+    if entry.conflict:
+        LedgerEntry.objects.filter(pk=entry.pk).update(conflict="", transaction=None)
+    elif row:
+        ChainTransaction.objects.filter(pk=row.pk).update(retry_at=timezone.now(), claimed_until=None)
+    transaction.on_commit(lambda: _announce(settings.LEDGER_FLUSH_AT))
+
+

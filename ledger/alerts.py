@@ -1,0 +1,42 @@
+"""Alerts: what needs a person. One open alert a code and subject, counted instead of repeated."""
+
+import logging
+
+from django.db.models import F
+from django.utils import timezone
+
+from ledger.models import Alert
+
+log = logging.getLogger(__name__)
+
+WHAT_TO_DO = {
+    "tpm_unavailable": "Look at the TPM service's health. Nothing is lost; recording goes on by itself.",
+    "chain_unreachable": "Look at the nodes in EVPORTAL_LEDGER_NODES. Nothing is lost; recording goes on by itself.",
+    "wrong_chain": "A node serves another chain than the pinned one. Correct EVPORTAL_LEDGER_NODES.",
+    "cpu": "The account has too little CPU. Stake more or power up, then choose “Send again”.",
+    "ram": "The account has too little RAM. Buy RAM or prune old rows, then choose “Send again”.",
+    "net": "The account has too little NET. Stake more or power up, then choose “Send again”.",
+    "authority": "The chain does not accept the TPM's key. Compare the account's record permission with the TPM's key.",
+    "refused": "The chain refused a transaction for a reason this version does not know. Read the message.",
+    "conflict": "Another record stands on the chain under this id or digest. Find out who recorded it.",
+    "permission_changed": "Somebody changed the account's permissions. If not you, treat the TPM's key as misused.",
+    "mismatch": "The database and the chain differ. Run `python manage.py ledger_audit` and compare with a backup.",
+    "master_key": "A data key cannot be opened. Put the master key file back from its backup.",
+}
+
+
+def alert_raise(code: str, subject: str = "", message: str = "") -> None:
+    """Open the alert, or count it where it is open already."""
+    now = timezone.now()
+    is_open = Alert.objects.filter(code=code, subject=subject, closed_at__isnull=True)
+    if is_open.update(last_seen_at=now, count=F("count") + 1, message=message):
+        return
+    log.warning("alert %s %s: %s", code, subject, message)
+    # ignore_conflicts: another worker may open it in this moment; one open alert is enough.
+    Alert.objects.bulk_create(
+        [Alert(code=code, subject=subject, message=message, what_to_do=WHAT_TO_DO.get(code, ""))], ignore_conflicts=True
+    )
+
+
+def alert_close(code: str, subject: str = "") -> None:
+    Alert.objects.filter(code=code, subject=subject, closed_at__isnull=True).update(closed_at=timezone.now())

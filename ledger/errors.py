@@ -1,0 +1,119 @@
+"""What can go wrong in the ledger.
+
+LedgerError
+├── RecordError             a session or a sealed copy is not what it should be
+├── KeyDestroyed            the data key was destroyed with its customer: the copy stays closed
+├── MasterKeyMissing        the master key that wraps a data key is not in the key file
+├── NotRecordedYet          no receipt before the transaction is irreversible
+└── ChainError              `permanent` tells stop from retry, `code` is the node's
+    ├── ChainUnreachable        no node answered a read
+    ├── OutcomeUnknown          a transaction may or may not have arrived
+    ├── WrongChain              a node serves another chain than the pinned one
+    ├── DuplicateTransaction    3040008: it is known already, a success so far
+    ├── TransactionExpired      3040005
+    ├── BadReferenceBlock       3040007
+    ├── CpuExceeded             3080004 and its kin
+    ├── RamExceeded             3080001
+    ├── NetExceeded             3080002
+    ├── Unauthorized            3090003 and its kin
+    ├── AssertionFailed         3050003: the contract refused
+    └── ChainRefused            any other code
+"""
+
+
+class LedgerError(Exception):
+    """The root of this package's errors."""
+
+
+class RecordError(LedgerError):
+    pass
+
+
+class KeyDestroyed(LedgerError):
+    pass
+
+
+class MasterKeyMissing(LedgerError):
+    pass
+
+
+class NotRecordedYet(LedgerError):
+    pass
+
+
+class ChainError(LedgerError):
+    """A node's refusal. `code` is Antelope's error code, 0 where there was none."""
+
+    permanent = False
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ChainUnreachable(ChainError):
+    pass
+
+
+class OutcomeUnknown(ChainError):
+    pass
+
+
+class WrongChain(ChainError):
+    permanent = True
+
+
+class DuplicateTransaction(ChainError):
+    pass
+
+
+class TransactionExpired(ChainError):
+    permanent = True
+
+
+class BadReferenceBlock(ChainError):
+    permanent = True
+
+
+class CpuExceeded(ChainError):
+    pass
+
+
+class RamExceeded(ChainError):
+    pass
+
+
+class NetExceeded(ChainError):
+    pass
+
+
+class Unauthorized(ChainError):
+    permanent = True
+
+
+class AssertionFailed(ChainError):
+    permanent = True
+
+
+class ChainRefused(ChainError):
+    permanent = True
+
+
+# The node's codes (libraries/chain/include/eosio/chain/exceptions.hpp) that we treat on purpose.
+BY_CODE: dict[int, type[ChainError]] = {
+    3040005: TransactionExpired,
+    3040007: BadReferenceBlock,
+    3040008: DuplicateTransaction,
+    3050003: AssertionFailed,
+    3080001: RamExceeded,
+    3080002: NetExceeded,
+    3080003: NetExceeded,  # the block's NET
+    3080004: CpuExceeded,
+    3080005: CpuExceeded,  # the block's CPU
+    3080006: CpuExceeded,  # the node's deadline
+    3080007: NetExceeded,  # greylisted
+    3080008: CpuExceeded,  # greylisted
+    3090003: Unauthorized,
+    3090004: Unauthorized,
+    3090005: Unauthorized,
+}

@@ -1,0 +1,168 @@
+"""PURE: the canonical record of a closed session, its digest, and the sealed copy that goes on the chain.
+
+record   RFC 8785 JSON, integers and strings only
+digest   SHA-256(salt || record), salt of 32 random bytes
+sealed   0x01 || nonce(12) || AES-256-GCM(directory key, key id)(32) || AES-256-GCM(data key, deflate(salt || record))
+
+The ledger id is associated data of both, so a copy moved to another id does not open. The key id is encrypted
+too: on the chain nothing tells which copies belong to the same token.
+"""
+
+import hashlib
+import json
+import os
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import rfc8785
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from ledger.errors import RecordError
+
+if TYPE_CHECKING:
+    from stations.models import ChargingSession
+
+FORMAT = "evportal-session/1"
+SALT_BYTES = KEY_BYTES = 32
+KEY_ID_BYTES = 16
+NONCE_BYTES = 12
+VERSION = b"\x01"
+_HEADER_BYTES = KEY_ID_BYTES + 16  # with the GCM tag
+
+# Deflate's preset dictionary: what nearly every record has in common, the most frequent last (RFC 1950 section 2.2).
+# Part of version 1 of the copy: a change here needs a new version byte.
+_DICTIONARY = (
+    b'"credit_reference_id":"MacAddressKeyCodeCentralLocaleMAID"meter_values_sha256":"INVALIDSTATIONOCPP'
+    b'"flags":["zero_energy"],"meter_start_wh":0,"meter_stop_wh":"stop_reason":"EVDisconnectedLocalRemote",'
+    b'{"connector_id":1,"cost_minor":0,"currency":"USDEUR","energy_wh":1,"evse_id":1,"format":"evportal-session/1",'
+    b'"id":"-4","id_token":{"type":"ISO14443","uid":"04"},"location":{"country":"DEUUSA","id":"","name":"",'
+    b'"time_zone":"Europe/BerlinAmerica/New_York"},"source":"IMPORT","started_at":"20T00:Z","station":"",'
+    b'"status":"COMPLETED","stopped_at":"20T00:Z","transaction_id":"'
+)
+
+
+def utc_text(moment: datetime) -> str:
+    """RFC 3339 in UTC, fractions only where there are any."""
+    moment = moment.astimezone(UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ" if moment.microsecond else "%Y-%m-%dT%H:%M:%SZ")
+
+
+def record_of(session: "ChargingSession") -> dict[str, Any]:
+    """The fields of a closed session that are recorded; what is not known is left out, never null."""
+    if session.stopped_at is None or not session.is_closed:
+        raise RecordError(f"session {session.pk} is {session.status}: only closed sessions have a record")
+    token = session.id_token
+    fields: dict[str, Any] = {
+        "format": FORMAT,
+        "id": str(session.pk),
+        "transaction_id": session.transaction_id,
+        "station": session.station.identity,
+        "evse_id": session.connector.evse_id,
+        "connector_id": session.connector.connector_id,
+        "location": session.location,
+        "id_token": {"uid": token.uid, "type": token.type} if token else None,
+        "status": session.status,
+        "started_at": utc_text(session.started_at),
+        "stopped_at": utc_text(session.stopped_at),
+        "meter_start_wh": session.meter_start_wh,
+        "meter_stop_wh": session.meter_stop_wh,
+        "energy_wh": session.energy_wh,
+        "cost_minor": session.cost_minor,
+        "currency": session.currency or None,
+        "stop_reason": session.stop_reason or None,
+        "source": session.source,
+        "flags": session.flags or None,
+        "meter_values_sha256": session.meter_values_sha256 or None,
+        "credit_reference_id": str(session.credit_reference_id) if session.credit else None,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def canonical(record: Mapping[str, Any]) -> bytes:
+    """RFC 8785 bytes; refuses floats, booleans, nulls and integers outside +-(2^53 - 1)."""
+    _only_integers_and_strings(record, "record")
+    try:
+        return rfc8785.dumps(dict(record))
+    except rfc8785.CanonicalizationError as error:
+        raise RecordError(f"the record has no canonical form: {error}") from error
+
+
+def _only_integers_and_strings(value: Any, path: str) -> None:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            _only_integers_and_strings(item, f"{path}.{name}")
+    elif isinstance(value, list):
+        for item in value:
+            _only_integers_and_strings(item, path)
+    elif isinstance(value, bool) or not isinstance(value, int | str):
+        raise RecordError(f"{path}: expected an integer or a string, got {type(value).__name__}")
+
+
+def new_salt() -> bytes:
+    return os.urandom(SALT_BYTES)
+
+
+def digest(salt: bytes, canonical_record: bytes) -> bytes:
+    """SHA-256(salt || record), 32 bytes."""
+    if len(salt) != SALT_BYTES:
+        raise RecordError(f"salt: expected {SALT_BYTES} bytes, got {len(salt)}")
+    return hashlib.sha256(salt + canonical_record).digest()
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a sealed copy held."""
+
+    salt: bytes
+    canonical: bytes
+
+    @property
+    def record(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.canonical)
+        return found
+
+
+def _bound(ledger_id: int, part: bytes) -> bytes:
+    return part + struct.pack("<Q", ledger_id)
+
+
+def seal(*, ledger_id: int, salt: bytes, canonical_record: bytes, key_id: bytes, key: bytes, directory: bytes) -> bytes:
+    """The copy for the chain. A fresh nonce each time: a batch that is built anew never repeats one."""
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15, zdict=_DICTIONARY)
+    packed = deflate.compress(salt + canonical_record) + deflate.flush()
+    nonce = os.urandom(NONCE_BYTES)
+    header = AESGCM(directory).encrypt(nonce, key_id, _bound(ledger_id, b"key"))
+    return VERSION + nonce + header + AESGCM(key).encrypt(nonce, packed, _bound(ledger_id, b"copy"))
+
+
+def _split(sealed: bytes) -> tuple[bytes, bytes, bytes]:
+    shortest = len(VERSION) + NONCE_BYTES + _HEADER_BYTES
+    if len(sealed) < shortest or sealed[:1] != VERSION:
+        raise RecordError(f"sealed copy: expected version 1 and at least {shortest} bytes, got {len(sealed)}")
+    nonce, rest = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
+    return nonce, rest[:_HEADER_BYTES], rest[_HEADER_BYTES:]
+
+
+def key_id_of(*, ledger_id: int, sealed: bytes, directory: bytes) -> bytes:
+    """Which data key opens this copy."""
+    nonce, header, _ = _split(sealed)
+    try:
+        return AESGCM(directory).decrypt(nonce, header, _bound(ledger_id, b"key"))
+    except InvalidTag as error:
+        raise RecordError(f"sealed copy {ledger_id}: not sealed under this directory key, or altered") from error
+
+
+def open_sealed(*, ledger_id: int, sealed: bytes, key: bytes) -> Opened:
+    """The salt and canonical record inside; raises RecordError where the key or the copy is another."""
+    nonce, _, body = _split(sealed)
+    try:
+        packed = AESGCM(key).decrypt(nonce, body, _bound(ledger_id, b"copy"))
+        plain = zlib.decompressobj(-15, zdict=_DICTIONARY).decompress(packed)
+    except (InvalidTag, zlib.error) as error:
+        raise RecordError(f"sealed copy {ledger_id}: not sealed under this data key, or altered") from error
+    return Opened(salt=plain[:SALT_BYTES], canonical=plain[SALT_BYTES:])

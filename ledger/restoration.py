@@ -1,0 +1,158 @@
+"""Bringing the sessions back from the chain: every sealed copy that a data key opens becomes a session again."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.management.color import no_style
+from django.db import connection, transaction
+
+from ledger import antelope, keys, record
+from ledger.block import BlockTransaction
+from ledger.chain import Block
+from ledger.errors import KeyDestroyed, MasterKeyMissing, RecordError
+from ledger.models import ChainTransaction, DataKey, LedgerEntry
+from ledger.settlement import View, adopted_row, records_in
+from stations.models import ChargingSession, Connector, IdToken, Site, Station
+
+
+@dataclass
+class Restored:
+    """What a run brought back. `unreadable` names ledger ids whose copy no key at hand opens."""
+
+    sessions: int = 0
+    already_there: int = 0
+    erased: int = 0
+    unreadable: list[int] | None = None
+
+    def __post_init__(self) -> None:
+        self.unreadable = []
+
+
+def restore(
+    *, first_block: int = 2, dry_run: bool = False, progress: Callable[[int], None] = lambda _: None
+) -> Restored:
+    """Read every irreversible block from `first_block` on; repeats safely, loses nothing that is there."""
+    view, done, ring = View(), Restored(), keys.keyring()
+    by_id = {bytes(row.key_id): row for row in DataKey.objects.all()}
+    for block in view.irreversible_blocks(first_block):
+        for found in block.transactions.values():
+            records = records_in(found, view.chain.account)
+            if records:
+                with transaction.atomic():
+                    _restore_transaction(block, found, records, view, ring, by_id, done)
+                    transaction.set_rollback(dry_run)
+        progress(block.num)
+    _sequences_reset()
+    return done
+
+
+def _restore_transaction(
+    block: Block,
+    found: BlockTransaction,
+    records: Sequence[antelope.Record],
+    view: View,
+    ring: keys.Keyring,
+    by_id: dict[bytes, DataKey],
+    done: Restored,
+) -> None:
+    known = set(LedgerEntry.objects.filter(pk__in=[item[0] for item in records]).values_list("pk", flat=True))
+    done.already_there += len(known)
+    missing = [item for item in records if item[0] not in known]
+    if not missing:
+        return
+    row = adopted_row(block, found, view)
+    for ledger_id, digest, sealed in missing:
+        _restore_record(ledger_id, digest, sealed, row, ring, by_id, done)
+
+
+def _restore_record(
+    ledger_id: int,
+    digest: bytes,
+    sealed: bytes,
+    row: ChainTransaction,
+    ring: keys.Keyring,
+    by_id: dict[bytes, DataKey],
+    done: Restored,
+) -> None:
+    assert done.unreadable is not None
+    try:
+        data_key = by_id[record.key_id_of(ledger_id=ledger_id, sealed=sealed, directory=ring.directory)]
+    except (RecordError, KeyError):
+        done.unreadable.append(ledger_id)
+        return
+    common: dict[str, Any] = {"id": ledger_id, "digest": digest, "data_key": data_key, "transaction": row, "opened_at": row.created_at}
+    try:
+        opened = record.open_sealed(ledger_id=ledger_id, sealed=sealed, key=ring.unwrap(data_key))
+    except KeyDestroyed:
+        LedgerEntry.objects.create(**common, erased_at=data_key.destroyed_at)
+        done.erased += 1
+        return
+    except (RecordError, MasterKeyMissing):
+        done.unreadable.append(ledger_id)
+        return
+    if record.digest(opened.salt, opened.canonical) != digest:
+        done.unreadable.append(ledger_id)
+        return
+    session = session_from(opened.record, data_key)
+    LedgerEntry.objects.create(**common, session=session, salt=opened.salt, canonical=opened.canonical)
+    done.sessions += 1
+
+
+def session_from(content: dict[str, Any], data_key: DataKey) -> ChargingSession:
+    """The session of a record, with site, station, connector and token as far as the record knows them."""
+    location = content["location"]
+    site, _ = Site.objects.get_or_create(
+        code=location["id"],
+        defaults={
+            "name": location.get("name", location["id"]),
+            "country": location.get("country", ""),
+            "time_zone": location.get("time_zone", "UTC"),
+            "currency": content.get("currency", "EUR"),
+        },
+    )
+    station, _ = Station.objects.get_or_create(identity=content["station"], defaults={"site": site})
+    connector, _ = Connector.objects.get_or_create(
+        station=station, evse_id=content["evse_id"], connector_id=content["connector_id"]
+    )
+    token = _token(content.get("id_token"), data_key, site)
+    moments = {name: datetime.fromisoformat(content[name]) for name in ("started_at", "stopped_at")}
+    figures = ("meter_start_wh", "meter_stop_wh", "energy_wh", "cost_minor")
+    same = ("transaction_id", "status", "source", "location", *figures)
+    texts = ("currency", "stop_reason", "meter_values_sha256")
+    session, _ = ChargingSession.objects.get_or_create(
+        pk=content["id"],
+        defaults={
+            "station": station,
+            "connector": connector,
+            "id_token": token,
+            "customer": token.customer if token else None,
+            "flags": content.get("flags", []),
+            "credit": "credit_reference_id" in content,
+            "credit_reference_id": content.get("credit_reference_id"),
+            **moments,
+            **{name: content.get(name) for name in same},
+            **{name: content.get(name, "") for name in texts},
+        },
+    )
+    return session
+
+
+def _token(content: dict[str, str] | None, data_key: DataKey, site: Site) -> IdToken | None:
+    """The record's token; the data key belongs to it again (or to the site, for sessions without a token)."""
+    token = None
+    if content:
+        token, _ = IdToken.objects.get_or_create(uid=content["uid"], type=content["type"])
+    if data_key.id_token_id is None and data_key.site_id is None:
+        data_key.id_token, data_key.site = token, None if token else site
+        data_key.save(update_fields=["id_token", "site"])
+    return token
+
+
+def _sequences_reset() -> None:
+    """PostgreSQL: the next ledger id comes after the restored ones."""
+    statements = connection.ops.sequence_reset_sql(no_style(), [LedgerEntry])
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)

@@ -1,0 +1,70 @@
+"""Signing with the TPM: the ledger's only signer. There is no software key to fall back on."""
+
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+
+from django.conf import settings
+from eospy.signer import Signer
+
+from tpm.client import TpmClient
+from tpm.tokens import ClientCredentials
+
+PUBLIC_KEY_TTL_S = 60.0  # a rotated key is picked up after this time
+
+
+class TpmSigner(Signer):  # type: ignore[misc]  # eospy has no types
+    """eospy's Signer over a P-256 key that never leaves the TPM."""
+
+    def __init__(self, client: TpmClient, key: str) -> None:
+        super().__init__()
+        self.client = client
+        self.key = key
+        self._public_key = ("", 0.0)
+
+    def to_public(self) -> str:
+        """PUB_R1_… of the key; asked of the TPM service once a minute."""
+        public_key, read_at = self._public_key
+        if not public_key or time.monotonic() - read_at > PUBLIC_KEY_TTL_S:
+            public_key = self.client.key_get(self.key).public_key_eosio
+            self._public_key = (public_key, time.monotonic())
+        return public_key
+
+    def to_wif(self) -> str:
+        raise TypeError("the private key is in the TPM and cannot be written out")
+
+    def sign(self, digest: str) -> str:
+        """SIG_R1_… over a digest given in hex, as eospy does it."""
+        return self.sign_many([bytes.fromhex(digest)])[0]
+
+    def sign_many(self, digests: Sequence[bytes]) -> list[str]:
+        """SIG_R1_… for each 32-byte digest, in one request."""
+        return self.client.sign_batch(self.key, digests, format="eosio")
+
+    def verify(self, encoded_sig: str, digest: str) -> bool:
+        """Does this signature over the digest (hex) come from this key?"""
+        from ledger import antelope, p256
+
+        _, signature = antelope.signature_decode(encoded_sig)
+        _, expected = antelope.public_key_decode(self.to_public())
+        return p256.recover(bytes.fromhex(digest), signature) == expected
+
+
+@lru_cache(maxsize=4)
+def _signer(
+    url: str, token_url: str, client_id: str, client_secret: str, scopes: tuple[str, ...], key: str
+) -> TpmSigner:
+    token = ClientCredentials(token_url, client_id, client_secret, list(scopes))
+    return TpmSigner(TpmClient(url, token), key)
+
+
+def signer() -> TpmSigner:
+    """The signer of the settings; one HTTP session a process."""
+    return _signer(
+        settings.TPM_SERVICE_URL,
+        settings.TPM_TOKEN_URL,
+        settings.TPM_CLIENT_ID,
+        settings.TPM_CLIENT_SECRET,
+        tuple(settings.TPM_SCOPES),
+        settings.LEDGER_KEY,
+    )

@@ -1,0 +1,132 @@
+"""Celery tasks: fetch, call a service, nothing else. The broker only hurries things; `sweep` finds whatever is left."""
+
+import logging
+
+from celery import shared_task
+from django.conf import settings
+from django.core.cache import cache
+from django.db.models import Q
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from ledger import keys, permissions, services, settlement
+from ledger.alerts import alert_raise
+from ledger.errors import ChainError
+from ledger.models import ChainTransaction, LedgerEntry
+from ledger.settlement import View
+from tpm.client import TpmError
+
+log = logging.getLogger(__name__)
+S = ChainTransaction.Status
+BATCHES_AT_ONCE = 4  # signed in one request to the TPM service
+CONFIRM_EVERY_S = 0.3
+
+
+def anchor_soon(count: int) -> None:
+    """After commit: record at 100 entries or after one second, whichever is first.
+
+    Without Redis nobody is hurried, and nothing is lost: the sweep comes by.
+    """
+    key, limit = "ledger:announced", settings.LEDGER_FLUSH_AT
+    try:
+        if cache.add(key, count, timeout=settings.LEDGER_FLUSH_AFTER_S):
+            total = count
+            if total < limit:
+                anchor.apply_async(countdown=settings.LEDGER_FLUSH_AFTER_S)
+        else:
+            total = cache.incr(key, count)
+        if total >= limit > total - count:
+            anchor.apply_async()
+    except (RedisError, OperationalError, OSError, ValueError) as error:  # ValueError: the counter ended just now
+        log.info("nobody could be told of %d new ledger entries: %s", count, error)
+
+
+@shared_task(time_limit=300)
+def anchor() -> None:
+    """Batch, sign and send all that is ready."""
+    while not services.halted():
+        rows = services.transactions_batch(limit=BATCHES_AT_ONCE)
+        if not rows or not _sign_and_send(rows):
+            break
+    _confirm_soon()
+
+
+def _sign_and_send(rows: list[ChainTransaction]) -> bool:
+    if not services.transactions_sign(transactions=rows):
+        return False
+    for row in rows:
+        if row.status == S.SIGNED:
+            services.transaction_send(row=row)
+    return True
+
+
+@shared_task(time_limit=300)
+def confirm() -> None:
+    """Look at all that was sent, again and again until nothing is open."""
+    try:
+        if not cache.add("ledger:confirming", 1, timeout=10):
+            return  # another worker is at it
+        try:
+            still_open = settlement.confirm_open()
+        finally:
+            cache.delete("ledger:confirming")
+    except RedisError:
+        return
+    if still_open:
+        _confirm_soon()
+
+
+def _confirm_soon() -> None:
+    try:
+        confirm.apply_async(countdown=CONFIRM_EVERY_S, expires=30)
+    except (OperationalError, RedisError, OSError) as error:
+        log.info("confirmation is left to the sweep: %s", error)
+
+
+@shared_task(time_limit=300)
+def sweep() -> None:
+    """Finish whatever is left: claims of killed workers, what waits for its time, entries that nobody announced."""
+    if keys.master_key_is_due():
+        keys.master_key_replace()
+    if resume_batched():
+        resume_waiting()
+    if LedgerEntry.objects.ready().exists():
+        anchor()
+    else:
+        settlement.confirm_open()
+
+
+def resume_batched() -> bool:
+    """Sign what was batched and left; one at a time, so that a TPM that is away is asked once a sweep."""
+    now = timezone.now()
+    free = Q(claimed_until__isnull=True) | Q(claimed_until__lt=now)
+    for row in ChainTransaction.objects.filter(free, status=S.BATCHED, retry_at__lte=now).order_by("id"):
+        if services.claim(row) and not _sign_and_send([row]):
+            return False
+    return True
+
+
+def resume_waiting() -> None:
+    """Send again, or settle, what is signed or deferred and whose time has come."""
+    due = ChainTransaction.objects.filter(status__in=[S.SIGNED, S.DEFERRED], retry_at__lte=timezone.now())
+    view = View()
+    try:
+        for row in due.order_by("id"):
+            if not services.claim(row):
+                continue
+            if row.expires_at is not None and view.info.lib_time > row.expires_at:
+                settlement.transaction_settle(row=row, view=view)
+            else:
+                services.transaction_send(row=row)
+    except ChainError as error:
+        alert_raise("wrong_chain" if error.permanent else "chain_unreachable", message=str(error))
+
+
+@shared_task(time_limit=60)
+def watch_permissions() -> None:
+    """Raise an alarm when the account's permissions are not the pinned ones."""
+    try:
+        permissions.check()
+    except (ChainError, TpmError) as error:
+        log.info("the account's permissions could not be read: %s", error)
