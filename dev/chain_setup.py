@@ -78,12 +78,13 @@ def bootstrap(
     account: str = ACCOUNT,
     contract_dir: Path = CONTRACT_DIR,
     bios_dir: Path | None = None,
+    wait: bool = True,
 ) -> None:
     """Bring the chain behind `url` (the producer, with its producer API) to the state that the ledger needs.
 
     Every step first looks what is there, so that a second run changes nothing and an interrupted one is finished. A
-    `record` permission without `record_public_key` gets it as its only key. Returns when all is irreversible; raises
-    ChainError.
+    `record` permission without `record_public_key` gets it as its only key. Returns when all is irreversible, without
+    `wait` when it is executed; raises ChainError.
     """
     _activate_system(url, producer_key, bios_dir or contracts_dir() / "eosio.bios")
     if _account(url, account) is None:
@@ -93,6 +94,7 @@ def bootstrap(
     actions += _permission_actions(url, account, record_public_key)
     if actions:
         push_actions(url, actions, [active_key])
+    if actions and wait:
         _wait_irreversible(url)
 
 
