@@ -42,7 +42,7 @@ CLIENT_ID_ALPHABET = string.ascii_lowercase + string.digits
 
 
 @dataclass(frozen=True)
-class Client(ClientMixin):
+class Client(ClientMixin):  # type: ignore[misc] - Authlib has no types
     """An app client of the pool; `name` is for people, `scopes` are all it may ask for."""
 
     name: str
@@ -67,7 +67,7 @@ class Client(ClientMixin):
         return grant_type == "client_credentials"
 
 
-class Grant(ClientCredentialsGrant):
+class Grant(ClientCredentialsGrant):  # type: ignore[misc]
     """Client credentials, where a scope that the client does not have refuses the whole request (Authlib drops it)."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = ["client_secret_basic", "client_secret_post"]

@@ -116,8 +116,8 @@ def _item(digest: bytes, format: str) -> dict[str, str]:
 
 def _key(data: dict[str, Any]) -> Key:
     created_at = datetime.fromisoformat(data["created_at"])
-    texts = (data[name] for name in ("name", "type", "usage", "public_key_eosio", "public_key_pem"))
-    return Key(*texts, created_at=created_at)
+    names = ("name", "type", "usage", "public_key_eosio", "public_key_pem")
+    return Key(**{name: str(data[name]) for name in names}, created_at=created_at)
 
 
 def _json(answer: httpx.Response) -> dict[str, Any]:

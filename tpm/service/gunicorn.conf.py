@@ -1,7 +1,7 @@
 """gunicorn for the TPM service: one process, because the TPM has one owner, with threads.
 
-The address comes from the command line (`--bind`). Threads: those that wait for the TPM (TPM_QUEUE_PLACES), the one
-that has it, and enough beside them to answer 429, 401 and health at once.
+The address comes from the command line (`--bind`). There are threads for those that wait for the TPM, for the one that
+has it, and enough beside them to answer 429, 401 and health at once.
 """
 
 import os
@@ -14,3 +14,4 @@ worker_connections = 256
 keepalive = 75
 timeout = 60
 graceful_timeout = 10
+control_socket_disable = True  # it would be one path for all services of a user

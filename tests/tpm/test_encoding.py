@@ -1,0 +1,70 @@
+"""Signatures become DER and SIG_R1_ such that others recover the key; judged by python-ecdsa and by the definition."""
+
+import base64
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.tpm import oracle
+from tpm.service.encoding import (
+    N,
+    Point,
+    Signature,
+    SignatureMismatchError,
+    low_s,
+    public_key_eosio,
+    public_key_pem,
+    recovery_id,
+    signature_der,
+    signature_eosio,
+)
+
+DIGESTS = st.one_of(
+    st.binary(min_size=32, max_size=32), st.sampled_from([bytes(32), N.to_bytes(32), b"\xff" * 32, (1).to_bytes(32)])
+)
+
+
+def signed(secret: int, digest: bytes) -> tuple[Point, Signature]:
+    key = ec.derive_private_key(secret, ec.SECP256R1())
+    numbers = key.public_key().public_numbers()
+    r, s = decode_dss_signature(key.sign(digest, ec.ECDSA(Prehashed(SHA256()))))
+    return (numbers.x, numbers.y), (r, s)
+
+
+@settings(max_examples=150, deadline=None)
+@given(secret=st.integers(1, N - 1), digest=DIGESTS, flip=st.booleans())
+def test_the_public_key_is_recovered_from_the_text(secret: int, digest: bytes, flip: bool) -> None:
+    public, (r, s) = signed(secret, digest)
+    text = signature_eosio(digest, (r, N - s if flip else s), public)
+    assert oracle.recovered(digest, text) == public_key_eosio(public)
+    assert oracle.r_and_s(text) == low_s((r, s))
+    assert oracle.r_and_s(text)[1] <= N // 2
+    assert decode_dss_signature(base64.b64decode(signature_der((r, s)))) == low_s((r, s))
+
+
+def test_a_known_key_of_nodeos() -> None:
+    """The R1 vector of EOSIO's own test (fc/test/crypto/test_cypher_suites.cpp, test_r1)."""
+    text = "PUB_R1_6FPFZqw5ahYrR9jD96yDbbDNTdKtNqRbze6oTDLntrsANgQKZu"
+    compressed = oracle.opened(text, "PUB_R1_")
+    numbers = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), compressed).public_numbers()
+    assert public_key_eosio((numbers.x, numbers.y)) == text
+    pem = load_pem_public_key(public_key_pem((numbers.x, numbers.y)).encode())
+    assert isinstance(pem, ec.EllipticCurvePublicKey)
+    assert pem.public_numbers() == numbers
+
+
+@given(bit=st.integers(0, 255))
+@settings(max_examples=20, deadline=None)
+def test_a_signature_of_something_else_is_refused(bit: int) -> None:
+    digest = b"\x5a" * 32
+    public, (r, s) = signed(0xC0FFEE, digest)
+    other = (int.from_bytes(digest) ^ (1 << bit)).to_bytes(32)
+    with pytest.raises(SignatureMismatchError):
+        recovery_id(other, (r, s), public)
+    with pytest.raises(SignatureMismatchError):
+        recovery_id(digest, (r, s), signed(0xBEEF, digest)[0])
