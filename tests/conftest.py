@@ -1,0 +1,193 @@
+"""The real parts that several packages' tests share, each started once, and the people in the stories."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from pytest_django.fixtures import Settings
+
+from accounts.models import User
+from dev.chain_setup import bootstrap, write_genesis
+from dev.keys import KeyPair, new_keypair
+from dev.nodeos import Nodeos
+from dev.processes import free_port
+from dev.tpm_service import TpmStack
+from ledger.chain import Chain, chain
+from stations.models import ChargingSession, Connector, IdToken, Site, Station
+from stations.signals import sessions_closed
+from tests.environment import DIRECTORY
+from tpm.client import TpmClient
+
+
+@pytest.fixture(scope="session")
+def producer_key() -> KeyPair:
+    return new_keypair()
+
+
+@pytest.fixture(scope="session")
+def chain_node(producer_key: KeyPair) -> Iterator[Nodeos]:
+    """A producing nodeos with a chain of its own, for all tests."""
+    genesis = DIRECTORY / "chain" / "genesis.json"
+    write_genesis(genesis, producer_key.public)
+    node = Nodeos(DIRECTORY / "chain" / "node", free_port(), free_port(), genesis=genesis, producer=producer_key)
+    node.start()
+    yield node
+    node.stop()
+
+
+@pytest.fixture(scope="session")
+def second_node(chain_node: Nodeos) -> Iterator[Nodeos]:
+    """A read-only nodeos that follows the producer."""
+    directory = DIRECTORY / "chain" / "second"
+    peers = [chain_node.p2p_address]
+    node = Nodeos(directory, free_port(), free_port(), genesis=chain_node.genesis, producer=None, peers=peers)
+    node.start()
+    yield node
+    node.stop()
+
+
+@pytest.fixture(scope="session")
+def tpm_stack() -> Iterator[TpmStack]:
+    stack = TpmStack(DIRECTORY / "tpm")
+    stack.start()
+    yield stack
+    stack.stop()
+
+
+@pytest.fixture(scope="session")
+def tpm_client(tpm_stack: TpmStack) -> TpmClient:
+    return tpm_stack.client()
+
+
+@pytest.fixture(scope="session")
+def account_names() -> Iterator[str]:
+    return (f"evledger.{''.join(letters)}" for letters in itertools.product("abcdefgh", repeat=3))
+
+
+@dataclass
+class LedgerAccount:
+    """One test's own account with the contract; its `record` permission is the TPM's key `key_name`."""
+
+    name: str
+    key_name: str
+    owner: KeyPair
+    active: KeyPair
+    producer: KeyPair
+    node: Nodeos
+    tpm: TpmStack
+
+    @property
+    def chain(self) -> Chain:
+        return chain()
+
+
+@pytest.fixture
+def ledger_account(
+    chain_node: Nodeos,
+    producer_key: KeyPair,
+    tpm_stack: TpmStack,
+    tpm_client: TpmClient,
+    account_names: Iterator[str],
+    settings: Settings,
+    tmp_path: Path,
+) -> LedgerAccount:
+    """A chain account of the test's own, with real contract and TPM key, and the portal's settings for it."""
+    name, owner, active = next(account_names), new_keypair(), new_keypair()
+    key = tpm_client.key_create("ledger")
+    bootstrap(
+        chain_node.url,
+        producer_key=producer_key,
+        owner_key=owner,
+        active_key=active,
+        record_public_key=key.public_key_eosio,
+        account=name,
+    )
+    settings.LEDGER_NODES = [chain_node.url]
+    settings.LEDGER_CHAIN_ID = chain_node.info()["chain_id"]
+    settings.LEDGER_ACCOUNT = name
+    settings.LEDGER_KEY = "ledger"
+    settings.LEDGER_OWNER_KEY, settings.LEDGER_ACTIVE_KEY = owner.public, active.public
+    settings.LEDGER_MASTER_KEY_FILE = tmp_path / "master_keys"
+    settings.TPM_SERVICE_URL = tpm_stack.service_url
+    settings.TPM_TOKEN_URL = tpm_stack.provider.token_url
+    settings.TPM_CLIENT_ID = tpm_stack.portal.client_id
+    settings.TPM_CLIENT_SECRET = tpm_stack.portal.client_secret
+    return LedgerAccount(name, "ledger", owner, active, producer_key, chain_node, tpm_stack)
+
+
+# --- people and their sessions
+
+
+@pytest.fixture
+def owner(db: None) -> User:
+    return User.objects.create_user("anna", password="a driver's password 1")
+
+
+@pytest.fixture
+def other_customer(db: None) -> User:
+    return User.objects.create_user("ben", password="a driver's password 2")
+
+
+@pytest.fixture
+def site(db: None) -> Site:
+    return Site.objects.create(code="S1", name="Harbour office", country="DEU", time_zone="Europe/Berlin")
+
+
+@pytest.fixture
+def connector(site: Site) -> Connector:
+    station = Station.objects.create(site=site, identity="CP-HARBOUR-1")
+    return Connector.objects.create(station=station, max_power_w=22_000)
+
+
+@pytest.fixture
+def id_token(owner: User) -> IdToken:
+    return IdToken.objects.create(uid="04A2B3C4D5E680", customer=owner)
+
+
+CloseSessions = Callable[..., list[ChargingSession]]
+
+
+@pytest.fixture
+def close_sessions(connector: Connector, id_token: IdToken) -> CloseSessions:
+    """Close `count` finished sessions at once, as an import does; the ledger hears of them."""
+    numbers = itertools.count(1)
+
+    def close(count: int = 1, *, token: IdToken | None = id_token, energy_wh: int = 7_780) -> list[ChargingSession]:
+        from django.db import transaction
+
+        site = connector.station.site
+        started_at = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+        sessions = [
+            ChargingSession(
+                station=connector.station,
+                connector=connector,
+                transaction_id=f"T{next(numbers)}",
+                id_token=token,
+                customer=token.customer if token else None,
+                location={"id": site.code, "name": site.name, "country": site.country, "time_zone": site.time_zone},
+                status=ChargingSession.Status.COMPLETED,
+                started_at=started_at + timedelta(hours=number),
+                stopped_at=started_at + timedelta(hours=number, minutes=45),
+                meter_start_wh=1000,
+                meter_stop_wh=1000 + energy_wh,
+                energy_wh=energy_wh,
+                cost_minor=312,
+                currency="EUR",
+                stop_reason="EVDisconnected",
+                source=ChargingSession.Source.STATION,
+            )
+            for number in range(count)
+        ]
+        with transaction.atomic():
+            ChargingSession.objects.bulk_create(sessions)
+            sessions_closed.send(sender=ChargingSession, sessions=sessions)
+        return sessions
+
+    return close
+
+
+assert django_settings.LEDGER_FLUSH_AT  # the settings could be read: everything else would fail obscurely

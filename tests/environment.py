@@ -1,0 +1,39 @@
+"""What the tests' settings need before Django reads them: loaded first by pytest (`-p tests.environment`).
+
+Starts a PostgreSQL and a Redis of the tests' own. EVPORTAL_TEST_DATABASE=sqlite runs the same tests on SQLite.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from dev.postgres import Postgres
+from dev.processes import free_port
+from dev.redis import Redis
+
+# Short, because Unix sockets below it may be at most 107 bytes long.
+DIRECTORY = Path(tempfile.mkdtemp(prefix="evp-"))
+REDIS = Redis(DIRECTORY / "redis", free_port(), appendonly=False)
+
+
+def _start() -> None:
+    for name in [name for name in os.environ if name.startswith("EVPORTAL_") and name != "EVPORTAL_TEST_DATABASE"]:
+        del os.environ[name]  # a developer's own settings are not the tests'
+    os.environ["EVPORTAL_ENV_FILE"] = os.devnull
+    os.environ["EVPORTAL_LEDGER_MASTER_KEY_FILE"] = str(DIRECTORY / "master_keys")
+    REDIS.start()
+    atexit.register(REDIS.stop)
+    os.environ["EVPORTAL_REDIS_URL"] = REDIS.url
+    if os.environ.get("EVPORTAL_TEST_DATABASE") == "sqlite":
+        os.environ["EVPORTAL_DATABASE_URL"] = f"sqlite:///{DIRECTORY / 'test.sqlite3'}"
+    else:
+        postgres = Postgres(DIRECTORY / "postgres")
+        postgres.start()
+        atexit.register(postgres.stop)
+        os.environ["EVPORTAL_DATABASE_URL"] = postgres.url
+
+
+atexit.register(shutil.rmtree, DIRECTORY, ignore_errors=True)
+_start()
