@@ -1,0 +1,38 @@
+# Each target works as the first command on a fresh machine with Python 3.11+, git and make.
+PYTHON ?= python3
+VENV := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo stop status test lint bench chaos
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## start everything, with 3,395 real sessions on a chain of its own
+	@$(PYTHON) -m dev.bootstrap demo
+	@$(VENV)/python -m dev.stack up
+
+stop: ## end what `make demo` started; the data stay
+	@if [ -x $(VENV)/python ]; then $(VENV)/python -m dev.stack down; else echo "Nothing was ever started here."; fi
+
+status: ## what of the demo runs
+	@$(PYTHON) -m dev.bootstrap demo
+	@$(VENV)/python -m dev.stack status
+
+test: ## all tests, against real parts
+	@$(PYTHON) -m dev.bootstrap test
+	$(VENV)/python -m pytest $(ARGS)
+
+lint: ## ruff, mypy --strict, missing migrations
+	@$(PYTHON) -m dev.bootstrap lint
+	$(VENV)/ruff check .
+	$(VENV)/mypy .
+	$(VENV)/python manage.py makemigrations --check --dry-run
+
+bench: ## the figures of bench/results.json
+	@$(PYTHON) -m dev.bootstrap test
+	$(VENV)/python -m bench.run $(ARGS)
+
+chaos: ## kill parts at random while sessions are recorded; nothing lost, nothing twice
+	@$(PYTHON) -m dev.bootstrap test
+	$(VENV)/python -m dev.chaos $(ARGS)

@@ -1,0 +1,144 @@
+"""Gives the development stack its keys, its chain and its settings: what lies between the parts and the portal."""
+
+import os
+import secrets
+from pathlib import Path
+
+import httpx
+
+from dev.chain_setup import bootstrap, write_genesis
+from dev.cognito import Client, Pool, Provider
+from dev.keys import KeyPair, new_keypair
+from dev.stack_layout import (
+    CHAIN,
+    COGNITO,
+    GENESIS,
+    LOG,
+    PORTAL_ENV,
+    SECRETS,
+    TPM_SOCKET,
+    VAR,
+    Ports,
+    read_settings,
+    write_secret,
+    write_settings,
+)
+from dev.steps import StackError
+from dev.swtpm import tcti
+from dev.tpm_service import SCOPES
+from tpm.client import TpmClient, TpmError
+from tpm.tokens import ClientCredentials
+
+LEDGER_KEY = "ledger"
+DATABASE_URL = "EVPORTAL_DATABASE_URL"
+CHAIN_ID = "EVPORTAL_LEDGER_CHAIN_ID"
+OFFLINE_KEYS = ("producer", "owner", "active")
+
+
+def chain_key(name: str) -> KeyPair:
+    """The chain's key pair of this name, made at first; in production these are offline."""
+    path = SECRETS / f"chain_{name}.json"
+    if not path.exists():
+        building = path.with_suffix(".new")
+        building.unlink(missing_ok=True)
+        new_keypair().save(building)
+        building.rename(path)
+    return KeyPair.load(path)
+
+
+def make_secrets() -> None:
+    """Make what is missing of genesis and keys; what is there is never replaced."""
+    keys = {name: chain_key(name) for name in OFFLINE_KEYS}
+    if not GENESIS.exists():
+        if (CHAIN / "producer" / "blocks" / "blocks.log").exists():
+            raise StackError(f"{GENESIS} is gone, but its chain is there. Put it back, or delete {VAR} to begin anew.")
+        building = GENESIS.with_suffix(".new")
+        write_genesis(building, keys["producer"].public)
+        building.rename(GENESIS)
+
+
+def portal_client() -> Client:
+    """The portal's app client at the identity provider."""
+    return Pool(COGNITO).ensure_client("portal", SCOPES)
+
+
+def provider(ports: Ports) -> Provider:
+    """The addresses of the identity provider (honcho runs it, not this object)."""
+    return Provider(COGNITO, ports["COGNITO"], log=LOG / "cognito.log")
+
+
+def stack_environment(ports: Ports) -> dict[str, str]:
+    """The settings of the Procfile: ports, and the TPM service's own (tpm/service/settings.py)."""
+    cognito = provider(ports)
+    return {
+        **{f"{name}_PORT": str(port) for name, port in ports.by_name.items()},
+        "TPM_TCTI": tcti(TPM_SOCKET),
+        "TPM_KEY_DIR": str(VAR / "tpm" / "keys"),
+        "TPM_TOKEN_ISSUER": cognito.issuer,
+        "TPM_JWKS_URL": cognito.jwks_url,
+        "TPM_ALLOWED_CLIENTS": portal_client().client_id,
+    }
+
+
+def ledger_key(ports: Ports) -> str:
+    """The public key of the ledger's signing key in the TPM, made at first (PUB_R1_…)."""
+    client = portal_client()
+    credentials = ClientCredentials(provider(ports).token_url, client.client_id, client.client_secret, SCOPES)
+    try:
+        return TpmClient(ports.url("TPM"), credentials).key_create(LEDGER_KEY).public_key_eosio
+    except TpmError as error:
+        raise StackError(f"the TPM service gave no key: {error}") from error
+
+
+def set_up_chain(ports: Ports, record_key: str) -> None:
+    """Contract, account and permissions, as far as they are missing; the TPM's key may `record`."""
+    bootstrap(
+        ports.url("NODEOS"),
+        producer_key=chain_key("producer"),
+        owner_key=chain_key("owner"),
+        active_key=chain_key("active"),
+        record_public_key=record_key,
+    )
+
+
+def chain_id(ports: Ports) -> str:
+    """The id of the running chain; raises StackError when the portal's records are on another one."""
+    found = str(httpx.get(ports.url("NODEOS") + "/v1/chain/get_info", timeout=10).json()["chain_id"])
+    pinned = read_settings(PORTAL_ENV).get(CHAIN_ID, found)
+    if pinned != found:
+        raise StackError(
+            f"The database's records are on chain {pinned}, but the one in {CHAIN} is {found}.\n"
+            f"Put the old {CHAIN} back, or delete {VAR} to begin anew (all that is recorded there is lost then)."
+        )
+    return found
+
+
+def write_portal_settings(ports: Ports, found_chain_id: str) -> None:
+    """Write var/env, which the portal and every `manage.py` read (evportal/env.py)."""
+    client = portal_client()
+    secret = SECRETS / "tpm_client_secret"
+    write_secret(secret, client.client_secret)
+    settings = {
+        "EVPORTAL_REDIS_URL": f"redis://127.0.0.1:{ports['REDIS']}/0",
+        "EVPORTAL_LEDGER_NODES": f"{ports.url('NODEOS')},{ports.url('READER')}",
+        CHAIN_ID: found_chain_id,
+        "EVPORTAL_LEDGER_KEY": LEDGER_KEY,
+        "EVPORTAL_LEDGER_OWNER_KEY": chain_key("owner").public,
+        "EVPORTAL_LEDGER_ACTIVE_KEY": chain_key("active").public,
+        "EVPORTAL_TPM_SERVICE_URL": ports.url("TPM"),
+        "EVPORTAL_TPM_TOKEN_URL": provider(ports).token_url,
+        "EVPORTAL_TPM_CLIENT_ID": client.client_id,
+        "EVPORTAL_TPM_CLIENT_SECRET_FILE": str(secret),
+    }
+    database = os.environ.get(DATABASE_URL) or read_settings(PORTAL_ENV).get(DATABASE_URL)
+    if database:
+        settings[DATABASE_URL] = database
+    write_settings(PORTAL_ENV, "written by `make demo` at each run", settings)
+
+
+def demo_password(name: str) -> str:
+    """The password of a demo login, random, kept in var/secrets."""
+    path: Path = SECRETS / f"demo_password_{name}"
+    if not path.exists():
+        write_secret(path, secrets.token_urlsafe(12))
+    return path.read_text().strip()

@@ -1,0 +1,127 @@
+"""The portal's side of `make demo`: database, logins, the real sessions, and waiting until all is irreversible.
+
+Import it only after var/env is written and django.setup() has read it.
+"""
+
+import io
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connections
+from django.db.models import Count
+from tqdm import tqdm
+
+from accounts.models import User
+from dev.stack_chain import demo_password
+from dev.stack_layout import LOG, ROOT, VAR
+from dev.steps import StackError
+from ledger.models import Alert, ChainTransaction, LedgerEntry
+from stations.models import ChargingSession, IdToken
+
+DATA = ROOT / "data" / "workplace_charging_sessions.csv"
+REPORT = VAR / "import-report.csv"
+DRIVER = "driver"
+ADMINISTRATOR = "admin"
+POLL_S = 0.5
+LINE_EVERY_S = 5.0
+STUCK_AFTER_S = 180.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How many ledger entries there are, how many are irreversible, and how many can never be."""
+
+    total: int
+    done: int
+    failed: int
+
+
+def migrate() -> None:
+    """Bring the database to today's tables; raises StackError when it cannot be reached."""
+    try:
+        call_command("migrate", interactive=False, verbosity=0)
+    except OperationalError as error:
+        raise StackError(f"The database refused: {error}\nIs EVPORTAL_DATABASE_URL right?") from error
+
+
+def make_logins() -> None:
+    """A driver and an administrator, each with the random password in var/secrets; who is there stays as he is."""
+    if not User.objects.filter(username=DRIVER).exists():
+        User.objects.create_user(DRIVER, password=demo_password(DRIVER), time_zone="America/New_York")
+    if not User.objects.filter(username=ADMINISTRATOR).exists():
+        User.objects.create_superuser(ADMINISTRATOR, password=demo_password(ADMINISTRATOR))
+
+
+def import_sessions() -> None:
+    """Import the real sessions; rows that are there are only counted. Raises StackError when rows are left out."""
+    try:
+        call_command("import_sessions", str(DATA), report=REPORT)
+    except CommandError as error:
+        raise StackError(f"import_sessions: {error}") from error
+
+
+def give_driver_a_token() -> int:
+    """Link the token with the most sessions to the demo driver, unless he has one; returns how many are his."""
+    driver = User.objects.get(username=DRIVER)
+    if not driver.id_tokens.exists():
+        tokens = IdToken.objects.filter(customer__isnull=True).annotate(count=Count("sessions"))
+        busiest = tokens.order_by("-count", "pk").first()
+        if busiest is not None:
+            call_command("link_token", busiest.uid, DRIVER, type=busiest.type, stdout=io.StringIO())
+            )
+    return ChargingSession.objects.filter(customer=driver).count()
+
+
+def progress() -> Progress:
+    entries = LedgerEntry.objects.filter(erased_at__isnull=True)
+    conflict = ChainTransaction.Status.CONFLICT
+    return Progress(
+        total=entries.count(),
+        done=entries.filter(transaction__status=ChainTransaction.Status.IRREVERSIBLE).count(),
+        failed=entries.exclude(conflict="").count() + entries.filter(transaction__status=conflict, conflict="").count(),
+    )
+
+
+def wait_until_irreversible() -> Progress:
+    """Show a progress bar until every entry is irreversible; raises StackError when nothing moves for three minutes."""
+    now = progress()
+    moved_at = time.monotonic()
+    with _bar(now) as bar:
+        for now in _samples():
+            if now.done > bar.n:
+                moved_at = time.monotonic()
+            bar.total = now.total
+            bar.update(now.done - bar.n)
+            if now.done + now.failed >= now.total:
+                return now
+            if time.monotonic() - moved_at > STUCK_AFTER_S:
+                break
+    raise StackError(_stuck(now))
+
+
+def _samples() -> Iterator[Progress]:
+    while True:
+        yield progress()
+        connections.close_all()  # a database that was restarted meanwhile is asked over a new connection
+        time.sleep(POLL_S)
+
+
+def _bar(now: Progress) -> Any:
+    """A bar on a terminal; elsewhere tqdm's line now and then."""
+    every = 0.1 if sys.stderr.isatty() else LINE_EVERY_S
+    return tqdm(total=now.total, initial=now.done, unit=" sessions", desc="  recorded", mininterval=every)
+
+
+def _stuck(now: Progress) -> str:
+    alerts = [f"  {alert.code}: {alert.message}" for alert in Alert.objects.filter(closed_at__isnull=True)[:5]]
+    lines = [
+        f"{now.done:,} of {now.total:,} sessions are irreversible, and for {STUCK_AFTER_S:g} s none was added.",
+        "Open alerts:" if alerts else f"No alert is open; look into {LOG / 'worker.log'}.",
+        *alerts,
+        "Nothing is lost: the worker goes on by itself once the cause is gone. make demo waits again.",
+    ]
+    return "\n".join(lines)
