@@ -2,8 +2,8 @@
 
 honcho runs twice: once for what the portal stands on, once for the portal itself. So the portal starts when chain and
 keys are ready, and ends before they do. honcho alone would end everything when one part ends; dev/keep.py stands
-between it and each part. Should honcho or a keeper be killed, then the next start ends what is left of the group, by its
-pid files, and starts the group anew.
+between it and each part. Should honcho or a keeper be killed, the next start ends what is left of the group by its pid
+files, and starts the group anew.
 """
 
 import os

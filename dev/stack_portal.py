@@ -72,7 +72,6 @@ def give_driver_a_token() -> int:
         busiest = tokens.order_by("-count", "pk").first()
         if busiest is not None:
             call_command("link_token", busiest.uid, DRIVER, type=busiest.type, stdout=io.StringIO())
-            )
     return ChargingSession.objects.filter(customer=driver).count()
 
 
