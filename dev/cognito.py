@@ -42,7 +42,7 @@ CLIENT_ID_ALPHABET = string.ascii_lowercase + string.digits
 
 
 @dataclass(frozen=True)
-class Client(ClientMixin):  # type: ignore[misc] - Authlib has no types
+class Client(ClientMixin):  # type: ignore[misc]  # Authlib has no types
     """An app client of the pool; `name` is for people, `scopes` are all it may ask for."""
 
     name: str

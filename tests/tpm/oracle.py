@@ -3,8 +3,8 @@
 import hashlib
 
 import base58
-from ecdsa import NIST256p
-from ecdsa.ellipticcurve import Point
+from ecdsa import NIST256p  # type: ignore[import-untyped]
+from ecdsa.ellipticcurve import Point  # type: ignore[import-untyped]
 
 N = int(NIST256p.order)
 

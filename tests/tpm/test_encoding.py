@@ -47,13 +47,13 @@ def test_the_public_key_is_recovered_from_the_text(secret: int, digest: bytes, f
     assert decode_dss_signature(base64.b64decode(signature_der((r, s)))) == low_s((r, s))
 
 
-def test_a_known_key_of_nodeos() -> None:
-    """The R1 vector of EOSIO's own test (fc/test/crypto/test_cypher_suites.cpp, test_r1)."""
-    text = "PUB_R1_6FPFZqw5ahYrR9jD96yDbbDNTdKtNqRbze6oTDLntrsANgQKZu"
-    compressed = oracle.opened(text, "PUB_R1_")
-    numbers = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), compressed).public_numbers()
-    assert public_key_eosio((numbers.x, numbers.y)) == text
-    pem = load_pem_public_key(public_key_pem((numbers.x, numbers.y)).encode())
+def test_a_known_key_of_eosio() -> None:
+    """The R1 key pair of EOSIO's own test (libraries/fc/test/crypto/test_cypher_suites.cpp, test_r1)."""
+    secret = int.from_bytes(oracle.opened("PVT_R1_iyQmnyPEGvFd8uffnk152WC2WryBjgTrg22fXQryuGL9mU6qW", "PVT_R1_"))
+    numbers = ec.derive_private_key(secret, ec.SECP256R1()).public_key().public_numbers()
+    point = (numbers.x, numbers.y)
+    assert public_key_eosio(point) == "PUB_R1_6EPHFSKVYHBjQgxVGQPrwCxTg7BbZ69H9i4gztN9deKTEXYne4"
+    pem = load_pem_public_key(public_key_pem(point).encode())
     assert isinstance(pem, ec.EllipticCurvePublicKey)
     assert pem.public_numbers() == numbers
 

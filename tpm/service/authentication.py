@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import jwt
-from django.conf import settings
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from tpm.service import settings
 from tpm.service.errors import ForbiddenError, TokenRefusedError, UnavailableError
 
 if TYPE_CHECKING:  # DRF imports this module while it imports its views

@@ -58,6 +58,7 @@ MAX_HANDLES = 254  # the most that one answer of TPM2_GetCapability holds
 AUTH_BYTES = 32
 LOADED_KEYS = 2  # of the three transient slots: creating and loading need free ones
 HEALTH_DEADLINE_S = 1.0
+TPM_LAYER = 0  # third byte of a return code: who it comes from (TSS 2.0 Overview, 5.3)
 SIGN_CHUNK = 16  # digests signed before others get their turn, about 10 ms on swtpm
 
 COMMON = (
@@ -83,7 +84,7 @@ ERRORS: dict[int, type[ServiceError]] = {
     TPM2_RC.NV_RATE: TpmUnavailableError,
     TPM2_RC.NV_UNAVAILABLE: TpmUnavailableError,
     TPM2_RC.INITIALIZE: TpmUnavailableError,
-    TPM2_RC.INTEGRITY: KeyUnusableError,
+    TPM2_RC.BAD_AUTH: KeyUnusableError,
 }
 
 
@@ -204,7 +205,12 @@ class Device:
             self._loaded.move_to_end(key)
             return self._loaded[key]
         self._make_room(esys)
-        handle = esys.load(self._storage_key, *_unmarshalled(key))
+        try:
+            handle = esys.load(self._storage_key, *_unmarshalled(key))
+        except TSS2_Exception as error:
+            if error.rc >> 16 == TPM_LAYER and error.parameter:  # trying once more would not help
+                raise KeyUnusableError("the stored key is damaged, or of another TPM") from None
+            raise
         self._loaded[key] = handle
         esys.tr_set_auth(handle, key.auth)
         return handle
@@ -269,7 +275,6 @@ def _rs(signature: TPMT_SIGNATURE) -> Signature:
 
 
 def _translated(error: TSS2_Exception) -> ServiceError:
-    """Return our own error for one of the TSS. The third byte is the layer (TSS 2.0 Overview), 0 the TPM itself."""
-    if error.rc >> 16:
+    if error.rc >> 16 != TPM_LAYER:
         return TpmUnavailableError()
     return ERRORS.get(error.error, TpmFailureError)()

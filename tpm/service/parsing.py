@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
-from django.conf import settings
 from rest_framework.parsers import BaseParser
 
+from tpm.service import settings
 from tpm.service.encoding import DIGEST_BYTES
 from tpm.service.errors import (
     InvalidDigestError,

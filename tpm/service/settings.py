@@ -5,7 +5,6 @@ TPM_KEY_DIR          directory of the wrapped keys, kept between starts
 TPM_JWKS_URL         the pool's keys: `https://cognito-idp.REGION.amazonaws.com/POOL/.well-known/jwks.json`
 TPM_TOKEN_ISSUER     `https://cognito-idp.REGION.amazonaws.com/POOL`
 TPM_ALLOWED_CLIENTS  ids of the app clients that may call, separated by commas
-TPM_ALLOWED_HOSTS    host names by which it is called, separated by commas (default `127.0.0.1,localhost`)
 TPM_QUEUE_PLACES     how many requests may wait for the TPM (default 16)
 TPM_QUEUE_DEADLINE_S how long each may wait (default 5)
 """
@@ -42,12 +41,13 @@ TPM_QUEUE_DEADLINE_S = float(setting("TPM_QUEUE_DEADLINE_S", "5"))
 TPM_MAX_BODY_BYTES = 64 * 1024  # a batch of 256 digests takes 22 kB
 TPM_MAX_BATCH = 256
 
-ALLOWED_HOSTS = listed(setting("TPM_ALLOWED_HOSTS", "127.0.0.1,localhost"))
+ALLOWED_HOSTS = ["*"]  # no cookie, and no URL is made from the Host header: there is nothing to forge
 SECRET_KEY = secrets.token_urlsafe(32)  # Django wants one; nothing here is signed with it
 DEBUG = False
 ROOT_URLCONF = "tpm.service.urls"
 INSTALLED_APPS = ["rest_framework"]
 MIDDLEWARE: list[str] = []
+TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
 APPEND_SLASH = False

@@ -3,8 +3,7 @@
 import atexit
 from functools import cache
 
-from django.conf import settings
-
+from tpm.service import settings
 from tpm.service.device import Device
 from tpm.service.idempotency import IdempotentAnswers
 from tpm.service.keys import KeyStore

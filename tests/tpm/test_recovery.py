@@ -1,0 +1,235 @@
+"""Parts end and come back: the service says so, recovers by itself, and the key is the same."""
+
+import base64
+import json
+import os
+import secrets
+import signal
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from dev.swtpm import control_path
+from dev.tpm_service import TpmStack
+from tests.tpm import oracle
+from tpm.client import Key, TpmClient, TpmError, TpmRefused, TpmUnavailable
+
+RECOVERY_S = 2.0
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TpmStack]:
+    """A stack of this module's own, with a short queue, to be maltreated."""
+    stack = TpmStack(tmp_path_factory.mktemp("tpm"), {"TPM_QUEUE_PLACES": "2", "TPM_QUEUE_DEADLINE_S": "0.5"})
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.stop()
+
+
+@pytest.fixture(scope="module")
+def client(stack: TpmStack) -> TpmClient:
+    return stack.client()
+
+
+@pytest.fixture(scope="module")
+def key(client: TpmClient) -> Key:
+    return client.key_create("ledger")
+
+
+def signs(client: TpmClient, key: Key) -> bool:
+    digest = secrets.token_bytes(32)
+    return oracle.recovered(digest, client.sign(key.name, digest)) == key.public_key_eosio
+
+
+def restart(stack: TpmStack) -> None:
+    stack.kill_service()
+    stack.start_service()
+
+
+def tampered(file: str, field: str) -> str:
+    """Return a key file with one byte of a field changed."""
+    data = json.loads(file)
+    value = bytearray(base64.b64decode(data[field]))
+    value[-1] ^= 1
+    return json.dumps({**data, field: base64.b64encode(value).decode()})
+
+
+def soon(check: Callable[[], bool], within_s: float = RECOVERY_S) -> None:
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            if check():
+                return
+        except TpmUnavailable:
+            pass
+        assert time.monotonic() < deadline, f"not within {within_s} s"
+        time.sleep(0.05)
+
+
+def test_tpm_killed_and_back(stack: TpmStack, client: TpmClient, key: Key) -> None:
+    assert signs(client, key)
+    stack.kill_swtpm()
+    with pytest.raises(TpmUnavailable, match="tpm_unavailable"):
+        client.sign("ledger", bytes(32))
+    assert (stack.health_status(), client.health()) == (503, {"live": True, "tpm": "unavailable"})
+    assert client.key_get("ledger") == key
+    stack.swtpm.start()
+    soon(lambda: signs(client, key))
+    assert client.health() == {"live": True, "tpm": "ok"}
+
+
+def test_tpm_replaced_between_two_requests(stack: TpmStack, client: TpmClient, key: Key) -> None:
+    """The first request after it meets a dead connection, and does not notice."""
+    stack.kill_swtpm()
+    stack.swtpm.start()
+    assert signs(client, key)
+
+
+def test_tpm_reset_behind_our_back(stack: TpmStack, client: TpmClient, key: Key) -> None:
+    """A reset (here through swtpm's control channel) keeps the connection but takes the loaded keys away."""
+    assert signs(client, key)
+    reset = ["swtpm_ioctl", "--unix", str(control_path(stack.swtpm.socket)), "-i"]
+    subprocess.run(reset, check=True, timeout=10)
+    assert signs(client, key)
+
+
+def test_service_killed_and_back(stack: TpmStack, client: TpmClient, key: Key) -> None:
+    stack.kill_service()
+    with pytest.raises(TpmUnavailable, match="connection"):
+        client.key_get("ledger")
+    stack.start_service()
+    assert client.key_get("ledger") == key
+    soon(lambda: signs(client, key))
+
+
+def test_service_killed_again_and_again_fills_no_slot(stack: TpmStack, client: TpmClient, key: Key) -> None:
+    """Each dead service leaves a loaded key in the TPM; there are three slots."""
+    for _ in range(4):
+        assert signs(client, key)
+        restart(stack)
+    assert signs(client, key)
+
+
+def test_slots_filled_by_somebody_else(stack: TpmStack, client: TpmClient, key: Key) -> None:
+    stack.service.stop()
+    for _ in range(3):
+        leak = ["tpm2_createprimary", "-Q", "-T", stack.swtpm.tcti]
+        subprocess.run(leak, check=True, timeout=20, cwd=stack.key_dir.parent)
+    stack.start_service()
+    assert signs(client, key)
+
+
+def test_service_that_starts_before_its_tpm(stack: TpmStack, client: TpmClient, key: Key) -> None:
+    stack.kill_service()
+    stack.kill_swtpm()
+    stack.start_service()
+    assert stack.health_status() == 503
+    assert client.key_get("ledger") == key
+    stack.swtpm.start()
+    soon(lambda: signs(client, key))
+
+
+def test_damaged_key_file_harms_no_other(stack: TpmStack, client: TpmClient, key: Key) -> None:
+    client.key_create("second")
+    path = stack.key_dir / "second.json"
+    whole = path.read_text()
+    for damaged in (
+        whole[:100],
+        whole.replace('"private": "', '"private": "AAAA'),
+        tampered(whole, "private"),
+        tampered(whole, "auth"),
+    ):
+        path.write_text(damaged)
+        restart(stack)
+        with pytest.raises(TpmUnavailable, match="key_unusable"):
+            client.sign("second", bytes(32))
+        assert signs(client, key)
+    path.write_text(whole[:100])
+    restart(stack)
+    with pytest.raises(TpmUnavailable, match="key_unusable"):
+        client.key_create("second")
+    assert path.read_text() == whole[:100]
+    path.write_text(whole)
+    restart(stack)
+    assert signs(client, client.key_get("second"))
+
+
+def test_queue_full_and_deadline(stack: TpmStack, client: TpmClient, key: Key) -> None:
+    """With the TPM stopped one request has it, two wait until their deadline, and the rest are turned away at once."""
+    assert signs(client, key)
+    codes: Counter[str] = Counter()
+
+    def call() -> None:
+        try:
+            client.sign("ledger", bytes(32))
+            codes["signed"] += 1
+        except TpmError as error:
+            assert not error.permanent
+            codes[error.code] += 1
+
+    os.kill(stack.swtpm.pid, signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            calls = [threads.submit(call) for _ in range(8)]
+            time.sleep(1.2)
+            assert stack.health_status() == 503
+            full = httpx.get(f"{stack.service_url}/v1/health").status_code
+            os.kill(stack.swtpm.pid, signal.SIGCONT)
+            for running in calls:
+                running.result()
+    finally:
+        os.kill(stack.swtpm.pid, signal.SIGCONT)
+    assert full == 503
+    assert codes == {"signed": 1, "queue_deadline": 2, "queue_full": 5}
+    assert signs(client, key)
+
+
+def test_retry_after(stack: TpmStack, client: TpmClient, key: Key) -> None:
+    stack.kill_swtpm()
+    token = stack.credentials(stack.portal, ["tpm/sign"])()
+    url = f"{stack.service_url}/v1/keys/ledger/sign"
+    body = {"digest": "A" * 43 + "=", "format": "der"}
+    answer = httpx.post(url, json=body, headers={"Authorization": f"Bearer {token}"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert "tss" not in answer.text.lower()
+    assert "tcti" not in answer.text.lower()
+    stack.swtpm.start()
+
+
+def test_kills_under_load_lose_nothing_for_good(stack: TpmStack, client: TpmClient, key: Key) -> None:
+    """While one signs without end, TPM and service are killed in turn; each time signing goes on by itself."""
+    done = threading.Event()
+    outcomes: Counter[str] = Counter()
+
+    def sign_on() -> None:
+        while not done.is_set():
+            try:
+                outcomes["right" if signs(client, key) else "wrong"] += 1
+            except TpmRefused:
+                outcomes["refused"] += 1
+            except TpmUnavailable:
+                outcomes["unavailable"] += 1
+
+    signer = threading.Thread(target=sign_on)
+    signer.start()
+    try:
+        for _ in range(3):
+            stack.kill_swtpm()
+            stack.swtpm.start()
+            soon(lambda: signs(client, key))
+            restart(stack)
+            soon(lambda: signs(client, key))
+    finally:
+        done.set()
+        signer.join()
+    assert outcomes["right"] > 0
+    assert outcomes["wrong"] == outcomes["refused"] == 0
+    assert client.key_get("ledger") == key
