@@ -286,6 +286,7 @@ def confirm_open(*, view: View | None = None, limit: int = 500) -> int:
         try:
             for row in rows:
                 transaction_confirm(row=row, view=view)
+            alert_close("chain_unreachable")
         except ChainError as error:
             alert_raise("wrong_chain" if error.permanent else "chain_unreachable", message=str(error))
     return ChainTransaction.objects.filter(status__in=[S.SENT, S.IN_BLOCK]).count()
