@@ -97,7 +97,8 @@ class StrictSerializer(serializers.Serializer[Any]):
             unknown = sorted(set(data) - set(self.fields))
             if unknown:
                 expected = ", ".join(self.fields)
-                raise serializers.ValidationError(f"expected only {expected}; got {unknown[0][:40]!a}")
+                message = f"expected only {expected}; got {unknown[0][:40]!a}"
+                raise serializers.ValidationError({"non_field_errors": [message]})
         return super().to_internal_value(data)
 
 
