@@ -73,8 +73,8 @@ def _fill(ports: Ports) -> tuple[int, int]:
     django.setup()  # only now: it reads the settings that have just been written
     from dev import stack_portal
 
-    with step("database tables and demo logins"):
-        stack_portal.migrate()
+    with step("database tables, static files, demo logins"):
+        stack_portal.prepare()
         stack_portal.make_logins()
     PORTAL_GROUP.start(ports)
     print("  the real sessions of data/workplace_charging_sessions.csv", flush=True)

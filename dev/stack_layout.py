@@ -40,7 +40,8 @@ DEFAULT_PORTS = {
 def make_directories() -> None:
     for directory in (VAR, RUN, LOG, SECRETS, CHAIN):
         directory.mkdir(parents=True, exist_ok=True)
-    SECRETS.chmod(0o700)
+    for directory in (VAR, SECRETS):
+        directory.chmod(0o700)  # the database and the logs too are nobody else's business
 
 
 def write_secret(path: Path, text: str) -> None:
@@ -134,7 +135,7 @@ def holder(port: int) -> str:
             continue  # ended meanwhile, or another user's
         if sockets & inodes:
             return f"pid {process.name}: {command[:100]}"
-    return "a process of another user (find it as root: ss -ltnp)"
+    return "a process that this user may not see (find it as root: ss -ltnp)"
 
 
 def _listening_inodes(port: int) -> set[str]:

@@ -26,6 +26,9 @@ from dev.swtpm import accepts, control_path
 
 STOP_TIMEOUT_S = 40.0
 POLL_S = 0.1
+BLOCKS_BEHIND = 10  # 5 s
+REPLAY_S = 300  # a chain that was killed reads all its blocks again
+GET_INFO = "/v1/chain/get_info"
 LOG_TAIL_LINES = 15
 
 
@@ -59,17 +62,25 @@ def _answers(port: str, path: str) -> Callable[[Ports], bool]:
     return ready
 
 
-GET_INFO = "/v1/chain/get_info"
-REPLAY_S = 300  # a chain that was killed reads all its blocks again
+def _follows(ports: Ports) -> bool:
+    """Ready when the reader knows the irreversible blocks of the producer, but for the newest."""
+    try:
+        mine, theirs = (httpx.get(ports.url(node) + GET_INFO, timeout=5).json() for node in ("READER", "NODEOS"))
+        return bool(mine["last_irreversible_block_num"] > theirs["last_irreversible_block_num"] - BLOCKS_BEHIND)
+    except (httpx.HTTPError, ValueError, KeyError):
+        return False
+
+
 FOUNDATION = [
     Part("redis", ("REDIS",), _listens("REDIS")),
     Part("swtpm", (), lambda _: accepts(control_path(TPM_SOCKET))),
     Part("cognito", ("COGNITO",), _listens("COGNITO")),
     Part("nodeos", ("NODEOS", "NODEOS_P2P"), _answers("NODEOS", GET_INFO), REPLAY_S),
-    Part("reader", ("READER", "READER_P2P"), _answers("READER", GET_INFO), REPLAY_S),
     Part("tpm", ("TPM",), _answers("TPM", "/v1/health")),
 ]
 PORTAL = [
+    # not above, where it belongs: a node whose peer does not listen yet tries again only after 30 s
+    Part("reader", ("READER", "READER_P2P"), _follows, REPLAY_S),
     Part("web", ("WEB",), _answers("WEB", "/admin/login/")),
     Part("worker", (), lambda _: part_file("worker").pid() is not None),
     Part("beat", (), lambda _: part_file("beat").pid() is not None),
@@ -138,7 +149,7 @@ class Group:
         for part in self.parts:
             keeper_file(part.name).end(timeout_s=STOP_TIMEOUT_S)
         for part in self.parts:
-            part_file(part.name).end(timeout_s=STOP_TIMEOUT_S)
+            part_file(part.name).end_session(timeout_s=STOP_TIMEOUT_S)
         return running
 
 

@@ -1,9 +1,10 @@
 """Files that name a running process, and are never wrong about it.
 
 A pid alone may belong to somebody else by now. With the moment at which the process started, and the boot of the
-machine that counts it, it cannot.
+machine that counts it, it cannot. What is said of /proc is in proc(5).
 """
 
+import contextlib
 import os
 import signal
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 POLL_S = 0.05
+STATE, SESSION, START = 0, 3, 19  # fields 3, 6 and 22
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,8 @@ class PidFile:
 
     def pid(self) -> int | None:
         """The pid, if that very process still runs."""
-        try:
-            pid, started, boot = self.path.read_text().split()
-        except (OSError, ValueError):
-            return None
-        return int(pid) if boot == _boot() and started == _started(int(pid)) else None
+        named = self._read()
+        return named[0] if named and _started(named[0]) == named[1] else None
 
     def signal(self, number: int) -> bool:
         """Send a signal, if the process still runs; tells whether it did."""
@@ -54,6 +53,25 @@ class PidFile:
         self.path.unlink(missing_ok=True)
         return ran
 
+    def end_session(self, *, timeout_s: float) -> None:
+        """End the process, which led a session of its own, and whoever is left of that session then."""
+        named = self._read()
+        self.end(timeout_s=timeout_s)
+        deadline = time.monotonic() + timeout_s
+        while named and (left := _session_without_leader(named[0])) and time.monotonic() < deadline:
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(POLL_S)  # until they are gone: their ports are wanted
+
+    def _read(self) -> tuple[int, str] | None:
+        """Pid and start of the named process, if the file is there and of this boot."""
+        try:
+            pid, started, boot = self.path.read_text().split()
+        except (OSError, ValueError):
+            return None
+        return (int(pid), started) if boot == _boot() else None
+
     def _wait(self, timeout_s: float) -> bool:
         deadline = time.monotonic() + timeout_s
         while self.pid() is not None:
@@ -63,13 +81,30 @@ class PidFile:
         return True
 
 
-def _started(pid: int) -> str | None:
-    """When a process started, in clock ticks since boot (proc(5), field 22); None when it is gone or only a zombie."""
+def _session_without_leader(leader: int) -> list[int]:
+    """Who is left of a session whose leader has ended.
+
+    While one of them lives, the kernel gives the leader's number to no new process: a process of that number is a
+    stranger, and then none of them is left.
+    """
+    if _started(leader) is not None:
+        return []
+    pids = (int(process.name) for process in Path("/proc").glob("[0-9]*"))
+    return [pid for pid in pids if _started(pid) is not None and _stat(pid)[SESSION] == str(leader)]
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the third (state) on; empty texts when the process is gone."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except (OSError, IndexError):
-        return None
-    return None if fields[0] == "Z" else fields[19]
+        return [""] * 50
+
+
+def _started(pid: int) -> str | None:
+    """When a process started, in clock ticks since boot; None when it is gone or only a zombie."""
+    fields = _stat(pid)
+    return None if fields[STATE] in ("Z", "") else fields[START]
 
 
 def _boot() -> str:

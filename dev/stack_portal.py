@@ -40,10 +40,11 @@ class Progress:
     failed: int
 
 
-def migrate() -> None:
-    """Bring the database to today's tables; raises StackError when it cannot be reached."""
+def prepare() -> None:
+    """Bring database tables and static files up to date; raises StackError when the database cannot be reached."""
     try:
         call_command("migrate", interactive=False, verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
     except OperationalError as error:
         raise StackError(f"The database refused: {error}\nIs EVPORTAL_DATABASE_URL right?") from error
 
