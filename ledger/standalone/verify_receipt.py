@@ -1,80 +1,55 @@
 #!/usr/bin/env python3
 """Verify a receipt of EVPortal: was this charging session recorded on the chain, and is it unchanged since?
 
-Needs Python 3.11 and the package `cryptography`, and none of our servers. It asks nodes of the chain, at least two and
-better of different people, for one may lie. Take key and chain id from where the operator published them.
-
+Asks nodes of the chain, none of our servers: at least two, better of different people, for one may lie. Take the key
+and the chain id from where the operator published them. Needs Python 3.11 and the package `cryptography`.
 VERIFIED proves: the record in the receipt is, byte for byte, the one whose salted hash a transaction wrote on the
 chain; the holder of the key signed that transaction; it stands in an irreversible block; the chain's table agrees.
 It does not prove that the station measured rightly, nor who holds the key; nor anything against the operator where the
 chain has one producer or all the nodes asked are the operator's.
-
 A step is ok when all nodes, at least two, agree with the receipt. It failed when the receipt contradicts itself, the
 key or the chain id, or when two nodes contradict it and none agrees. Otherwise it is undecided.
-
-exit status: 0 VERIFIED; 1 NOT VALID, a step failed; 2 NOT DECIDED: a node does not answer, the block is not
-irreversible yet, the nodes disagree, there are fewer than two"""
-
+exit status: 0 VERIFIED; 1 NOT VALID: a step failed; 2 NOT DECIDED: a node does not answer, the block is not
+irreversible yet, the nodes disagree, or there are fewer than two"""
+# fmt: off
+# ruff: noqa: E731, S310, SIM905
 import argparse
 import hashlib
+import io
 import json
 import re
-import struct
 import sys
 import urllib.request
-import zlib
+from contextlib import suppress
 from datetime import datetime, timedelta
-from http.client import HTTPException
-from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 
-NODES_MIN, TIMEOUT_S, LIMIT = 2, 10, 32 * 1024 * 1024
-EXIT = {"VERIFIED": 0, "NOT VALID": 1, "NOT DECIDED": 2}
+TITLES = (
+    "The record and the salt give the digest|The chain is the pinned one|The block is irreversible|The block id is the "
+    "hash of its header|The block's transaction root is that of all its transactions|The transaction was executed|The "
+    "transaction id is the hash of a transaction in the block|The published key signed the transaction|The transaction "
+    "records this id and digest|The chain's table holds the same digest").split("|")
 FIXED = {"format": "evportal-receipt/1", "attestation": None, "signed_meter_values": []}
 TEXTS = ("salt", "digest", "ledger_id", "chain_id", "account", "transaction_id", "block_id", "public_key")
-UNUSABLE = (OSError, HTTPException, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
-UNUSABLE += (struct.error, zlib.error)
 STATUSES = ("executed", "soft_fail", "hard_fail", "delayed", "expired")
-BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-NAME = ".12345abcdefghijklmnopqrstuvwxyz"
+BASE58, NAME = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz", ".12345abcdefghijklmnopqrstuvwxyz"
+TIMEOUT_S, ANSWER_MAX, RECEIPT_MAX = 10, 32 * 1024 * 1024, 1024 * 1024
+SALT, ACCOUNT = re.compile("[0-9a-f]{64}"), re.compile("[.1-5a-z]{0,11}[1-5a-z]")
+urllib.request.HTTPRedirectHandler.redirect_request = lambda *_: None  # who was asked must answer
 
+sha256 = lambda data: hashlib.sha256(data).digest()
+little = lambda number, size: number.to_bytes(size, "little")
+varuint = lambda number: bytes([number]) if number < 128 else bytes([number & 127 | 128]) + varuint(number >> 7)
+name = lambda text: little(sum(NAME.index(char) << 59 - 5 * place for place, char in enumerate(text[:12])), 8)
 
-def need(good, message):
-    if not good:
-        raise ValueError(message)
-
-
-def sha256(data):
-    return hashlib.sha256(data).digest()
-
-
-def unhex(text, size=None):
-    good = re.fullmatch("([0-9a-f]{2})*", text) and size in (None, len(text) // 2)
-    need(good, f"expected {size or ''} bytes of hex, got {text[:80]!r}")
-    return bytes.fromhex(text)
-
-
-def base58(text, prefix):  # the checksum in the last 4 bytes finds slips of the pen only
-    need(text.startswith(prefix) and len(text) < 4000, f"expected {prefix}…, got {text[:20]!r}")
-    number, digits = 0, text[len(prefix) :]
-    for char in digits:
-        number = number * 58 + BASE58.index(char)
-    return (bytes(len(digits) - len(digits.lstrip("1"))) + number.to_bytes((number.bit_length() + 7) // 8, "big"))[:-4]
-
-
-def varuint(number):
-    return bytes([number]) if number < 128 else bytes([number & 127 | 128]) + varuint(number >> 7)
-
-
-def name(text):  # as 8 bytes; what is no name gives none
-    return b"".join(
-        struct.pack("<Q", sum(NAME.index(char) << 59 - 5 * i for i, char in enumerate(found)))
-        for found in re.findall(r"\A(?:[.1-5a-z]{0,11}[1-5a-z])?\Z", text)
-    )
-
+def base58(text):  # PUB_R1_…, SIG_K1_… as type and bytes; the checksum in the last 4 bytes finds slips of the pen only
+    kind, digits = re.fullmatch("(?:PUB|SIG)_(K1|R1|WA)_(.{1,4000})", text).groups()
+    number = sum(BASE58.index(char) * 58**power for power, char in enumerate(reversed(digits)))
+    data = bytes(len(digits) - len(digits.lstrip("1"))) + number.to_bytes((number.bit_length() + 7) // 8, "big")
+    return bytes([("K1", "R1", "WA").index(kind)]) + data[:-4]
 
 def merkle(digests, savanna):  # Spring's Savanna consensus builds its tree in another way than EOSIO and Leap
     if len(digests) < 2:
@@ -85,29 +60,141 @@ def merkle(digests, savanna):  # Spring's Savanna consensus builds its tree in a
     pairs = zip(digests[::2], digests[1::2] + digests[-1:], strict=False)
     return merkle([sha256(bytes([a[0] & 127]) + a[1:] + bytes([b[0] | 128]) + b[1:]) for a, b in pairs], False)
 
+def block_id(block):  # the hash of the header, the block's number in front
+    slot = (datetime.fromisoformat(block["timestamp"]) - datetime(2000, 1, 1)) // timedelta(milliseconds=500)
+    hashes = [bytes.fromhex(block[field]) for field in ("previous", "transaction_mroot", "action_mroot")]
+    pairs = [(kind, bytes.fromhex(data)) for kind, data in block["header_extensions"]]
+    extensions = [little(kind, 2) + varuint(len(data)) + data for kind, data in pairs]
+    header = little(slot, 4) + name(block["producer"]) + little(block["confirmed"], 2) + b"".join(hashes)
+    header += little(block["schedule_version"], 4) + b"\0" + varuint(len(extensions)) + b"".join(extensions)
+    return f"{int.from_bytes(hashes[0][:4], 'big') + 1:08x}{sha256(header).hex()[8:]}"
 
-def parse(text):
-    """Read a receipt: JSON of integers and strings, no fractions, no member twice; members in the order of RFC 8785."""
+def leaf(entry):  # the hash that stands for a transaction in the block's tree
+    trx, head = entry["trx"][1], bytes([STATUSES.index(entry["status"])]) + little(entry["cpu_usage_us"], 4)
+    packed, free = bytes.fromhex(trx["packed_trx"]), bytes.fromhex(trx["packed_context_free_data"])
+    signatures = varuint(len(trx["signatures"])) + b"".join(map(base58, trx["signatures"]))
+    body = bytes([trx["compression"] == "zlib"]) + varuint(len(packed)) + packed
+    body += sha256(signatures + varuint(len(free)) + free)
+    return sha256(head + varuint(entry["net_usage_words"]) + sha256(body))
 
+def signed(digest, signatures, key):  # the key, if it made one of the signatures
+    point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), base58(key)[1:])
+    for signature in map(base58, signatures):
+        r, s = (int.from_bytes(part, "big") for part in (signature[2:34], signature[34:66]))
+        with suppress(InvalidSignature):
+            point.verify(utils.encode_dss_signature(r, s), digest, ec.ECDSA(utils.Prehashed(SHA256())))
+            return key
+    return "another key"
+
+def recorded(packed, account):  # "id digest" of each record in the account's `record` actions of a transaction
+    def number(stream):
+        byte = stream.read(1)[0]
+        return byte if byte < 128 else byte - 128 + (number(stream) << 7)
+    trx = io.BytesIO(packed[10:] if ACCOUNT.fullmatch(account) else bytes(9))  # without expiration and reference block
+    number(trx), trx.read(1), number(trx)  # limits, delay
+    for _ in range(number(trx) + number(trx)):  # 0 context-free actions, then the actions
+        code, _, data = trx.read(16), trx.read(16 * number(trx)), io.BytesIO(trx.read(number(trx)))
+        for _ in range(number(data) if code == name(account) + name("record") else 0):
+            yield f"{int.from_bytes(data.read(8), 'little')} {data.read(32).hex()}"
+            data.read(number(data))
+
+def parse(text):  # strictly; adds the canonical form of the record: RFC 8785, for integers and texts only
     def members(pairs):
-        need(len(dict(pairs)) == len(pairs), "a member stands twice in an object")
+        if len(dict(pairs)) != len(pairs):
+            raise ValueError("a member stands twice in an object")
         return dict(sorted(pairs, key=lambda pair: pair[0].encode("utf-16-be")))
+    receipt = json.loads(text, object_pairs_hook=members)
+    canonical = json.dumps(receipt["record"], ensure_ascii=False, separators=(",", ":"))
+    structure = re.sub(r'"(\\.|[^"\\])*"', "", canonical)  # all but the texts: no null, no true, no 1.5
+    good = [re.fullmatch(r"\{[][{}:,0-9-]*\}", structure), type(receipt["block_num"]) is int]
+    good += [set(receipt) == {*FIXED, *TEXTS, "record", "block_num"}, {**receipt, **FIXED} == receipt]
+    good += [isinstance(receipt[field], str) and len(receipt[field]) <= 100 for field in TEXTS]
+    if not (all(good) and len(text) <= RECEIPT_MAX and 0 < receipt["block_num"] < 2**32):
+        raise ValueError(f"expected {FIXED}, a record of integers and texts, block_num, and as texts {TEXTS}")
+    return receipt | {"canonical": canonical.encode()}
 
-    def integer(digits):
-        need(digits != "-0" and len(digits) < 18 and abs(int(digits)) < 2**53, f"expected no number as {digits[:20]}")
-        return int(digits)
+def examine(url, r, key):  # ask one node; what comes after an unusable answer stays undecided
+    def ask(call, **query):
+        with urllib.request.urlopen(f"{url}/v1/chain/{call}", json.dumps(query).encode(), TIMEOUT_S) as response:
+            return json.loads(response.read(ANSWER_MAX))
+    def row(table, **bounds):
+        query = {"code": r["account"], "scope": r["account"], "table": table, "json": True, "limit": 1}
+        return (ask("get_table_rows", **query, **bounds)["rows"] or [None])[0]
+    info, producers = ask("get_info"), len(ask("get_producer_schedule")["active"]["producers"])
+    last = info["last_irreversible_block_num"]
+    yield 2, r["chain_id"], info["chain_id"], info["chain_id"] == r["chain_id"]
+    note = f"producers: {producers}" + (" (one proves nothing against its operator)" if producers < 2 else "")
+    yield 3, f"block {r['block_num']} irreversible", f"up to block {last}; {note}", last >= r["block_num"] or None
+    block = ask("get_raw_block", block_num_or_id=r["block_num"])
+    yield 4, r["block_id"], block_id(block), block_id(block) == r["block_id"]
+    root = merkle([leaf(entry) for entry in block["transactions"]], block["schedule_version"] == 1 << 31).hex()
+    yield 5, block["transaction_mroot"], root, block["transaction_mroot"] == root
+    here = {sha256(bytes.fromhex(entry["trx"][1]["packed_trx"])).hex(): entry for entry in block["transactions"]}
+    yield 7, r["transaction_id"], f"in the block: {', '.join(here)}", r["transaction_id"] in here
+    status, trx = here[r["transaction_id"]]["status"], here[r["transaction_id"]]["trx"][1]
+    yield 6, "executed", status, status == "executed"
+    packed = bytes.fromhex(trx["packed_trx"])
+    signer = signed(sha256(bytes.fromhex(r["chain_id"]) + packed + bytes(32)), trx["signatures"], key)
+    yield 8, key, signer, signer == key
+    records = [found for found in recorded(packed, r["account"]) if found.startswith(r["ledger_id"] + " ")]
+    yield 9, f"{r['ledger_id']} {r['digest']}", ", ".join(records), records == [f"{r['ledger_id']} {r['digest']}"]
+    found = row("records", lower_bound=r["ledger_id"], upper_bound=r["ledger_id"])
+    floor = 0 if found else int((row("state") or {"floor": 0})["floor"])
+    pruned = not found and int(r["ledger_id"]) <= floor
+    found = f"{found['id']} {found['digest']}" if found else f"absent, the floor is {floor}"
+    yield 10, f"{r['ledger_id']} {r['digest']}", found, pruned or found == f"{r['ledger_id']} {r['digest']}"
 
-    def plain(value):
-        parts = value.values() if isinstance(value, dict) else value
-        return all(map(plain, parts)) if isinstance(value, dict | list) else type(value) in (int, str)
+def judge(findings, nodes_min):  # outcome of a step and why
+    nodes = [good for source, *_, good in findings if source != "receipt"]
+    if any(source == "receipt" and not good for source, *_, good in findings):
+        return "failed", ""
+    if True in nodes and False in nodes:
+        return "undecided", "the nodes disagree, one of them is wrong: ask a third"
+    if len(nodes) < nodes_min:
+        return "undecided", f"at least {nodes_min} nodes, got {len(nodes)}"
+    return "ok" if all(nodes) else "failed" if nodes.count(False) > 1 else "undecided", ""
 
-    need(len(text) <= 1024 * 1024, "expected at most 1 MB")
-    numbers = dict.fromkeys(("parse_float", "parse_constant"), lambda digits: need(False, f"no integer: {digits[:20]}"))
-    receipt = json.loads(text, object_pairs_hook=members, parse_int=integer, **numbers)
-    need(set(receipt) == {*FIXED, *TEXTS, "record", "block_num"}, "other fields than those of evportal-receipt/1")
-    need(all(receipt[field] == value for field, value in FIXED.items()), f"expected {FIXED}")
-    need(all(isinstance(receipt[field], str) and len(receipt[field]) <= 100 for field in TEXTS), f"texts: {TEXTS}")
-    need(type(receipt["block_num"]) is int and 0 < receipt["block_num"] < 2**32, "block_num: expected 32 bits")
-    need(isinstance(receipt["record"], dict) and plain(receipt["record"]), "record: expected integers and text")
-    receipt["canonical"] = json.dumps(receipt["record"], ensure_ascii=False, separators=(",", ":")).encode()
-    return receipt
+def verify(text, urls, key, chain_id):  # each step: title, outcome, why, findings (source, expected, found, good)
+    try:
+        r = parse(text)
+        found = sha256(bytes.fromhex(r["salt"]) + r["canonical"]).hex() if SALT.fullmatch(r["salt"]) else "no digest"
+    except Exception as error:  # noqa: BLE001  whatever is wrong with it, it is no receipt
+        yield "A receipt is there", "failed", f"{error!r}"[:300], []
+        return
+    own = {1: (r["digest"], found), 2: (chain_id or r["chain_id"], r["chain_id"]), 8: (key, r["public_key"]),
+           4: (f"{r['block_num']:08x}", r["block_id"][:8])}
+    findings = {step: [("receipt", *own[step], len({*own[step]}) == 1)] if step in own else [] for step in range(1, 11)}
+    for url in dict.fromkeys(url.rstrip("/") for url in urls):
+        missing = set(range(2, 11))
+        try:
+            for step, *finding in examine(url, r, key):
+                findings[step].append((url, *finding))
+                missing.remove(step)
+        except Exception as error:  # noqa: BLE001  whatever a node causes, it is no usable answer
+            for step in missing:
+                findings[step].append((url, "", f"no usable answer: {error!r}"[:200], None))
+    for step, title in enumerate(TITLES, start=1):
+        yield title, *judge(findings[step], 0 if step == 1 else 2), findings[step]
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("receipt", metavar="RECEIPT", type=argparse.FileType("rb"), help="a file, - for standard input")
+    parser.add_argument("--node", action="append", default=[], metavar="URL", help="a node; give it twice or more")
+    parser.add_argument("--key", required=True, metavar="PUB_R1_…", help="the operator's key, as published")
+    parser.add_argument("--chain-id", metavar="HEX", help="the chain's id, as published; without it no id is pinned")
+    parser.add_argument("--json", action="store_true", help="print the steps as JSON")
+    args = parser.parse_args()
+    steps = list(verify(args.receipt.read(RECEIPT_MAX + 1), args.node, args.key, args.chain_id))
+    outcomes = {step[1] for step in steps}
+    verdict = "NOT VALID" if "failed" in outcomes else "NOT DECIDED" if "undecided" in outcomes else "VERIFIED"
+    if not (args.chain_id or args.json):
+        print("Without --chain-id the chain is compared only with the one that the receipt names.")
+    for number, (title, outcome, reason, findings) in enumerate(steps if not args.json else (), start=1):
+        print(f"{number:2} {outcome:9} {title}" + (f": {reason}" if reason else ""))
+        for source, expected, found, _ in findings:
+            print(f"      {source}\n        expected  {expected!r:.200}\n        found     {found!r:.200}")
+    print(json.dumps({"verdict": verdict, "steps": steps}) if args.json else verdict)
+    sys.exit(("VERIFIED", "NOT VALID", "NOT DECIDED").index(verdict))
+
+if __name__ == "__main__":
+    main()
