@@ -1,0 +1,82 @@
+"""The canonical record, its digest, and the sealed copy: pure, so property tests."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger import record
+from ledger.errors import RecordError
+
+KEY, OTHER, DIRECTORY, KEY_ID = b"k" * 32, b"o" * 32, b"d" * 32, b"i" * 16
+numbers = st.integers(-(2**53) + 1, 2**53 - 1)
+values = st.recursive(
+    numbers | st.text(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+)
+records = st.dictionaries(st.text(), values, max_size=6)
+
+
+def seal(ledger_id: int, canonical: bytes) -> bytes:
+    return record.seal(
+        ledger_id=ledger_id, salt=b"s" * 32, canonical_record=canonical, key_id=KEY_ID, key=KEY, directory=DIRECTORY
+    )
+
+
+@given(records)
+def test_canonical_is_the_same_whatever_the_order(fields: dict[str, object]) -> None:
+    turned = dict(reversed(fields.items()))
+    assert record.canonical(fields) == record.canonical(turned)
+    assert json.loads(record.canonical(fields)) == fields
+
+
+@pytest.mark.parametrize("value", [1.5, True, None, 2**53, -(2**53), b"x", float("nan"), {"deep": [None]}])
+def test_canonical_refuses_what_two_readers_may_read_differently(value: object) -> None:
+    with pytest.raises(RecordError):
+        record.canonical({"field": value})
+
+
+def test_canonical_refuses_lone_surrogates() -> None:
+    with pytest.raises(RecordError):
+        record.canonical({"field": "\ud800"})
+
+
+@given(records, st.integers(1, 2**64 - 1))
+def test_a_sealed_copy_opens_to_what_was_sealed(fields: dict[str, object], ledger_id: int) -> None:
+    canonical = record.canonical(fields)
+    sealed = seal(ledger_id, canonical)
+    assert record.key_id_of(ledger_id=ledger_id, sealed=sealed, directory=DIRECTORY) == KEY_ID
+    assert record.open_sealed(ledger_id=ledger_id, sealed=sealed, key=KEY) == record.Opened(b"s" * 32, canonical)
+
+
+def test_no_byte_of_a_sealed_copy_can_be_changed() -> None:
+    sealed = seal(7, b'{"a":1}')
+    for place in range(len(sealed)):
+        altered = sealed[:place] + bytes([sealed[place] ^ 1]) + sealed[place + 1 :]
+        with pytest.raises(RecordError):
+            record.key_id_of(ledger_id=7, sealed=altered, directory=DIRECTORY)
+            record.open_sealed(ledger_id=7, sealed=altered, key=KEY)
+
+
+@pytest.mark.parametrize("length", [0, 1, 12, 44])
+def test_a_cut_copy_is_refused(length: int) -> None:
+    with pytest.raises(RecordError, match="expected version 1"):
+        record.open_sealed(ledger_id=7, sealed=seal(7, b"{}")[:length], key=KEY)
+
+
+def test_another_key_or_another_id_does_not_open_it() -> None:
+    sealed = seal(7, b'{"a":1}')
+    for ledger_id, key in ((7, OTHER), (8, KEY)):
+        with pytest.raises(RecordError, match="not sealed under this data key"):
+            record.open_sealed(ledger_id=ledger_id, sealed=sealed, key=key)
+    with pytest.raises(RecordError, match="directory"):
+        record.key_id_of(ledger_id=8, sealed=sealed, directory=DIRECTORY)
+
+
+def test_the_same_record_never_seals_to_the_same_bytes() -> None:
+    assert seal(7, b"{}") != seal(7, b"{}")
+
+
+def test_the_digest_needs_its_whole_salt() -> None:
+    with pytest.raises(RecordError, match="expected 32 bytes, got 31"):
+        record.digest(b"s" * 31, b"{}")

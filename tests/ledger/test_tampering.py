@@ -1,0 +1,140 @@
+"""Whoever writes to the database shows: in the audit, on the page's check and in the receipt."""
+
+import io
+import json
+from collections.abc import Callable
+
+import pytest
+from django.core.management import call_command
+from pytest_django.fixtures import Settings
+
+from dev.nodeos import Nodeos
+from ledger import checks, receipt
+from ledger.audit import audit
+from ledger.errors import NotRecordedYet
+from ledger.models import Alert, LedgerEntry
+from stations.models import ChargingSession
+from tests.conftest import CloseSessions, LedgerAccount
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def recorded(
+    ledger_account: LedgerAccount,
+    second_node: Nodeos,
+    close_sessions: CloseSessions,
+    record_all: Callable[[], None],
+    settings: Settings,
+) -> list[ChargingSession]:
+    settings.LEDGER_NODES = [ledger_account.node.url, second_node.url]
+    sessions = close_sessions(3)
+    record_all()
+    return sessions
+
+
+def audit_command() -> tuple[int, dict[str, object]]:
+    output = io.StringIO()
+    try:
+        call_command("ledger_audit", "--json", stdout=output)
+    except SystemExit as stop:
+        return int(str(stop.code)), json.loads(output.getvalue())
+    return 0, json.loads(output.getvalue())
+
+
+def test_untouched_is_equal(recorded: list[ChargingSession]) -> None:
+    status, report = audit_command()
+    assert (status, report["equal"], report["missing"], report["different"]) == (0, 3, 0, 0)
+
+
+FIELDS: list[tuple[str, object, str]] = [
+    ("energy_wh", 7_781, "energy_wh"),
+    ("cost_minor", 313, "cost_minor"),
+    ("currency", "USD", "currency"),
+    ("transaction_id", "T99", "transaction_id"),
+    ("stop_reason", "Local", "stop_reason"),
+    ("meter_start_wh", 999, "meter_start_wh"),
+    ("meter_stop_wh", 9_999, "meter_stop_wh"),
+    ("location", {"id": "S2"}, "location"),
+    ("flags", ["zero_energy"], "flags"),
+    ("status", "INVALID", "status"),
+    ("id_token", None, "id_token"),
+    ("meter_values_sha256", "00" * 32, "meter_values_sha256"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "named"), FIELDS, ids=[field[0] for field in FIELDS])
+def test_a_changed_field_shows_everywhere(
+    recorded: list[ChargingSession], field: str, value: object, named: str
+) -> None:
+    session = recorded[1]
+    ChargingSession.objects.filter(pk=session.pk).update(**{field: value})
+    status, report = audit_command()
+    assert (status, report["equal"], report["different"]) == (1, 2, 1)
+    assert named in str(report["findings"])
+    entry = LedgerEntry.objects.get(session=session)
+    assert checks.differences(entry) == [named]
+    assert not checks.entry_check(entry=entry).ok
+    assert Alert.objects.filter(code="mismatch", closed_at__isnull=True).exists()
+    session = ChargingSession.objects.get(pk=session.pk)
+    steps = checks.verify_session(session)
+    assert receipt.verdict(steps) == "NOT VALID"
+    assert [step.number for step in steps if step.outcome == "failed"] == [1]
+
+
+def test_a_restored_value_closes_the_alert(recorded: list[ChargingSession]) -> None:
+    entry = LedgerEntry.objects.get(session=recorded[0])
+    ChargingSession.objects.filter(pk=recorded[0].pk).update(energy_wh=1)
+    assert not checks.entry_check(entry=LedgerEntry.objects.get(pk=entry.pk)).ok
+    ChargingSession.objects.filter(pk=recorded[0].pk).update(energy_wh=7_780)
+    assert checks.entry_check(entry=LedgerEntry.objects.get(pk=entry.pk)).ok
+    assert not Alert.objects.filter(closed_at__isnull=True).exists()
+
+
+def test_a_forger_who_recomputes_the_digest_is_found_by_the_chain(recorded: list[ChargingSession]) -> None:
+    """Row, record, salt and digest all altered so that they agree: only the chain knows better."""
+    from ledger import record
+
+    session = ChargingSession.objects.get(pk=recorded[0].pk)
+    ChargingSession.objects.filter(pk=session.pk).update(energy_wh=1)
+    session.refresh_from_db()
+    canonical = record.canonical(record.record_of(session))
+    LedgerEntry.objects.filter(session=session).update(
+        canonical=canonical, salt=b"f" * 32, digest=record.digest(b"f" * 32, canonical)
+    )
+    entry = LedgerEntry.objects.get(session=session)
+    assert checks.differences(entry) == []
+    assert "another digest" in checks.entry_check(entry=entry).reason
+    assert audit().different == 1
+    steps = checks.verify_session(session)
+    assert receipt.verdict(steps) == "NOT VALID"
+
+
+def test_deleted_sessions_and_entries_show(recorded: list[ChargingSession]) -> None:
+    LedgerEntry.objects.filter(session=recorded[0]).delete()
+    ChargingSession.objects.filter(pk=recorded[0].pk).delete()
+    LedgerEntry.objects.filter(session=recorded[1]).delete()
+    status, report = audit_command()
+    assert (status, report["equal"], report["unknown"], report["not_entered"]) == (1, 1, 2, 1)
+
+
+def test_a_recorded_session_cannot_be_deleted_by_accident(recorded: list[ChargingSession]) -> None:
+    from django.db.models import ProtectedError
+
+    with pytest.raises(ProtectedError):
+        recorded[0].delete()
+
+
+def test_no_receipt_before_it_is_irreversible(ledger_account: LedgerAccount, close_sessions: CloseSessions) -> None:
+    (session,) = close_sessions()
+    with pytest.raises(NotRecordedYet, match="READY"):
+        checks.receipt_for(session)
+
+
+def test_a_closed_session_is_not_changed_through_the_model(recorded: list[ChargingSession]) -> None:
+    from stations.models import SessionClosedError
+
+    session = ChargingSession.objects.get(pk=recorded[0].pk)
+    session.energy_wh = 1
+    with pytest.raises(SessionClosedError):
+        session.save()

@@ -1,0 +1,93 @@
+"""Imports point one way: evportal -> ledger -> stations -> accounts; tpm.service and the portal never meet.
+
+Also the doors: one module imports the library, the rest sees our own types.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("accounts", "stations", "ledger", "evportal", "tpm")
+MAY_IMPORT = {
+    "accounts": {"accounts"},
+    "stations": {"stations", "accounts"},
+    "ledger": {"ledger", "stations", "accounts", "tpm.client", "tpm.tokens", "tpm.attestation"},
+    "evportal": {"evportal", "ledger", "stations", "accounts", "tpm.client", "tpm.tokens", "tpm.attestation"},
+    "tpm": {"tpm"},
+}
+DOORS = {
+    "eospy": {"ledger/chain.py", "ledger/signer.py"},
+    "tpm2_pytss": {"tpm/service/device.py"},
+    "ocpp": set(),
+}
+PURE = ("ledger/record.py", "ledger/receipt.py", "ledger/antelope.py", "ledger/block.py", "ledger/p256.py")
+
+
+def modules(package: str) -> list[Path]:
+    return [path for path in sorted((ROOT / package).rglob("*.py")) if "migrations" not in path.parts]
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Every module that a file imports at run time, also inside functions; imports for types only do not count."""
+    tree = ast.parse(path.read_text())
+    types_only = {
+        node
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.unparse(block.test)
+        for node in ast.walk(block)
+    }
+    for node in ast.walk(tree):
+        if node in types_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide the direction"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def starts_with(name: str, prefixes: set[str]) -> bool:
+    return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_point_one_way(package: str) -> None:
+    ours = {*PACKAGES, "dev", "tests", "bench"}
+    for path in modules(package):
+        for name in imported(path):
+            if starts_with(name, ours):
+                assert starts_with(name, MAY_IMPORT[package]), f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_the_portal_never_imports_the_service() -> None:
+    for package in ("accounts", "stations", "ledger", "evportal"):
+        for path in modules(package):
+            assert not any(name.startswith("tpm.service") for name in imported(path)), path
+    for path in ("tpm/client.py", "tpm/tokens.py"):
+        assert not any(name.startswith("tpm.service") for name in imported(ROOT / path)), path
+
+
+@pytest.mark.parametrize("library", DOORS)
+def test_one_door_a_library(library: str) -> None:
+    found = {
+        str(path.relative_to(ROOT))
+        for package in PACKAGES
+        for path in modules(package)
+        if any(starts_with(name, {library}) for name in imported(path))
+    }
+    assert found <= DOORS[library], f"{library} may be imported by {DOORS[library]}, is by {found}"
+
+
+@pytest.mark.parametrize("path", PURE)
+def test_the_core_is_pure(path: str) -> None:
+    impure = {"django", "httpx", "requests", "socket", "urllib", "celery", "ledger.models", "ledger.chain"}
+    assert not [name for name in imported(ROOT / path) if starts_with(name, impure)]
+
+
+def test_the_standalone_verifier_needs_nothing_of_ours() -> None:
+    path = ROOT / "ledger/standalone/verify_receipt.py"
+    assert not [name for name in imported(path) if starts_with(name, {*PACKAGES, "django", "eospy", "rfc8785"})]
+    assert len(path.read_text().splitlines()) <= 200
