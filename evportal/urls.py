@@ -3,7 +3,17 @@
 from django.contrib import admin
 from django.urls import include, path
 
+admin.site.site_header = admin.site.site_title = "EVPortal"
+admin.site.index_title = "Operations"
+
+handler400 = "evportal.problems.bad_request"
+handler403 = "evportal.problems.forbidden"
+handler404 = "evportal.problems.not_found"
+handler500 = "evportal.problems.server_error"
+
 urlpatterns = [
+    path("", include("accounts.urls")),
+    path("", include("ledger.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/station/", include("stations.urls_api")),
 ]

@@ -1,0 +1,52 @@
+"""The pages for what went wrong: what happened, what was kept, what to do, an id to quote.
+
+The id is in the log beside the error. 403 and 404 look the same to a stranger.
+"""
+
+import logging
+import sys
+import uuid
+
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+log = logging.getLogger(__name__)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    what = "What your browser sent could not be understood."
+    return _page(request, 400, "This request cannot be used", what, "Go back and try again.", exception)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if not _known(request):
+        return not_found(request, exception)
+    what = "Your account has no right to see or do this."
+    return _page(request, 403, "Not allowed", what, "If you need it, ask the operator for the right.", exception)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    what = "There is no page at this address, or it is not yours to see."
+    return _page(request, 404, "Nothing here", what, "Check the address, or start from your history.", exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    what = "Something went wrong on our side."
+    todo = "Try again in a moment. If it happens again, tell the operator the number below."
+    return _page(request, 500, "This did not work", what, todo, sys.exc_info()[1])
+
+
+def _page(request: HttpRequest, status: int, title: str, what: str, todo: str, cause: object) -> HttpResponse:
+    quote = uuid.uuid4().hex[:12]
+    level = logging.ERROR if status == 500 else logging.INFO
+    log.log(level, "problem %s: %s %s: %d, %s", quote, request.method, request.path, status, type(cause).__name__)
+    kept = "Your sessions and their records are unchanged."
+    context = {"title": title, "what": what, "kept": kept, "todo": todo, "quote": quote, "back": "/"}
+    # No request context for a 500: what failed may be the session or the database that it would read.
+    text = render_to_string("errors/problem.html", context, request if status != 500 else None)
+    return HttpResponse(text, status=status)
+
+
+def _known(request: HttpRequest) -> bool:
+    user = getattr(request, "user", None)
+    return bool(user and user.is_authenticated)

@@ -1,0 +1,218 @@
+"""The ledger in the admin: read, sent again, checked again; never written."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.contrib.admin.options import ModelAdmin
+from django.db.models import F, Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.timesince import timesince
+
+from ledger.alerts import alert_close
+from ledger.checks import entry_check
+from ledger.errors import ChainError, LedgerError
+from ledger.models import Alert, ChainTransaction, DataKey, LedgerEntry
+from ledger.services import entry_send_again
+from stations.admin import ReadOnly
+
+AT_ONCE_MAX = 200
+
+
+class StateFilter(admin.SimpleListFilter):
+    """The state of an entry is that of its transaction, or READY, or CONFLICT."""
+
+    title = parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: "ModelAdmin[Any]") -> list[tuple[str, str]]:
+        return [("READY", "READY"), *((str(value), str(value)) for value in ChainTransaction.Status.values)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> QuerySet[LedgerEntry]:
+        state = self.value()
+        if not state:
+            return queryset
+        if state == "READY":
+            return queryset.filter(transaction__isnull=True, conflict="")
+        if state == ChainTransaction.Status.CONFLICT:
+            return queryset.filter(Q(conflict__gt="") | Q(transaction__status=state))
+        return queryset.filter(transaction__status=state, conflict="")
+
+
+@admin.register(LedgerEntry)
+class LedgerEntryAdmin(ReadOnly):
+    list_display = ("id", "state", "session", "opened_at", "transaction_link", "mismatch", "conflict", "checked_at")
+    list_filter = (StateFilter, ("mismatch", admin.EmptyFieldListFilter), ("conflict", admin.EmptyFieldListFilter))
+    list_select_related = ("session", "transaction")
+    search_fields = ("id",)
+    search_help_text = "Ledger id, session id, digest or transaction id, in full"
+    date_hierarchy = "opened_at"
+    ordering = ("-id",)
+    fields = (
+        *("id", "state", "session_link", "digest_hex", "data_key", "transaction_link"),
+        *("conflict", "mismatch", "checked_at", "opened_at", "erased_at"),
+    )
+    actions = ("send_again", "check_again")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Exact ids only: each of them has an index."""
+        term = search_term.strip().lower()
+        return queryset.filter(_by_id(term)) if term else queryset, False
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("ledger.change_ledgerentry")
+
+    @admin.action(description="Send again", permissions=["operate"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> None:
+        refused, sent = [], 0
+        for entry in self._chosen(request, queryset):
+            try:
+                entry_send_again(entry=entry)
+                sent += 1
+            except LedgerError as error:
+                refused.append(str(error))
+        if sent:
+            self.message_user(request, f"{sent} entries are put back to work; watch their state.", messages.SUCCESS)
+        self._tell(request, refused, messages.WARNING)
+
+    @admin.action(description="Check again", permissions=["operate"])
+    def check_again(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> None:
+        equal, different = 0, []
+        for entry in self._chosen(request, queryset):
+            try:
+                check = entry_check(entry=entry)
+            except ChainError as error:
+                text = f"entry {entry.pk} and what follows could not be checked, the chain did not answer: {error}"
+                self.message_user(request, text, messages.ERROR)
+                break
+            if check.ok:
+                equal += 1
+            else:
+                different.append(f"entry {entry.pk}: {check.reason}")
+        if equal:
+            self.message_user(request, f"{equal} entries checked: nothing differs.", messages.SUCCESS)
+        self._tell(request, different, messages.ERROR)
+
+    def _chosen(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> list[LedgerEntry]:
+        related = ("transaction", "session__station", "session__connector", "session__id_token")
+        chosen = list(queryset.select_related(*related).order_by("id")[: AT_ONCE_MAX + 1])
+        if len(chosen) > AT_ONCE_MAX:
+            text = f"Choose at most {AT_ONCE_MAX} entries at once; for all of them run `python manage.py ledger_audit`."
+            self.message_user(request, text, messages.WARNING)
+            return []
+        return chosen
+
+    def _tell(self, request: HttpRequest, texts: list[str], level: int) -> None:
+        for text in texts[:10]:
+            self.message_user(request, text, level)
+        if len(texts) > 10:
+            self.message_user(request, f"and {len(texts) - 10} more", level)
+
+    @admin.display(description="session")
+    def session_link(self, entry: LedgerEntry) -> str:
+        if entry.session_id is None:
+            return "erased"
+        address = reverse("admin:stations_chargingsession_change", args=[entry.session_id])
+        return format_html('<a href="{}">{}</a>', address, entry.session_id)
+
+    @admin.display(description="transaction", ordering="transaction")
+    def transaction_link(self, entry: LedgerEntry) -> str:
+        if entry.transaction is None:
+            return "none yet"
+        address = reverse("admin:ledger_chaintransaction_change", args=[entry.transaction_id])
+        return format_html('<a href="{}">{}</a>', address, entry.transaction.transaction_id or entry.transaction_id)
+
+    @admin.display(description="digest")
+    def digest_hex(self, entry: LedgerEntry) -> str:
+        return bytes(entry.digest).hex()
+
+
+def _by_id(term: str) -> Q:
+    if term.isascii() and term.isdigit() and len(term) <= 18:
+        return Q(pk=int(term))
+    try:
+        found = Q(digest=bytes.fromhex(term)) | Q(transaction__transaction_id=term) if len(term) == 64 else Q(pk=None)
+        return found if len(term) == 64 else Q(session_id=UUID(term))
+    except ValueError:
+        return Q(pk=None)
+
+
+@admin.register(ChainTransaction)
+class ChainTransactionAdmin(ReadOnly):
+    list_display = ("id", "status", "created_at", "block_num", "irreversible_at", "attempts", "error_code", "short_id")
+    list_filter = ("status", "error_code")
+    search_fields = ("=transaction_id", "=id", "=block_num")
+    search_help_text = "Transaction id in full, number or block number"
+    date_hierarchy = "created_at"
+    fields = (
+        *("status", "transaction_id", "entries_link", "block_num", "block_id", "irreversible_at"),
+        *("error_code", "error_message", "attempts", "retry_at", "claimed_until", "signature", "public_key"),
+        *("packed_hex", "ref_block_num", "expires_at", "created_at", "signed_at", "sent_at"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ChainTransaction]:
+        """A list does not read the transactions' bytes."""
+        return super().get_queryset(request).defer("packed")
+
+    @admin.display(description="transaction id")
+    def short_id(self, row: ChainTransaction) -> str:
+        return f"{row.transaction_id[:16]}…" if row.transaction_id else "not signed yet"
+
+    @admin.display(description="entries")
+    def entries_link(self, row: ChainTransaction) -> str:
+        address = reverse("admin:ledger_ledgerentry_changelist")
+        return format_html(
+            '<a href="{}?transaction__id__exact={}">{} entries</a>', address, row.pk, row.entries.count()
+        )
+
+    @admin.display(description="packed transaction")
+    def packed_hex(self, row: ChainTransaction) -> str:
+        return bytes(row.packed).hex() if row.packed else ""
+
+
+@admin.register(DataKey)
+class DataKeyAdmin(ReadOnly):
+    """That there is a key, whose, and since when; never the key, wrapped or not."""
+
+    list_display = ("key_id_hex", "id_token", "site", "created_at", "destroyed_at", "master_key_id")
+    list_filter = (("destroyed_at", admin.EmptyFieldListFilter), "master_key_id")
+    list_select_related = ("id_token", "site")
+    search_fields = ("id_token__uid", "site__code")
+    date_hierarchy = "created_at"
+    fields = ("key_id_hex", "id_token", "site", "created_at", "destroyed_at", "master_key_id")
+
+    @admin.display(description="key id", ordering="id")
+    def key_id_hex(self, key: DataKey) -> str:
+        return bytes(key.key_id).hex()
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnly):
+    list_display = ("__str__", "is_open", "age", "count", "last_seen_at", "message", "what_to_do")
+    list_filter = (("closed_at", admin.EmptyFieldListFilter), "code")
+    search_fields = ("code", "subject", "message")
+    ordering = (F("closed_at").desc(nulls_first=True), "-last_seen_at")
+    actions = ("close",)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("ledger.change_alert")
+
+    @admin.display(boolean=True, description="open")
+    def is_open(self, alert: Alert) -> bool:
+        return alert.closed_at is None
+
+    @admin.display(description="age", ordering="opened_at")
+    def age(self, alert: Alert) -> str:
+        return timesince(alert.opened_at, alert.closed_at or timezone.now(), depth=1)
+
+    @admin.action(description="Close", permissions=["operate"])
+    def close(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
+        still_open = list(queryset.filter(closed_at__isnull=True))
+        for alert in still_open:
+            alert_close(alert.code, alert.subject)
+        text = f"{len(still_open)} alerts closed. One whose cause is still there opens again by itself."
+        self.message_user(request, text, messages.SUCCESS)

@@ -1,0 +1,14 @@
+"""Addresses of the driver's pages."""
+
+from django.urls import path
+
+from ledger import pages
+
+urlpatterns = [
+    path("", pages.history_page, name="history"),
+    path("history.csv", pages.history_csv, name="history_csv"),
+    path("sessions/<uuid:session_id>", pages.session_page, name="session"),
+    path("sessions/<uuid:session_id>/receipt.json", pages.receipt_file, name="receipt"),
+    path("sessions/<uuid:session_id>/verify", pages.verify_page, name="verify"),
+    path("verify_receipt.py", pages.standalone_script, name="standalone_script"),
+]

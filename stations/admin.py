@@ -1,0 +1,204 @@
+"""Sites, stations, cards and sessions in the admin. What stations reported is read, never written."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.views.decorators.cache import never_cache
+
+from stations.models import ChargingSession, Connector, IdToken, MeterValue, Site, Station
+from stations.paging import CappedPaginator
+from stations.services import id_token_link, id_token_unlink, station_credential_set
+from stations.words import duration, flags, kwh, money, spelled
+
+
+class NamesStay(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the stubs alone
+    """`names` are part of recorded sessions: they are given once and stay, and nothing that has them is deleted."""
+
+    names: tuple[str, ...] = ()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return [*super().get_readonly_fields(request, obj), *(self.names if obj else ())]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the stubs alone
+    """Rows that the portal writes and people read."""
+
+    paginator = CappedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Site)
+class SiteAdmin(NamesStay):
+    names = ("code",)
+    list_display = ("name", "code", "city", "country", "time_zone", "currency")
+    list_filter = ("country", "currency")
+    search_fields = ("name", "code", "city")
+
+
+class ConnectorInline(admin.TabularInline):  # type: ignore[type-arg]
+    """Outlets are added here; those that are there are changed on their own page, which keeps their numbers."""
+
+    model = Connector
+    extra = 0
+    can_delete = False
+    show_change_link = True
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Station)
+class StationAdmin(NamesStay):
+    names = ("identity",)
+    change_form_template = "admin/stations/station/change_form.html"
+    list_display = ("identity", "site", "vendor", "model", "firmware_version", "has_credential", "last_seen_at")
+    list_filter = ("site", "vendor")
+    list_select_related = ("site",)
+    search_fields = ("identity", "serial_number", "site__name")
+    autocomplete_fields = ("site",)
+    readonly_fields = ("has_credential", "last_seen_at")
+    inlines = (ConnectorInline,)
+
+    @admin.display(boolean=True, description="credential set")
+    def has_credential(self, station: Station) -> bool:
+        return bool(station.credential_hash)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(never_cache(self.credential_view))
+        return [path("<int:pk>/credential/", view, name="stations_station_credential"), *super().get_urls()]
+
+    def credential_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask once, then make a new credential and show it this once."""
+        station = get_object_or_404(Station, pk=pk)
+        if not self.has_change_permission(request, station):
+            raise PermissionDenied
+        context = {**self.admin_site.each_context(request), "station": station, "opts": self.opts}
+        if request.method == "POST":
+            context["credential"] = station_credential_set(station=station)
+            self.log_change(request, station, "Set a new credential.")
+        return render(request, "admin/stations/station/credential.html", context)
+
+
+@admin.register(Connector)
+class ConnectorAdmin(NamesStay):
+    names = ("station", "evse_id", "connector_id")
+    list_display = ("__str__", "standard", "power_type", "max_power_w", "status")
+    list_filter = ("status", "standard", "power_type")
+    list_select_related = ("station",)
+    search_fields = ("station__identity",)
+    autocomplete_fields = ("station",)
+
+
+@admin.register(IdToken)
+class IdTokenAdmin(NamesStay):
+    """A customer gets a card here; its sessions come along."""
+
+    names = ("uid", "type")
+    list_display = ("uid", "type", "contract_id", "customer")
+    list_filter = ("type", ("customer", admin.EmptyFieldListFilter))
+    list_select_related = ("customer",)
+    search_fields = ("uid", "contract_id", "customer__username")
+    autocomplete_fields = ("customer",)
+    paginator = CappedPaginator
+    show_full_result_count = False
+
+    def save_model(self, request: HttpRequest, obj: IdToken, form: Any, change: bool) -> None:
+        """Link and unlink through the services, which take the sessions along, in the admin's own transaction."""
+        customer = obj.customer
+        obj.customer_id = form.initial.get("customer") if change else None
+        super().save_model(request, obj, form, change)
+        if obj.customer_id == (customer.pk if customer else None):
+            return
+        left = id_token_unlink(id_token=obj)
+        if left:
+            self.message_user(request, f"{left:,} sessions left their former customer.", messages.INFO)
+        if customer:
+            count = id_token_link(id_token=obj, customer=customer)
+            self.message_user(
+                request, f"{count:,} sessions charged with it belong to {customer} now.", messages.SUCCESS
+            )
+
+
+@admin.register(ChargingSession)
+class ChargingSessionAdmin(ReadOnly):
+    list_display = ("started_at", "place", "customer", "energy", "cost", "lasted", "status", "remarks")
+    list_filter = ("status", "source", "station__site", ("flags", admin.EmptyFieldListFilter))
+    list_select_related = ("station", "customer")
+    search_fields = ("id", "transaction_id", "station__identity", "customer__username", "id_token__uid")
+    search_help_text = "The session's id or number, the station, the customer or the card"
+    date_hierarchy = "started_at"
+    ordering = ("-started_at", "-id")
+    exclude = ("flags",)
+    readonly_fields = ("remarks", "meter_values_link", "page_link")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """An id is looked up by its index; a text by the names that begin with it."""
+        try:
+            return queryset.filter(pk=UUID(search_term.strip())), False
+        except ValueError:
+            return super().get_search_results(request, queryset, search_term)
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        return ("^transaction_id", "^station__identity", "^customer__username", "^id_token__uid")
+
+    @admin.display(description="station", ordering="station__identity")
+    def place(self, session: ChargingSession) -> str:
+        return session.station.identity
+
+    @admin.display(description="energy, kWh", ordering="energy_wh")
+    def energy(self, session: ChargingSession) -> str:
+        return kwh(session.energy_wh)
+
+    @admin.display(description="cost", ordering="cost_minor")
+    def cost(self, session: ChargingSession) -> str:
+        return money(session.cost_minor, session.currency)
+
+    @admin.display(description="duration")
+    def lasted(self, session: ChargingSession) -> str:
+        return spelled(duration(session))
+
+    @admin.display(description="remarks")
+    def remarks(self, session: ChargingSession) -> str:
+        return " ".join(flags(session))
+
+    @admin.display(description="meter values")
+    def meter_values_link(self, session: ChargingSession) -> str:
+        address = reverse("admin:stations_metervalue_changelist")
+        return format_html('<a href="{}?session__id__exact={}">Show its meter values</a>', address, session.pk)
+
+    @admin.display(description="page")
+    def page_link(self, session: ChargingSession) -> str:
+        return format_html('<a href="{}">The page its driver sees</a>', reverse("session", args=[session.pk]))
+
+
+@admin.register(MeterValue)
+class MeterValueAdmin(ReadOnly):
+    list_display = ("sampled_at", "session", "measurand", "value", "unit", "phase", "context")
+    list_filter = ("measurand", "context")
+    list_select_related = ("session",)
+    date_hierarchy = "sampled_at"
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        return lookup == "session__id__exact" or super().lookup_allowed(lookup, value, request)

@@ -1,0 +1,27 @@
+"""Template filters for the figures of charging sessions; the words are in stations/words.py."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django import template
+
+from stations import words
+
+register = template.Library()
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "kwh": words.kwh,
+    "money": words.money,
+    "clock": words.clock,
+    "spelled": words.spelled,
+    "duration": words.duration,
+    "place": words.place,
+    "outlet": words.outlet,
+    "period": words.period,
+    "flags": words.flags,
+    "moment": words.moment_text,
+    "source": words.source,
+    "plain": words.plain,
+}
+for name, function in FILTERS.items():
+    register.filter(name, function)
