@@ -38,10 +38,6 @@ class ClientCredentials:
                 self._renew_at = asked_at + expires_in - RENEW_BEFORE_S
             return self._token
 
-    def forget(self) -> None:
-        """Ask for a new token at the next call: this one was refused."""
-        self._renew_at = 0.0
-
     def _request(self) -> tuple[str, float]:
         form = {"grant_type": "client_credentials", "scope": self._scopes}
         try:

@@ -97,10 +97,10 @@ def test_it_dies_with_a_killed_parent(tmp_path: Path) -> None:
     parent = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
-    # the child asks for the death signal itself, just after it was started
-    command = Path(f"/proc/{pid}/comm")
+    # the child asks for the death signal itself, just before it becomes the program that was wanted
+    wanted = f"{sys.executable}\0-c\0import time; time.sleep(60)\0"
     deadline = time.monotonic() + 5
-    while command.read_text().strip() == "setpriv" and time.monotonic() < deadline:
+    while Path(f"/proc/{pid}/cmdline").read_text() != wanted and time.monotonic() < deadline:
         time.sleep(0.01)
     parent.kill()
     parent.wait()
