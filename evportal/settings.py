@@ -172,7 +172,9 @@ LEDGER_ACCOUNT = env.text("EVPORTAL_LEDGER_ACCOUNT", "evledger")
 LEDGER_KEY = env.text("EVPORTAL_LEDGER_KEY", "ledger")  # the name of the signing key in the TPM service
 LEDGER_OWNER_KEY = env.text("EVPORTAL_LEDGER_OWNER_KEY", "")  # public keys pinned for the permission watch
 LEDGER_ACTIVE_KEY = env.text("EVPORTAL_LEDGER_ACTIVE_KEY", "")
-LEDGER_MASTER_KEY_FILE = Path(env.text("EVPORTAL_LEDGER_MASTER_KEY_FILE", str(VAR_DIR / "secrets" / "ledger_master_keys")))
+LEDGER_MASTER_KEY_FILE = Path(
+    env.text("EVPORTAL_LEDGER_MASTER_KEY_FILE", str(VAR_DIR / "secrets" / "ledger_master_keys"))
+)
 LEDGER_BATCH_MAX = env.integer("EVPORTAL_LEDGER_BATCH_MAX", 200)
 LEDGER_FLUSH_AT = env.integer("EVPORTAL_LEDGER_FLUSH_AT", 100)
 LEDGER_FLUSH_AFTER_S = 1

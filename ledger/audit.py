@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.chain import Chain, chain
-from ledger.checks import changed_fields, differences, recorded_in_block, row_mismatch
+from ledger.checks import changed_fields, differences, meter_values_differ, recorded_in_block, row_mismatch
 from ledger.models import ChainTransaction, LedgerEntry
 from ledger.record import canonical, record_of
 from stations.models import ChargingSession
@@ -71,7 +71,8 @@ def audit(*, progress: Callable[[int], None] = lambda _: None, node: Chain | Non
 
 def _entries() -> Iterator[LedgerEntry]:
     related = ("session__station", "session__connector", "session__id_token", "transaction")
-    return LedgerEntry.objects.select_related(*related).order_by("id").iterator(chunk_size=CHUNK)
+    entries = LedgerEntry.objects.select_related(*related).prefetch_related("session__meter_values")
+    return entries.order_by("id").iterator(chunk_size=CHUNK)
 
 
 class _Rows:
@@ -110,6 +111,8 @@ def _entry(report: Report, entry: LedgerEntry, row: bytes | None, floor: int) ->
     fields = differences(entry)
     if fields:
         report.add("different", entry.pk, session, f"{', '.join(fields)}: {_what_changed(entry)}")
+    elif entry.session and meter_values_differ(entry.session):
+        report.add("different", entry.pk, session, "meter_values: others than when the session closed")
     elif entry.conflict:
         report.add("different", entry.pk, session, entry.conflict)
     elif entry.state != ChainTransaction.Status.IRREVERSIBLE:

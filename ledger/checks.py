@@ -14,6 +14,7 @@ from ledger.chain import chain, readers
 from ledger.errors import NotRecordedYet, RecordError
 from ledger.models import ChainTransaction, LedgerEntry
 from ledger.receipt import Step
+from stations.meter import meter_values_sha256
 from stations.models import ChargingSession
 
 ABSENT = "(absent)"
@@ -46,6 +47,15 @@ def differences(entry: LedgerEntry) -> list[str]:
     return [name for name, _, _ in changed_fields(bytes(entry.canonical), now)] or ["digest"]
 
 
+def meter_values_differ(session: ChargingSession) -> bool:
+    """Are the meter values others than those that were there when the session closed?
+
+    None at all is no alteration: they are not in the sealed copy, so a restored session has none.
+    """
+    values = list(session.meter_values.all())
+    return bool(values) and meter_values_sha256(values) != session.meter_values_sha256
+
+
 def changed_fields(recorded: bytes, now: bytes) -> Iterator[tuple[str, str, str]]:
     """(field, recorded value, value now) of two canonical records."""
     try:
@@ -72,6 +82,8 @@ def entry_check(*, entry: LedgerEntry) -> Check:
 
 def _mismatch(entry: LedgerEntry) -> str:
     fields = differences(entry)
+    if not fields and entry.session and meter_values_differ(entry.session):
+        fields = ["meter_values"]
     if fields:
         return f"changed since it was recorded: {', '.join(fields)}"
     if entry.state != ChainTransaction.Status.IRREVERSIBLE:

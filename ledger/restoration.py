@@ -82,7 +82,8 @@ def _restore_record(
     except (RecordError, KeyError):
         done.unreadable.append(ledger_id)
         return
-    common: dict[str, Any] = {"id": ledger_id, "digest": digest, "data_key": data_key, "transaction": row, "opened_at": row.created_at}
+    common: dict[str, Any] = {"id": ledger_id, "digest": digest, "data_key": data_key, "transaction": row}
+    common["opened_at"] = row.created_at
     try:
         opened = record.open_sealed(ledger_id=ledger_id, sealed=sealed, key=ring.unwrap(data_key))
     except KeyDestroyed:

@@ -51,7 +51,7 @@ class Station(models.Model):
 
 
 class Connector(models.Model):
-    """One outlet of a station (OCPP 2.0.1 EVSE and connector numbers; OCPP 1.6 connectors are EVSEs with connector 1)."""
+    """One outlet of a station: OCPP 2.0.1 numbers. An OCPP 1.6 connector is an EVSE with connector 1."""
 
     class Status(models.TextChoices):
         AVAILABLE = "AVAILABLE"
@@ -137,9 +137,7 @@ class ChargingSession(models.Model):
     station = models.ForeignKey(Station, on_delete=models.PROTECT, related_name="sessions")
     connector = models.ForeignKey(Connector, on_delete=models.PROTECT, related_name="sessions")
     transaction_id = models.CharField(max_length=36, help_text="the station's own number for this charge")
-    id_token = models.ForeignKey(
-        IdToken, null=True, blank=True, on_delete=models.SET_NULL, related_name="sessions"
-    )
+    id_token = models.ForeignKey(IdToken, null=True, blank=True, on_delete=models.SET_NULL, related_name="sessions")
     customer = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="charging_sessions"
     )

@@ -23,6 +23,7 @@ from stations.errors import (
     TimesImpossibleError,
     TokenTakenError,
 )
+from stations.meter import meter_values_sha256
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, Site, Station
 from stations.signals import sessions_closed
 
@@ -157,7 +158,8 @@ def session_close(
     for name, value in reported.items():
         setattr(session, name, value)
     verdict_apply(session=session)
-    session.save(update_fields=[*reported, "status", "energy_wh", "flags"])
+    session.meter_values_sha256 = meter_values_sha256(session.meter_values.all())
+    session.save(update_fields=[*reported, "status", "energy_wh", "flags", "meter_values_sha256"])
     sessions_closed.send(sender=ChargingSession, sessions=[session])
     return session, True
 

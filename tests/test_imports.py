@@ -66,8 +66,8 @@ def test_the_portal_never_imports_the_service() -> None:
     for package in ("accounts", "stations", "ledger", "evportal"):
         for path in modules(package):
             assert not any(name.startswith("tpm.service") for name in imported(path)), path
-    for path in ("tpm/client.py", "tpm/tokens.py"):
-        assert not any(name.startswith("tpm.service") for name in imported(ROOT / path)), path
+    for name in ("tpm/client.py", "tpm/tokens.py"):
+        assert not any(found.startswith("tpm.service") for found in imported(ROOT / name)), name
 
 
 @pytest.mark.parametrize("library", DOORS)

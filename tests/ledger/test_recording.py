@@ -3,8 +3,10 @@
 from collections.abc import Callable
 
 import pytest
+from pytest_django.fixtures import Settings
 
-from ledger import antelope, checks, p256, record, receipt
+from dev.nodeos import Nodeos
+from ledger import antelope, checks, p256, receipt, record
 from ledger.models import ChainTransaction, LedgerEntry
 from tests.conftest import CloseSessions, LedgerAccount
 
@@ -40,10 +42,10 @@ def test_250_sessions_take_two_transactions(
 
 def test_the_receipt_verifies_against_two_nodes(
     ledger_account: LedgerAccount,
-    second_node: object,
+    second_node: Nodeos,
     close_sessions: CloseSessions,
     record_all: Callable[[], None],
-    settings: object,
+    settings: Settings,
 ) -> None:
     settings.LEDGER_NODES = [ledger_account.node.url, second_node.url]
     (session,) = close_sessions()
@@ -63,9 +65,10 @@ def test_the_copy_opens_with_the_tokens_key(
     record_all()
     entry = LedgerEntry.objects.get(session=session)
     row = entry.transaction
+    assert row is not None and row.block_num is not None and row.transaction_id is not None
     block = ledger_account.chain.block(row.block_num)
     ((ledger_id, digest, sealed),) = records_in(block.transactions[row.transaction_id], ledger_account.name)
     opened = record.open_sealed(ledger_id=ledger_id, sealed=sealed, key=keys.keyring().unwrap(entry.data_key))
-    assert opened.canonical == bytes(entry.canonical)
+    assert opened.canonical == bytes(entry.canonical or b"")
     assert record.digest(opened.salt, opened.canonical) == digest
     assert len(sealed) < 400

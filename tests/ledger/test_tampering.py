@@ -3,9 +3,12 @@
 import io
 import json
 from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from dev.nodeos import Nodeos
@@ -13,7 +16,8 @@ from ledger import checks, receipt
 from ledger.audit import audit
 from ledger.errors import NotRecordedYet
 from ledger.models import Alert, LedgerEntry
-from stations.models import ChargingSession
+from stations.models import ChargingSession, Connector, MeterValue
+from stations.services import Sample, meter_values_add, session_close, session_start
 from tests.conftest import CloseSessions, LedgerAccount
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -80,6 +84,24 @@ def test_a_changed_field_shows_everywhere(
     steps = checks.verify_session(session)
     assert receipt.verdict(steps) == "NOT VALID"
     assert [step.number for step in steps if step.outcome == "failed"] == [1]
+
+
+def test_a_changed_meter_value_shows(
+    ledger_account: LedgerAccount, connector: Connector, record_all: Callable[[], None]
+) -> None:
+    started_at = timezone.now() - timedelta(hours=1)
+    session, _ = session_start(
+        station=connector.station, transaction_id="M1", started_at=started_at, meter_start_wh=1000
+    )
+    middle = started_at + timedelta(minutes=20)
+    meter_values_add(session=session, samples=[Sample(middle, Decimal(3000))])
+    session_close(session=session, stopped_at=started_at + timedelta(minutes=40), meter_stop_wh=5000)
+    record_all()
+    assert audit().clean
+    MeterValue.objects.update(value=3001)
+    report = audit()
+    assert report.different == 1 and "meter_values" in report.findings[0].message
+    assert "meter_values" in checks.entry_check(entry=LedgerEntry.objects.get()).reason
 
 
 def test_a_restored_value_closes_the_alert(recorded: list[ChargingSession]) -> None:
