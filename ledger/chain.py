@@ -257,8 +257,8 @@ def _answer(response: httpx.Response) -> dict[str, Any]:
         raise _NoAnswer(f"HTTP {response.status_code} with a {type(content).__name__}")
     if response.is_success:
         return content
-    refusal = content.get("error")
-    code = refusal.get("code") if isinstance(refusal, dict) else None
+    refusal = content["error"] if isinstance(content.get("error"), dict) else {}
+    code = refusal.get("code")
     if not isinstance(code, int) or code == 0:
         if 400 <= response.status_code < 500:
             raise ChainRefused(f"HTTP {response.status_code}: {content.get('message', '')}")

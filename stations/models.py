@@ -202,10 +202,6 @@ class ChargingSession(models.Model):
     def __str__(self) -> str:
         return f"session {self.transaction_id} at {self.station_id}"
 
-    @property
-    def is_closed(self) -> bool:
-        return self.status != self.Status.ACTIVE
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Refuse to change a closed session, except for the link to its customer and token."""
         if not self._state.adding and set(kwargs.get("update_fields") or ["*"]) - {"customer", "id_token"}:
@@ -213,6 +209,10 @@ class ChargingSession(models.Model):
             if stored not in {None, self.Status.ACTIVE}:
                 raise SessionClosedError(f"session {self.pk} is {stored}; correct it by a session that credits it")
         super().save(*args, **kwargs)
+
+    @property
+    def is_closed(self) -> bool:
+        return self.status != self.Status.ACTIVE
 
 
 class MeterValue(models.Model):
