@@ -102,7 +102,7 @@ def test_the_client_raises_for_a_bad_item(tpm_client: TpmClient, ledger_key: Key
         tpm_client.sign_batch("ledger", [bytes(32), bytes(31)])
 
 
-def test_key_files_are_private_and_hold_only_wrapped_keys(tpm_stack: TpmStack, ledger_key: Key) -> None:
+def test_key_files_are_for_the_service_alone(tpm_stack: TpmStack, ledger_key: Key) -> None:
     path = tpm_stack.key_dir / "ledger.json"
     assert S_IMODE(path.stat().st_mode) == 0o600
     assert S_IMODE(tpm_stack.key_dir.stat().st_mode) == 0o700
