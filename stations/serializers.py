@@ -18,7 +18,8 @@ from stations.services import Sample, TokenRef
 # OCPP 2.0.1 identifierString, beginning with a letter or digit so that it fits a path.
 IDENTIFIER = r"[A-Za-z0-9][A-Za-z0-9*_=:+|@.\-]{0,35}"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
-DECIMAL = re.compile(r"-?\d{1,13}(\.\d{1,4})?", re.ASCII)
+# 13 digits in all: SQLite keeps decimals as floats, exact to 15.
+DECIMAL = re.compile(r"-?\d{1,9}(\.\d{1,4})?", re.ASCII)
 METER_MAX_WH = 10**12
 NUMBER_MAX = 2**31 - 1
 SAMPLES_MAX = 200
@@ -165,13 +166,13 @@ class QuantityField(serializers.Field[Decimal, Any, str, Any]):
     """A JSON integer, or (units other than Wh) a decimal number as text, exact to four digits. Never a float."""
 
     def to_internal_value(self, data: Any) -> Decimal:
-        text = str(data) if type(data) is int and abs(data) <= METER_MAX_WH else data
-        if not isinstance(text, str) or not DECIMAL.fullmatch(text):
+        whole = type(data) is int and abs(data) <= METER_MAX_WH
+        if not whole and not (isinstance(data, str) and DECIMAL.fullmatch(data)):
             raise serializers.ValidationError(
                 f'expected a whole number, or text like "230.5" with at most four digits after the point,'
                 f" got {described(data)}"
             )
-        return Decimal(text)
+        return Decimal(data) + 0  # -0 is 0
 
 
 def described(data: Any) -> str:

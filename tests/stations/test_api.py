@@ -9,6 +9,7 @@ from django.core.cache import cache
 from django.db import OperationalError, connection
 from django.test import Client
 
+from stations.meter import meter_values_sha256
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, SessionClosedError
 from stations.services import station_credential_set
 from stations.throttling import StationThrottle
@@ -64,6 +65,19 @@ def test_a_session_from_start_to_stop(owner: StationClient, ear: Ear) -> None:
     assert ended.json() == begun.json() | closed
     assert owner.get("/T1").json() == ended.json()
     assert [str(session.pk) for session in ear.heard] == [begun.json()["id"]]
+
+
+def test_a_closed_session_covers_its_meter_values(owner: StationClient) -> None:
+    owner.start(), owner.start("T2")
+    volts = {"sampled_at": at(-30), "value": "-0", "measurand": "Voltage", "unit": "V", "phase": "L1"}
+    owner.post("/T1/meter-values", {"values": [volts, {"sampled_at": at(-10), "value": 5000}]})
+    owner.stop(), owner.stop("T2")
+    session = ChargingSession.objects.get(transaction_id="T1")
+    assert [str(value.value) for value in session.meter_values.all()] == ["0.0000", "5000.0000"]
+    assert meter_values_sha256(session.meter_values.all()) == session.meter_values_sha256 != ""
+    session.meter_values.filter(value=5000).update(value=5001)
+    assert meter_values_sha256(session.meter_values.all()) != session.meter_values_sha256
+    assert ChargingSession.objects.get(transaction_id="T2").meter_values_sha256 == ""
 
 
 def test_the_place_is_kept_as_it_was_at_the_start(owner: StationClient) -> None:

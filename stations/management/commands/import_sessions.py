@@ -1,6 +1,7 @@
 """`manage.py import_sessions FILE`: charging sessions from a workplace charging file (data/README.md)."""
 
 import csv
+import gc
 import sys
 import time
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
@@ -52,7 +53,7 @@ Exit status: 0 every row is in; 3 done, but rows were left out (the report names
         path: Path = options["file"]
         choices = options_checked(options)
         begun = time.monotonic()
-        with self.reporting(options["report"], path) as report, self.progressing(path) as progress:
+        with self.reporting(options["report"], path) as report, self.progressing(path) as progress, collecting_less():
             try:
                 tally = file_import(path, options=choices, report=report, progress=progress)
             except ImportFileError as error:
@@ -132,6 +133,17 @@ Exit status: 0 every row is in; 3 done, but rows were left out (the report names
                 self.stdout.write(f"{tally.rows:,} rows, {100 * position // max(size or 1, 1)} % of the file")
 
         return show
+
+
+@contextmanager
+def collecting_less() -> Iterator[None]:
+    """Let the garbage collector look less often: its walks over a batch's living rows are a quarter of the time."""
+    usual = gc.get_threshold()
+    gc.set_threshold(100_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 def options_checked(options: dict[str, Any]) -> Options:
