@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# fmt: off
 """Verify a receipt of EVPortal: was this charging session recorded on the chain, and is it unchanged since?
 
 Asks nodes of the chain, none of our servers: at least two, better of different people, for one may lie. Take the key
@@ -11,7 +12,6 @@ A step is ok when all nodes, at least two, agree with the receipt. It failed whe
 key or the chain id, or when two nodes contradict it and none agrees. Otherwise it is undecided.
 exit status: 0 VERIFIED; 1 NOT VALID: a step failed; 2 NOT DECIDED: a node does not answer, the block is not
 irreversible yet, the nodes disagree, or there are fewer than two"""
-# fmt: off
 # ruff: noqa: E731, S310, SIM905
 import argparse
 import hashlib
