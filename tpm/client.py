@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from tpm.tokens import TokenError
+from tpm.tokens import ClientCredentials, TokenError
 
 RETRY_LATER = {423, 429}
 
@@ -92,14 +92,19 @@ class TpmClient:
         return _json(answer)
 
     def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        try:
-            headers = {"Authorization": f"Bearer {self._token()}"}
-        except TokenError as error:
-            raise (TpmRefused if error.permanent else TpmUnavailable)("token", str(error)) from error
-        answer = self._send(method, path, body, headers)
+        answer = self._send(method, path, body, self._authorization())
+        if answer.status_code == httpx.codes.UNAUTHORIZED and isinstance(self._token, ClientCredentials):
+            self._token.forget()  # the provider changed its keys before the token expired: once more with a new one
+            answer = self._send(method, path, body, self._authorization())
         if not answer.is_success:
             raise _problem(answer)
         return _json(answer) if answer.content else {}
+
+    def _authorization(self) -> dict[str, str]:
+        try:
+            return {"Authorization": f"Bearer {self._token()}"}
+        except TokenError as error:
+            raise (TpmRefused if error.permanent else TpmUnavailable)("token", str(error)) from error
 
     def _send(self, method: str, path: str, body: object, headers: dict[str, str]) -> httpx.Response:
         try:

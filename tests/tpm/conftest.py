@@ -1,4 +1,4 @@
-"""The TPM service as it runs: swtpm, gunicorn and the identity provider, started once for all tests here."""
+"""Ways to the TPM service as it runs (tests/conftest.py starts it once for all tests)."""
 
 from collections.abc import Iterator
 
@@ -7,23 +7,6 @@ import pytest
 
 from dev.tpm_service import SCOPES, TpmStack
 from tpm.client import Key, TpmClient
-
-
-@pytest.fixture(scope="session")
-def tpm_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TpmStack]:
-    stack = TpmStack(tmp_path_factory.mktemp("tpm"))
-    try:
-        stack.start()
-        yield stack
-    finally:
-        stack.stop()
-
-
-@pytest.fixture(scope="session")
-def tpm_client(tpm_stack: TpmStack) -> Iterator[TpmClient]:
-    client = tpm_stack.client()
-    yield client
-    client.close()
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from dev.swtpm import control_path
-from dev.tpm_service import TpmStack
+from dev.tpm_service import SCOPES, TpmStack
 from tests.tpm import oracle
 from tpm.client import Key, TpmClient, TpmError, TpmRefused, TpmUnavailable
 
@@ -236,3 +236,14 @@ def test_kills_under_load_lose_nothing_for_good(stack: TpmStack, client: TpmClie
     assert outcomes["right"] > 0
     assert outcomes["wrong"] == outcomes["refused"] == 0
     assert client.key_get("ledger") == key
+
+
+def test_a_token_that_the_service_no_longer_takes_is_replaced(tpm_stack: TpmStack) -> None:
+    """The provider changed its keys before the token expired; the client asks for a new token by itself."""
+    credentials = tpm_stack.credentials(tpm_stack.portal, SCOPES)
+    client = TpmClient(tpm_stack.service_url, credentials)
+    client.key_create("renewed")
+    stale = credentials()[:-8] + "AAAAAAAA"
+    credentials._token = stale
+    assert client.key_get("renewed").name == "renewed"
+    assert credentials._token != stale

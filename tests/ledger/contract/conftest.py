@@ -1,33 +1,20 @@
 """One real chain for all tests of the contract; each test has an account with the contract for itself."""
 
-import itertools
 from collections.abc import Iterator
 
 import pytest
 
-from dev.chain_setup import create_account, set_code, write_genesis
+from dev.chain_setup import create_account, set_code
 from dev.keys import KeyPair, new_keypair
 from dev.nodeos import Nodeos, contracts_dir
-from dev.processes import free_port
 from dev.transactions import push_actions
 from tests.ledger.contract.ledger_account import LedgerAccount
 
 
 @pytest.fixture(scope="session")
-def producer_key() -> KeyPair:
-    return new_keypair()
-
-
-@pytest.fixture(scope="session")
-def contract_node(tmp_path_factory: pytest.TempPathFactory, producer_key: KeyPair) -> Iterator[Nodeos]:
-    """A producing nodeos with a chain of its own."""
-    directory = tmp_path_factory.mktemp("chain")
-    genesis = directory / "genesis.json"
-    write_genesis(genesis, producer_key.public)
-    node = Nodeos(directory / "node", free_port(), free_port(), genesis=genesis, producer=producer_key)
-    node.start()
-    yield node
-    node.stop()
+def contract_node(chain_node: Nodeos) -> Nodeos:
+    """The tests' producing node."""
+    return chain_node
 
 
 @pytest.fixture(scope="session")
@@ -36,11 +23,6 @@ def token_contract(contract_node: Nodeos, producer_key: KeyPair) -> None:
     create_account(contract_node.url, "eosio.token", producer_key=producer_key, public_key=producer_key.public)
     wasm = (contracts_dir() / "eosio.token" / "eosio.token.wasm").read_bytes()
     push_actions(contract_node.url, [set_code("eosio.token", wasm)], [producer_key])
-
-
-@pytest.fixture(scope="session")
-def account_names() -> Iterator[str]:
-    return (f"account{''.join(letters)}" for letters in itertools.product("abcdefgh", repeat=3))
 
 
 @pytest.fixture
