@@ -21,6 +21,7 @@ from dev.keep import part_file
 from dev.processes import ProcessError
 from dev.stack_chain import (
     chain_id,
+    clear_half_written,
     demo_password,
     ledger_key,
     make_secrets,
@@ -45,6 +46,7 @@ def up() -> None:
         with step("secrets and keys of its own, in var/secrets"):
             make_secrets()
             portal_client()
+            clear_half_written()
         _settle_environment(ports)
         FOUNDATION_GROUP.start(ports)
         with step("the ledger's signing key, in the TPM"):

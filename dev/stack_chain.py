@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from pathlib import Path
 
 import httpx
@@ -55,6 +56,15 @@ def make_secrets() -> None:
         building = GENESIS.with_suffix(".new")
         write_genesis(building, keys["producer"].public)
         building.rename(GENESIS)
+
+
+def clear_half_written() -> None:
+    """Remove files that nodeos writes at its first start, and after a kill amid that can never read again.
+
+    They hold its defaults; it makes them anew.
+    """
+    for directory in CHAIN.glob("*/config/protocol_features"):
+        shutil.rmtree(directory)
 
 
 def portal_client() -> Client:
