@@ -38,6 +38,10 @@ class ClientCredentials:
                 self._renew_at = asked_at + expires_in - RENEW_BEFORE_S
             return self._token
 
+    def forget(self) -> None:
+        """Ask for a new token at the next call: the service refused this one."""
+        self._renew_at = 0.0
+
     def _request(self) -> tuple[str, float]:
         form = {"grant_type": "client_credentials", "scope": self._scopes}
         try:
