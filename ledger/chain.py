@@ -312,14 +312,15 @@ class NodeReader:
         found = self._ask("get_table_rows", {"code": account, "scope": account, "json": True, "limit": 1, **query})
         rows = found.get("rows")
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise NodeError(f"{self.url}: expected rows, got {type(rows).__name__}")
+            raise NodeError(f"expected rows, got {type(rows).__name__}")
         return rows
 
     def _ask(self, call: str, body: dict[str, Any]) -> dict[str, Any]:
         try:
             return self._chain.read(call, body)
         except ChainError as error:
-            raise NodeError(f"{self.url}: {error}") from error
+            # whoever reports it names the node already
+            raise NodeError(str(error).removeprefix(f"{self.url}: ")) from error
 
 
 def readers() -> list[NodeReader]:
