@@ -1,0 +1,242 @@
+"""Chaos: `kill -9` of parts at random moments while sessions are being recorded. Nothing lost, nothing twice.
+
+    python -m dev.chaos [--sessions 2000] [--kills 50] [--database sqlite|postgres] [--seed N]
+
+A whole portal of its own runs in a temporary directory. Sessions are closed in small transactions, spread over the run.
+Worker, beat, TPM service, swtpm, Redis and nodeos are killed: all of their processes, the parent alone or one child
+alone; each is started again after a short while, as a supervisor does, and often another is killed before that. In the
+end every session must be irreversible on the chain exactly once (dev/chaos_check.py). Exit status 0 when all is well, 1
+when not; then the directory with the logs stays. The same seed kills in the same order, though the machine decides the
+moment.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from tqdm import tqdm
+
+from dev.portal_stack import PortalStack
+from dev.processes import ProcessError
+
+if TYPE_CHECKING:
+    from dev.sample_sessions import Sessions
+
+STUCK_AFTER_S = 150.0
+ALERTS_CLOSE_WITHIN_S = 20.0
+LINE_EVERY_S = 5.0
+SETTINGS = {
+    # Shorter than in production, so that the run meets expired transactions and abandoned claims as well.
+    "EVPORTAL_LEDGER_EXPIRATION_S": "30",
+    "EVPORTAL_LEDGER_CLAIM_S": "10",
+    # Small batches, so that there are some hundred transactions to be torn apart.
+    "EVPORTAL_LEDGER_BATCH_MAX": "10",
+    "EVPORTAL_LEDGER_FLUSH_AT": "10",
+}
+MANNERS = ("whole", "parent", "child")
+
+
+class Part(Protocol):
+    @property
+    def pid(self) -> int: ...
+    @property
+    def alive(self) -> bool: ...
+    def start(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+class Killer:
+    """Kills the parts of a stack at random, and starts again what is not alive."""
+
+    def __init__(self, stack: PortalStack, rng: random.Random) -> None:
+        self.parts: dict[str, Part] = {
+            "worker": stack.worker,
+            "beat": stack.beat,
+            "tpm": stack.tpm.service,
+            "swtpm": stack.tpm.swtpm,
+            "redis": stack.redis,
+            "nodeos": stack.node,
+        }
+        self.kills: Counter[str] = Counter()
+        self._rng = rng
+
+    def kill_one(self) -> str:
+        """SIGKILL one part that is alive; returns which and how."""
+        name = self._rng.choice([name for name, part in self.parts.items() if part.alive])
+        part, manner = self.parts[name], self._rng.choice(MANNERS)
+        victims = children(part.pid)
+        if manner == "child" and victims:
+            with suppress(ProcessLookupError):  # it has just ended by itself
+                os.kill(self._rng.choice(victims), signal.SIGKILL)
+        elif manner == "parent" and victims:
+            os.kill(part.pid, signal.SIGKILL)
+        else:
+            manner = "whole"
+            part.kill()
+        self.kills[f"{name} ({manner})"] += 1
+        return f"{name} ({manner})"
+
+    def revive(self) -> None:
+        """Start what has ended: what we killed, and what then ended for itself."""
+        for name, part in self.parts.items():
+            if not part.alive:
+                try:
+                    part.start()
+                except ProcessError as error:  # tried again by the next call
+                    tqdm.write(f"{name} did not start: {error}")
+
+
+def children(pid: int) -> list[int]:
+    """The pids of a process's children (proc(5))."""
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def left_running(directory: Path) -> list[int]:
+    """The pids of processes whose environment or command line names this directory: only ours can."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            told = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+            if str(directory).encode() in told and int(process.name) != os.getpid():
+                found.append(int(process.name))
+    return found
+
+
+class Closer:
+    """Closes sessions in small transactions, on a thread of its own, up to the number that the killing has reached."""
+
+    def __init__(self, sessions: "Sessions", rng: random.Random) -> None:
+        self.sessions = sessions
+        self.allowed = 0
+        self.closed = 0
+        self.ended = False
+        self._rng = rng
+
+    def run(self) -> None:
+        from django.db import connections
+
+        while not self.ended:
+            count = min(self._rng.randint(1, 9), self.allowed - self.closed)
+            if count > 0:
+                self.sessions.close_few(count)
+                self.closed += count
+            time.sleep(self._rng.uniform(0, 0.1))
+        connections.close_all()
+
+
+def unleash(stack: PortalStack, *, sessions: int, kills: int, seed: int) -> Counter[str]:
+    """Close all the sessions while killing; returns how often each part was killed. Everything is alive at the end."""
+    from dev.sample_sessions import Sessions
+
+    rng = random.Random(seed)  # noqa: S311  a reproducible order, nothing secret
+    killer = Killer(stack, rng)
+    killer.revive()
+    closer = Closer(Sessions(random.Random(seed)), random.Random(seed))  # noqa: S311
+    with ThreadPoolExecutor(1) as pool, _bar(kills, "killed", " parts") as bar:
+        closing = pool.submit(closer.run)
+        try:
+            for number in range(kills):
+                closer.allowed = sessions * (number + 1) // kills
+                time.sleep(rng.uniform(0.1, 2.5))
+                bar.set_postfix_str(f"{killer.kill_one()}; {closer.closed} closed")
+                bar.update()
+                time.sleep(rng.uniform(0, 1.5))
+                if rng.random() < 0.7:  # else one more is killed before this one is back
+                    killer.revive()
+            _wait_closed(closer, closing, sessions)
+        finally:
+            closer.ended = True
+        closing.result()
+    killer.revive()
+    return killer.kills
+
+
+def _wait_closed(closer: Closer, closing: "Future[None]", sessions: int) -> None:
+    while closer.closed < sessions and not closing.done():
+        time.sleep(0.05)
+
+
+def wait_recorded(stack: PortalStack) -> bool:
+    """Wait until every entry is irreversible and no alert is open; False where nothing moves any more."""
+    from ledger.models import Alert, ChainTransaction, LedgerEntry
+
+    done = LedgerEntry.objects.filter(transaction__status=ChainTransaction.Status.IRREVERSIBLE)
+    killer = Killer(stack, random.Random(0))  # noqa: S311
+    with _bar(LedgerEntry.objects.count(), "irreversible", " sessions") as bar:
+        moved_at = time.monotonic()
+        while bar.n < (bar.total or 0):
+            if (now := done.count()) > bar.n:
+                bar.update(now - bar.n)
+                moved_at = time.monotonic()
+            if time.monotonic() - moved_at > STUCK_AFTER_S:
+                return False
+            killer.revive()  # what ended for itself, as under any supervisor
+            time.sleep(0.2)
+    end = time.monotonic() + ALERTS_CLOSE_WITHIN_S
+    while Alert.objects.filter(closed_at__isnull=True).exists() and time.monotonic() < end:
+        time.sleep(0.2)
+    return True
+
+
+def _bar(total: int, what: str, unit: str) -> "tqdm[None]":
+    """A bar on a terminal; elsewhere a line now and then."""
+    every = 0.1 if sys.stderr.isatty() else LINE_EVERY_S
+    return tqdm(total=total, desc=what, unit=unit, mininterval=every)
+
+
+def run(stack: PortalStack, *, sessions: int, kills: int, seed: int) -> list[str]:
+    """The whole story; returns what is wrong in the end, [] when all is well."""
+    from dev import chaos_check
+    from ledger.models import Alert, ChainTransaction
+
+    killed = unleash(stack, sessions=sessions, kills=kills, seed=seed)
+    recorded = wait_recorded(stack)
+    statuses = Counter(ChainTransaction.objects.values_list("status", flat=True))
+    alerts = {alert.code: alert.count for alert in Alert.objects.order_by("id")}
+    print(f"killed: {dict(sorted(killed.items()))}\ntransactions: {dict(statuses)}\nalerts raised: {alerts}")
+    if not recorded:
+        told = list(ChainTransaction.objects.exclude(status="IRREVERSIBLE").values()[:5])
+        return [f"nothing moved for {STUCK_AFTER_S:g} s, transactions {dict(statuses)}, as {told}"[:3000]]
+    return chaos_check.problems(sessions=sessions, public_key=stack.public_key)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m dev.chaos", description="Kill parts while sessions are recorded.")
+    parser.add_argument("--sessions", type=int, default=2000)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--database", choices=["sqlite", "postgres"], default="postgres")
+    parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))  # noqa: S311
+    options = parser.parse_args(arguments)
+    begun = time.monotonic()
+    print(f"chaos with --sessions {options.sessions} --kills {options.kills} --seed {options.seed}", flush=True)
+    directory = Path(tempfile.mkdtemp(prefix="evp-"))  # short: Unix sockets below it may have 107 bytes
+    stack = PortalStack(directory, database=options.database, settings=SETTINGS)
+    with stack.running():
+        wrong = run(stack, sessions=options.sessions, kills=options.kills, seed=options.seed)
+    time.sleep(0.2)
+    for pid in left_running(directory):
+        wrong.append(f"left running, ended now: {Path(f'/proc/{pid}/cmdline').read_text()}")
+        os.kill(pid, signal.SIGKILL)
+    if wrong:
+        print("\n".join(wrong), f"\nNOT WELL; the logs are in {directory}", sep="", file=sys.stderr)
+        return 1
+    shutil.rmtree(directory)
+    print(f"All is well: {options.sessions} sessions, each once on the chain, in {time.monotonic() - begun:.0f} s.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
