@@ -66,7 +66,8 @@ def entries_open(*, sessions: Sequence[ChargingSession]) -> list[LedgerEntry]:
             )
         )
     opened = LedgerEntry.objects.bulk_create(entries, batch_size=500)
-    transaction.on_commit(lambda: _announce(len(opened)))
+    # robust: the session is closed, whatever becomes of the announcement
+    transaction.on_commit(lambda: _announce(len(opened)), robust=True)
     return opened
 
 

@@ -71,9 +71,11 @@ def transaction_confirm(*, row: ChainTransaction, view: View) -> None:
         if row.status != S.IN_BLOCK or row.block_num != num:
             move(row, expected=OPEN, to=S.IN_BLOCK, block_num=num, block_id=view.block(num).id)
         return
+    if row.retry_at > timezone.now():
+        return
     if view.info.lib_time > row.expires_at:
         transaction_settle(row=row, view=view)
-    elif status.state != "LOCALLY_APPLIED" and row.retry_at <= timezone.now():
+    elif status.state != "LOCALLY_APPLIED":
         transaction_send(row=row)
 
 

@@ -102,6 +102,8 @@ def resume_batched() -> bool:
     now = timezone.now()
     free = Q(claimed_until__isnull=True) | Q(claimed_until__lt=now)
     for row in ChainTransaction.objects.filter(free, status=S.BATCHED, retry_at__lte=now).order_by("id"):
+        if services.halted():
+            break
         if services.claim(row) and not _sign_and_send([row]):
             return False
     return True
