@@ -1,16 +1,18 @@
 """Stations repeat themselves, and a proxy may do it at the same moment: on SQLite and PostgreSQL, with real threads."""
 
+import threading
 import uuid
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from accounts.models import User
 from stations.errors import TokenTakenError
 from stations.models import ChargingSession, IdToken, MeterValue
-from stations.services import TokenRef, id_token_link, id_token_unlink, session_start
+from stations.services import TokenRef, id_token_get, id_token_link, id_token_unlink, session_start
 from tests.stations.conftest import Ear, StationClient, at, crowd, in_thread, start_message, station_make
 
 pytestmark = pytest.mark.usefixtures("crowd_database")
@@ -97,8 +99,31 @@ def test_a_token_linked_while_sessions_start_misses_none(station: StationClient)
     assert count(ChargingSession, customer=driver) == TIMES
 
 
+def test_linking_waits_for_a_start_that_has_read_the_token(station: StationClient) -> None:
+    uid = uuid.uuid4().hex
+    token = in_thread(lambda: IdToken.objects.create(uid=uid))
+    driver = in_thread(lambda: User.objects.create_user(uid))
+    token_read, linked = threading.Event(), threading.Event()
+
+    def start() -> None:
+        with transaction.atomic():
+            id_token_get(token=TokenRef(uid))
+            token_read.set()
+            assert not linked.wait(0.3), "the token was linked while a session was about to start with it"
+            message = start_message() | {"token": TokenRef(uid)}
+            session_start(station=station.station, **times_read(without(message, "id_token")))
+
+    def link() -> None:
+        assert token_read.wait(10)
+        id_token_link(id_token=token, customer=driver)
+        linked.set()
+
+    crowd([start, link])
+    assert count(ChargingSession, customer=driver) == 1
+
+
 def test_a_token_goes_to_one_of_two_who_want_it(station: StationClient) -> None:
-    message = {key: value for key, value in start_message().items() if key != "id_token"}
+    message = without(start_message(), "id_token")
     token = in_thread(lambda: IdToken.objects.create(uid=uuid.uuid4().hex))
     drivers = [in_thread(lambda: User.objects.create_user(uuid.uuid4().hex)) for _ in range(2)]
     in_thread(lambda: session_start(station=station.station, token=TokenRef(token.uid), **times_read(message)))
@@ -116,3 +141,7 @@ def test_a_token_goes_to_one_of_two_who_want_it(station: StationClient) -> None:
 
 def times_read(message: dict[str, Any]) -> dict[str, Any]:
     return message | {"started_at": datetime.fromisoformat(message["started_at"])}
+
+
+def without(message: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in message.items() if key != name}
