@@ -1,7 +1,7 @@
 """A private PostgreSQL cluster on a free port of 127.0.0.1, for tests and bench; never the machine's own.
 
 PostgreSQL refuses to run as root. Where we are root it runs in a user namespace in which we are somebody else; where
-namespaces are forbidden, as the user `nobody`, which must then be able to reach the directory.
+namespaces are forbidden (a chroot, many containers), as the user `nobody`, who may reach our directory all the same.
 """
 
 import os
@@ -19,7 +19,8 @@ DATABASE = "postgres"
 SETUP_TIMEOUT_S = 60
 READY_TIMEOUT_S = 30.0
 NAMESPACE = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
-NOBODY = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--"]
+REACH = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]  # directories of root on the way are 0700
+NOBODY = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *REACH, "--"]
 # nothing of a test has to survive a power cut
 WITHOUT_DURABILITY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
