@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.timesince import timesince
+from django.utils.translation import ngettext
 
 from ledger.alerts import alert_close
 from ledger.checks import entry_check
@@ -34,6 +35,8 @@ class StateFilter(admin.SimpleListFilter):
         state = self.value()
         if not state:
             return queryset
+        if state not in {name for name, _ in self.lookup_choices}:
+            return queryset.none()
         if state == "READY":
             return queryset.filter(transaction__isnull=True, conflict="")
         if state == ChainTransaction.Status.CONFLICT:
@@ -43,9 +46,9 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(ReadOnly):
-    list_display = ("id", "state", "session", "opened_at", "transaction_link", "mismatch", "conflict", "checked_at")
+    list_display = ("id", "state", "session_link", "opened_at", "block", "trouble", "checked_at")
     list_filter = (StateFilter, ("mismatch", admin.EmptyFieldListFilter), ("conflict", admin.EmptyFieldListFilter))
-    list_select_related = ("session", "transaction")
+    list_select_related = ("transaction",)
     search_fields = ("id",)
     search_help_text = "Ledger id, session id, digest or transaction id, in full"
     date_hierarchy = "opened_at"
@@ -76,7 +79,8 @@ class LedgerEntryAdmin(ReadOnly):
             except LedgerError as error:
                 refused.append(str(error))
         if sent:
-            self.message_user(request, f"{sent} entries are put back to work; watch their state.", messages.SUCCESS)
+            text = ngettext("%d entry is put back to work.", "%d entries are put back to work.", sent) % sent
+            self.message_user(request, text, messages.SUCCESS)
         self._tell(request, refused, messages.WARNING)
 
     @admin.action(description="Check again", permissions=["operate"])
@@ -94,7 +98,8 @@ class LedgerEntryAdmin(ReadOnly):
             else:
                 different.append(f"entry {entry.pk}: {check.reason}")
         if equal:
-            self.message_user(request, f"{equal} entries checked: nothing differs.", messages.SUCCESS)
+            text = ngettext("%d entry checked: nothing differs.", "%d entries checked: nothing differs.", equal) % equal
+            self.message_user(request, text, messages.SUCCESS)
         self._tell(request, different, messages.ERROR)
 
     def _chosen(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> list[LedgerEntry]:
@@ -125,6 +130,14 @@ class LedgerEntryAdmin(ReadOnly):
             return "none yet"
         address = reverse("admin:ledger_chaintransaction_change", args=[entry.transaction_id])
         return format_html('<a href="{}">{}</a>', address, entry.transaction.transaction_id or entry.transaction_id)
+
+    @admin.display(description="block", ordering="transaction__block_num")
+    def block(self, entry: LedgerEntry) -> int | None:
+        return entry.transaction.block_num if entry.transaction else None
+
+    @admin.display(description="what differs")
+    def trouble(self, entry: LedgerEntry) -> str:
+        return entry.conflict or entry.mismatch
 
     @admin.display(description="digest")
     def digest_hex(self, entry: LedgerEntry) -> str:
@@ -192,7 +205,7 @@ class DataKeyAdmin(ReadOnly):
 
 @admin.register(Alert)
 class AlertAdmin(ReadOnly):
-    list_display = ("__str__", "is_open", "age", "count", "last_seen_at", "message", "what_to_do")
+    list_display = ("__str__", "is_open", "age", "count", "last_seen_at", "what_to_do")
     list_filter = (("closed_at", admin.EmptyFieldListFilter), "code")
     search_fields = ("code", "subject", "message")
     ordering = (F("closed_at").desc(nulls_first=True), "-last_seen_at")
@@ -201,9 +214,9 @@ class AlertAdmin(ReadOnly):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("ledger.change_alert")
 
-    @admin.display(boolean=True, description="open")
-    def is_open(self, alert: Alert) -> bool:
-        return alert.closed_at is None
+    @admin.display(description="state", ordering="closed_at")
+    def is_open(self, alert: Alert) -> str:
+        return "closed" if alert.closed_at else "open"
 
     @admin.display(description="age", ordering="opened_at")
     def age(self, alert: Alert) -> str:
@@ -214,5 +227,6 @@ class AlertAdmin(ReadOnly):
         still_open = list(queryset.filter(closed_at__isnull=True))
         for alert in still_open:
             alert_close(alert.code, alert.subject)
-        text = f"{len(still_open)} alerts closed. One whose cause is still there opens again by itself."
-        self.message_user(request, text, messages.SUCCESS)
+        count = len(still_open)
+        text = ngettext("%d alert closed.", "%d alerts closed.", count) % count
+        self.message_user(request, f"{text} One whose cause is still there opens again by itself.", messages.SUCCESS)

@@ -127,7 +127,7 @@ def history_csv(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
 def session_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
     session = _session(request, session_id)
     entry = entry_of(session)
-    state = state_of(session)
+    state = state_of(session, read_meter_values=True)
     values = list(session.meter_values.all()[: METER_VALUES_SHOWN + 1])
     context = {
         "session": session,
@@ -216,7 +216,7 @@ def receipt_file(request: HttpRequest, session_id: UUID) -> HttpResponse:
     try:
         text = receipt.dumps(checks.receipt_for(session))
     except (NotRecordedYet, RecordError, ReceiptError) as error:
-        return _not_now(request, session, "No receipt can be made of this session", f"{error}.")
+        return _not_now(request, session, "No receipt can be made of this session", _broken(error))
     headers = {"Content-Disposition": f'attachment; filename="{_receipt_name(session)}"'}
     return HttpResponse(text, content_type="application/json", headers=headers)
 
@@ -233,7 +233,7 @@ def verify_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
     try:
         steps = checks.verify_session(session)
     except (NotRecordedYet, RecordError, ReceiptError) as error:
-        return _not_now(request, session, "This session cannot be verified", f"{error}.")
+        return _not_now(request, session, "This session cannot be verified", _broken(error))
     verdict = receipt.verdict(steps)
     context = {
         "session": session,
@@ -287,12 +287,16 @@ def standalone_script(request: HttpRequest) -> FileResponse:
 # --- What cannot be done
 
 
+def _broken(error: Exception) -> str:
+    return f"What our database holds of it is not in the form of a record: {error}."
+
+
 def _not_now(request: HttpRequest, session: ChargingSession, title: str, reason: str) -> HttpResponse:
     back = reverse("session", args=[session.pk])
     return _problem(request, 409, title, reason, "Look at the session: it says how far its record is.", back=back)
 
 
 def _problem(request: HttpRequest, status: int, title: str, what: str, todo: str, *, back: str = "") -> HttpResponse:
-    kept = "Your sessions and their records are unchanged."
+    kept = "Nothing was changed by this, and nothing is lost."
     context = {"title": title, "what": what, "kept": kept, "todo": todo, "back": back or reverse("history")}
     return render(request, "errors/problem.html", context, status=status)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 
-from ledger.checks import differences
+from ledger.checks import differences, meter_values_differ
 from ledger.models import ChainTransaction, LedgerEntry
 from stations.models import ChargingSession
 from stations.words import zone
@@ -42,6 +42,7 @@ _FIELDS = {
     "id_token": "card",
     "meter_start_wh": "meter at the start",
     "meter_stop_wh": "meter at the end",
+    "meter_values": "meter values",
     "meter_values_sha256": "meter values",
     "started_at": "start",
     "stopped_at": "end",
@@ -76,12 +77,17 @@ def field_name(field: str) -> str:
     return _FIELDS.get(field, field.replace("_", " "))
 
 
-def state_of(session: ChargingSession) -> StateWords:
-    """The words for a session; compares the row with its record (no I/O where `ledger_entry` was selected along)."""
+def state_of(session: ChargingSession, *, read_meter_values: bool = False) -> StateWords:
+    """The words for a session; compares the row with its record, without I/O where `ledger_entry` was selected along.
+
+    `read_meter_values` compares those too, which costs a query.
+    """
     entry = entry_of(session)
     if entry is None:
         return _not_recorded(session)
     reason = _mismatch(entry)
+    if not reason and read_meter_values and meter_values_differ(session):
+        reason = "Changed since it was recorded: meter values."
     if reason:
         advice = "Keep your receipt, and ask the operator to explain the difference."
         return StateWords("mismatch", "Does not match", "the record on the chain", reason, advice)

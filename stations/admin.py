@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, Site, Station
@@ -79,9 +80,9 @@ class StationAdmin(NamesStay):
     readonly_fields = ("has_credential", "last_seen_at")
     inlines = (ConnectorInline,)
 
-    @admin.display(boolean=True, description="credential set")
-    def has_credential(self, station: Station) -> bool:
-        return bool(station.credential_hash)
+    @admin.display(description="credential")
+    def has_credential(self, station: Station) -> str:
+        return "set" if station.credential_hash else "none: it cannot report"
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(never_cache(self.credential_view))
@@ -131,18 +132,30 @@ class IdTokenAdmin(NamesStay):
             return
         left = id_token_unlink(id_token=obj)
         if left:
-            self.message_user(request, f"{left:,} sessions left their former customer.", messages.INFO)
+            text = ngettext("%d session left its former customer.", "%d sessions left their former customer.", left)
+            self.message_user(request, text % left, messages.INFO)
         if customer:
             count = id_token_link(id_token=obj, customer=customer)
-            self.message_user(
-                request, f"{count:,} sessions charged with it belong to {customer} now.", messages.SUCCESS
-            )
+            text = ngettext("%d session charged with it belongs", "%d sessions charged with it belong", count) % count
+            self.message_user(request, f"{text} to {customer} now.", messages.SUCCESS)
+
+
+class RemarksFilter(admin.SimpleListFilter):
+    title = parameter_name = "remarks"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("some", "With remarks"), ("none", "Without")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ChargingSession]) -> QuerySet[ChargingSession]:
+        if self.value() == "some":
+            return queryset.exclude(flags=[])
+        return queryset.filter(flags=[]) if self.value() == "none" else queryset
 
 
 @admin.register(ChargingSession)
 class ChargingSessionAdmin(ReadOnly):
-    list_display = ("started_at", "place", "customer", "energy", "cost", "lasted", "status", "remarks")
-    list_filter = ("status", "source", "station__site", ("flags", admin.EmptyFieldListFilter))
+    list_display = ("started", "place", "customer", "energy", "cost", "lasted", "status", "flag_names")
+    list_filter = ("status", "source", "station__site", RemarksFilter)
     list_select_related = ("station", "customer")
     search_fields = ("id", "transaction_id", "station__identity", "customer__username", "id_token__uid")
     search_help_text = "The session's id or number, the station, the customer or the card"
@@ -163,6 +176,10 @@ class ChargingSessionAdmin(ReadOnly):
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         return ("^transaction_id", "^station__identity", "^customer__username", "^id_token__uid")
 
+    @admin.display(description="started, UTC", ordering="started_at")
+    def started(self, session: ChargingSession) -> str:
+        return f"{session.started_at:%Y-%m-%d %H:%M}"
+
     @admin.display(description="station", ordering="station__identity")
     def place(self, session: ChargingSession) -> str:
         return session.station.identity
@@ -178,6 +195,10 @@ class ChargingSessionAdmin(ReadOnly):
     @admin.display(description="duration")
     def lasted(self, session: ChargingSession) -> str:
         return spelled(duration(session))
+
+    @admin.display(description="remarks")
+    def flag_names(self, session: ChargingSession) -> str:
+        return ", ".join(map(str, session.flags))
 
     @admin.display(description="remarks")
     def remarks(self, session: ChargingSession) -> str:

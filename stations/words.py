@@ -56,10 +56,13 @@ def kwh(energy_wh: int | None) -> str:
 
 def money(minor: int | None, currency: str) -> str:
     """Minor units with their currency: (125, "USD") -> "1.25 USD", None -> "–"."""
-    if minor is None:
-        return NONE
+    return NONE if minor is None else f"{amount(minor, currency)} {currency}".rstrip()
+
+
+def amount(minor: int, currency: str) -> str:
+    """The same without the currency: (125, "USD") -> "1.25"."""
     decimals = _DECIMALS.get(currency, 2)
-    return f"{Decimal(minor).scaleb(-decimals):,.{decimals}f} {currency}".rstrip()
+    return f"{Decimal(minor).scaleb(-decimals):,.{decimals}f}"
 
 
 def plain(value: Decimal) -> str:

@@ -12,6 +12,7 @@ register = template.Library()
 FILTERS: dict[str, Callable[..., Any]] = {
     "kwh": words.kwh,
     "money": words.money,
+    "amount": words.amount,
     "clock": words.clock,
     "spelled": words.spelled,
     "duration": words.duration,

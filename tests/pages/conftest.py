@@ -1,0 +1,90 @@
+"""Sessions of each ledger state, and the three readers: the owner, another customer, a stranger."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from accounts.models import User
+from ledger.models import ChainTransaction, LedgerEntry
+from stations.models import ChargingSession
+from tests.conftest import CloseSessions
+from tests.environment import DIRECTORY
+
+PUBLIC_KEY = "PUB_R1_5hqxvq61zQUuuQPGCfPsbhArQZjgs6wgZtST4b1WY46BoiZHnS"
+CHAIN_ID = "c" * 64
+
+MakeTransaction = Callable[..., ChainTransaction]
+MakeSession = Callable[..., ChargingSession]
+
+
+@pytest.fixture(autouse=True)
+def no_chain(settings: Settings) -> None:
+    """These pages must stand with every node away; the tests that ask the chain set their own nodes."""
+    settings.LEDGER_NODES = ["http://127.0.0.1:9", "http://127.0.0.1:10"]
+    settings.LEDGER_CHAIN_ID = CHAIN_ID
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # slow hashes test nothing here
+    settings.LEDGER_MASTER_KEY_FILE = DIRECTORY / "pages_master_keys"
+
+
+@pytest.fixture
+def browser(owner: User) -> Client:
+    client = Client()
+    client.force_login(owner)
+    return client
+
+
+@pytest.fixture
+def other_browser(other_customer: User) -> Client:
+    client = Client()
+    client.force_login(other_customer)
+    return client
+
+
+@pytest.fixture
+def staff_browser(db: None) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("olga", password="an operator's password"))
+    return client
+
+
+@pytest.fixture
+def make_transaction(db: None) -> MakeTransaction:
+    def make(status: str, **fields: object) -> ChainTransaction:
+        number = ChainTransaction.objects.count() + 1
+        stored = {"packed": b"\x00", "transaction_id": f"{number:064x}", "expires_at": timezone.now()}
+        keys = {"signature": "SIG_R1_" + "K" * 94, "public_key": PUBLIC_KEY}
+        return ChainTransaction.objects.create(status=status, **{**stored, **keys, **fields})
+
+    return make
+
+
+@pytest.fixture
+def make_session(close_sessions: CloseSessions, make_transaction: MakeTransaction) -> MakeSession:
+    """One closed session; `status` of its transaction (None: no transaction yet), other names are the transaction's."""
+
+    def make(status: str | None = "IRREVERSIBLE", *, energy_wh: int = 7_780, **fields: object) -> ChargingSession:
+        (session,) = close_sessions(energy_wh=energy_wh)
+        if status:
+            if status == "IRREVERSIBLE":
+                moment = datetime(2026, 3, 1, 8, 45, 7, tzinfo=UTC)
+                fields = {
+                    "block_num": 1_234_567,
+                    "block_id": "0012d687" + "ab" * 28,
+                    "irreversible_at": moment,
+                } | fields
+            LedgerEntry.objects.filter(session=session).update(transaction=make_transaction(status, **fields))
+        return session
+
+    return make
+
+
+@pytest.fixture
+def opened_ago() -> Callable[[ChargingSession, timedelta], None]:
+    def set_opened(session: ChargingSession, age: timedelta) -> None:
+        LedgerEntry.objects.filter(session=session).update(opened_at=timezone.now() - age)
+
+    return set_opened
