@@ -49,6 +49,8 @@ class Witness:
                 self._answers[name] = call()
             except NodeError as error:
                 self._answers[name] = error
+            except RecursionError:  # JSON nested without end
+                self._answers[name] = NodeError("the answer is nested too deeply")
         answer = self._answers[name]
         if isinstance(answer, NodeError):
             raise answer
