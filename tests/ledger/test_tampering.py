@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -51,39 +51,50 @@ def test_untouched_is_equal(recorded: list[ChargingSession]) -> None:
     assert (status, report["equal"], report["missing"], report["different"]) == (0, 3, 0, 0)
 
 
-FIELDS: list[tuple[str, object, str]] = [
-    ("energy_wh", 7_781, "energy_wh"),
-    ("cost_minor", 313, "cost_minor"),
-    ("currency", "USD", "currency"),
-    ("transaction_id", "T99", "transaction_id"),
-    ("stop_reason", "Local", "stop_reason"),
-    ("meter_start_wh", 999, "meter_start_wh"),
-    ("meter_stop_wh", 9_999, "meter_stop_wh"),
-    ("location", {"id": "S2"}, "location"),
-    ("flags", ["zero_energy"], "flags"),
-    ("status", "INVALID", "status"),
-    ("id_token", None, "id_token"),
-    ("meter_values_sha256", "00" * 32, "meter_values_sha256"),
+FIELDS: list[tuple[str, object]] = [
+    ("energy_wh", 7_781),
+    ("cost_minor", 313),
+    ("currency", "USD"),
+    ("transaction_id", "T99"),
+    ("stop_reason", "Local"),
+    ("meter_start_wh", 999),
+    ("meter_stop_wh", 9_999),
+    ("location", {"id": "S2"}),
+    ("flags", ["zero_energy"]),
+    ("status", "INVALID"),
+    ("id_token", None),
+    ("meter_values_sha256", "00" * 32),
+    ("started_at", datetime(2026, 3, 1, 7, 59, tzinfo=UTC)),
+    ("stopped_at", datetime(2026, 3, 2, 7, 59, tzinfo=UTC)),
+    ("source", "IMPORT"),
 ]
 
 
-@pytest.mark.parametrize(("field", "value", "named"), FIELDS, ids=[field[0] for field in FIELDS])
-def test_a_changed_field_shows_everywhere(
-    recorded: list[ChargingSession], field: str, value: object, named: str
-) -> None:
-    session = recorded[1]
-    ChargingSession.objects.filter(pk=session.pk).update(**{field: value})
+def test_each_changed_field_shows_everywhere(recorded: list[ChargingSession]) -> None:
+    entry = LedgerEntry.objects.get(session=recorded[1])
+    row = ChargingSession.objects.filter(pk=recorded[1].pk)
+    for field, value in FIELDS:
+        kept = getattr(row.get(), field)
+        row.update(**{field: value})
+        report = audit()
+        assert (report.clean, report.equal, report.different) == (False, 2, 1)
+        assert field in report.findings[0].message
+        entry = LedgerEntry.objects.get(pk=entry.pk)
+        assert checks.differences(entry) == [field]
+        assert field in checks.entry_check(entry=entry).reason
+        assert Alert.objects.filter(code="mismatch", closed_at__isnull=True).exists()
+        steps = checks.verify_session(row.get())
+        assert receipt.verdict(steps) == "NOT VALID"
+        assert [step.number for step in steps if step.outcome == "failed"] == [1]
+        row.update(**{field: kept})
+    assert audit().clean
+
+
+def test_one_watt_hour_more_and_the_command_says_so(recorded: list[ChargingSession]) -> None:
+    ChargingSession.objects.filter(pk=recorded[1].pk).update(energy_wh=7_781)
     status, report = audit_command()
     assert (status, report["equal"], report["different"]) == (1, 2, 1)
-    assert named in str(report["findings"])
-    entry = LedgerEntry.objects.get(session=session)
-    assert checks.differences(entry) == [named]
-    assert not checks.entry_check(entry=entry).ok
-    assert Alert.objects.filter(code="mismatch", closed_at__isnull=True).exists()
-    session = ChargingSession.objects.get(pk=session.pk)
-    steps = checks.verify_session(session)
-    assert receipt.verdict(steps) == "NOT VALID"
-    assert [step.number for step in steps if step.outcome == "failed"] == [1]
+    assert "recorded 7780, now 7781" in str(report["findings"])
 
 
 def test_a_changed_meter_value_shows(
