@@ -7,9 +7,11 @@ else they are the default ones.
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from dev.processes import free_port
 from dev.steps import StackError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -107,7 +109,7 @@ class Ports:
             lines = "\n".join(
                 f"  port {self[name]} (for {name.lower()}) is held by {holder(self[name])}" for name in taken
             )
-            example = " ".join(f"{variable(name)}={self[name] + 10000}" for name in taken)
+            example = " ".join(f"{variable(name)}={free_port()}" for name in taken)
             raise StackError(
                 f"In use already:\n{lines}\nEnd that process, or choose other ports:\n\n    {example} make demo\n"
             )
@@ -128,14 +130,20 @@ def holder(port: int) -> str:
     """Say which process listens on a port, as far as we may see it."""
     inodes = _listening_inodes(port)
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            sockets = {str(link.readlink()) for link in (process / "fd").iterdir()}
-            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-        except OSError:
-            continue  # ended meanwhile, or another user's
-        if sockets & inodes:
-            return f"pid {process.name}: {command[:100]}"
+        with suppress(OSError):  # it ended meanwhile, or is another user's
+            if inodes & _open_files(process):
+                command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+                return f"pid {process.name}: {command[:100]}"
     return "a process that this user may not see (find it as root: ss -ltnp)"
+
+
+def _open_files(process: Path) -> set[str]:
+    """What a process has open, as /proc/PID/fd names it; files that it closes meanwhile are left out."""
+    names = set()
+    for link in (process / "fd").iterdir():
+        with suppress(FileNotFoundError):
+            names.add(str(link.readlink()))
+    return names
 
 
 def _listening_inodes(port: int) -> set[str]:
