@@ -107,7 +107,7 @@ def file_import(
                 total.add(batch_import(batch, layout=layout, options=options, report=report))
                 progress(file.tell(), total)
     except OSError as error:
-        raise ImportFileError(f"{path} cannot be read: {error.strerror}") from error
+        raise ImportFileError(f"cannot be read: {error.strerror}") from error
     return total
 
 
