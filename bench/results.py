@@ -1,0 +1,98 @@
+"""bench/results.json: the machine and the figures (form and names: DESIGN.md section 8)."""
+
+import json
+import math
+import os
+import platform
+import re
+import statistics
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from dev.nodeos import install
+from dev.postgres import program
+
+RESULTS = Path(__file__).parent / "results.json"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure: `python -m bench.MODULE` measures it. `at_most`: the target is a limit, else a least value.
+
+    `p95_counts`: the value is the 95th percentile, else the median. `databases`: the first gives the value, the others
+    stand beside it.
+    """
+
+    name: str
+    module: str
+    unit: str
+    target: float
+    at_most: bool = True
+    p95_counts: bool = False
+    databases: tuple[str, ...] = ("postgres", "sqlite")
+
+    def summary(self, samples: Sequence[float]) -> dict[str, Any]:
+        """value, median, p95 (towards the bad end) and number of the samples, and whether the target is reached."""
+        median, p95 = statistics.median(samples), percentile_95(samples, high_is_bad=self.at_most)
+        value = p95 if self.p95_counts else median
+        return {
+            "value": rounded(value),
+            "reached": value <= self.target if self.at_most else value >= self.target,
+            "median": rounded(median),
+            "p95": rounded(p95),
+            "samples": len(samples),
+        }
+
+
+def percentile_95(samples: Sequence[float], *, high_is_bad: bool) -> float:
+    """The sample that 95 % are not worse than (nearest rank)."""
+    ordered = sorted(samples, reverse=not high_is_bad)
+    return ordered[math.ceil(0.95 * len(ordered)) - 1]
+
+
+def rounded(value: float) -> float:
+    """Four significant digits: more would be noise."""
+    return float(f"{value:.4g}")
+
+
+def read() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"machine": {}, "figures": {}}
+    return found
+
+
+def update(figure: Figure, entry: dict[str, Any]) -> None:
+    """Replace one figure's entry, and the machine's; the others stay."""
+    results = read()
+    results["machine"] = machine()
+    results["figures"][figure.name] = entry
+    results["figures"] = dict(sorted(results["figures"].items()))
+    building = RESULTS.with_suffix(".new")
+    building.write_text(json.dumps(results, indent=2) + "\n")
+    building.replace(RESULTS)
+
+
+def machine() -> dict[str, Any]:
+    """What it was measured on."""
+    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    memory = re.search(r"MemTotal:\s*(\d+) kB", Path("/proc/meminfo").read_text())
+    return {
+        "cpu": cpu[1] if cpu else platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(int(memory[1]) / 1024**2, 1) if memory else None,
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "django": version("django"),
+        "postgres": _says(program("postgres"), "--version"),
+        "nodeos": _says(str(install()), "nodeos", "--version"),
+        "swtpm": _says("swtpm", "--version"),
+        "redis": _says("redis-server", "--version"),
+    }
+
+
+def _says(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    return done.stdout.strip().splitlines()[0] if done.stdout.strip() else "?"
