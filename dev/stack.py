@@ -31,10 +31,8 @@ from dev.stack_chain import (
     write_portal_settings,
 )
 from dev.stack_layout import RUN, STACK_ENV, VAR, Ports, make_directories, read_settings, write_settings
-from dev.stack_parts import FOUNDATION_GROUP, PORTAL_GROUP
+from dev.stack_parts import FOUNDATION_GROUP, GROUPS, PORTAL_GROUP, clear_the_way
 from dev.steps import StackError, step
-
-GROUPS = (FOUNDATION_GROUP, PORTAL_GROUP)
 
 
 def up() -> None:
@@ -48,6 +46,8 @@ def up() -> None:
             portal_client()
             clear_half_written()
         _settle_environment(ports)
+        with step("looking for leftovers and for strangers on our ports"):
+            clear_the_way(ports)
         FOUNDATION_GROUP.start(ports)
         with step("the ledger's signing key, in the TPM"):
             key = ledger_key(ports)

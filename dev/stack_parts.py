@@ -109,8 +109,6 @@ class Group:
     def start(self, ports: Ports) -> None:
         """Start the group, unless it runs; returns when every part is ready."""
         if not self.running():
-            self.stop()
-            ports.check_free([name for part in self.parts for name in part.ports])
             self._honcho()
         for part in self.parts:
             self._wait_ready(part, ports)
@@ -155,6 +153,15 @@ class Group:
 
 FOUNDATION_GROUP = Group("foundation", FOUNDATION)
 PORTAL_GROUP = Group("portal", PORTAL)
+GROUPS = (FOUNDATION_GROUP, PORTAL_GROUP)
+
+
+def clear_the_way(ports: Ports) -> None:
+    """End what is left of groups that do not run whole; raises StackError when a stranger has one of their ports."""
+    absent = [group for group in GROUPS if not group.running()]
+    for group in reversed(absent):
+        group.stop()
+    ports.check_free([name for group in absent for part in group.parts for name in part.ports])
 
 
 def log_free_space() -> str:
