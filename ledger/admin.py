@@ -46,7 +46,7 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(ReadOnly):
-    list_display = ("id", "state", "session_link", "opened_at", "block", "trouble", "checked_at")
+    list_display = ("id", "state", "session_short", "opened_at", "block", "trouble", "checked_at")
     list_filter = (StateFilter, ("mismatch", admin.EmptyFieldListFilter), ("conflict", admin.EmptyFieldListFilter))
     list_select_related = ("transaction",)
     search_fields = ("id",)
@@ -116,6 +116,10 @@ class LedgerEntryAdmin(ReadOnly):
             self.message_user(request, text, level)
         if len(texts) > 10:
             self.message_user(request, f"and {len(texts) - 10} more", level)
+
+    @admin.display(description="session")
+    def session_short(self, entry: LedgerEntry) -> str:
+        return f"{str(entry.session_id)[:8]}…" if entry.session_id else "erased"
 
     @admin.display(description="session")
     def session_link(self, entry: LedgerEntry) -> str:

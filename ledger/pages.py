@@ -252,10 +252,9 @@ def verify_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
 
 
 def _producers_note(steps: list[Step]) -> str:
-    """What step 3 says of the chain's producers."""
-    return next(
-        (part for step in steps if step.number == 3 for part in step.note.split("; ") if "producer" in part), ""
-    )
+    """What step 3 heard of the chain's producers: "the chain has 1 producer"."""
+    notes = [part for step in steps if step.number == 3 for part in step.note.split("; ") if "producer" in part]
+    return notes[0].partition(": ")[0] if notes else ""
 
 
 def _receipt_name(session: ChargingSession) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from stations import plausibility
-from stations.models import ChargingSession
+from stations.models import ChargingSession, IdToken
 
 # ISO 4217: currencies whose minor unit is not a hundredth.
 _DECIMALS = {"BHD": 3, "CLP": 0, "IQD": 3, "ISK": 0, "JOD": 3, "JPY": 0, "KRW": 0, "KWD": 3, "LYD": 3, "OMR": 3}
@@ -33,6 +33,38 @@ SOURCES = {
     ChargingSession.Source.IMPORT.value: "imported from a file",
     ChargingSession.Source.OCPP.value: "reported by the station (OCPP)",
 }
+
+
+TOKENS = {
+    IdToken.Type.ISO14443.value: "card",
+    IdToken.Type.ISO15693.value: "card",
+    IdToken.Type.E_MAID.value: "contract",
+    IdToken.Type.CENTRAL.value: "app",
+    IdToken.Type.KEY_CODE.value: "key code",
+    IdToken.Type.LOCAL.value: "at the station",
+    IdToken.Type.MAC_ADDRESS.value: "car",
+}
+
+# OCPP 2.0.1 ReasonEnumType, those that drivers meet
+STOPS = {
+    "EVDisconnected": "the car was unplugged",
+    "Local": "stopped at the station",
+    "Remote": "stopped by the app or the operator",
+    "StoppedByEV": "the car stopped it",
+    "PowerLoss": "the station lost its power",
+    "EmergencyStop": "emergency stop",
+    "DeAuthorized": "the card was not accepted",
+}
+
+
+def token(session: ChargingSession) -> str:
+    """What the driver showed: "card 04A2B3"; "no card" where the session has none."""
+    shown = session.id_token
+    return f"{TOKENS.get(shown.type, shown.type)} {shown.uid}" if shown else "no card"
+
+
+def stop(session: ChargingSession) -> str:
+    return STOPS.get(session.stop_reason, session.stop_reason)
 
 
 def flags(session: ChargingSession) -> list[str]:

@@ -22,6 +22,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "flags": words.flags,
     "moment": words.moment_text,
     "source": words.source,
+    "stop": words.stop,
+    "token": words.token,
     "plain": words.plain,
 }
 for name, function in FILTERS.items():

@@ -62,6 +62,8 @@ def test_recorded(browser: Client, make_session: MakeSession) -> None:
     assert "<strong>Recorded</strong>, block 1,234,567, 09:45:07" in page
     assert "Download receipt" in page
     assert "Verify now" in page
+    assert "card 04A2B3C4D5E680" in page
+    assert "the car was unplugged" in page
     for value in (bytes(entry(session).digest).hex(), "0012d687" + "ab" * 28, str(session.pk), "SIG_R1_"):
         assert value in page
 

@@ -99,6 +99,7 @@ def walk(reader: Reader, directory: Path) -> dict[str, object]:
     page.get_by_role("link", name="Verify now").click()
     expect(page.get_by_role("status")).to_have_text("Verified")
     expect(page.locator("[data-outcome=ok]")).to_have_count(10)
+    expect(page.get_by_text("What the nodes say: the chain has 1 producer.")).to_be_visible()
     reader.look()
     page.get_by_role("button", name="Log out anna").click()
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
