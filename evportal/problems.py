@@ -40,7 +40,7 @@ def _page(request: HttpRequest, status: int, title: str, what: str, todo: str, c
     quote = uuid.uuid4().hex[:12]
     level = logging.ERROR if status == 500 else logging.INFO
     log.log(level, "problem %s: %s %s: %d, %s", quote, request.method, request.path, status, type(cause).__name__)
-    kept = "Your sessions and their records are unchanged."
+    kept = "Nothing was changed by this, and nothing is lost."
     context = {"title": title, "what": what, "kept": kept, "todo": todo, "quote": quote, "back": "/"}
     # No request context for a 500: what failed may be the session or the database that it would read.
     text = render_to_string("errors/problem.html", context, request if status != 500 else None)
