@@ -150,5 +150,5 @@ def demo_password(name: str) -> str:
     """The password of a demo login, random, kept in var/secrets."""
     path: Path = SECRETS / f"demo_password_{name}"
     if not path.exists():
-        write_secret(path, secrets.token_urlsafe(12))
+        write_secret(path, secrets.token_hex(8))
     return path.read_text().strip()
