@@ -12,7 +12,7 @@ A step is ok when all nodes, at least two, agree with the receipt. It failed whe
 key or the chain id, or when two nodes contradict it and none agrees. Otherwise it is undecided.
 exit status: 0 VERIFIED; 1 NOT VALID: a step failed; 2 NOT DECIDED: a node does not answer, the block is not
 irreversible yet, the nodes disagree, or there are fewer than two"""
-# ruff: noqa: E731, S310, SIM905
+# ruff: noqa: S310, SIM905
 import argparse
 import hashlib
 import io
@@ -22,6 +22,7 @@ import sys
 import urllib.request
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, utils
@@ -32,26 +33,25 @@ TITLES = (
     "hash of its header|The block's transaction root is that of all its transactions|The transaction was executed|The "
     "transaction id is the hash of a transaction in the block|The published key signed the transaction|The transaction "
     "records this id and digest|The chain's table holds the same digest").split("|")
-FIXED = {"format": "evportal-receipt/1", "attestation": None, "signed_meter_values": []}
+FIXED: Any = {"format": "evportal-receipt/1", "attestation": None, "signed_meter_values": []}
 TEXTS = ("salt", "digest", "ledger_id", "chain_id", "account", "transaction_id", "block_id", "public_key")
 STATUSES = ("executed", "soft_fail", "hard_fail", "delayed", "expired")
 BASE58, NAME = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz", ".12345abcdefghijklmnopqrstuvwxyz"
 TIMEOUT_S, ANSWER_MAX, RECEIPT_MAX = 10, 32 * 1024 * 1024, 1024 * 1024
-SALT, ACCOUNT = re.compile("[0-9a-f]{64}"), re.compile("[.1-5a-z]{0,11}[1-5a-z]")
-urllib.request.HTTPRedirectHandler.redirect_request = lambda *_: None  # who was asked must answer
+urllib.request.HTTPRedirectHandler.redirect_request = lambda *_: None  # type: ignore  # no redirects
 
-sha256 = lambda data: hashlib.sha256(data).digest()
-little = lambda number, size: number.to_bytes(size, "little")
-varuint = lambda number: bytes([number]) if number < 128 else bytes([number & 127 | 128]) + varuint(number >> 7)
-name = lambda text: little(sum(NAME.index(char) << 59 - 5 * place for place, char in enumerate(text[:12])), 8)
+def sha256(data: bytes) -> bytes: return hashlib.sha256(data).digest()
+def little(number: int, size: int) -> bytes: return number.to_bytes(size, "little")
+def varuint(n: int) -> bytes: return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + varuint(n >> 7)
+def name(text: str) -> bytes: return little(sum(NAME.index(c) << 59 - 5 * i for i, c in enumerate(text[:12])), 8)
 
-def base58(text):  # PUB_R1_…, SIG_K1_… as type and bytes; the checksum in the last 4 bytes finds slips of the pen only
-    kind, digits = re.fullmatch("(?:PUB|SIG)_(K1|R1|WA)_(.{1,4000})", text).groups()
+def base58(text: str) -> bytes:  # PUB_R1_…, SIG_K1_… as type and bytes; the last 4 only find slips of the pen
+    kind, digits = re.findall(r"\A(?:PUB|SIG)_(K1|R1|WA)_(.{1,4000})\Z", text)[0]
     number = sum(BASE58.index(char) * 58**power for power, char in enumerate(reversed(digits)))
-    data = bytes(len(digits) - len(digits.lstrip("1"))) + number.to_bytes((number.bit_length() + 7) // 8, "big")
+    data: bytes = bytes(len(digits) - len(digits.lstrip("1"))) + number.to_bytes((number.bit_length() + 7) // 8, "big")
     return bytes([("K1", "R1", "WA").index(kind)]) + data[:-4]
 
-def merkle(digests, savanna):  # Spring's Savanna consensus builds its tree in another way than EOSIO and Leap
+def merkle(digests: list[bytes], savanna: bool) -> bytes:  # Spring's Savanna builds another tree than EOSIO and Leap
     if len(digests) < 2:
         return digests[0] if digests else bytes(32)
     if savanna:
@@ -60,7 +60,7 @@ def merkle(digests, savanna):  # Spring's Savanna consensus builds its tree in a
     pairs = zip(digests[::2], digests[1::2] + digests[-1:], strict=False)
     return merkle([sha256(bytes([a[0] & 127]) + a[1:] + bytes([b[0] | 128]) + b[1:]) for a, b in pairs], False)
 
-def block_id(block):  # the hash of the header, the block's number in front
+def block_id(block: Any) -> str:  # the hash of the header, the block's number in front
     slot = (datetime.fromisoformat(block["timestamp"]) - datetime(2000, 1, 1)) // timedelta(milliseconds=500)
     hashes = [bytes.fromhex(block[field]) for field in ("previous", "transaction_mroot", "action_mroot")]
     pairs = [(kind, bytes.fromhex(data)) for kind, data in block["header_extensions"]]
@@ -69,7 +69,7 @@ def block_id(block):  # the hash of the header, the block's number in front
     header += little(block["schedule_version"], 4) + b"\0" + varuint(len(extensions)) + b"".join(extensions)
     return f"{int.from_bytes(hashes[0][:4], 'big') + 1:08x}{sha256(header).hex()[8:]}"
 
-def leaf(entry):  # the hash that stands for a transaction in the block's tree
+def leaf(entry: Any) -> bytes:  # the hash that stands for a transaction in the block's tree
     trx, head = entry["trx"][1], bytes([STATUSES.index(entry["status"])]) + little(entry["cpu_usage_us"], 4)
     packed, free = bytes.fromhex(trx["packed_trx"]), bytes.fromhex(trx["packed_context_free_data"])
     signatures = varuint(len(trx["signatures"])) + b"".join(map(base58, trx["signatures"]))
@@ -77,7 +77,7 @@ def leaf(entry):  # the hash that stands for a transaction in the block's tree
     body += sha256(signatures + varuint(len(free)) + free)
     return sha256(head + varuint(entry["net_usage_words"]) + sha256(body))
 
-def signed(digest, signatures, key):  # the key, if it made one of the signatures
+def signed(digest: bytes, signatures: list[str], key: str) -> str:  # the key, if it made one of the signatures
     point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), base58(key)[1:])
     for signature in map(base58, signatures):
         r, s = (int.from_bytes(part, "big") for part in (signature[2:34], signature[34:66]))
@@ -86,38 +86,38 @@ def signed(digest, signatures, key):  # the key, if it made one of the signature
             return key
     return "another key"
 
-def recorded(packed, account):  # "id digest" of each record in the account's `record` actions of a transaction
-    def number(stream):
+def recorded(packed: bytes, account: str) -> Any:  # "id digest" of each record in the account's `record` actions
+    def number(stream: io.BytesIO) -> int:
         byte = stream.read(1)[0]
         return byte if byte < 128 else byte - 128 + (number(stream) << 7)
-    trx = io.BytesIO(packed[10:] if ACCOUNT.fullmatch(account) else bytes(9))  # without expiration and reference block
-    number(trx), trx.read(1), number(trx)  # limits, delay
+    trx = io.BytesIO(packed[10:] if re.fullmatch("[.1-5a-z]{0,11}[1-5a-z]", account) else bytes(9))  # no name: nothing
+    number(trx), trx.read(1), number(trx)  # after expiration and reference block: limits, delay
     for _ in range(number(trx) + number(trx)):  # 0 context-free actions, then the actions
         code, _, data = trx.read(16), trx.read(16 * number(trx)), io.BytesIO(trx.read(number(trx)))
         for _ in range(number(data) if code == name(account) + name("record") else 0):
             yield f"{int.from_bytes(data.read(8), 'little')} {data.read(32).hex()}"
             data.read(number(data))
 
-def parse(text):  # strictly; adds the canonical form of the record: RFC 8785, for integers and texts only
-    def members(pairs):
+def parse(text: bytes) -> Any:  # strictly; adds the record's canonical form: RFC 8785, for integers and texts only
+    def members(pairs: list[tuple[str, Any]]) -> Any:
         if len(dict(pairs)) != len(pairs):
             raise ValueError("a member stands twice in an object")
         return dict(sorted(pairs, key=lambda pair: pair[0].encode("utf-16-be")))
     receipt = json.loads(text, object_pairs_hook=members)
     canonical = json.dumps(receipt["record"], ensure_ascii=False, separators=(",", ":"))
     structure = re.sub(r'"(\\.|[^"\\])*"', "", canonical)  # all but the texts: no null, no true, no 1.5
-    good = [re.fullmatch(r"\{[][{}:,0-9-]*\}", structure), type(receipt["block_num"]) is int]
+    good = [bool(re.fullmatch(r"\{[][{}:,0-9-]*\}", structure)), type(receipt["block_num"]) is int]
     good += [set(receipt) == {*FIXED, *TEXTS, "record", "block_num"}, {**receipt, **FIXED} == receipt]
     good += [isinstance(receipt[field], str) and len(receipt[field]) <= 100 for field in TEXTS]
     if not (all(good) and len(text) <= RECEIPT_MAX and 0 < receipt["block_num"] < 2**32):
         raise ValueError(f"expected {FIXED}, a record of integers and texts, block_num, and as texts {TEXTS}")
     return receipt | {"canonical": canonical.encode()}
 
-def examine(url, r, key):  # ask one node; what comes after an unusable answer stays undecided
-    def ask(call, **query):
+def examine(url: str, r: Any, key: str) -> Any:  # ask one node; what follows an unusable answer stays undecided
+    def ask(call: str, **query: Any) -> Any:
         with urllib.request.urlopen(f"{url}/v1/chain/{call}", json.dumps(query).encode(), TIMEOUT_S) as response:
             return json.loads(response.read(ANSWER_MAX))
-    def row(table, **bounds):
+    def row(table: str, **bounds: str) -> Any:
         query = {"code": r["account"], "scope": r["account"], "table": table, "json": True, "limit": 1}
         return (ask("get_table_rows", **query, **bounds)["rows"] or [None])[0]
     info, producers = ask("get_info"), len(ask("get_producer_schedule")["active"]["producers"])
@@ -131,7 +131,7 @@ def examine(url, r, key):  # ask one node; what comes after an unusable answer s
     yield 5, block["transaction_mroot"], root, block["transaction_mroot"] == root
     here = {sha256(bytes.fromhex(entry["trx"][1]["packed_trx"])).hex(): entry for entry in block["transactions"]}
     yield 7, r["transaction_id"], f"in the block: {', '.join(here)}", r["transaction_id"] in here
-    status, trx = here[r["transaction_id"]]["status"], here[r["transaction_id"]]["trx"][1]
+    status, (_, trx) = here[r["transaction_id"]]["status"], here[r["transaction_id"]]["trx"]
     yield 6, "executed", status, status == "executed"
     packed = bytes.fromhex(trx["packed_trx"])
     signer = signed(sha256(bytes.fromhex(r["chain_id"]) + packed + bytes(32)), trx["signatures"], key)
@@ -144,7 +144,7 @@ def examine(url, r, key):  # ask one node; what comes after an unusable answer s
     found = f"{found['id']} {found['digest']}" if found else f"absent, the floor is {floor}"
     yield 10, f"{r['ledger_id']} {r['digest']}", found, pruned or found == f"{r['ledger_id']} {r['digest']}"
 
-def judge(findings, nodes_min):  # outcome of a step and why
+def judge(findings: Any, nodes_min: int) -> tuple[str, str]:  # outcome of a step and why
     nodes = [good for source, *_, good in findings if source != "receipt"]
     if any(source == "receipt" and not good for source, *_, good in findings):
         return "failed", ""
@@ -154,16 +154,17 @@ def judge(findings, nodes_min):  # outcome of a step and why
         return "undecided", f"at least {nodes_min} nodes, got {len(nodes)}"
     return "ok" if all(nodes) else "failed" if nodes.count(False) > 1 else "undecided", ""
 
-def verify(text, urls, key, chain_id):  # each step: title, outcome, why, findings (source, expected, found, good)
+def verify(text: bytes, urls: list[str], key: str, chain_id: str | None) -> Any:  # title, outcome, why, findings
     try:
         r = parse(text)
-        found = sha256(bytes.fromhex(r["salt"]) + r["canonical"]).hex() if SALT.fullmatch(r["salt"]) else "no digest"
+        found = sha256(bytes.fromhex(r["salt"]) + r["canonical"]).hex() if re.fullmatch("[0-9a-f]*", r["salt"]) else ""
     except Exception as error:  # noqa: BLE001  whatever is wrong with it, it is no receipt
         yield "A receipt is there", "failed", f"{error!r}"[:300], []
         return
-    own = {1: (r["digest"], found), 2: (chain_id or r["chain_id"], r["chain_id"]), 8: (key, r["public_key"]),
-           4: (f"{r['block_num']:08x}", r["block_id"][:8])}
-    findings = {step: [("receipt", *own[step], len({*own[step]}) == 1)] if step in own else [] for step in range(1, 11)}
+    findings: Any = {step: [] for step in range(1, 11)}
+    for step, expected, have in ((1, r["digest"], found), (2, chain_id or r["chain_id"], r["chain_id"]),
+                                 (4, f"{r['block_num']:08x}", r["block_id"][:8]), (8, key, r["public_key"])):
+        findings[step].append(("receipt", expected, have, expected == have))
     for url in dict.fromkeys(url.rstrip("/") for url in urls):
         missing = set(range(2, 11))
         try:
@@ -176,7 +177,7 @@ def verify(text, urls, key, chain_id):  # each step: title, outcome, why, findin
     for step, title in enumerate(TITLES, start=1):
         yield title, *judge(findings[step], 0 if step == 1 else 2), findings[step]
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("receipt", metavar="RECEIPT", type=argparse.FileType("rb"), help="a file, - for standard input")
     parser.add_argument("--node", action="append", default=[], metavar="URL", help="a node; give it twice or more")
@@ -187,13 +188,12 @@ def main():
     steps = list(verify(args.receipt.read(RECEIPT_MAX + 1), args.node, args.key, args.chain_id))
     outcomes = {step[1] for step in steps}
     verdict = "NOT VALID" if "failed" in outcomes else "NOT DECIDED" if "undecided" in outcomes else "VERIFIED"
-    if not (args.chain_id or args.json):
-        print("Without --chain-id the chain is compared only with the one that the receipt names.")
     for number, (title, outcome, reason, findings) in enumerate(steps if not args.json else (), start=1):
         print(f"{number:2} {outcome:9} {title}" + (f": {reason}" if reason else ""))
         for source, expected, found, _ in findings:
             print(f"      {source}\n        expected  {expected!r:.200}\n        found     {found!r:.200}")
-    print(json.dumps({"verdict": verdict, "steps": steps}) if args.json else verdict)
+    hint = "" if args.chain_id else "Without --chain-id the chain is compared with the receipt's only.\n"
+    print(json.dumps({"verdict": verdict, "steps": steps}) if args.json else hint + verdict)
     sys.exit(("VERIFIED", "NOT VALID", "NOT DECIDED").index(verdict))
 
 if __name__ == "__main__":
