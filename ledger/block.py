@@ -4,7 +4,6 @@ Works on the JSON of nodeos' `/v1/chain/get_raw_block` (Leap 4, Spring): the blo
 included, which `get_block` leaves out. Whatever does not have that shape raises AntelopeError.
 """
 
-import re
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
@@ -61,11 +60,15 @@ def _object(value: object, name: str) -> Json:
 
 def hex_bytes(text: object, name: str, size: int | None = None) -> bytes:
     """Return the bytes of lower-case hex text, of `size` bytes if given."""
-    if not isinstance(text, str) or not re.fullmatch(r"([0-9a-f]{2})*", text):
+    try:
+        data = bytes.fromhex(text) if isinstance(text, str) else None
+    except ValueError:
+        data = None
+    if data is None or data.hex() != text:  # fromhex alone takes upper case and spaces as well
         raise AntelopeError(f"{name}: expected lower-case hex, got {str(text)[:40]!r}")
-    if size is not None and len(text) != 2 * size:
-        raise AntelopeError(f"{name}: expected {size} bytes, got {len(text) // 2}")
-    return bytes.fromhex(text)
+    if size is not None and len(data) != size:
+        raise AntelopeError(f"{name}: expected {size} bytes, got {len(data)}")
+    return data
 
 
 # --- the header ---
