@@ -176,12 +176,12 @@ class Chain:
 
     # --- writing
 
-    def build(self, records: Sequence[antelope.Record], *, expiration_s: int) -> Unsigned:
-        """A transaction with one `record` action, referring to the last irreversible block.
+    def build(self, records: Sequence[antelope.Record], *, expiration_s: int, info: Info | None = None) -> Unsigned:
+        """A transaction with one `record` action, referring to the last irreversible block (of `info`, if given).
 
         The expiration counts from the node's head time, never from our clock.
         """
-        info = self.info()
+        info = info or self.info()
         expires_at = (info.head_block_time + timedelta(seconds=expiration_s)).replace(microsecond=0)
         authorization = [{"actor": self.account, "permission": "record"}]
         data = antelope.pack_records(records).hex()
@@ -279,8 +279,6 @@ def _chain(nodes: tuple[str, ...], account: str, chain_id: str) -> Chain:
 def chain() -> Chain:
     """The chain of the settings; one HTTP session a process."""
     return _chain(tuple(settings.LEDGER_NODES), settings.LEDGER_ACCOUNT, settings.LEDGER_CHAIN_ID)
-
-
 
 
 class NodeReader:

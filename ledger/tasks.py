@@ -64,17 +64,21 @@ def _sign_and_send(rows: list[ChainTransaction]) -> bool:
 @shared_task(time_limit=300)
 def confirm() -> None:
     """Look at all that was sent, again and again until nothing is open."""
+    if _confirm_alone():
+        _confirm_soon()
+
+
+def _confirm_alone() -> int:
+    """Look once at all that was sent, unless another worker is at it; returns how many are open after it."""
     try:
         if not cache.add("ledger:confirming", 1, timeout=10):
-            return  # another worker is at it
+            return 0
         try:
-            still_open = settlement.confirm_open()
+            return settlement.confirm_open()
         finally:
             cache.delete("ledger:confirming")
     except RedisError:
-        return
-    if still_open:
-        _confirm_soon()
+        return 0
 
 
 def _confirm_soon() -> None:
@@ -94,7 +98,7 @@ def sweep() -> None:
     if LedgerEntry.objects.ready().exists():
         anchor()
     else:
-        settlement.confirm_open()
+        _confirm_alone()
 
 
 def resume_batched() -> bool:
