@@ -112,7 +112,7 @@ class SessionClosedError(Exception):
 class ChargingSessionQuerySet(models.QuerySet["ChargingSession"]):
     def visible_to(self, user: Any) -> "ChargingSessionQuerySet":
         """What this person may see: his own sessions, staff with the permission all."""
-        if user.has_perm("stations.view_chargingsession"):
+        if user.is_staff and user.has_perm("stations.view_chargingsession"):
             return self
         return self.filter(customer_id=user.pk) if user.is_authenticated else self.none()
 

@@ -16,6 +16,7 @@ from dev.redis import Redis
 # Short, because Unix sockets below it may be at most 107 bytes long.
 DIRECTORY = Path(tempfile.mkdtemp(prefix="evp-"))
 REDIS = Redis(DIRECTORY / "redis", free_port(), appendonly=False)
+POSTGRES = Postgres(DIRECTORY / "postgres")
 
 
 def _start() -> None:
@@ -29,10 +30,9 @@ def _start() -> None:
     if os.environ.get("EVPORTAL_TEST_DATABASE") == "sqlite":
         os.environ["EVPORTAL_DATABASE_URL"] = f"sqlite:///{DIRECTORY / 'test.sqlite3'}"
     else:
-        postgres = Postgres(DIRECTORY / "postgres")
-        postgres.start()
-        atexit.register(postgres.stop)
-        os.environ["EVPORTAL_DATABASE_URL"] = postgres.url
+        POSTGRES.start()
+        atexit.register(POSTGRES.stop)
+        os.environ["EVPORTAL_DATABASE_URL"] = POSTGRES.url
 
 
 atexit.register(shutil.rmtree, DIRECTORY, ignore_errors=True)

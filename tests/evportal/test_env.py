@@ -30,7 +30,7 @@ def test_secrets_are_read_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("EVP_SECRET_FILE", str(tmp_path / "secret"))
     assert env.text("EVP_SECRET") == "s3cret"
     monkeypatch.setenv("EVP_SECRET_FILE", str(tmp_path / "gone"))
-    with pytest.raises(ImproperlyConfigured, match="EVP_SECRET_FILE names .*gone"):
+    with pytest.raises(ImproperlyConfigured, match=r"EVP_SECRET_FILE names .*gone"):
         env.text("EVP_SECRET")
 
 
