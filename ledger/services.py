@@ -186,7 +186,7 @@ def transactions_sign(*, transactions: Sequence[ChainTransaction]) -> bool:
 
 
 _SEALED_FIELDS = (
-    *("digest", "salt", "canonical", "erased_at"),
+    *("transaction", "digest", "salt", "canonical", "erased_at"),
     *("data_key__key_id", "data_key__wrapped", "data_key__master_key_id"),
 )
 
