@@ -44,10 +44,10 @@ def up() -> None:
         with step("secrets and keys of its own, in var/secrets"):
             make_secrets()
             portal_client()
-            clear_half_written()
         _settle_environment(ports)
         with step("looking for leftovers and for strangers on our ports"):
             clear_the_way(ports)
+            clear_half_written()
         FOUNDATION_GROUP.start(ports)
         with step("the ledger's signing key, in the TPM"):
             key = ledger_key(ports)

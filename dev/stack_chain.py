@@ -59,12 +59,15 @@ def make_secrets() -> None:
 
 
 def clear_half_written() -> None:
-    """Remove files that nodeos writes at its first start, and after a kill amid that can never read again.
+    """Remove what nodeos writes at its first start and, killed amid that, can never read again; it makes it anew.
 
-    They hold its defaults; it makes them anew.
+    These are its defaults for protocol features, and a block log without a first byte.
     """
     for directory in CHAIN.glob("*/config/protocol_features"):
         shutil.rmtree(directory)
+    for block_log in CHAIN.glob("*/blocks/blocks.log"):
+        if block_log.stat().st_size == 0:
+            shutil.rmtree(block_log.parent)
 
 
 def portal_client() -> Client:
