@@ -251,7 +251,7 @@ def _answer(response: httpx.Response) -> dict[str, Any]:
     """The JSON of a success; a node's refusal as a typed error; anything else is no answer."""
     try:
         content = response.json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # RecursionError: JSON nested without end
         raise _NoAnswer(f"HTTP {response.status_code} without JSON") from error
     if not isinstance(content, dict):
         raise _NoAnswer(f"HTTP {response.status_code} with a {type(content).__name__}")
@@ -286,7 +286,8 @@ class NodeReader:
 
     def __init__(self, url: str, *, account: str, chain_id: str) -> None:
         self.url = url.rstrip("/")
-        self._chain = Chain([url], account=account, chain_id=chain_id)
+        # somebody waits for the page: a node that hangs is given up sooner than by a worker
+        self._chain = Chain([url], account=account, chain_id=chain_id, timeout=httpx.Timeout(4.0, connect=2.0))
 
     def get_info(self) -> dict[str, Any]:
         return self._ask("get_info", {})
@@ -321,9 +322,11 @@ class NodeReader:
             raise NodeError(str(error).removeprefix(f"{self.url}: ")) from error
 
 
+@lru_cache(maxsize=16)
+def _reader(url: str, account: str, chain_id: str) -> NodeReader:
+    return NodeReader(url, account=account, chain_id=chain_id)
+
+
 def readers() -> list[NodeReader]:
-    """The nodes of the settings, each as a witness of its own."""
-    return [
-        NodeReader(url, account=settings.LEDGER_ACCOUNT, chain_id=settings.LEDGER_CHAIN_ID)
-        for url in settings.LEDGER_NODES
-    ]
+    """The nodes of the settings, each as a witness of its own; one HTTP session a process and node."""
+    return [_reader(url, settings.LEDGER_ACCOUNT, settings.LEDGER_CHAIN_ID) for url in settings.LEDGER_NODES]
