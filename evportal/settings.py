@@ -6,6 +6,7 @@ from typing import Any
 import dj_database_url
 from celery.schedules import schedule
 from csp.constants import NONE, SELF
+from kombu import Exchange, Queue
 
 from evportal import env
 
@@ -154,6 +155,9 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# A worker takes turns between its queues: confirmations do not wait behind a flood of announcements.
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("celery", "confirm")]
+CELERY_TASK_ROUTES = {"ledger.tasks.confirm": {"queue": "confirm"}}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # Publishing must not hold up a page when Redis is gone: the sweep will find what was not announced.
 CELERY_TASK_PUBLISH_RETRY = False

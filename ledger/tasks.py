@@ -1,6 +1,7 @@
 """Celery tasks: fetch, call a service, nothing else. The broker only hurries things; `sweep` finds whatever is left."""
 
 import logging
+import time
 
 from celery import shared_task
 from django.conf import settings
@@ -20,7 +21,9 @@ from tpm.client import TpmError
 log = logging.getLogger(__name__)
 S = ChainTransaction.Status
 BATCHES_AT_ONCE = 4  # signed in one request to the TPM service
+ANCHOR_TURN_S = 5.0  # then the worker is free for confirmations, which have a queue of their own
 CONFIRM_EVERY_S = 0.3
+CONFIRMING, CONFIRM_ANNOUNCED = "ledger:confirming", "ledger:confirm_announced"
 
 
 def anchor_soon(count: int) -> None:
@@ -44,12 +47,23 @@ def anchor_soon(count: int) -> None:
 
 @shared_task(time_limit=300)
 def anchor() -> None:
-    """Batch, sign and send all that is ready."""
+    """Batch, sign and send what is ready; after some seconds the rest is left to another turn."""
+    end = time.monotonic() + ANCHOR_TURN_S
     while not services.halted():
         rows = services.transactions_batch(limit=BATCHES_AT_ONCE)
         if not rows or not _sign_and_send(rows):
             break
+        if time.monotonic() > end:
+            _anchor_again()
+            break
     _confirm_soon()
+
+
+def _anchor_again() -> None:
+    try:
+        anchor.apply_async()
+    except (OperationalError, RedisError, OSError) as error:
+        log.info("the rest is left to the sweep: %s", error)
 
 
 def _sign_and_send(rows: list[ChainTransaction]) -> bool:
@@ -64,26 +78,25 @@ def _sign_and_send(rows: list[ChainTransaction]) -> bool:
 @shared_task(time_limit=300)
 def confirm() -> None:
     """Look at all that was sent, again and again until nothing is open."""
-    if _confirm_alone():
+    try:
+        cache.delete(CONFIRM_ANNOUNCED)
+        if not cache.add(CONFIRMING, 1, timeout=10):
+            return  # another worker is at it, and goes on
+        try:
+            still_open = settlement.confirm_open()
+        finally:
+            cache.delete(CONFIRMING)
+    except RedisError:
+        return
+    if still_open:
         _confirm_soon()
 
 
-def _confirm_alone() -> int:
-    """Look once at all that was sent, unless another worker is at it; returns how many are open after it."""
-    try:
-        if not cache.add("ledger:confirming", 1, timeout=10):
-            return 0
-        try:
-            return settlement.confirm_open()
-        finally:
-            cache.delete("ledger:confirming")
-    except RedisError:
-        return 0
-
-
 def _confirm_soon() -> None:
+    """Announce one confirmation, unless one is announced already (it forgets that after a while: workers die)."""
     try:
-        confirm.apply_async(countdown=CONFIRM_EVERY_S, expires=30)
+        if cache.add(CONFIRM_ANNOUNCED, 1, timeout=3):
+            confirm.apply_async(countdown=CONFIRM_EVERY_S, expires=30)
     except (OperationalError, RedisError, OSError) as error:
         log.info("confirmation is left to the sweep: %s", error)
 
@@ -98,7 +111,7 @@ def sweep() -> None:
     if LedgerEntry.objects.ready().exists():
         anchor()
     else:
-        _confirm_alone()
+        confirm()
 
 
 def resume_batched() -> bool:
