@@ -42,6 +42,8 @@ access-control-allow-headers = Content-Type
 p2p-listen-endpoint = 127.0.0.1:{p2p_port}
 # all nodes of this machine share one address
 p2p-max-nodes-per-host = 25
+# a follower finds a restarted producer again after seconds, not half a minute
+connection-cleanup-period = 5
 abi-serializer-max-time-ms = 500
 max-transaction-time = 500
 # without its read windows, which would have to be longer than the longest transaction
@@ -176,8 +178,7 @@ class Nodeos:
         """Start nodeos and wait until it answers and, as a producer, has made a block; raises ProcessError."""
         if self.alive:
             raise ProcessError(f"nodeos: already running with pid {self.pid}")
-        if not self._block_log.exists():  # the first start, or a first start that was killed: begin anew
-            shutil.rmtree(self.data_dir / "state", ignore_errors=True)
+        self._clear_half_written()
         argv = self._argv(install() if self.binary is None else self.binary)
         self._write_configuration()
         self._running_mark.touch()
@@ -191,6 +192,17 @@ class Nodeos:
             raise
         for backup in self.data_dir.glob("blocks-*"):  # a hard replay copies all blocks each time and never clears up
             shutil.rmtree(backup)
+
+    def _clear_half_written(self) -> None:
+        """Remove what nodeos, killed amid its first start, can never read again; it makes it anew.
+
+        These are its defaults for protocol features, and a block log without a first byte.
+        """
+        shutil.rmtree(self.data_dir / "config" / "protocol_features", ignore_errors=True)
+        if self._block_log.exists() and self._block_log.stat().st_size == 0:
+            shutil.rmtree(self._block_log.parent)
+        if not self._block_log.exists():  # the first start, or a first start that was killed: begin anew
+            shutil.rmtree(self.data_dir / "state", ignore_errors=True)
 
     def _wait_ready(self, timeout_s: float) -> None:
         first_head: list[int] = []

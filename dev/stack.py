@@ -21,7 +21,6 @@ from dev.keep import part_file
 from dev.processes import ProcessError
 from dev.stack_chain import (
     chain_id,
-    clear_half_written,
     demo_password,
     ledger_key,
     make_secrets,
@@ -47,7 +46,6 @@ def up() -> None:
         _settle_environment(ports)
         with step("looking for leftovers and for strangers on our ports"):
             clear_the_way(ports)
-            clear_half_written()
         FOUNDATION_GROUP.start(ports)
         with step("the ledger's signing key, in the TPM"):
             key = ledger_key(ports)

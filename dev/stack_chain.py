@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import shutil
 from pathlib import Path
 
 import httpx
@@ -56,18 +55,6 @@ def make_secrets() -> None:
         building = GENESIS.with_suffix(".new")
         write_genesis(building, keys["producer"].public)
         building.rename(GENESIS)
-
-
-def clear_half_written() -> None:
-    """Remove what nodeos writes at its first start and, killed amid that, can never read again; it makes it anew.
-
-    These are its defaults for protocol features, and a block log without a first byte.
-    """
-    for directory in CHAIN.glob("*/config/protocol_features"):
-        shutil.rmtree(directory)
-    for block_log in CHAIN.glob("*/blocks/blocks.log"):
-        if block_log.stat().st_size == 0:
-            shutil.rmtree(block_log.parent)
 
 
 def portal_client() -> Client:

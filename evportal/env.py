@@ -4,7 +4,9 @@
 `python manage.py …` finds the running demo without any export.
 """
 
+import contextlib
 import os
+import tempfile
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -61,12 +63,12 @@ def secret_kept_in(path: Path, name: str) -> str:
     given = text(name, "")
     if given:
         return given
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        # O_EXCL: of two processes starting at once only one makes the secret.
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(get_random_secret_key())
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent) as file:  # 0600
+            file.write(get_random_secret_key())
+            file.flush()
+            # A whole file or none: of two processes starting at once the first one's secret stays.
+            with contextlib.suppress(FileExistsError):
+                os.link(file.name, path)
     return path.read_text().strip()

@@ -148,6 +148,7 @@ def id_token(owner: User) -> IdToken:
     return IdToken.objects.create(uid="04A2B3C4D5E680", customer=owner)
 
 
+METER_START_WH = 41_234_567
 CloseSessions = Callable[..., list[ChargingSession]]
 
 
@@ -156,7 +157,9 @@ def close_sessions(connector: Connector, id_token: IdToken) -> CloseSessions:
     """Close `count` finished sessions at once, as an import does; the ledger hears of them."""
     numbers = itertools.count(1)
 
-    def close(count: int = 1, *, token: IdToken | None = id_token, energy_wh: int = 7_780) -> list[ChargingSession]:
+    def close(
+        count: int = 1, *, token: IdToken | None = id_token, energy_wh: int = 7_780, cost_minor: int = 312
+    ) -> list[ChargingSession]:
         from django.db import transaction
 
         site = connector.station.site
@@ -172,10 +175,10 @@ def close_sessions(connector: Connector, id_token: IdToken) -> CloseSessions:
                 status=ChargingSession.Status.COMPLETED,
                 started_at=started_at + timedelta(hours=number),
                 stopped_at=started_at + timedelta(hours=number, minutes=45),
-                meter_start_wh=1000,
-                meter_stop_wh=1000 + energy_wh,
+                meter_start_wh=METER_START_WH,
+                meter_stop_wh=METER_START_WH + energy_wh,
                 energy_wh=energy_wh,
-                cost_minor=312,
+                cost_minor=cost_minor,
                 currency="EUR",
                 stop_reason="EVDisconnected",
                 source=ChargingSession.Source.STATION,
