@@ -1,12 +1,15 @@
 """Ways to the TPM service as it runs (tests/conftest.py starts it once for all tests)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 
 from dev.tpm_service import SCOPES, TpmStack
 from tpm.client import Key, TpmClient
+
+ALL_SCOPES = (*SCOPES, "tpm/crypto", "tpm/seal", "tpm/attest")
+WithScopes = Callable[..., httpx.Client]
 
 
 @pytest.fixture(scope="session")
@@ -15,9 +18,22 @@ def ledger_key(tpm_client: TpmClient) -> Key:
 
 
 @pytest.fixture(scope="session")
-def http(tpm_stack: TpmStack) -> Iterator[httpx.Client]:
-    """Plain HTTP to the service with a good token, for requests that TpmClient would not make."""
-    token = tpm_stack.credentials(tpm_stack.portal, SCOPES)()
-    with httpx.Client(base_url=f"{tpm_stack.service_url}/v1", timeout=20) as client:
-        client.headers["Authorization"] = f"Bearer {token}"
-        yield client
+def with_scopes(tpm_stack: TpmStack) -> Iterator[WithScopes]:
+    """Make plain HTTP clients whose token has exactly these scopes."""
+    portal = tpm_stack.provider.pool.ensure_client("portal", ALL_SCOPES)
+    made: list[httpx.Client] = []
+
+    def client(*scopes: str) -> httpx.Client:
+        authorization = {"Authorization": f"Bearer {tpm_stack.credentials(portal, scopes)()}"}
+        made.append(httpx.Client(base_url=f"{tpm_stack.service_url}/v1", timeout=20, headers=authorization))
+        return made[-1]
+
+    yield client
+    for one in made:
+        one.close()
+
+
+@pytest.fixture(scope="session")
+def http(with_scopes: WithScopes) -> httpx.Client:
+    """Plain HTTP to the service with a good token for everything, for requests that TpmClient would not make."""
+    return with_scopes(*ALL_SCOPES)

@@ -1,4 +1,4 @@
-"""Signatures and public keys of P-256 in the forms that callers want. Pure: values in, values out.
+"""Bytes, signatures and public keys of P-256 in the forms that callers want. Pure: values in, values out.
 
 EOSIO text forms: EOSIO `libraries/fc/src/crypto/elliptic_r1.cpp`, and DESIGN.md section 4 "Encoding".
 """
@@ -24,6 +24,11 @@ Signature = tuple[int, int]
 
 class SignatureMismatchError(ValueError):
     """The signature is not one of this digest by this key."""
+
+
+def base64_text(data: bytes) -> str:
+    """Return the bytes in standard base64."""
+    return base64.b64encode(data).decode()
 
 
 def low_s(signature: Signature) -> Signature:
@@ -60,7 +65,7 @@ def recovery_id(digest: bytes, signature: Signature, public: Point) -> int:
 
 def signature_der(signature: Signature) -> str:
     """Return the signature as ASN.1 DER in standard base64 (RFC 3279, 2.2.3), low s."""
-    return base64.b64encode(encode_dss_signature(*low_s(signature))).decode()
+    return base64_text(encode_dss_signature(*low_s(signature)))
 
 
 def signature_eosio(digest: bytes, signature: Signature, public: Point) -> str:

@@ -51,7 +51,7 @@ def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
 
 
-def text_fields(data: object, *, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
+def object_fields(data: object, *, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the object's fields; raises InvalidRequestError unless all required are there and nothing else is."""
     if not isinstance(data, dict):
         raise InvalidRequestError(f"expected a JSON object, got {_sort(data)}")
@@ -59,10 +59,33 @@ def text_fields(data: object, *, required: tuple[str, ...], optional: tuple[str,
     unknown = sorted(data.keys() - {*required, *optional})
     if missing or unknown:
         raise InvalidRequestError("; ".join([*(f"{n}: missing" for n in missing), *(f"{n}: unknown" for n in unknown)]))
-    for name in required:
-        if not isinstance(data[name], str):
-            raise InvalidRequestError(f"{name}: expected a string, got {_sort(data[name])}")
     return data
+
+
+def text_fields(data: object, *, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the object's fields, of which the required ones are strings; raises InvalidRequestError otherwise."""
+    fields = object_fields(data, required=required, optional=optional)
+    for name in required:
+        if not isinstance(fields[name], str):
+            raise InvalidRequestError(f"{name}: expected a string, got {_sort(fields[name])}")
+    return fields
+
+
+def whole_number(data: object, name: str, *, least: int, most: int) -> int:
+    """Return the one field of an object that has no other; raises InvalidRequestError unless it is in the range."""
+    value = object_fields(data, required=(name,))[name]
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidRequestError(f"{name}: expected a whole number, got {_sort(value)}")
+    if not least <= value <= most:
+        raise InvalidRequestError(f"{name}: expected {least} to {most}, got {value}")
+    return value
+
+
+def choice(name: str, value: str, choices: tuple[str, ...]) -> str:
+    """Return the value; raises InvalidRequestError unless it is one of the choices."""
+    if value not in choices:
+        raise InvalidRequestError(f"{name}: expected one of {', '.join(choices)}, got {value[:40]!r}")
+    return value
 
 
 def _sort(value: object) -> str:
@@ -82,12 +105,11 @@ class SignItem:
 def sign_item(data: object) -> SignItem:
     """Read `{digest, format}`; raises InvalidRequestError, InvalidEncodingError or InvalidDigestError."""
     fields = text_fields(data, required=("digest", "format"))
-    if fields["format"] not in FORMATS:
-        raise InvalidRequestError(f"format: expected {' or '.join(FORMATS)}, got {fields['format'][:40]!r}")
-    digest = _base64("digest", fields["digest"])
+    form = choice("format", fields["format"], FORMATS)
+    digest = base64_bytes("digest", fields["digest"])
     if len(digest) != DIGEST_BYTES:
         raise InvalidDigestError(f"digest: expected {DIGEST_BYTES} bytes, got {len(digest)}")
-    return SignItem(digest, fields["format"])
+    return SignItem(digest, form)
 
 
 def sign_batch(data: object) -> list[SignItem | ServiceError]:
@@ -110,7 +132,7 @@ def _item_or_error(data: object) -> SignItem | ServiceError:
         return error
 
 
-def _base64(name: str, text: str) -> bytes:
+def base64_bytes(name: str, text: str) -> bytes:
     """Decode standard base64 in its one canonical form (RFC 4648, 3.5)."""
     try:
         decoded = base64.b64decode(text, validate=True)

@@ -3,8 +3,8 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from tpm.service import views
 from tpm.service.keys import NAME
+from tpm.service.views import crypto, health, keys
 
 
 class KeyName(StringConverter):
@@ -14,10 +14,12 @@ class KeyName(StringConverter):
 register_converter(KeyName, "key")
 
 urlpatterns = [
-    path("v1/health", views.HealthView.as_view()),
-    path("v1/keys", views.KeysView.as_view()),
-    path("v1/keys/<key:name>", views.KeyView.as_view()),
-    path("v1/keys/<key:name>/sign", views.SignView.as_view()),
+    path("v1/health", health.HealthView.as_view()),
+    path("v1/keys", keys.KeysView.as_view()),
+    path("v1/keys/<key:name>", keys.KeyView.as_view()),
+    path("v1/keys/<key:name>/sign", keys.SignView.as_view()),
+    path("v1/random", crypto.RandomView.as_view()),
+    path("v1/hash", crypto.HashView.as_view()),
 ]
 
 handler400 = "tpm.service.problems.bad_request"

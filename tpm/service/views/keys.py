@@ -1,10 +1,9 @@
-"""The REST API (DESIGN.md section 5): a view reads its input strictly, calls the key store, and renders the answer."""
+"""Keys: made, listed, deleted, and what they sign."""
 
 import re
 from collections.abc import Sequence
 from typing import cast
 
-from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -14,19 +13,7 @@ from tpm.service.errors import InvalidRequestError, ServiceError
 from tpm.service.idempotency import Answer
 from tpm.service.keys import NAME, Key
 from tpm.service.parsing import SignItem, sign_batch, sign_item, text_fields
-from tpm.service.wiring import device, idempotent_answers, key_store
-
-
-class HealthView(APIView):
-    """`GET /v1/health`, without a token: the service lives, and apart from that whether the TPM answers (else 503)."""
-
-    authentication_classes = ()
-    permission_classes = (AllowAny,)
-
-    def get(self, request: Request) -> Response:
-        answers = device().answers()
-        body = {"live": True, "tpm": "ok" if answers else "unavailable"}
-        return Response(body, status=200 if answers else 503)
+from tpm.service.wiring import idempotent_answers, key_store
 
 
 class KeysView(APIView):

@@ -1,41 +1,27 @@
-"""The TPM itself: the only module that imports tpm2_pytss, and the only owner of the connection to the chip.
+"""The connection to the TPM: its one owner, its recovery, and the few slots for loaded keys.
 
 Whatever goes wrong (cut connection, restarted or reset TPM, slots filled by a dead client): close,
 open anew, flush what is left in the chip, and try the operation once more. The caller hears of a second failure.
 """
 
 import logging
-import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tpm2_pytss import (
     ESAPI,
     ESYS_TR,
-    TPM2_ALG,
     TPM2_CAP,
     TPM2_RC,
-    TPM2_RH,
-    TPM2_ST,
     TPM2_SU,
-    TPM2B_AUTH,
-    TPM2B_DIGEST,
-    TPM2B_PRIVATE,
-    TPM2B_PUBLIC,
     TPM2B_SENSITIVE_CREATE,
-    TPMA_OBJECT,
-    TPMS_SENSITIVE_CREATE,
-    TPMT_SIG_SCHEME,
-    TPMT_SIGNATURE,
-    TPMT_TK_HASHCHECK,
     TSS2_Exception,
 )
 
-from tpm.service.encoding import Point, Signature
+from tpm.service.device.objects import STORAGE_KEY, KeyBlob, unmarshalled
 from tpm.service.errors import (
     KeyUnusableError,
     QueueDeadlineError,
@@ -55,26 +41,9 @@ Result = TypeVar("Result")
 STORAGE_KEY_HANDLE = 0x81000001  # where TCG's "TPM v2.0 Provisioning Guidance" (7.5.1) puts the storage root key
 TRANSIENT, LOADED_SESSIONS, SAVED_SESSIONS, PERSISTENT = 0x80000000, 0x02000000, 0x03000000, 0x81000000
 MAX_HANDLES = 254  # the most that one answer of TPM2_GetCapability holds
-AUTH_BYTES = 32
 LOADED_KEYS = 2  # of the three transient slots: creating and loading need free ones
 HEALTH_DEADLINE_S = 1.0
 TPM_LAYER = 0  # third byte of a return code: who it comes from (TSS 2.0 Overview, 5.3)
-SIGN_CHUNK = 16  # digests signed before others get their turn, about 10 ms on swtpm
-
-COMMON = (
-    TPMA_OBJECT.FIXEDTPM
-    | TPMA_OBJECT.FIXEDPARENT
-    | TPMA_OBJECT.SENSITIVEDATAORIGIN
-    | TPMA_OBJECT.USERWITHAUTH
-    | TPMA_OBJECT.NODA  # or a few wrong auth values lock the whole TPM
-)
-STORAGE_KEY = TPM2B_PUBLIC.parse(
-    "ecc256:aes128cfb", objectAttributes=COMMON | TPMA_OBJECT.RESTRICTED | TPMA_OBJECT.DECRYPT
-)
-SIGNING_KEY = TPM2B_PUBLIC.parse("ecc256:ecdsa-sha256", objectAttributes=COMMON | TPMA_OBJECT.SIGN_ENCRYPT)
-SCHEME = TPMT_SIG_SCHEME(scheme=TPM2_ALG.ECDSA)
-SCHEME.details.any.hashAlg = TPM2_ALG.SHA256
-NO_TICKET = TPMT_TK_HASHCHECK(tag=TPM2_ST.HASHCHECK, hierarchy=TPM2_RH.NULL)  # the key is not restricted
 
 ERRORS: dict[int, type[ServiceError]] = {
     TPM2_RC.LOCKOUT: TpmLockoutError,
@@ -88,18 +57,8 @@ ERRORS: dict[int, type[ServiceError]] = {
 }
 
 
-@dataclass(frozen=True)
-class KeyBlob:
-    """A signing key as it lives outside the TPM: private part wrapped by the storage key, and its auth value."""
-
-    point: Point
-    public: bytes
-    private: bytes = field(repr=False)
-    auth: bytes = field(repr=False)
-
-
-class Device:
-    """One TPM. Every method takes its turn, and raises what `errors.py` names."""
+class Connection:
+    """What the operations (device.py) stand on."""
 
     def __init__(self, tcti: str, turn: Turn) -> None:
         self._tcti = tcti
@@ -108,34 +67,6 @@ class Device:
         self._esys: ESAPI | None = None
         self._storage_key: ESYS_TR | None = None
         self._loaded: OrderedDict[KeyBlob, ESYS_TR] = OrderedDict()  # least recently used first
-
-    def create_key(self) -> KeyBlob:
-        """Make a P-256 signing key under the storage key; it is not loaded and takes no slot."""
-        auth = secrets.token_bytes(AUTH_BYTES)
-
-        def create(esys: ESAPI) -> KeyBlob:
-            self._make_room(esys)
-            sensitive = TPM2B_SENSITIVE_CREATE(TPMS_SENSITIVE_CREATE(userAuth=TPM2B_AUTH(auth)))
-            private, public, *_ = esys.create(self._storage_key, sensitive, SIGNING_KEY)
-            return KeyBlob(_point(public), public.marshal(), private.marshal(), auth)
-
-        with self._turn.hold():
-            return self._run(create)
-
-    def sign(self, key: KeyBlob, digests: Sequence[bytes]) -> list[Signature]:
-        """Sign each digest (32 bytes) with ECDSA; returns (r, s) in order. Others get turns between chunks."""
-        signatures: list[Signature] = []
-        for start in range(0, len(digests), SIGN_CHUNK):
-            with self._turn.hold(admitted=start > 0):
-                signatures += self._sign_chunk(key, digests[start : start + SIGN_CHUNK])
-        return signatures
-
-    def _sign_chunk(self, key: KeyBlob, digests: Sequence[bytes]) -> list[Signature]:
-        def sign(esys: ESAPI) -> list[Signature]:
-            handle = self._load(esys, key)
-            return [_rs(esys.sign(handle, TPM2B_DIGEST(digest), SCHEME, NO_TICKET)) for digest in digests]
-
-        return self._run(sign)
 
     def forget(self, key: KeyBlob) -> None:
         """Take the key out of the TPM if it is loaded."""
@@ -206,7 +137,7 @@ class Device:
             return self._loaded[key]
         self._make_room(esys)
         try:
-            handle = esys.load(self._storage_key, *_unmarshalled(key))
+            handle = esys.load(self._storage_key, *unmarshalled(key))
         except TSS2_Exception as error:
             if error.rc >> 16 == TPM_LAYER and error.parameter:  # trying once more would not help
                 raise KeyUnusableError("the stored key is damaged, or of another TPM") from None
@@ -255,23 +186,6 @@ def _flush_all(esys: ESAPI) -> None:
     """Flush objects and sessions: dead clients leave theirs behind until the few slots are full."""
     for handle in _volatile_handles(esys):
         esys.flush_context(esys.tr_from_tpmpublic(handle))
-
-
-def _unmarshalled(key: KeyBlob) -> tuple[TPM2B_PRIVATE, TPM2B_PUBLIC]:
-    try:
-        return TPM2B_PRIVATE.unmarshal(key.private)[0], TPM2B_PUBLIC.unmarshal(key.public)[0]
-    except TSS2_Exception:
-        raise KeyUnusableError("the stored key is damaged") from None
-
-
-def _point(public: TPM2B_PUBLIC) -> Point:
-    ecc = public.publicArea.unique.ecc
-    return int.from_bytes(bytes(ecc.x)), int.from_bytes(bytes(ecc.y))
-
-
-def _rs(signature: TPMT_SIGNATURE) -> Signature:
-    ecdsa = signature.signature.ecdsa
-    return int.from_bytes(bytes(ecdsa.signatureR)), int.from_bytes(bytes(ecdsa.signatureS))
 
 
 def _translated(error: TSS2_Exception) -> ServiceError:

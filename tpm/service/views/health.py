@@ -1,0 +1,20 @@
+"""Whether the service works."""
+
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from tpm.service.wiring import device
+
+
+class HealthView(APIView):
+    """`GET /v1/health`, without a token: the service lives, and apart from that whether the TPM answers (else 503)."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    def get(self, request: Request) -> Response:
+        answers = device().answers()
+        body = {"live": True, "tpm": "ok" if answers else "unavailable"}
+        return Response(body, status=200 if answers else 503)
