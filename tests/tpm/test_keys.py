@@ -81,7 +81,7 @@ def test_one_bad_item_does_not_spoil_the_batch(http: httpx.Client, ledger_key: K
         item(digest, "der"),
         {"digest": "?", "format": "der"},
         5,
-        item(digest, "jws"),
+        item(digest, "pem"),
     ]
     answer = http.post("/keys/ledger/sign", json={"batch": batch})
     assert answer.status_code == 200

@@ -7,8 +7,10 @@ import base64
 import hashlib
 
 import base58
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
@@ -16,6 +18,7 @@ N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
 
 DIGEST_BYTES = 32
+SIGNATURE_BYTES = 64
 COMPACT_HEADER = 31  # 27, plus 4 for "the public key is compressed"
 
 Point = tuple[int, int]
@@ -24,6 +27,10 @@ Signature = tuple[int, int]
 
 class SignatureMismatchError(ValueError):
     """The signature is not one of this digest by this key."""
+
+
+class MalformedSignatureError(ValueError):
+    """The text is not a signature of this format; says what was expected and what came."""
 
 
 def base64_text(data: bytes) -> str:
@@ -68,11 +75,33 @@ def signature_der(signature: Signature) -> str:
     return base64_text(encode_dss_signature(*low_s(signature)))
 
 
+def signature_jws(signature: Signature) -> str:
+    """Return r || s in base64url without padding (ES256, RFC 7518, 3.4), low s."""
+    r, s = low_s(signature)
+    return base64.urlsafe_b64encode(r.to_bytes(32) + s.to_bytes(32)).decode().rstrip("=")
+
+
 def signature_eosio(digest: bytes, signature: Signature, public: Point) -> str:
     """Return the signature as `SIG_R1_…`, low s, with its recovery id."""
     r, s = low_s(signature)
     header = COMPACT_HEADER + recovery_id(digest, (r, s), public)
     return "SIG_R1_" + _checksummed(bytes([header]) + r.to_bytes(32) + s.to_bytes(32))
+
+
+def signature_valid(form: str, text: str, digest: bytes, public: Point) -> bool:
+    """Tell whether the text is a signature of the digest; raises MalformedSignatureError when it is none at all.
+
+    `der` and `jws` may have a high s. `eosio` may not, and its recovery id has to fit: nodeos demands both.
+    """
+    if form != "eosio":
+        return _valid(_from_der(text) if form == "der" else _from_jws(text), digest, public)
+    header, signature = _from_eosio(text)
+    if signature != low_s(signature) or not _valid(signature, digest, public):
+        return False
+    try:
+        return header == COMPACT_HEADER + recovery_id(digest, signature, public)
+    except ValueError:  # a digest of zero, where anybody can make a signature with R = Q or R = 2Q
+        return False
 
 
 def public_key_eosio(public: Point) -> str:
@@ -84,6 +113,49 @@ def public_key_eosio(public: Point) -> str:
 def public_key_pem(public: Point) -> str:
     """Return the public key as PEM, SubjectPublicKeyInfo (RFC 5480)."""
     return _openssl_key(public).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def _valid(signature: Signature, digest: bytes, public: Point) -> bool:
+    if not all(0 < number < N for number in signature):
+        return False
+    try:
+        _openssl_key(public).verify(encode_dss_signature(*signature), digest, ec.ECDSA(Prehashed(SHA256())))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _from_der(text: str) -> Signature:
+    try:
+        return decode_dss_signature(base64.b64decode(text, validate=True))
+    except ValueError:
+        raise MalformedSignatureError("expected ASN.1 DER in standard base64") from None
+
+
+def _from_jws(text: str) -> Signature:
+    """Read base64url in its one canonical form."""
+    try:
+        raw = base64.b64decode(text + "==", altchars=b"-_", validate=True)
+    except ValueError:
+        raw = b""
+    if len(raw) != SIGNATURE_BYTES or base64.urlsafe_b64encode(raw).decode().rstrip("=") != text:
+        raise MalformedSignatureError(f"expected {SIGNATURE_BYTES} bytes in base64url without padding")
+    return _numbers(raw)
+
+
+def _from_eosio(text: str) -> tuple[int, Signature]:
+    """Return the header byte, which holds the recovery id, and (r, s)."""
+    try:
+        data = base58.b58decode(text.removeprefix("SIG_R1_"))[:-4]
+    except ValueError:
+        data = b""
+    if len(data) != 1 + SIGNATURE_BYTES or "SIG_R1_" + _checksummed(data) != text:
+        raise MalformedSignatureError("expected SIG_R1_ with 65 bytes in base58 and their checksum")
+    return data[0], _numbers(data[1:])
+
+
+def _numbers(raw: bytes) -> Signature:
+    return int.from_bytes(raw[:32]), int.from_bytes(raw[32:])
 
 
 def _checksummed(data: bytes) -> str:

@@ -4,8 +4,8 @@
     ├── InvalidRequestError 400      invalid_request, invalid_json
     │   ├── InvalidDigestError       invalid_digest
     │   └── InvalidEncodingError     invalid_encoding
-    ├── TokenRefusedError 401        token_missing, token_invalid, token_expired
-    ├── ForbiddenError 403           client_not_allowed, insufficient_scope
+    ├── TokenRefusedError 401        token_missing, token_invalid, token_expired, token_not_yet_valid
+    ├── ForbiddenError 403           client_not_allowed, insufficient_scope, key_not_in_scope
     ├── NotFoundError 404            key_not_found, not_found
     ├── MethodNotAllowedError 405    method_not_allowed
     ├── ConflictError 409            key_conflict, idempotency_conflict
@@ -15,7 +15,7 @@
     ├── QueueFullError 429           queue_full
     ├── TpmFailureError 500          tpm_failure
     ├── InternalError 500            internal_error
-    ├── UnavailableError 503         identity_provider_unavailable
+    ├── UnavailableError 503         identity_unavailable
     │   ├── TpmUnavailableError      tpm_unavailable
     │   ├── TpmNoMemoryError         tpm_no_memory
     │   └── KeyUnusableError         key_unusable
@@ -68,7 +68,7 @@ class InvalidDigestError(InvalidRequestError):
 
 class InvalidEncodingError(InvalidRequestError):
     code = "invalid_encoding"
-    title = "The value is not standard base64"
+    title = "The value is not encoded as it should be"
 
 
 class TokenRefusedError(ServiceError):

@@ -11,8 +11,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tpm.service.device import Device, KeyBlob
-from tpm.service.encoding import public_key_eosio, public_key_pem, signature_der, signature_eosio
-from tpm.service.errors import ConflictError, InvalidRequestError, KeyUnusableError, NotFoundError
+from tpm.service.encoding import (
+    MalformedSignatureError,
+    Point,
+    Signature,
+    public_key_eosio,
+    public_key_pem,
+    signature_der,
+    signature_eosio,
+    signature_jws,
+    signature_valid,
+)
+from tpm.service.errors import ConflictError, InvalidEncodingError, InvalidRequestError, KeyUnusableError, NotFoundError
 
 log = logging.getLogger(__name__)
 
@@ -81,13 +91,20 @@ class KeyStore:
         self._device.forget(key.blob)
 
     def sign(self, name: str, items: Sequence[tuple[bytes, str]]) -> list[str]:
-        """Sign (digest, format) pairs, format `der` or `eosio`; the texts come in the same order."""
+        """Sign (digest, format) pairs, format `der`, `jws` or `eosio`; the texts come in the same order."""
         key = self.get(name)
         signatures = self._device.sign(key.blob, [digest for digest, _ in items])
         return [
-            signature_der(signature) if form == "der" else signature_eosio(digest, signature, key.blob.point)
+            _text(form, digest, signature, key.blob.point)
             for (digest, form), signature in zip(items, signatures, strict=True)
         ]
+
+    def verify(self, name: str, digest: bytes, form: str, signature: str) -> bool:
+        """Tell whether the key made this signature; raises InvalidEncodingError when it is not one of the format."""
+        try:
+            return signature_valid(form, signature, digest, self.get(name).blob.point)
+        except MalformedSignatureError as error:
+            raise InvalidEncodingError(f"signature: {error}") from None
 
     def _find(self, name: str) -> Key | None:
         key = self._keys.get(name)
@@ -106,6 +123,12 @@ def _check_supported(type: str, usage: str, policy: str | None) -> None:
         raise InvalidRequestError(f"usage: expected {USAGE!r}, got {usage!r}")
     if policy is not None:
         raise InvalidRequestError(f"policy: expected null, got {policy!r}")
+
+
+def _text(form: str, digest: bytes, signature: Signature, public: Point) -> str:
+    if form == "eosio":
+        return signature_eosio(digest, signature, public)
+    return signature_der(signature) if form == "der" else signature_jws(signature)
 
 
 def _key(name: str, created_at: datetime, blob: KeyBlob) -> Key:

@@ -19,7 +19,7 @@ from tpm.service.errors import (
     TooLargeError,
 )
 
-FORMATS = ("der", "eosio")
+FORMATS = ("der", "jws", "eosio")
 
 
 class StrictJSONParser(BaseParser):
@@ -96,7 +96,7 @@ def _sort(value: object) -> str:
 
 @dataclass(frozen=True)
 class SignItem:
-    """One digest (32 bytes) to sign, and the format of its signature: `der` or `eosio`."""
+    """One digest (32 bytes) to sign, and the format of its signature: one of FORMATS."""
 
     digest: bytes
     format: str
@@ -110,6 +110,12 @@ def sign_item(data: object) -> SignItem:
     if len(digest) != DIGEST_BYTES:
         raise InvalidDigestError(f"digest: expected {DIGEST_BYTES} bytes, got {len(digest)}")
     return SignItem(digest, form)
+
+
+def signed_item(data: object) -> tuple[SignItem, str]:
+    """Read `{digest, format, signature}`; raises as sign_item does."""
+    fields = text_fields(data, required=("digest", "format", "signature"))
+    return sign_item({name: fields[name] for name in ("digest", "format")}), fields["signature"]
 
 
 def sign_batch(data: object) -> list[SignItem | ServiceError]:

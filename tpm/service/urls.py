@@ -18,6 +18,7 @@ urlpatterns = [
     path("v1/keys", keys.KeysView.as_view()),
     path("v1/keys/<key:name>", keys.KeyView.as_view()),
     path("v1/keys/<key:name>/sign", keys.SignView.as_view()),
+    path("v1/keys/<key:name>/verify", keys.VerifyView.as_view()),
     path("v1/random", crypto.RandomView.as_view()),
     path("v1/hash", crypto.HashView.as_view()),
 ]

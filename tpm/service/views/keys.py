@@ -12,7 +12,7 @@ from tpm.service.authentication import Caller
 from tpm.service.errors import InvalidRequestError, ServiceError
 from tpm.service.idempotency import Answer
 from tpm.service.keys import NAME, Key
-from tpm.service.parsing import SignItem, sign_batch, sign_item, text_fields
+from tpm.service.parsing import SignItem, sign_batch, sign_item, signed_item, text_fields
 from tpm.service.wiring import idempotent_answers, key_store
 
 
@@ -65,6 +65,19 @@ class SignView(APIView):
         client_id = cast(Caller, request.user).client_id
         key = request.headers.get("Idempotency-Key")
         return Response(idempotent_answers().once((client_id, name), key, body, act))
+
+
+class VerifyView(APIView):
+    """`POST /v1/keys/{name}/verify` `{digest, format, signature}`: whether this key made the signature.
+
+    A signature that is well formed and not this key's, or not of this digest, is an answer, `{"valid": false}`.
+    """
+
+    scope = "tpm/crypto"
+
+    def post(self, request: Request, name: str) -> Response:
+        item, signature = signed_item(request.data)
+        return Response({"valid": key_store().verify(name, item.digest, item.format, signature)})
 
 
 def signed(name: str, item: SignItem) -> Answer:
