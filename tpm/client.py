@@ -38,7 +38,7 @@ class TpmRefused(TpmError):
 
 @dataclass(frozen=True)
 class Key:
-    """A key that never leaves its TPM; `created_at` is UTC."""
+    """A key that never leaves its TPM; `created_at` is UTC. A public form that its type does not have is empty."""
 
     name: str
     type: str
@@ -122,7 +122,7 @@ def _item(digest: bytes, format: str) -> dict[str, str]:
 def _key(data: dict[str, Any]) -> Key:
     created_at = datetime.fromisoformat(data["created_at"])
     names = ("name", "type", "usage", "public_key_eosio", "public_key_pem")
-    return Key(**{name: str(data[name]) for name in names}, created_at=created_at)
+    return Key(**{name: str(data[name] or "") for name in names}, created_at=created_at)
 
 
 def _json(answer: httpx.Response) -> dict[str, Any]:

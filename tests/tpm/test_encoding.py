@@ -17,6 +17,7 @@ from tpm.service.encoding import (
     Signature,
     SignatureMismatchError,
     low_s,
+    point_of,
     public_key_eosio,
     public_key_pem,
     recovery_id,
@@ -50,10 +51,11 @@ def test_the_public_key_is_recovered_from_the_text(secret: int, digest: bytes, f
 def test_a_known_key_of_eosio() -> None:
     """The R1 key pair of EOSIO's own test (libraries/fc/test/crypto/test_cypher_suites.cpp, test_r1)."""
     secret = int.from_bytes(oracle.opened("PVT_R1_iyQmnyPEGvFd8uffnk152WC2WryBjgTrg22fXQryuGL9mU6qW", "PVT_R1_"))
-    numbers = ec.derive_private_key(secret, ec.SECP256R1()).public_key().public_numbers()
-    point = (numbers.x, numbers.y)
+    public = ec.derive_private_key(secret, ec.SECP256R1()).public_key()
+    numbers = public.public_numbers()
+    point = point_of(public)
     assert public_key_eosio(point) == "PUB_R1_6EPHFSKVYHBjQgxVGQPrwCxTg7BbZ69H9i4gztN9deKTEXYne4"
-    pem = load_pem_public_key(public_key_pem(point).encode())
+    pem = load_pem_public_key(public_key_pem(public).encode())
     assert isinstance(pem, ec.EllipticCurvePublicKey)
     assert pem.public_numbers() == numbers
 

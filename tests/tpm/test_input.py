@@ -47,7 +47,8 @@ BAD_KEYS: list[tuple[object, str]] = [
     ({**KEY, "name": name}, "invalid_request")
     for name in ("", "-a", "A", "a_b", "a/b", "../a", "a\n", "é", "a" * 64, 5, None, ["a"])
 ] + [
-    ({**KEY, "type": "rsa-2048"}, "invalid_request"),
+    ({**KEY, "type": "rsa-1024"}, "invalid_request"),
+    ({**KEY, "type": "hmac", "usage": "decrypt"}, "invalid_request"),
     ({**KEY, "usage": "decrypt"}, "invalid_request"),
     ({**KEY, "policy": "pcr"}, "invalid_request"),
     ({**KEY, "policy": 5}, "invalid_request"),

@@ -8,7 +8,7 @@ import hashlib
 
 import base58
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -23,6 +23,7 @@ COMPACT_HEADER = 31  # 27, plus 4 for "the public key is compressed"
 
 Point = tuple[int, int]
 Signature = tuple[int, int]
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 
 class SignatureMismatchError(ValueError):
@@ -36,6 +37,17 @@ class MalformedSignatureError(ValueError):
 def base64_text(data: bytes) -> str:
     """Return the bytes in standard base64."""
     return base64.b64encode(data).decode()
+
+
+def from_base64(text: str, size: int) -> bytes:
+    """Return the bytes of a signature in canonical base64; raises MalformedSignatureError unless they are `size`."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:
+        raw = b""
+    if len(raw) != size or base64_text(raw) != text:
+        raise MalformedSignatureError(f"expected {size} bytes in standard base64")
+    return raw
 
 
 def low_s(signature: Signature) -> Signature:
@@ -110,9 +122,14 @@ def public_key_eosio(public: Point) -> str:
     return "PUB_R1_" + _checksummed(bytes([2 + (y & 1)]) + x.to_bytes(32))
 
 
-def public_key_pem(public: Point) -> str:
-    """Return the public key as PEM, SubjectPublicKeyInfo (RFC 5480)."""
-    return _openssl_key(public).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+def public_key_pem(public: PublicKey) -> str:
+    """Return the public key as PEM, SubjectPublicKeyInfo (RFC 5480, RFC 8017)."""
+    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def point_of(public: ec.EllipticCurvePublicKey) -> Point:
+    numbers = public.public_numbers()
+    return numbers.x, numbers.y
 
 
 def _valid(signature: Signature, digest: bytes, public: Point) -> bool:

@@ -3,14 +3,16 @@
     ServiceError
     ├── InvalidRequestError 400      invalid_request, invalid_json
     │   ├── InvalidDigestError       invalid_digest
-    │   └── InvalidEncodingError     invalid_encoding
+    │   ├── InvalidEncodingError     invalid_encoding
+    │   └── InvalidCiphertextError   invalid_ciphertext
     ├── TokenRefusedError 401        token_missing, token_invalid, token_expired, token_not_yet_valid
     ├── ForbiddenError 403           client_not_allowed, insufficient_scope, key_not_in_scope
     ├── NotFoundError 404            key_not_found, not_found
     ├── MethodNotAllowedError 405    method_not_allowed
     ├── ConflictError 409            key_conflict, idempotency_conflict
-    ├── TooLargeError 413            body_too_large, batch_too_large
+    ├── TooLargeError 413            body_too_large, batch_too_large, data_too_large
     ├── UnsupportedMediaError 415    unsupported_media_type
+    ├── KeyUsageError 422            key_usage
     ├── TpmLockoutError 423          tpm_lockout
     ├── QueueFullError 429           queue_full
     ├── TpmFailureError 500          tpm_failure
@@ -71,6 +73,13 @@ class InvalidEncodingError(InvalidRequestError):
     title = "The value is not encoded as it should be"
 
 
+class InvalidCiphertextError(InvalidRequestError):
+    """It says no more than that: what exactly was wrong would help to decrypt (Manger's attack on OAEP)."""
+
+    code = "invalid_ciphertext"
+    title = "The ciphertext is not one for this key"
+
+
 class TokenRefusedError(ServiceError):
     status = 401
     code = "token_invalid"
@@ -112,6 +121,12 @@ class UnsupportedMediaError(ServiceError):
     status = 415
     code = "unsupported_media_type"
     title = "The body must be application/json"
+
+
+class KeyUsageError(ServiceError):
+    status = 422
+    code = "key_usage"
+    title = "The key is not for this use"
 
 
 class TpmLockoutError(ServiceError):

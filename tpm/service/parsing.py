@@ -4,7 +4,6 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import IO, Any
 
 from rest_framework.parsers import BaseParser
@@ -18,8 +17,10 @@ from tpm.service.errors import (
     ServiceError,
     TooLargeError,
 )
+from tpm.service.signing import FORMATS, Digest, Message
 
-FORMATS = ("der", "jws", "eosio")
+ALL_FORMATS = tuple(form for formats in FORMATS.values() for form in formats)
+MAX_MESSAGE_BYTES = 1024  # that the TPM takes at once; hash what is longer
 
 
 class StrictJSONParser(BaseParser):
@@ -94,34 +95,33 @@ def _sort(value: object) -> str:
     return names.get(type(value), "a number")
 
 
-@dataclass(frozen=True)
-class SignItem:
-    """One digest (32 bytes) to sign, and the format of its signature: one of FORMATS."""
-
-    digest: bytes
-    format: str
-
-
-def sign_item(data: object) -> SignItem:
-    """Read `{digest, format}`; raises InvalidRequestError, InvalidEncodingError or InvalidDigestError."""
+def sign_item(data: object) -> Digest | Message:
+    """Read `{digest, format}` or `{data}`; raises InvalidRequestError or TooLargeError."""
+    if isinstance(data, dict) and "data" in data:
+        message = base64_bytes("data", text_fields(data, required=("data",))["data"])
+        if len(message) > MAX_MESSAGE_BYTES:
+            text = f"data: expected at most {MAX_MESSAGE_BYTES} bytes, got {len(message)}"
+            raise TooLargeError(text, code="data_too_large")
+        return Message(message)
     fields = text_fields(data, required=("digest", "format"))
-    form = choice("format", fields["format"], FORMATS)
+    form = choice("format", fields["format"], ALL_FORMATS)
     digest = base64_bytes("digest", fields["digest"])
     if len(digest) != DIGEST_BYTES:
         raise InvalidDigestError(f"digest: expected {DIGEST_BYTES} bytes, got {len(digest)}")
-    return SignItem(digest, form)
+    return Digest(digest, form)
 
 
-def signed_item(data: object) -> tuple[SignItem, str]:
-    """Read `{digest, format, signature}`; raises as sign_item does."""
-    fields = text_fields(data, required=("digest", "format", "signature"))
-    return sign_item({name: fields[name] for name in ("digest", "format")}), fields["signature"]
+def signed_item(data: object) -> tuple[Digest | Message, str]:
+    """Read the fields of sign_item and `signature`; raises as it does."""
+    if not isinstance(data, dict) or not isinstance(data.get("signature"), str):
+        raise InvalidRequestError("expected {digest, format, signature} or {data, signature}, and nothing beside")
+    return sign_item({name: value for name, value in data.items() if name != "signature"}), data["signature"]
 
 
-def sign_batch(data: object) -> list[SignItem | ServiceError]:
+def sign_batch(data: object) -> list[Digest | Message | ServiceError]:
     """Read `{batch: […]}`; an item that is not valid stands there as its error."""
     if not isinstance(data, dict) or data.keys() != {"batch"}:
-        raise InvalidRequestError("expected {digest, format} or {batch}, and nothing beside")
+        raise InvalidRequestError("expected one item or {batch}, and nothing beside")
     items = data["batch"]
     if not isinstance(items, list) or not items:
         raise InvalidRequestError("batch: expected an array with at least one item")
@@ -131,10 +131,10 @@ def sign_batch(data: object) -> list[SignItem | ServiceError]:
     return [_item_or_error(item) for item in items]
 
 
-def _item_or_error(data: object) -> SignItem | ServiceError:
+def _item_or_error(data: object) -> Digest | Message | ServiceError:
     try:
         return sign_item(data)
-    except InvalidRequestError as error:
+    except ServiceError as error:
         return error
 
 

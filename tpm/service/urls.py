@@ -19,6 +19,8 @@ urlpatterns = [
     path("v1/keys/<key:name>", keys.KeyView.as_view()),
     path("v1/keys/<key:name>/sign", keys.SignView.as_view()),
     path("v1/keys/<key:name>/verify", keys.VerifyView.as_view()),
+    path("v1/keys/<key:name>/encrypt", keys.EncryptView.as_view()),
+    path("v1/keys/<key:name>/decrypt", keys.DecryptView.as_view()),
     path("v1/random", crypto.RandomView.as_view()),
     path("v1/hash", crypto.HashView.as_view()),
 ]

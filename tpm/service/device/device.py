@@ -1,50 +1,121 @@
 """The operations of the TPM, as the service offers them."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from tpm2_pytss import ESAPI, ESYS_TR, TPM2_ALG, TPM2B_DIGEST
+from tpm2_pytss import (
+    ESAPI,
+    ESYS_TR,
+    TPM2_ALG,
+    TPM2_RC,
+    TPM2B_DIGEST,
+    TPM2B_PUBLIC_KEY_RSA,
+    TSS2_Exception,
+)
 
-from tpm.service.device.connection import Connection
-from tpm.service.device.objects import NO_TICKET, SCHEME, SIGNING_KEY, KeyBlob, point, rs, sensitive
+from tpm.service.device.connection import TPM_LAYER, Connection
+from tpm.service.device.objects import (
+    ECDSA,
+    NO_TICKET,
+    OAEP,
+    RSA_SCHEMES,
+    TEMPLATES,
+    KeyBlob,
+    rs,
+    rsa_bytes,
+    sensitive,
+)
 from tpm.service.encoding import Signature
+from tpm.service.errors import InvalidCiphertextError
+
+Input = TypeVar("Input")
+Output = TypeVar("Output")
 
 AUTH_BYTES = 32
 SIGN_CHUNK = 16  # digests signed before others get their turn, about 10 ms on swtpm
+RSA_CHUNK = 2  # the same
 MAX_RANDOM = 64  # bytes that one TPM2_GetRandom gives
 MAX_BUFFER = 1024  # bytes that one command takes (TPM2_PT_INPUT_BUFFER)
 HASHES = {"sha256": TPM2_ALG.SHA256, "sha384": TPM2_ALG.SHA384, "sha512": TPM2_ALG.SHA512}
+NOT_DECRYPTABLE = {TPM2_RC.VALUE, TPM2_RC.SIZE, TPM2_RC.FAILURE}  # libtpms says FAILURE, the standard VALUE
 
 
 class Device(Connection):
     """One TPM. Every method takes its turn, and raises what `errors.py` names."""
 
-    def create_key(self) -> KeyBlob:
-        """Make a P-256 signing key under the storage key; it is not loaded and takes no slot."""
+    def create_key(self, type: str, usage: str) -> KeyBlob:
+        """Make a key of TEMPLATES under the storage key; it is not loaded and takes no slot.
+
+        An RSA key takes the TPM for 0.1 to 1 s on swtpm, and for many seconds on some chips.
+        """
         auth = secrets.token_bytes(AUTH_BYTES)
 
         def create(esys: ESAPI) -> KeyBlob:
             self._make_room(esys)
-            private, public, *_ = esys.create(self._storage_key, sensitive(auth), SIGNING_KEY)
-            return KeyBlob(point(public), public.marshal(), private.marshal(), auth)
+            private, public, *_ = esys.create(self._storage_key, sensitive(auth), TEMPLATES[type, usage])
+            return KeyBlob(public.marshal(), private.marshal(), auth)
 
         with self._turn.hold():
             return self._run(create)
 
     def sign(self, key: KeyBlob, digests: Sequence[bytes]) -> list[Signature]:
         """Sign each digest (32 bytes) with ECDSA; returns (r, s) in order. Others get turns between chunks."""
-        signatures: list[Signature] = []
-        for start in range(0, len(digests), SIGN_CHUNK):
+
+        def one(esys: ESAPI, handle: ESYS_TR, digest: bytes) -> Signature:
+            return rs(esys.sign(handle, TPM2B_DIGEST(digest), ECDSA, NO_TICKET))
+
+        return self._in_chunks(SIGN_CHUNK, key, digests, one)
+
+    def sign_rsa(self, key: KeyBlob, items: Sequence[tuple[bytes, str]]) -> list[bytes]:
+        """Sign each SHA-256 digest with its scheme of RSA_SCHEMES. The salt of PSS has 32 bytes."""
+
+        def one(esys: ESAPI, handle: ESYS_TR, item: tuple[bytes, str]) -> bytes:
+            digest, scheme = item
+            return rsa_bytes(esys.sign(handle, TPM2B_DIGEST(digest), RSA_SCHEMES[scheme], NO_TICKET))
+
+        return self._in_chunks(RSA_CHUNK, key, items, one)
+
+    def hmac(self, key: KeyBlob, messages: Sequence[bytes]) -> list[bytes]:
+        """Return the HMAC-SHA256 of each message (at most MAX_BUFFER bytes)."""
+
+        def one(esys: ESAPI, handle: ESYS_TR, message: bytes) -> bytes:
+            return bytes(esys.hmac(handle, message, TPM2_ALG.SHA256))
+
+        return self._in_chunks(SIGN_CHUNK, key, messages, one)
+
+    def decrypt(self, key: KeyBlob, ciphertext: bytes) -> bytes:
+        """Decrypt RSA-OAEP (SHA-256, empty label); raises InvalidCiphertextError whatever is wrong with it."""
+
+        def one(esys: ESAPI, handle: ESYS_TR, item: bytes) -> bytes:
+            try:
+                return bytes(esys.rsa_decrypt(handle, TPM2B_PUBLIC_KEY_RSA(item), OAEP))
+            except TSS2_Exception as error:
+                if error.rc >> 16 == TPM_LAYER and error.error in NOT_DECRYPTABLE:
+                    raise InvalidCiphertextError() from None
+                raise
+
+        return self._in_chunks(1, key, [ciphertext], one)[0]
+
+    def _in_chunks(
+        self,
+        size: int,
+        key: KeyBlob,
+        items: Sequence[Input],
+        one: Callable[[ESAPI, ESYS_TR, Input], Output],
+    ) -> list[Output]:
+        """Do `one` with the loaded key for each item, `size` of them a turn."""
+        outputs: list[Output] = []
+        for start in range(0, len(items), size):
+            chunk = items[start : start + size]
+
+            def work(esys: ESAPI, chunk: Sequence[Input] = chunk) -> list[Output]:
+                handle = self._load(esys, key)
+                return [one(esys, handle, item) for item in chunk]
+
             with self._turn.hold(admitted=start > 0):
-                signatures += self._sign_chunk(key, digests[start : start + SIGN_CHUNK])
-        return signatures
-
-    def _sign_chunk(self, key: KeyBlob, digests: Sequence[bytes]) -> list[Signature]:
-        def sign(esys: ESAPI) -> list[Signature]:
-            handle = self._load(esys, key)
-            return [rs(esys.sign(handle, TPM2B_DIGEST(digest), SCHEME, NO_TICKET)) for digest in digests]
-
-        return self._run(sign)
+                outputs += self._run(work)
+        return outputs
 
     def random(self, count: int) -> bytes:
         """Return `count` bytes of the TPM's random number generator."""

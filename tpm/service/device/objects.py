@@ -1,7 +1,13 @@
 """What keys look like in the TPM (templates, schemes), and as blobs outside it."""
 
-from dataclasses import dataclass, field
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from tpm2_pytss import (
     TPM2_ALG,
     TPM2_RH,
@@ -12,13 +18,14 @@ from tpm2_pytss import (
     TPM2B_SENSITIVE_CREATE,
     TPMA_OBJECT,
     TPMS_SENSITIVE_CREATE,
+    TPMT_RSA_DECRYPT,
     TPMT_SIG_SCHEME,
     TPMT_SIGNATURE,
     TPMT_TK_HASHCHECK,
     TSS2_Exception,
 )
 
-from tpm.service.encoding import Point, Signature
+from tpm.service.encoding import PublicKey, Signature
 from tpm.service.errors import KeyUnusableError
 
 COMMON = (
@@ -31,20 +38,55 @@ COMMON = (
 STORAGE_KEY = TPM2B_PUBLIC.parse(
     "ecc256:aes128cfb", objectAttributes=COMMON | TPMA_OBJECT.RESTRICTED | TPMA_OBJECT.DECRYPT
 )
-SIGNING_KEY = TPM2B_PUBLIC.parse("ecc256:ecdsa-sha256", objectAttributes=COMMON | TPMA_OBJECT.SIGN_ENCRYPT)
-SCHEME = TPMT_SIG_SCHEME(scheme=TPM2_ALG.ECDSA)
-SCHEME.details.any.hashAlg = TPM2_ALG.SHA256
+TEMPLATES = {  # by type and usage
+    ("ecc-p256", "sign"): TPM2B_PUBLIC.parse("ecc256:ecdsa-sha256", objectAttributes=COMMON | TPMA_OBJECT.SIGN_ENCRYPT),
+    ("rsa-2048", "sign"): TPM2B_PUBLIC.parse("rsa2048", objectAttributes=COMMON | TPMA_OBJECT.SIGN_ENCRYPT),
+    ("rsa-2048", "decrypt"): TPM2B_PUBLIC.parse("rsa2048", objectAttributes=COMMON | TPMA_OBJECT.DECRYPT),
+    ("hmac", "sign"): TPM2B_PUBLIC.parse("hmac:sha256", objectAttributes=COMMON | TPMA_OBJECT.SIGN_ENCRYPT),
+}
+
+
+def _scheme(algorithm: int) -> TPMT_SIG_SCHEME:
+    made = TPMT_SIG_SCHEME(scheme=algorithm)
+    made.details.any.hashAlg = TPM2_ALG.SHA256
+    return made
+
+
+ECDSA = _scheme(TPM2_ALG.ECDSA)
+RSA_SCHEMES = {"pkcs1v15": _scheme(TPM2_ALG.RSASSA), "pss": _scheme(TPM2_ALG.RSAPSS)}
+OAEP = TPMT_RSA_DECRYPT(scheme=TPM2_ALG.OAEP)
+OAEP.details.oaep.hashAlg = TPM2_ALG.SHA256
 NO_TICKET = TPMT_TK_HASHCHECK(tag=TPM2_ST.HASHCHECK, hierarchy=TPM2_RH.NULL)  # the key is not restricted
 
 
 @dataclass(frozen=True)
 class KeyBlob:
-    """A signing key as it lives outside the TPM: private part wrapped by the storage key, and its auth value."""
+    """A key as it lives outside the TPM: private part wrapped by the storage key, and its auth value."""
 
-    point: Point
     public: bytes
     private: bytes = field(repr=False)
     auth: bytes = field(repr=False)
+
+    def texts(self) -> dict[str, str]:
+        """Return the parts in base64, as they are kept."""
+        return {part.name: base64.b64encode(getattr(self, part.name)).decode() for part in fields(self)}
+
+    @classmethod
+    def from_texts(cls, document: Mapping[str, Any]) -> "KeyBlob":
+        """Read what `texts` wrote; raises KeyError, TypeError or ValueError."""
+        return cls(*(base64.b64decode(document[part.name], validate=True) for part in fields(cls)))
+
+    def public_key(self) -> PublicKey | None:
+        """Return the public key, None for a symmetric key; raises KeyUnusableError when the blob is none."""
+        try:
+            public, _ = TPM2B_PUBLIC.unmarshal(self.public)
+        except TSS2_Exception:
+            raise KeyUnusableError("the stored key is damaged") from None
+        if public.publicArea.type == TPM2_ALG.KEYEDHASH:
+            return None
+        key = load_pem_public_key(public.to_pem())
+        assert isinstance(key, EllipticCurvePublicKey | RSAPublicKey)
+        return key
 
 
 def sensitive(auth: bytes) -> TPM2B_SENSITIVE_CREATE:
@@ -59,11 +101,10 @@ def unmarshalled(key: KeyBlob) -> tuple[TPM2B_PRIVATE, TPM2B_PUBLIC]:
         raise KeyUnusableError("the stored key is damaged") from None
 
 
-def point(public: TPM2B_PUBLIC) -> Point:
-    ecc = public.publicArea.unique.ecc
-    return int.from_bytes(bytes(ecc.x)), int.from_bytes(bytes(ecc.y))
-
-
 def rs(signature: TPMT_SIGNATURE) -> Signature:
     ecdsa = signature.signature.ecdsa
     return int.from_bytes(bytes(ecdsa.signatureR)), int.from_bytes(bytes(ecdsa.signatureS))
+
+
+def rsa_bytes(signature: TPMT_SIGNATURE) -> bytes:
+    return bytes(signature.signature.rsassa.sig)  # rsapss has the same form at the same place

@@ -4,16 +4,20 @@ import re
 from collections.abc import Sequence
 from typing import cast
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey as P256Key
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tpm.service.authentication import Caller
+from tpm.service.encoding import base64_text, point_of, public_key_eosio, public_key_pem
+from tpm.service.encryption import decrypt, encrypt
 from tpm.service.errors import InvalidRequestError, ServiceError
 from tpm.service.idempotency import Answer
 from tpm.service.keys import NAME, Key
-from tpm.service.parsing import SignItem, sign_batch, sign_item, signed_item, text_fields
-from tpm.service.wiring import idempotent_answers, key_store
+from tpm.service.parsing import base64_bytes, sign_batch, sign_item, signed_item, text_fields
+from tpm.service.signing import Digest, Message, check_use, sign, verify
+from tpm.service.wiring import device, idempotent_answers, key_store
 
 
 class KeysView(APIView):
@@ -48,9 +52,10 @@ class KeyView(APIView):
 
 
 class SignView(APIView):
-    """`POST /v1/keys/{name}/sign`: one `{digest, format}`, or up to 256 as `{batch: […]}`, answered in their order.
+    """`POST /v1/keys/{name}/sign`: one item (signing.py says which for which type), or up to 256 as `{batch: […]}`.
 
-    An item that is not valid has an error of its own and the others are signed. When the TPM fails, the request fails.
+    A batch is answered in its order. An item that is not valid, or not for this key, has an error of its own and the
+    others are signed. When the TPM fails, the request fails.
     """
 
     scope = "tpm/sign"
@@ -68,31 +73,61 @@ class SignView(APIView):
 
 
 class VerifyView(APIView):
-    """`POST /v1/keys/{name}/verify` `{digest, format, signature}`: whether this key made the signature.
+    """`POST /v1/keys/{name}/verify` of an item and `signature`: whether this key made the signature.
 
-    A signature that is well formed and not this key's, or not of this digest, is an answer, `{"valid": false}`.
+    A signature that is well formed and not this key's, or not of this item, is an answer, `{"valid": false}`.
     """
 
     scope = "tpm/crypto"
 
     def post(self, request: Request, name: str) -> Response:
         item, signature = signed_item(request.data)
-        return Response({"valid": key_store().verify(name, item.digest, item.format, signature)})
+        return Response({"valid": verify(device(), key_store().get(name), item, signature)})
 
 
-def signed(name: str, item: SignItem) -> Answer:
-    return {"signature": key_store().sign(name, [(item.digest, item.format)])[0]}
+class EncryptView(APIView):
+    """`POST /v1/keys/{name}/encrypt` `{data}`: at most 190 bytes, for a key with usage `decrypt`."""
+
+    scope = "tpm/crypto"
+
+    def post(self, request: Request, name: str) -> Response:
+        data = base64_bytes("data", text_fields(request.data, required=("data",))["data"])
+        return Response({"ciphertext": base64_text(encrypt(key_store().get(name), data))})
 
 
-def signed_batch(name: str, items: Sequence[SignItem | ServiceError]) -> Answer:
-    valid = [(item.digest, item.format) for item in items if isinstance(item, SignItem)]
-    signatures = iter(key_store().sign(name, valid))
+class DecryptView(APIView):
+    """`POST /v1/keys/{name}/decrypt` `{ciphertext}`."""
+
+    scope = "tpm/crypto"
+
+    def post(self, request: Request, name: str) -> Response:
+        ciphertext = base64_bytes("ciphertext", text_fields(request.data, required=("ciphertext",))["ciphertext"])
+        return Response({"data": base64_text(decrypt(device(), key_store().get(name), ciphertext))})
+
+
+def signed(name: str, item: Digest | Message) -> Answer:
+    return {"signature": sign(device(), key_store().get(name), [item])[0]}
+
+
+def signed_batch(name: str, items: Sequence[Digest | Message | ServiceError]) -> Answer:
+    key = key_store().get(name)
+    checked = [_usable(key, item) for item in items]
+    signatures = iter(sign(device(), key, [item for item in checked if not isinstance(item, ServiceError)]))
     return {
         "results": [
             {"error": item.summary()} if isinstance(item, ServiceError) else {"signature": next(signatures)}
-            for item in items
+            for item in checked
         ]
     }
+
+
+def _usable(key: Key, item: Digest | Message | ServiceError) -> Digest | Message | ServiceError:
+    if not isinstance(item, ServiceError):
+        try:
+            check_use(key, item)
+        except ServiceError as error:
+            return error
+    return item
 
 
 def rendered(key: Key) -> dict[str, object]:
@@ -102,7 +137,7 @@ def rendered(key: Key) -> dict[str, object]:
         "type": key.type,
         "usage": key.usage,
         "policy": key.policy,
-        "public_key_pem": key.public_key_pem,
-        "public_key_eosio": key.public_key_eosio,
+        "public_key_pem": public_key_pem(key.public) if key.public else None,
+        "public_key_eosio": public_key_eosio(point_of(key.public)) if isinstance(key.public, P256Key) else None,
         "created_at": key.created_at.isoformat(),
     }
