@@ -6,12 +6,14 @@
     GET  /{pool}/.well-known/jwks.json
     POST /oauth2/token      grant client_credentials, client authenticated with Basic or in the body
 
-DIR holds the signing key and the clients; what is missing is made at the start with random secrets, mode 0600.
+DIR holds the signing key and the clients; what is missing is made at the start with random secrets, mode 0600. All of
+it is read at each request: `Pool.rotate_key`, `Pool.fail` and `Pool.heal` work on the running provider, from outside.
 """
 
 import argparse
 import fcntl
 import json
+import re
 import secrets
 import string
 import sys
@@ -27,7 +29,7 @@ from authlib.integrations.flask_oauth2 import AuthorizationServer
 from authlib.oauth2.rfc6749 import ClientMixin
 from authlib.oauth2.rfc6749.errors import InvalidScopeError
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
-from flask import Flask, Response
+from flask import Flask, Response, request
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 from werkzeug.serving import make_server
@@ -38,17 +40,20 @@ POOL = "local_EVPortal"
 TOKEN_LIFETIME_S = 3600
 CLIENTS_FILE = "clients.json"
 KEY_FILE = "signing-key.pem"
+OLD_KEY_FILE = "old-key.pem"
+FAILURES_FILE = "failures.json"
 CLIENT_ID_ALPHABET = string.ascii_lowercase + string.digits
 
 
 @dataclass(frozen=True)
 class Client(ClientMixin):  # type: ignore[misc]  # Authlib has no types
-    """An app client of the pool; `name` is for people, `scopes` are all it may ask for."""
+    """An app client of the pool; `name` is for people, `scopes` are all it may ask for, `lifetime_s` is its tokens'."""
 
     name: str
     client_id: str
     client_secret: str
     scopes: tuple[str, ...]
+    lifetime_s: int = TOKEN_LIFETIME_S
 
     def get_client_id(self) -> str:
         return self.client_id
@@ -78,8 +83,17 @@ class Grant(ClientCredentialsGrant):  # type: ignore[misc]
             raise InvalidScopeError()
 
 
+@dataclass(frozen=True)
+class Failure:
+    """How an endpoint misbehaves on demand: it waits, then gives this answer (with status 0 the right one)."""
+
+    status: int = 503
+    body: str = ""
+    delay_s: float = 0.0
+
+
 class Pool:
-    """The user pool kept in a directory: its clients and its signing key."""
+    """The user pool kept in a directory: its clients, its signing key with the one before, its failures on demand."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -93,26 +107,63 @@ class Pool:
     def client(self, client_id: str) -> Client | None:
         return next((client for client in self.clients() if client.client_id == client_id), None)
 
-    def ensure_client(self, name: str, scopes: Iterable[str]) -> Client:
+    def ensure_client(self, name: str, scopes: Iterable[str], *, lifetime_s: int = TOKEN_LIFETIME_S) -> Client:
         """Return the client of this name, made with a random id and secret at first; its scopes become these."""
         with self._locked():
             clients = {client.name: client for client in self.clients()}
             old = clients.get(name)
             client_id = old.client_id if old else "".join(secrets.choice(CLIENT_ID_ALPHABET) for _ in range(26))
             client_secret = old.client_secret if old else secrets.token_urlsafe(38)
-            clients[name] = Client(name, client_id, client_secret, tuple(scopes))
+            clients[name] = Client(name, client_id, client_secret, tuple(scopes), lifetime_s)
             rows = [asdict(client) for client in clients.values()]
             self._write(CLIENTS_FILE, json.dumps(rows, indent=2).encode())
         return clients[name]
 
     def signing_key(self) -> RSAKey:
-        path = self.directory / KEY_FILE
+        return self.published_keys()[0]
+
+    def published_keys(self) -> list[RSAKey]:
+        """Return the signing key, and the one before it until it is withdrawn: all that tokens may be signed with."""
         with self._locked():
-            if not path.exists():
-                self._write(KEY_FILE, RSAKey.generate_key(2048).as_pem(private=True))
-        key = RSAKey.import_key(path.read_bytes(), {"use": "sig", "alg": "RS256"})
+            if not (self.directory / KEY_FILE).exists():
+                self._write_new_key()
+            return [self._key(file) for file in (KEY_FILE, OLD_KEY_FILE) if (self.directory / file).exists()]
+
+    def rotate_key(self, *, withdraw_old: bool = False) -> None:
+        """Sign with a new key from now on; the old one stays published unless it is withdrawn at once."""
+        with self._locked():
+            (self.directory / KEY_FILE).rename(self.directory / OLD_KEY_FILE)
+            if withdraw_old:
+                (self.directory / OLD_KEY_FILE).unlink()
+            self._write_new_key()
+
+    def fail(self, endpoint: str, failure: Failure) -> None:
+        """Let an endpoint (`token`, `jwks.json`) fail until `heal`."""
+        with self._locked():
+            rows = {**self._failures(), endpoint: asdict(failure)}
+            self._write(FAILURES_FILE, json.dumps(rows).encode())
+
+    def heal(self) -> None:
+        (self.directory / FAILURES_FILE).unlink(missing_ok=True)
+
+    def failure(self, endpoint: str) -> Failure | None:
+        row = self._failures().get(endpoint)
+        return None if row is None else Failure(**row)
+
+    def _failures(self) -> dict[str, dict[str, Any]]:
+        try:
+            rows: dict[str, dict[str, Any]] = json.loads((self.directory / FAILURES_FILE).read_text())
+        except FileNotFoundError:
+            return {}
+        return rows
+
+    def _key(self, file: str) -> RSAKey:
+        key = RSAKey.import_key((self.directory / file).read_bytes(), {"use": "sig", "alg": "RS256"})
         key.ensure_kid()
         return key
+
+    def _write_new_key(self) -> None:
+        self._write(KEY_FILE, RSAKey.generate_key(2048).as_pem(private=True))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -154,13 +205,15 @@ def sign_token(key: RSAKey, claims: dict[str, Any]) -> str:
 def make_app(pool: Pool, base_url: str) -> Flask:
     """Return the Flask application of a provider reached at `base_url`."""
     app = Flask("dev.cognito")
-    key = pool.signing_key()
+    app.before_request(lambda: failed(pool))
+    pool.signing_key()
     issuer = f"{base_url}/{POOL}"
 
     def generate(client: Client, scope: str, **_: object) -> dict[str, object]:
         granted = client.get_allowed_scope(scope)
-        claims = access_claims(issuer=issuer, client_id=client.client_id, scope=granted)
-        return {"access_token": sign_token(key, claims), "expires_in": TOKEN_LIFETIME_S, "token_type": "Bearer"}
+        claims = access_claims(issuer=issuer, client_id=client.client_id, scope=granted, lifetime_s=client.lifetime_s)
+        token = sign_token(pool.signing_key(), claims)
+        return {"access_token": token, "expires_in": client.lifetime_s, "token_type": "Bearer"}
 
     server = AuthorizationServer(app, query_client=pool.client, save_token=lambda token, request: None)
     server.register_token_generator("default", generate)
@@ -168,7 +221,7 @@ def make_app(pool: Pool, base_url: str) -> Flask:
 
     @app.get(f"/{POOL}/.well-known/jwks.json")
     def jwks() -> dict[str, object]:
-        return {"keys": [key.as_dict(private=False)]}
+        return {"keys": [key.as_dict(private=False) for key in pool.published_keys()]}
 
     @app.get(f"/{POOL}/.well-known/openid-configuration")
     def configuration() -> dict[str, object]:
@@ -180,6 +233,15 @@ def make_app(pool: Pool, base_url: str) -> Flask:
         return response
 
     return app
+
+
+def failed(pool: Pool) -> Response | None:
+    """Return the failure that was asked for at the endpoint of this request, or None to go on."""
+    failure = pool.failure(request.path.rpartition("/")[2])
+    if failure is None:
+        return None
+    time.sleep(failure.delay_s)
+    return Response(failure.body, status=failure.status) if failure.status else None
 
 
 def openid_configuration(issuer: str, base_url: str) -> dict[str, object]:
@@ -208,6 +270,10 @@ class Provider(Child):
         self.issuer = f"{base_url}/{POOL}"
         self.jwks_url = f"{self.issuer}/.well-known/jwks.json"
         self.token_url = f"{base_url}/oauth2/token"
+
+    def asked(self, endpoint: str) -> int:
+        """Return how many requests for an endpoint (`token`, `jwks.json`) its log holds."""
+        return len(re.findall(rf"\w+ /\S*{re.escape(endpoint)} HTTP", self.log.read_text()))
 
     def start(self) -> None:
         """Start it, and return when it serves."""

@@ -8,7 +8,7 @@ import httpx
 import jwt
 import pytest
 
-from dev.cognito import Client, Pool, Provider
+from dev.cognito import Client, Failure, Pool, Provider
 from dev.processes import free_port
 
 
@@ -77,3 +77,48 @@ def test_secrets_are_random_private_and_kept(provider: Provider, client: Client,
     provider.stop()
     provider.start()
     assert httpx.get(provider.jwks_url).json() == before
+
+
+def test_keys_rotate_while_it_runs(provider: Provider, client: Client) -> None:
+    """The key before stays published for the tokens that it signed, the one before that does not."""
+
+    def kid_of_a_new_token() -> str:
+        answer = ask(provider, auth=(client.client_id, client.client_secret))
+        return str(jwt.get_unverified_header(answer.json()["access_token"])["kid"])
+
+    def published() -> list[str]:
+        return [key["kid"] for key in httpx.get(provider.jwks_url).json()["keys"]]
+
+    first = kid_of_a_new_token()
+    provider.pool.rotate_key()
+    second = kid_of_a_new_token()
+    assert first != second
+    assert published() == [second, first]
+    provider.pool.rotate_key()
+    assert published() == [kid_of_a_new_token(), second]
+    provider.pool.rotate_key(withdraw_old=True)
+    assert published() == [kid_of_a_new_token()]
+    assert set(httpx.get(provider.jwks_url).json()["keys"][0]) == {"kty", "n", "e", "kid", "use", "alg"}
+
+
+def test_it_fails_on_demand(provider: Provider, client: Client) -> None:
+    good = (client.client_id, client.client_secret)
+    asked = provider.asked("jwks.json")
+    provider.pool.fail("jwks.json", Failure(500, "<html>"))
+    provider.pool.fail("token", Failure(0, delay_s=0.3))
+    try:
+        broken = httpx.get(provider.jwks_url)
+        assert (broken.status_code, broken.text) == (500, "<html>")
+        slow = ask(provider, auth=good)
+        assert (slow.status_code, slow.elapsed.total_seconds() >= 0.3) == (200, True)
+    finally:
+        provider.pool.heal()
+    assert httpx.get(provider.jwks_url).status_code == 200
+    assert provider.asked("jwks.json") == asked + 2
+
+
+def test_lifetime_of_a_clients_tokens(provider: Provider) -> None:
+    hasty = provider.pool.ensure_client("hasty", ["tpm/sign"], lifetime_s=300)
+    body = ask(provider, auth=(hasty.client_id, hasty.client_secret)).json()
+    claims = jwt.decode(body["access_token"], options={"verify_signature": False})
+    assert body["expires_in"] == claims["exp"] - claims["iat"] == 300
