@@ -14,7 +14,7 @@ from tpm.client import TpmClient
 from tpm.tokens import ClientCredentials
 
 ROOT = Path(__file__).parents[1]
-SCOPES = ("tpm/keys", "tpm/sign")
+SCOPES = ("tpm/keys", "tpm/sign")  # the portal's; a key's name narrows one of them: "tpm/sign:ledger"
 
 
 def service_env(
@@ -40,7 +40,8 @@ class TpmStack:
     """swtpm, dev.cognito and the TPM service below one directory (its path must be short: it holds a Unix socket).
 
     `swtpm`, `provider` and `service` can each be stopped, killed and started again; ports stay the same.
-    `portal` is a client with both scopes. `settings` are further environment variables of the service.
+    `portal` is a client with both scopes, and `neighbour` another program that may call. `settings` are further
+    environment variables of the service.
     """
 
     def __init__(self, directory: Path, settings: Mapping[str, str] | None = None) -> None:
@@ -49,6 +50,7 @@ class TpmStack:
         self.swtpm = Swtpm(directory / "state", directory / "tpm")
         self.provider = Provider(directory / "pool", free_port(), log=directory / "cognito.log")
         self.portal = self.provider.pool.ensure_client("portal", SCOPES)
+        self.neighbour = self.provider.pool.ensure_client("neighbour", SCOPES)
         port = free_port()
         self.service_url = f"http://127.0.0.1:{port}"
         env = service_env(
@@ -56,7 +58,7 @@ class TpmStack:
             key_dir=self.key_dir,
             issuer=self.provider.issuer,
             jwks_url=self.provider.jwks_url,
-            clients=[self.portal.client_id],
+            clients=[self.portal.client_id, self.neighbour.client_id],
             **(settings or {}),
         )
         self.service = Child("tpm.service", service_argv(port), log=directory / "service.log", cwd=ROOT, env=env)

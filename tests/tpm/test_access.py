@@ -69,6 +69,7 @@ def tampered(stack: TpmStack) -> str:
 
 
 REFUSED: dict[str, tuple[Callable[[TpmStack], str], int, str]] = {
+    # what: (the token, status, code)
     "alg none": (alg_none, 401, "token_invalid"),
     "HS256 with the public key": (hs256_with_the_public_key, 401, "token_invalid"),
     "another key": (foreign_key_same_kid, 401, "token_invalid"),
@@ -83,12 +84,15 @@ REFUSED: dict[str, tuple[Callable[[TpmStack], str], int, str]] = {
     "issuer missing": (lambda s: own(s, iss=None), 401, "token_invalid"),
     "expired": (lambda s: own(s, exp=int(time.time()) - 60), 401, "token_expired"),
     "no expiry": (lambda s: own(s, exp=None), 401, "token_invalid"),
-    "not yet valid": (lambda s: own(s, nbf=int(time.time()) + 600), 401, "token_invalid"),
+    "not yet valid": (lambda s: own(s, nbf=int(time.time()) + 600), 401, "token_not_yet_valid"),
+    "issued tomorrow": (lambda s: own(s, iat=int(time.time()) + 86_400), 401, "token_not_yet_valid"),
     "id token": (lambda s: own(s, token_use="id"), 401, "token_invalid"),
     "use missing": (lambda s: own(s, token_use=None), 401, "token_invalid"),
     "other client": (lambda s: own(s, client_id="somebody"), 403, "client_not_allowed"),
     "client of no sort": (lambda s: own(s, client_id=["somebody"]), 403, "client_not_allowed"),
     "no scope": (lambda s: own(s, scope=""), 403, "insufficient_scope"),
+    "scope missing": (lambda s: own(s, scope=None), 403, "insufficient_scope"),
+    "scope for one key": (lambda s: own(s, scope="tpm/keys:ledger"), 403, "insufficient_scope"),
     "other scope": (lambda s: own(s, scope="tpm/keysign tpm/sign"), 403, "insufficient_scope"),
 }
 
@@ -128,6 +132,56 @@ def test_each_scope_opens_its_own_door(tpm_stack: TpmStack, ledger_key: Key) -> 
         assert (caught.value.code, caught.value.permanent) == ("insufficient_scope", True)
 
 
+def test_a_client_limited_to_some_keys(tpm_stack: TpmStack, tpm_client: TpmClient, ledger_key: Key) -> None:
+    """Each refusal comes before the service looks for the key: nobody learns which keys there are."""
+    tpm_client.key_create("ledger-2")
+    limited = own(tpm_stack, scope="tpm/sign:ledger tpm/sign:archive tpm/keys:ledger")
+    client = TpmClient(tpm_stack.service_url, lambda: limited)
+    assert client.sign("ledger", bytes(32)).startswith("SIG_R1_")
+    assert client.key_get("ledger") == ledger_key
+    refused: list[tuple[Callable[[], object], str]] = [
+        (lambda: client.sign("ledger-2", bytes(32)), "key_not_in_scope"),
+        (lambda: client.sign("led", bytes(32)), "key_not_in_scope"),
+        (lambda: client.key_get("ledger-2"), "key_not_in_scope"),
+        (lambda: client.key_delete("ledger-2"), "key_not_in_scope"),
+        (lambda: client.key_get("archive"), "key_not_in_scope"),
+        (lambda: client.key_list(), "insufficient_scope"),
+        (lambda: client.key_create("ledger"), "insufficient_scope"),
+        (lambda: client.sign("archive", bytes(32)), "key_not_found"),
+    ]
+    for call, code in refused:
+        with pytest.raises(TpmRefused) as caught:
+            call()
+        assert caught.value.code == code
+    tpm_client.key_delete("ledger-2")
+
+
+def test_the_pool_grants_a_client_its_keys_scope(tpm_stack: TpmStack, ledger_key: Key) -> None:
+    scopes = ["tpm/sign:ledger"]
+    neighbour = tpm_stack.provider.pool.ensure_client("neighbour", scopes)
+    try:
+        assert tpm_stack.client(neighbour, scopes=scopes).sign("ledger", bytes(32)).startswith("SIG_R1_")
+        with pytest.raises(TpmRefused, match="token"):
+            tpm_stack.client(neighbour, scopes=["tpm/sign"]).sign("ledger", bytes(32))
+    finally:
+        tpm_stack.provider.pool.ensure_client("neighbour", SCOPES)
+
+
+def test_another_client_does_not_meet_my_idempotency_keys(tpm_stack: TpmStack, ledger_key: Key) -> None:
+    """The same Idempotency-Key with another body: refused for one client, and nothing to the other."""
+    url = f"{tpm_stack.service_url}/v1/keys/ledger/sign"
+    first, second = ({"digest": base64.b64encode(bytes([n]) * 32).decode(), "format": "der"} for n in (1, 2))
+
+    def post(client_id: str, body: object) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {own(tpm_stack, client_id=client_id)}", "Idempotency-Key": "same"}
+        return httpx.post(url, json=body, headers=headers)
+
+    assert post(tpm_stack.portal.client_id, first).status_code == 200
+    refused = post(tpm_stack.portal.client_id, second)
+    assert (refused.status_code, refused.json()["code"]) == (409, "idempotency_conflict")
+    assert post(tpm_stack.neighbour.client_id, second).status_code == 200
+
+
 def test_a_client_that_is_not_on_the_list(tpm_stack: TpmStack) -> None:
     stranger = tpm_stack.provider.pool.ensure_client("stranger", SCOPES)
     with pytest.raises(TpmRefused, match="client_not_allowed"):
@@ -157,7 +211,7 @@ def test_service_that_starts_before_the_provider(tpm_stack: TpmStack) -> None:
         tpm_stack.start_service()
         url, headers = f"{tpm_stack.service_url}/v1/keys", {"Authorization": f"Bearer {token}"}
         answer = httpx.get(url, headers=headers)
-        assert (answer.status_code, answer.json()["code"]) == (503, "identity_provider_unavailable")
+        assert (answer.status_code, answer.json()["code"]) == (503, "identity_unavailable")
     finally:
         tpm_stack.provider.start()
     deadline = time.monotonic() + 5

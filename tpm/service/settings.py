@@ -5,6 +5,8 @@ TPM_KEY_DIR          directory of the wrapped keys, kept between starts
 TPM_JWKS_URL         the pool's keys: `https://cognito-idp.REGION.amazonaws.com/POOL/.well-known/jwks.json`
 TPM_TOKEN_ISSUER     `https://cognito-idp.REGION.amazonaws.com/POOL`
 TPM_ALLOWED_CLIENTS  ids of the app clients that may call, separated by commas
+TPM_JWKS_REFETCH_S   seconds between two fetches of the pool's keys, however many unknown ones are named (default 60)
+TPM_JWKS_AGE_S       how old the fetched keys may become, in seconds (default 3600)
 TPM_QUEUE_PLACES     how many requests may wait for the TPM (default 16)
 TPM_QUEUE_DEADLINE_S how long each may wait (default 5)
 """
@@ -36,6 +38,8 @@ TPM_KEY_DIR = Path(setting("TPM_KEY_DIR"))
 TPM_JWKS_URL = setting("TPM_JWKS_URL")
 TPM_TOKEN_ISSUER = setting("TPM_TOKEN_ISSUER")
 TPM_ALLOWED_CLIENTS = listed(setting("TPM_ALLOWED_CLIENTS"))
+TPM_JWKS_REFETCH_S = float(setting("TPM_JWKS_REFETCH_S", "60"))
+TPM_JWKS_AGE_S = float(setting("TPM_JWKS_AGE_S", "3600"))
 TPM_QUEUE_PLACES = int(setting("TPM_QUEUE_PLACES", "16"))
 TPM_QUEUE_DEADLINE_S = float(setting("TPM_QUEUE_DEADLINE_S", "5"))
 TPM_MAX_BODY_BYTES = 64 * 1024  # a batch of 256 digests takes 22 kB
