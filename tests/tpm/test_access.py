@@ -14,10 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from joserfc.jwk import RSAKey
 
 from dev.cognito import access_claims, sign_token
-from dev.processes import free_port
 from dev.tpm_service import SCOPES, TpmStack
 from tpm.client import Key, TpmClient, TpmRefused, TpmUnavailable
-from tpm.tokens import ClientCredentials, TokenError
 
 Claims = dict[str, Any]
 
@@ -218,22 +216,3 @@ def test_service_that_starts_before_the_provider(tpm_stack: TpmStack) -> None:
     while httpx.get(url, headers=headers).status_code != 200 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert httpx.get(url, headers=headers).status_code == 200
-
-
-def test_tokens_are_cached_and_renewed(tpm_stack: TpmStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    credentials = tpm_stack.credentials(tpm_stack.portal, SCOPES)
-    first = credentials()
-    assert credentials() == first
-    monkeypatch.setattr("tpm.tokens.RENEW_BEFORE_S", 3601.0)  # as if an hour had passed
-    fresh = tpm_stack.credentials(tpm_stack.portal, SCOPES)
-    assert fresh() != fresh()
-
-
-def test_wrong_secret_is_permanent_and_a_dead_provider_is_not(tpm_stack: TpmStack) -> None:
-    token_url, client_id = tpm_stack.provider.token_url, tpm_stack.portal.client_id
-    with pytest.raises(TokenError) as refused:
-        ClientCredentials(token_url, client_id, "guess", SCOPES)()
-    assert refused.value.permanent
-    with pytest.raises(TokenError) as down:
-        ClientCredentials(f"http://127.0.0.1:{free_port()}/oauth2/token", client_id, "guess", SCOPES)()
-    assert not down.value.permanent
