@@ -84,6 +84,17 @@ class TpmClient:
                 raise _refusal(result["error"]["status"], result["error"]["code"], f"item {number} of the batch")
         return [result["signature"] for result in results]
 
+    def random(self, count: int) -> bytes:
+        """Return 1 to 1024 bytes of the TPM's random number generator."""
+        return base64.b64decode(self._call("POST", "/random", {"bytes": count})["random"])
+
+    def seal(self, name: str, data: bytes) -> None:
+        """Keep 1 to 32,768 bytes that only this TPM opens; the same again is fine, other data is refused."""
+        self._call("PUT", f"/sealed/{name}", {"data": base64.b64encode(data).decode()})
+
+    def unseal(self, name: str) -> bytes:
+        return base64.b64decode(self._call("POST", f"/sealed/{name}/unseal")["data"])
+
     def health(self) -> dict[str, Any]:
         """Return what the service says of itself, `{"live": true, "tpm": "ok" | "unavailable"}`; needs no token."""
         answer = self._send("GET", "/health", None, {})

@@ -7,9 +7,9 @@
     │   └── InvalidCiphertextError   invalid_ciphertext
     ├── TokenRefusedError 401        token_missing, token_invalid, token_expired, token_not_yet_valid
     ├── ForbiddenError 403           client_not_allowed, insufficient_scope, key_not_in_scope
-    ├── NotFoundError 404            key_not_found, not_found
+    ├── NotFoundError 404            key_not_found, sealed_not_found, not_found
     ├── MethodNotAllowedError 405    method_not_allowed
-    ├── ConflictError 409            key_conflict, idempotency_conflict
+    ├── ConflictError 409            key_conflict, sealed_conflict, idempotency_conflict
     ├── TooLargeError 413            body_too_large, batch_too_large, data_too_large
     ├── UnsupportedMediaError 415    unsupported_media_type
     ├── KeyUsageError 422            key_usage

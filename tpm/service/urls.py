@@ -4,7 +4,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from tpm.service.keys import NAME
-from tpm.service.views import crypto, health, keys
+from tpm.service.views import crypto, health, keys, sealed
 
 
 class KeyName(StringConverter):
@@ -21,6 +21,9 @@ urlpatterns = [
     path("v1/keys/<key:name>/verify", keys.VerifyView.as_view()),
     path("v1/keys/<key:name>/encrypt", keys.EncryptView.as_view()),
     path("v1/keys/<key:name>/decrypt", keys.DecryptView.as_view()),
+    path("v1/sealed", sealed.SealedListView.as_view()),
+    path("v1/sealed/<key:name>", sealed.SealedView.as_view()),
+    path("v1/sealed/<key:name>/unseal", sealed.UnsealView.as_view()),
     path("v1/random", crypto.RandomView.as_view()),
     path("v1/hash", crypto.HashView.as_view()),
 ]

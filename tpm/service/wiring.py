@@ -7,6 +7,7 @@ from tpm.service import settings
 from tpm.service.device import Device
 from tpm.service.idempotency import IdempotentAnswers
 from tpm.service.keys import KeyStore
+from tpm.service.sealed import SealedStore
 from tpm.service.turn import Turn
 
 
@@ -22,6 +23,11 @@ def device() -> Device:
 @cache
 def key_store() -> KeyStore:
     return KeyStore(settings.TPM_KEY_DIR, device())
+
+
+@cache
+def sealed_store() -> SealedStore:
+    return SealedStore(settings.TPM_KEY_DIR / "sealed", device())
 
 
 @cache

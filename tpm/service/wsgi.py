@@ -12,3 +12,4 @@ application = get_wsgi_application()
 from tpm.service import urls, wiring  # noqa: E402, F401 - the settings have to be there first
 
 wiring.key_store()
+wiring.sealed_store()

@@ -10,6 +10,7 @@ from tpm2_pytss import (
     TPM2_ALG,
     TPM2_RC,
     TPM2B_DIGEST,
+    TPM2B_PUBLIC,
     TPM2B_PUBLIC_KEY_RSA,
     TSS2_Exception,
 )
@@ -20,6 +21,7 @@ from tpm.service.device.objects import (
     NO_TICKET,
     OAEP,
     RSA_SCHEMES,
+    SEALED,
     TEMPLATES,
     KeyBlob,
     rs,
@@ -49,11 +51,29 @@ class Device(Connection):
 
         An RSA key takes the TPM for 0.1 to 1 s on swtpm, and for many seconds on some chips.
         """
-        auth = secrets.token_bytes(AUTH_BYTES)
+        return self._create(TEMPLATES[type, usage], secrets.token_bytes(AUTH_BYTES))
 
+    def seal(self, data: bytes, auth: bytes) -> KeyBlob:
+        """Wrap 1 to 128 bytes; whoever has `auth` (32 bytes) may open them, in this TPM only."""
+        return self._create(SEALED, auth, data)
+
+    def unseal(self, blob: KeyBlob) -> bytes:
+        """Return what was sealed; raises KeyUnusableError for another TPM or a wrong auth value."""
+
+        def unseal(esys: ESAPI) -> bytes:
+            handle = self._load(esys, blob)
+            try:
+                return bytes(esys.unseal(handle))
+            finally:
+                esys.flush_context(self._loaded.pop(blob))  # the slots are for keys that sign again and again
+
+        with self._turn.hold():
+            return self._run(unseal)
+
+    def _create(self, template: TPM2B_PUBLIC, auth: bytes, data: bytes = b"") -> KeyBlob:
         def create(esys: ESAPI) -> KeyBlob:
             self._make_room(esys)
-            private, public, *_ = esys.create(self._storage_key, sensitive(auth), TEMPLATES[type, usage])
+            private, public, *_ = esys.create(self._storage_key, sensitive(auth, data), template)
             return KeyBlob(public.marshal(), private.marshal(), auth)
 
         with self._turn.hold():

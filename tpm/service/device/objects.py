@@ -16,6 +16,7 @@ from tpm2_pytss import (
     TPM2B_PRIVATE,
     TPM2B_PUBLIC,
     TPM2B_SENSITIVE_CREATE,
+    TPM2B_SENSITIVE_DATA,
     TPMA_OBJECT,
     TPMS_SENSITIVE_CREATE,
     TPMT_RSA_DECRYPT,
@@ -44,6 +45,7 @@ TEMPLATES = {  # by type and usage
     ("rsa-2048", "decrypt"): TPM2B_PUBLIC.parse("rsa2048", objectAttributes=COMMON | TPMA_OBJECT.DECRYPT),
     ("hmac", "sign"): TPM2B_PUBLIC.parse("hmac:sha256", objectAttributes=COMMON | TPMA_OBJECT.SIGN_ENCRYPT),
 }
+SEALED = TPM2B_PUBLIC.parse("keyedhash", objectAttributes=COMMON & ~TPMA_OBJECT.SENSITIVEDATAORIGIN)
 
 
 def _scheme(algorithm: int) -> TPMT_SIG_SCHEME:
@@ -89,9 +91,9 @@ class KeyBlob:
         return key
 
 
-def sensitive(auth: bytes) -> TPM2B_SENSITIVE_CREATE:
-    """Return the secret part of an object to be made: its auth value; the TPM draws the key itself."""
-    return TPM2B_SENSITIVE_CREATE(TPMS_SENSITIVE_CREATE(userAuth=TPM2B_AUTH(auth)))
+def sensitive(auth: bytes, data: bytes = b"") -> TPM2B_SENSITIVE_CREATE:
+    """Return the secret part of an object to be made: its auth value, and data to seal; a key the TPM draws itself."""
+    return TPM2B_SENSITIVE_CREATE(TPMS_SENSITIVE_CREATE(userAuth=TPM2B_AUTH(auth), data=TPM2B_SENSITIVE_DATA(data)))
 
 
 def unmarshalled(key: KeyBlob) -> tuple[TPM2B_PRIVATE, TPM2B_PUBLIC]:

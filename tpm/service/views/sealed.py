@@ -1,0 +1,62 @@
+"""Sealed objects: kept, listed, opened, deleted."""
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from tpm.service.encoding import base64_text
+from tpm.service.parsing import base64_bytes, object_fields, text_fields
+from tpm.service.sealed import Sealed
+from tpm.service.wiring import sealed_store
+
+
+class SealedListView(APIView):
+    """`GET /v1/sealed`: all objects by name, without what they hold."""
+
+    scope = "tpm/seal"
+
+    def get(self, request: Request) -> Response:
+        return Response({"sealed": [rendered(sealed) for sealed in sealed_store().all()]})
+
+
+class SealedView(APIView):
+    """`PUT /v1/sealed/{name}` `{data}` keeps 1 to 32,768 bytes: 201, the same again 200, other data 409.
+
+    Nothing is ever overwritten. `GET` tells about the object, `DELETE` destroys it.
+    """
+
+    scope = "tpm/seal"
+
+    def put(self, request: Request, name: str) -> Response:
+        fields = text_fields(request.data, required=("data",), optional=("policy",))
+        data = base64_bytes("data", fields["data"])
+        sealed, new = sealed_store().create(name=name, data=data, policy=fields.get("policy"))
+        return Response(rendered(sealed), status=201 if new else 200)
+
+    def get(self, request: Request, name: str) -> Response:
+        return Response(rendered(sealed_store().get(name)))
+
+    def delete(self, request: Request, name: str) -> Response:
+        sealed_store().delete(name)
+        return Response(status=204)
+
+
+class UnsealView(APIView):
+    """`POST /v1/sealed/{name}/unseal`, with no body or `{}`: what the object holds."""
+
+    scope = "tpm/seal"
+
+    def post(self, request: Request, name: str) -> Response:
+        if request.data != {}:
+            object_fields(request.data, required=())
+        return Response({"data": base64_text(sealed_store().unseal(name))})
+
+
+def rendered(sealed: Sealed) -> dict[str, object]:
+    """Return what is told of an object; nothing that it holds."""
+    return {
+        "name": sealed.name,
+        "size": sealed.size,
+        "policy": sealed.policy,
+        "created_at": sealed.created_at.isoformat(),
+    }
