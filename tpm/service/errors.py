@@ -6,7 +6,7 @@
     │   ├── InvalidEncodingError     invalid_encoding
     │   └── InvalidCiphertextError   invalid_ciphertext
     ├── TokenRefusedError 401        token_missing, token_invalid, token_expired, token_not_yet_valid
-    ├── ForbiddenError 403           client_not_allowed, insufficient_scope, key_not_in_scope
+    ├── ForbiddenError 403           client_not_allowed, insufficient_scope, key_not_in_scope, pcr_not_allowed
     ├── NotFoundError 404            key_not_found, sealed_not_found, not_found
     ├── MethodNotAllowedError 405    method_not_allowed
     ├── ConflictError 409            key_conflict, sealed_conflict, idempotency_conflict
@@ -15,6 +15,7 @@
     ├── KeyUsageError 422            key_usage
     ├── TpmLockoutError 423          tpm_lockout
     ├── QueueFullError 429           queue_full
+    ├── RateLimitedError 429         rate_limited
     ├── TpmFailureError 500          tpm_failure
     ├── InternalError 500            internal_error
     ├── UnavailableError 503         identity_unavailable
@@ -140,6 +141,16 @@ class QueueFullError(ServiceError):
     code = "queue_full"
     title = "Too many requests wait for the TPM"
     headers = {"Retry-After": str(RETRY_AFTER_S)}
+
+
+class RateLimitedError(ServiceError):
+    status = 429
+    code = "rate_limited"
+    title = "This client sends too many requests"
+
+    def __init__(self, detail: str = "", *, retry_after_s: int = RETRY_AFTER_S) -> None:
+        super().__init__(detail)
+        self.headers = {"Retry-After": str(retry_after_s)}
 
 
 class TpmFailureError(ServiceError):

@@ -4,7 +4,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from tpm.service.keys import NAME
-from tpm.service.views import crypto, health, keys, sealed
+from tpm.service.views import crypto, health, keys, pcrs, sealed
 
 
 class KeyName(StringConverter):
@@ -24,6 +24,8 @@ urlpatterns = [
     path("v1/sealed", sealed.SealedListView.as_view()),
     path("v1/sealed/<key:name>", sealed.SealedView.as_view()),
     path("v1/sealed/<key:name>/unseal", sealed.UnsealView.as_view()),
+    path("v1/pcrs", pcrs.PcrsView.as_view()),
+    path("v1/pcrs/<int:pcr>/events", pcrs.EventsView.as_view()),
     path("v1/random", crypto.RandomView.as_view()),
     path("v1/hash", crypto.HashView.as_view()),
 ]

@@ -1,5 +1,6 @@
 """The operations of the TPM, as the service offers them."""
 
+import hashlib
 import secrets
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -40,6 +41,7 @@ RSA_CHUNK = 2  # the same
 MAX_RANDOM = 64  # bytes that one TPM2_GetRandom gives
 MAX_BUFFER = 1024  # bytes that one command takes (TPM2_PT_INPUT_BUFFER)
 HASHES = {"sha256": TPM2_ALG.SHA256, "sha384": TPM2_ALG.SHA384, "sha512": TPM2_ALG.SHA512}
+PCRS, PCRS_A_READ = 24, 8
 NOT_DECRYPTABLE = {TPM2_RC.VALUE, TPM2_RC.SIZE, TPM2_RC.FAILURE}  # libtpms says FAILURE, the standard VALUE
 
 
@@ -69,6 +71,34 @@ class Device(Connection):
 
         with self._turn.hold():
             return self._run(unseal)
+
+    def pcrs(self) -> list[bytes]:
+        """Return the 24 PCRs of the SHA-256 bank (32 bytes each), by number."""
+
+        def read(esys: ESAPI) -> list[bytes]:
+            return [value for start in range(0, PCRS, PCRS_A_READ) for value in _read_pcrs(esys, start, PCRS_A_READ)]
+
+        with self._turn.hold():
+            return self._run(read)
+
+    def extend(self, pcr: int, event: bytes) -> bytes:
+        """Extend a PCR with the hash of an event (at most MAX_BUFFER bytes), in all banks; returns its SHA-256 value.
+
+        An attempt whose answer was lost is not repeated: the value tells whether it arrived.
+        """
+        expected = b""
+
+        def extend(esys: ESAPI) -> bytes:
+            nonlocal expected
+            (before,) = _read_pcrs(esys, pcr, 1)
+            if before == expected:
+                return before
+            expected = hashlib.sha256(before + hashlib.sha256(event).digest()).digest()
+            esys.pcr_event(ESYS_TR(pcr), event)
+            return _read_pcrs(esys, pcr, 1)[0]
+
+        with self._turn.hold():
+            return self._run(extend)
 
     def _create(self, template: TPM2B_PUBLIC, auth: bytes, data: bytes = b"") -> KeyBlob:
         def create(esys: ESAPI) -> KeyBlob:
@@ -163,3 +193,8 @@ class Device(Connection):
 
         with self._turn.hold():
             return self._run(digest)
+
+
+def _read_pcrs(esys: ESAPI, start: int, count: int) -> list[bytes]:
+    _, _, digests = esys.pcr_read("sha256:" + ",".join(str(pcr) for pcr in range(start, start + count)))
+    return [bytes(digest) for digest in digests]
