@@ -1,5 +1,4 @@
 #!/usr/bin/env python3
-# fmt: off
 """Verify a receipt of EVPortal: was this charging session recorded on the chain, and is it unchanged since?
 
 Asks nodes of the chain, none of our servers: at least two, better of different people, for one may lie. Take the key
@@ -14,13 +13,13 @@ exit status: 0 VERIFIED; 1 NOT VALID: a step failed; 2 NOT DECIDED: a node does 
 irreversible yet, the nodes disagree, or there are fewer than two"""
 # ruff: noqa: S310, SIM905
 import argparse
+import contextlib
 import hashlib
 import io
 import json
 import re
 import sys
 import urllib.request
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,8 +35,9 @@ TITLES = (
 FIXED: Any = {"format": "evportal-receipt/1", "attestation": None, "signed_meter_values": []}
 TEXTS = ("salt", "digest", "ledger_id", "chain_id", "account", "transaction_id", "block_id", "public_key")
 STATUSES = ("executed", "soft_fail", "hard_fail", "delayed", "expired")
+ALONE = " (one proves nothing against its operator)"
 BASE58, NAME = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz", ".12345abcdefghijklmnopqrstuvwxyz"
-TIMEOUT_S, ANSWER_MAX, RECEIPT_MAX = 10, 32 * 1024 * 1024, 1024 * 1024
+TIMEOUT_S, ANSWER_MAX, RECEIPT_MAX, LAST = 10, 32 * 1024 * 1024, 1024 * 1024, "last_irreversible_block_num"
 urllib.request.HTTPRedirectHandler.redirect_request = lambda *_: None  # type: ignore  # no redirects
 
 def sha256(data: bytes) -> bytes: return hashlib.sha256(data).digest()
@@ -71,17 +71,16 @@ def block_id(block: Any) -> str:  # the hash of the header, the block's number i
 
 def leaf(entry: Any) -> bytes:  # the hash that stands for a transaction in the block's tree
     trx, head = entry["trx"][1], bytes([STATUSES.index(entry["status"])]) + little(entry["cpu_usage_us"], 4)
-    packed, free = bytes.fromhex(trx["packed_trx"]), bytes.fromhex(trx["packed_context_free_data"])
-    signatures = varuint(len(trx["signatures"])) + b"".join(map(base58, trx["signatures"]))
-    body = bytes([trx["compression"] == "zlib"]) + varuint(len(packed)) + packed
-    body += sha256(signatures + varuint(len(free)) + free)
+    data, free = bytes.fromhex(trx["packed_trx"]), bytes.fromhex(trx["packed_context_free_data"])
+    prunable = varuint(len(trx["signatures"])) + b"".join(map(base58, trx["signatures"])) + varuint(len(free)) + free
+    body = bytes([trx["compression"] == "zlib"]) + varuint(len(data)) + data + sha256(prunable)
     return sha256(head + varuint(entry["net_usage_words"]) + sha256(body))
 
 def signed(digest: bytes, signatures: list[str], key: str) -> str:  # the key, if it made one of the signatures
     point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), base58(key)[1:])
     for signature in map(base58, signatures):
         r, s = (int.from_bytes(part, "big") for part in (signature[2:34], signature[34:66]))
-        with suppress(InvalidSignature):
+        with contextlib.suppress(InvalidSignature):
             point.verify(utils.encode_dss_signature(r, s), digest, ec.ECDSA(utils.Prehashed(SHA256())))
             return key
     return "another key"
@@ -121,28 +120,28 @@ def examine(url: str, r: Any, key: str) -> Any:  # ask one node; what follows an
         query = {"code": r["account"], "scope": r["account"], "table": table, "json": True, "limit": 1}
         return (ask("get_table_rows", **query, **bounds)["rows"] or [None])[0]
     info, producers = ask("get_info"), len(ask("get_producer_schedule")["active"]["producers"])
-    last = info["last_irreversible_block_num"]
     yield 2, r["chain_id"], info["chain_id"], info["chain_id"] == r["chain_id"]
-    note = f"producers: {producers}" + (" (one proves nothing against its operator)" if producers < 2 else "")
-    yield 3, f"block {r['block_num']} irreversible", f"up to block {last}; {note}", last >= r["block_num"] or None
+    found = f"up to block {info[LAST]}; producers: {producers}" + ALONE * (producers < 2)
+    yield 3, f"block {r['block_num']} irreversible", found, info[LAST] >= r["block_num"] or None
     block = ask("get_raw_block", block_num_or_id=r["block_num"])
     yield 4, r["block_id"], block_id(block), block_id(block) == r["block_id"]
     root = merkle([leaf(entry) for entry in block["transactions"]], block["schedule_version"] == 1 << 31).hex()
     yield 5, block["transaction_mroot"], root, block["transaction_mroot"] == root
     here = {sha256(bytes.fromhex(entry["trx"][1]["packed_trx"])).hex(): entry for entry in block["transactions"]}
     yield 7, r["transaction_id"], f"in the block: {', '.join(here)}", r["transaction_id"] in here
+    assert r["transaction_id"] in here, "the block does not hold the transaction"
     status, (_, trx) = here[r["transaction_id"]]["status"], here[r["transaction_id"]]["trx"]
     yield 6, "executed", status, status == "executed"
     packed = bytes.fromhex(trx["packed_trx"])
     signer = signed(sha256(bytes.fromhex(r["chain_id"]) + packed + bytes(32)), trx["signatures"], key)
     yield 8, key, signer, signer == key
-    records = [found for found in recorded(packed, r["account"]) if found.startswith(r["ledger_id"] + " ")]
-    yield 9, f"{r['ledger_id']} {r['digest']}", ", ".join(records), records == [f"{r['ledger_id']} {r['digest']}"]
+    mine = f"{r['ledger_id']} {r['digest']}"
+    records = ", ".join(found for found in recorded(packed, r["account"]) if found.startswith(r["ledger_id"] + " "))
+    yield 9, mine, records, records == mine
     found = row("records", lower_bound=r["ledger_id"], upper_bound=r["ledger_id"])
     floor = 0 if found else int((row("state") or {"floor": 0})["floor"])
-    pruned = not found and int(r["ledger_id"]) <= floor
     found = f"{found['id']} {found['digest']}" if found else f"absent, the floor is {floor}"
-    yield 10, f"{r['ledger_id']} {r['digest']}", found, pruned or found == f"{r['ledger_id']} {r['digest']}"
+    yield 10, mine, found, 0 < int(r["ledger_id"]) <= floor or found == mine
 
 def judge(findings: Any, nodes_min: int) -> tuple[str, str]:  # outcome of a step and why
     nodes = [good for source, *_, good in findings if source != "receipt"]
@@ -190,8 +189,9 @@ def main() -> None:
     verdict = "NOT VALID" if "failed" in outcomes else "NOT DECIDED" if "undecided" in outcomes else "VERIFIED"
     for number, (title, outcome, reason, findings) in enumerate(steps if not args.json else (), start=1):
         print(f"{number:2} {outcome:9} {title}" + (f": {reason}" if reason else ""))
-        for source, expected, found, _ in findings:
-            print(f"      {source}\n        expected  {expected!r:.200}\n        found     {found!r:.200}")
+        said = {(e, f): [source for source, *rest, _ in findings if rest == [e, f]] for _, e, f, _ in findings}
+        for (expected, found), sources in said.items():
+            print(f"      {', '.join(sources)}\n        expected  {expected!r:.200}\n        found     {found!r:.200}")
     hint = "" if args.chain_id else "Without --chain-id the chain is compared with the receipt's only.\n"
     print(json.dumps({"verdict": verdict, "steps": steps}) if args.json else hint + verdict)
     sys.exit(("VERIFIED", "NOT VALID", "NOT DECIDED").index(verdict))
