@@ -1,26 +1,35 @@
-"""Turns at the TPM: first come first served, bounded, with deadlines, and a batch cannot starve the others."""
+"""Turns at the TPM: bounded, with deadlines, fair between clients, and nobody who floods can starve the others."""
 
+import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from dev.swtpm import Swtpm
+from dev.tpm_service import TpmStack
+from tpm.client import TpmError
+from tpm.service.device import Device
 from tpm.service.errors import QueueDeadlineError, QueueFullError
-from tpm.service.turn import Turn
+from tpm.service.turn import Turn, caller
 
 
-def waiting(turn: Turn, work: Callable[[], None], *, admitted: bool = False) -> threading.Thread:
+def waiting(turn: Turn, work: Callable[[], None], *, client: str = "", admitted: bool = False) -> threading.Thread:
     """Start a thread that waits for its turn to work; returns when it is in the queue."""
-    before = len(turn._waiting)
+    before = turn.waiting
 
     def wait() -> None:
-        with turn.hold(admitted=admitted):
+        with turn.hold(client=client, admitted=admitted):
             work()
 
     thread = threading.Thread(target=wait)
     thread.start()
-    while len(turn._waiting) == before:
+    while turn.waiting == before:
         time.sleep(0.001)
     return thread
 
@@ -41,12 +50,133 @@ def test_a_batchs_next_part_goes_behind_those_who_wait() -> None:
     order: list[str] = []
     with turn.hold():
         first = waiting(turn, lambda: order.append("single"))
-        with pytest.raises(QueueFullError, match="1 requests wait"), turn.hold():
+        with pytest.raises(QueueFullError, match="1 requests of this client"), turn.hold():
             pass
         second = waiting(turn, lambda: order.append("next part"), admitted=True)
     first.join()
     second.join()
     assert order == ["single", "next part"]
+
+
+def test_clients_take_turns_and_each_has_its_places() -> None:
+    """The flood comes first and takes all its places; the others have theirs, and wait for one turn of each."""
+    turn = Turn(places=3, deadline_s=10)
+    order: list[str] = []
+    with turn.hold(client="flood"):
+        threads = [waiting(turn, lambda: order.append("flood"), client="flood") for _ in range(3)]
+        with pytest.raises(QueueFullError, match="3 requests of this client"), turn.hold(client="flood"):
+            pass
+        for name in ("single", "other", "single"):
+            threads.append(waiting(turn, lambda name=name: order.append(name), client=name))  # type: ignore[misc]
+    for thread in threads:
+        thread.join()
+    assert order == ["flood", "single", "other", "flood", "single", "flood"]
+
+
+def test_a_client_that_gave_up_is_not_waited_for() -> None:
+    turn = Turn(places=3, deadline_s=10)
+    order: list[str] = []
+    with turn.hold(client="a"):
+        with pytest.raises(QueueDeadlineError), turn.hold(client="b", deadline_s=0.01):
+            pass
+        thread = waiting(turn, lambda: order.append("c"), client="c")
+    thread.join()
+    assert order == ["c"]
+    assert turn.waiting == 0
+
+
+class CountedTurn(Turn):
+    """Counts the turns that were taken."""
+
+    taken = 0
+
+    @contextmanager
+    def hold(
+        self, *, client: str | None = None, admitted: bool = False, deadline_s: float | None = None
+    ) -> Iterator[None]:
+        with super().hold(client=client, admitted=admitted, deadline_s=deadline_s):
+            self.taken += 1
+            yield
+
+
+def test_single_signs_beside_a_flood_of_batches(tmp_path: Path) -> None:
+    """On a real TPM: eight threads of one client sign batches of 256 without end, the other client's single signs
+    wait for 2 turns at most (the running one and one of the flood), where one queue for all would make it 8.
+    """
+    swtpm = Swtpm(tmp_path / "state", tmp_path / "tpm")
+    swtpm.start()
+    turn = CountedTurn(places=16, deadline_s=20)
+    device = Device(swtpm.tcti, turn)
+    done = threading.Event()
+
+    def flood() -> None:
+        caller.set("flood")
+        while not done.is_set():
+            device.sign(flooding, digests)
+
+    try:
+        flooding, single = device.create_key("ecc-p256", "sign"), device.create_key("ecc-p256", "sign")
+        digests = [secrets.token_bytes(32) for _ in range(256)]
+        waits: list[int] = []
+        with ThreadPoolExecutor(8) as threads:
+            floods = [threads.submit(flood) for _ in range(8)]
+            caller.set("single")
+            try:
+                while turn.waiting < 7:
+                    time.sleep(0.001)
+                for _ in range(100):
+                    before = turn.taken
+                    device.sign(single, digests[:1])
+                    waits.append(turn.taken - before - 1)  # its own
+            finally:
+                done.set()
+        for running in floods:
+            running.result()
+    finally:
+        caller.set("")
+        device.close()
+        swtpm.stop()
+    assert sorted(waits)[94] <= 2
+    assert max(waits) <= 4  # turns may begin while the count is read
+
+
+def test_a_neighbour_beside_a_flood_over_rest(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One client floods a service of four places with batches and is turned away; the other never is."""
+    stack = TpmStack(tmp_path_factory.mktemp("flood"), {"TPM_QUEUE_PLACES": "4"})
+    done = threading.Event()
+    flooded: Counter[str] = Counter()
+
+    def flood() -> None:
+        client = stack.client()
+        while not done.is_set():
+            try:
+                client.sign_batch("ledger", [bytes(32)] * 256)
+                flooded["signed"] += 1
+            except TpmError as error:
+                flooded[error.code] += 1
+                time.sleep(0.05)  # or this process does nothing else
+        client.close()
+
+    try:
+        stack.start()
+        stack.client().key_create("ledger")
+        neighbour = stack.client(stack.neighbour)
+        with ThreadPoolExecutor(12) as threads:
+            floods = [threads.submit(flood) for _ in range(12)]
+            try:
+                time.sleep(1)
+                for _ in range(20):
+                    assert neighbour.sign("ledger", secrets.token_bytes(32)).startswith("SIG_R1_")
+                    assert stack.health_status() == 200
+            finally:
+                done.set()
+        for running in floods:
+            running.result()
+    finally:
+        stack.stop()
+    assert flooded["signed"] > 0
+    assert flooded["queue_full"] > 0
+    assert set(flooded) <= {"signed", "queue_full", "timeout"}  # a batch that waits for many of its own kind
 
 
 def test_deadline_frees_the_place() -> None:
@@ -95,4 +225,4 @@ def test_never_two_at_once() -> None:
     assert most == 1
     assert served > 0
     with turn.hold():
-        assert not turn._waiting
+        assert turn.waiting == 0

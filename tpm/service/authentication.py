@@ -28,6 +28,8 @@ from rest_framework.request import Request
 
 from tpm.service import settings
 from tpm.service.errors import ForbiddenError, TokenRefusedError, UnavailableError
+from tpm.service.limits import ClientRate
+from tpm.service.turn import caller
 
 if TYPE_CHECKING:  # DRF imports this module while it imports its views
     from rest_framework.views import APIView
@@ -133,18 +135,18 @@ class TokenVerifier:
 
     def verify(self, token: str) -> Caller:
         """Check signature, issuer, times, use, client; raises TokenRefusedError, ForbiddenError, UnavailableError."""
-        good_until, caller = self._verified.get(token, (0.0, None))
-        if caller is not None and time.time() < good_until:
-            return caller
+        good_until, known = self._verified.get(token, (0.0, None))
+        if known is not None and time.time() < good_until:
+            return known
         claims = self._claims(token)
         if claims["token_use"] != TOKEN_USE:
             raise TokenRefusedError("token_use: expected 'access'")
         client_id = claims["client_id"]
         if not isinstance(client_id, str) or client_id not in self._allowed_clients:
             raise ForbiddenError("this client is not in the list of allowed ones", code="client_not_allowed")
-        caller = Caller(client_id, frozenset(str(claims.get("scope", "")).split()))
-        self._remember(token, float(claims["exp"]), caller)
-        return caller
+        verified = Caller(client_id, frozenset(str(claims.get("scope", "")).split()))
+        self._remember(token, float(claims["exp"]), verified)
+        return verified
 
     def _claims(self, token: str) -> dict[str, Any]:
         try:
@@ -163,20 +165,23 @@ class TokenVerifier:
         except jwt.PyJWTError as error:
             raise TokenRefusedError(f"not a valid access token ({type(error).__name__})") from None
 
-    def _remember(self, token: str, expires: float, caller: Caller) -> None:
+    def _remember(self, token: str, expires: float, verified: Caller) -> None:
         if len(self._verified) >= MAX_TOKENS:
             self._verified = {}
-        self._verified[token] = (min(expires, time.time() + CACHED_TOKEN_S), caller)
+        self._verified[token] = (min(expires, time.time() + CACHED_TOKEN_S), verified)
 
 
 class BearerAuthentication(BaseAuthentication):
-    """DRF's door: `request.user` becomes the Caller."""
+    """DRF's door: `request.user` becomes the Caller, who from here on is counted and waits in a queue of their own."""
 
     def authenticate(self, request: Request) -> tuple[Caller, str]:
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() != "bearer" or not token:
             raise TokenRefusedError("expected the header 'Authorization: Bearer …'", code="token_missing")
-        return _verifier().verify(token), token
+        verified = _verifier().verify(token)
+        _rate().take(verified.client_id)
+        caller.set(verified.client_id)
+        return verified, token
 
 
 class HasScope(BasePermission):
@@ -188,11 +193,11 @@ class HasScope(BasePermission):
         return True
 
 
-def require_scope(caller: Caller, scope: str, key: str | None = None) -> None:
-    """Raise ForbiddenError unless the caller may use `scope` with this key; without one, with every key."""
-    if scope in caller.scopes or (key is not None and f"{scope}:{key}" in caller.scopes):
+def require_scope(holder: Caller, scope: str, key: str | None = None) -> None:
+    """Raise ForbiddenError unless the holder may use `scope` with this key; without one, with every key."""
+    if scope in holder.scopes or (key is not None and f"{scope}:{key}" in holder.scopes):
         return
-    if key is not None and any(held.startswith(f"{scope}:") for held in caller.scopes):
+    if key is not None and any(held.startswith(f"{scope}:") for held in holder.scopes):
         raise ForbiddenError(f"expected a token with scope '{scope}:{key}' or {scope!r}", code="key_not_in_scope")
     raise ForbiddenError(f"expected a token with scope {scope!r}", code="insufficient_scope")
 
@@ -204,3 +209,8 @@ def _verifier() -> TokenVerifier:
         issuer=settings.TPM_TOKEN_ISSUER,
         allowed_clients=settings.TPM_ALLOWED_CLIENTS,
     )
+
+
+@cache
+def _rate() -> ClientRate:
+    return ClientRate(per_s=settings.TPM_CLIENT_RATE, burst=settings.TPM_CLIENT_BURST)

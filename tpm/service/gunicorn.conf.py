@@ -4,12 +4,12 @@ The address comes from the command line (`--bind`). There are threads for those 
 has it, and enough beside them to answer 429, 401 and health at once.
 """
 
-import os
+from tpm.service.settings import TPM_ALLOWED_CLIENTS, TPM_QUEUE_PLACES
 
 wsgi_app = "tpm.service.wsgi"
 worker_class = "gthread"
 workers = 1
-threads = int(os.environ.get("TPM_QUEUE_PLACES", "16")) + 16
+threads = min(TPM_QUEUE_PLACES * (len(TPM_ALLOWED_CLIENTS) + 1) + 16, 200)  # health waits in a queue of its own
 worker_connections = 256
 keepalive = 75
 timeout = 60

@@ -7,7 +7,9 @@ TPM_TOKEN_ISSUER     `https://cognito-idp.REGION.amazonaws.com/POOL`
 TPM_ALLOWED_CLIENTS  ids of the app clients that may call, separated by commas
 TPM_JWKS_REFETCH_S   seconds between two fetches of the pool's keys, however many unknown ones are named (default 60)
 TPM_JWKS_AGE_S       how old the fetched keys may become, in seconds (default 3600)
-TPM_QUEUE_PLACES     how many requests may wait for the TPM (default 16)
+TPM_CLIENT_RATE      how many requests a second each client may send in the long run (default 500)
+TPM_CLIENT_BURST     how many it may send at once (default 1000)
+TPM_QUEUE_PLACES     how many requests of each client may wait for the TPM (default 16)
 TPM_QUEUE_DEADLINE_S how long each may wait (default 5)
 """
 
@@ -16,6 +18,8 @@ import secrets
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
+
+from tpm.service.components import COMPONENTS, NAME_SCHEMA
 
 
 def setting(name: str, default: str | None = None) -> str:
@@ -40,6 +44,8 @@ TPM_TOKEN_ISSUER = setting("TPM_TOKEN_ISSUER")
 TPM_ALLOWED_CLIENTS = listed(setting("TPM_ALLOWED_CLIENTS"))
 TPM_JWKS_REFETCH_S = float(setting("TPM_JWKS_REFETCH_S", "60"))
 TPM_JWKS_AGE_S = float(setting("TPM_JWKS_AGE_S", "3600"))
+TPM_CLIENT_RATE = float(setting("TPM_CLIENT_RATE", "500"))
+TPM_CLIENT_BURST = int(setting("TPM_CLIENT_BURST", "1000"))
 TPM_QUEUE_PLACES = int(setting("TPM_QUEUE_PLACES", "16"))
 TPM_QUEUE_DEADLINE_S = float(setting("TPM_QUEUE_DEADLINE_S", "5"))
 TPM_MAX_BODY_BYTES = 64 * 1024  # a batch of 256 digests takes 22 kB
@@ -64,6 +70,16 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "tpm.service.problems.handle",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
+    "DEFAULT_SCHEMA_CLASS": "tpm.service.schema.ServiceSchema",
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "EVPortal TPM service",
+    "DESCRIPTION": "A TPM 2.0 over REST. Binary values are standard base64, refusals RFC 9457 problems.",
+    "VERSION": "1",
+    "APPEND_COMPONENTS": {"schemas": COMPONENTS},
+    "POSTPROCESSING_HOOKS": [],  # the one that moves enums to components would break those with null
+    "PATH_CONVERTER_OVERRIDES": {"key": NAME_SCHEMA},
 }
 
 LOGGING = {

@@ -80,7 +80,7 @@ class Connection:
     def answers(self) -> bool:
         """Tell whether the TPM works: by asking it, or by its latest answer when so many wait that none gets a turn."""
         try:
-            with self._turn.hold(deadline_s=HEALTH_DEADLINE_S):
+            with self._turn.hold(client="health", deadline_s=HEALTH_DEADLINE_S):
                 self._run(_volatile_handles)
         except (QueueFullError, QueueDeadlineError):
             return time.monotonic() - self._answered_at < HEALTH_DEADLINE_S
