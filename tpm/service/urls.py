@@ -4,7 +4,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from tpm.service.keys import NAME
-from tpm.service.views import crypto, health, keys, pcrs, sealed
+from tpm.service.views import crypto, health, keys, openapi, pcrs, sealed
 
 
 class KeyName(StringConverter):
@@ -14,6 +14,8 @@ class KeyName(StringConverter):
 register_converter(KeyName, "key")
 
 urlpatterns = [
+    path("v1/openapi.json", openapi.OpenApiView.as_view()),
+    path("v1/docs", openapi.PageView.as_view()),
     path("v1/health", health.HealthView.as_view()),
     path("v1/keys", keys.KeysView.as_view()),
     path("v1/keys/<key:name>", keys.KeyView.as_view()),

@@ -4,8 +4,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from tpm.service.components import base64_of, fields, text, whole
 from tpm.service.encoding import base64_text
 from tpm.service.parsing import base64_bytes, choice, text_fields, whole_number
+from tpm.service.schema import described
 from tpm.service.wiring import device
 
 MAX_RANDOM_BYTES = 1024
@@ -17,6 +19,11 @@ class RandomView(APIView):
 
     scope = "tpm/crypto"
 
+    @described(
+        "random",
+        body=fields(bytes=whole("how many", 1, MAX_RANDOM_BYTES, 32)),
+        answers={200: fields(random=base64_of("the bytes"))},
+    )
     def post(self, request: Request) -> Response:
         count = whole_number(request.data, "bytes", least=1, most=MAX_RANDOM_BYTES)
         return Response({"random": base64_text(device().random(count))})
@@ -27,7 +34,13 @@ class HashView(APIView):
 
     scope = "tpm/crypto"
 
+    @described(
+        "hash",
+        body=fields(algorithm=text("of the hash", "sha256", choices=HASHES), data=base64_of("what to hash")),
+        answers={200: fields(digest=base64_of("the hash"))},
+        problems=(413,),
+    )
     def post(self, request: Request) -> Response:
-        fields = text_fields(request.data, required=("algorithm", "data"))
-        algorithm = choice("algorithm", fields["algorithm"], HASHES)
-        return Response({"digest": base64_text(device().hash(algorithm, base64_bytes("data", fields["data"])))})
+        given = text_fields(request.data, required=("algorithm", "data"))
+        algorithm = choice("algorithm", given["algorithm"], HASHES)
+        return Response({"digest": base64_text(device().hash(algorithm, base64_bytes("data", given["data"])))})

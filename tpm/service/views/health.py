@@ -5,7 +5,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from tpm.service.components import fields, text
+from tpm.service.schema import described
 from tpm.service.wiring import device
+
+HEALTH = fields(live={"type": "boolean"}, tpm=text("whether it answers", "ok", choices=("ok", "unavailable")))
 
 
 class HealthView(APIView):
@@ -14,6 +18,7 @@ class HealthView(APIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
+    @described("health", answers={200: HEALTH, 503: HEALTH}, public=True)
     def get(self, request: Request) -> Response:
         answers = device().answers()
         body = {"live": True, "tpm": "ok" if answers else "unavailable"}

@@ -10,14 +10,32 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tpm.service.authentication import Caller
+from tpm.service.components import (
+    DIGEST,
+    FORMAT,
+    MESSAGE,
+    NAME_SCHEMA,
+    NO_POLICY,
+    SIGNATURE,
+    base64_of,
+    fields,
+    listed,
+    one_of,
+    ref,
+    text,
+)
 from tpm.service.encoding import base64_text, point_of, public_key_eosio, public_key_pem
 from tpm.service.encryption import decrypt, encrypt
 from tpm.service.errors import InvalidRequestError, ServiceError
 from tpm.service.idempotency import Answer
-from tpm.service.keys import NAME, Key
+from tpm.service.keys import NAME, USAGES, Key
 from tpm.service.parsing import base64_bytes, sign_batch, sign_item, signed_item, text_fields
+from tpm.service.schema import IDEMPOTENCY_KEY, described
 from tpm.service.signing import Digest, Message, check_use, sign, verify
 from tpm.service.wiring import device, idempotent_answers, key_store
+
+ITEMS = (ref("DigestItem"), ref("MessageItem"))
+SIGNED = fields(signature=SIGNATURE)
 
 
 class KeysView(APIView):
@@ -25,15 +43,28 @@ class KeysView(APIView):
 
     scope = "tpm/keys"
 
+    @described("keys_list", answers={200: fields(keys=listed(ref("Key")))})
     def get(self, request: Request) -> Response:
         return Response({"keys": [rendered(key) for key in key_store().all()]})
 
+    @described(
+        "keys_create",
+        body=fields(
+            optional=("policy",),
+            name={**NAME_SCHEMA, "example": "site-7"},
+            type=text("of the key", "ecc-p256", choices=tuple(USAGES)),
+            usage=text("decrypt for rsa-2048 only", "sign", choices=("sign", "decrypt")),
+            policy=NO_POLICY,
+        ),
+        answers={200: ref("Key"), 201: ref("Key")},
+        problems=(409,),
+    )
     def post(self, request: Request) -> Response:
-        fields = text_fields(request.data, required=("name", "type", "usage"), optional=("policy",))
-        if not re.fullmatch(NAME, fields["name"]):
+        given = text_fields(request.data, required=("name", "type", "usage"), optional=("policy",))
+        if not re.fullmatch(NAME, given["name"]):
             raise InvalidRequestError("name: expected 1 to 63 of a-z, 0-9 and '-', not beginning with '-'")
         key, new = key_store().create(
-            name=fields["name"], type=fields["type"], usage=fields["usage"], policy=fields.get("policy")
+            name=given["name"], type=given["type"], usage=given["usage"], policy=given.get("policy")
         )
         return Response(rendered(key), status=201 if new else 200)
 
@@ -43,9 +74,11 @@ class KeyView(APIView):
 
     scope = "tpm/keys"
 
+    @described("keys_get", answers={200: ref("Key")}, problems=(404,))
     def get(self, request: Request, name: str) -> Response:
         return Response(rendered(key_store().get(name)))
 
+    @described("keys_delete", answers={204: None}, problems=(404,))
     def delete(self, request: Request, name: str) -> Response:
         key_store().delete(name)
         return Response(status=204)
@@ -60,6 +93,13 @@ class SignView(APIView):
 
     scope = "tpm/sign"
 
+    @described(
+        "keys_sign",
+        body=one_of(*ITEMS, fields(batch=listed({}, most=256))),
+        answers={200: one_of(SIGNED, fields(results=listed(one_of(SIGNED, fields(error=ref("ItemError"))))))},
+        problems=(404, 409, 413, 422),
+        parameters=[IDEMPOTENCY_KEY],
+    )
     def post(self, request: Request, name: str) -> Response:
         body = request.data
 
@@ -80,6 +120,14 @@ class VerifyView(APIView):
 
     scope = "tpm/crypto"
 
+    @described(
+        "keys_verify",
+        body=one_of(
+            fields(digest=DIGEST, format=FORMAT, signature=SIGNATURE), fields(data=MESSAGE, signature=SIGNATURE)
+        ),
+        answers={200: fields(valid={"type": "boolean"})},
+        problems=(404, 413, 422),
+    )
     def post(self, request: Request, name: str) -> Response:
         item, signature = signed_item(request.data)
         return Response({"valid": verify(device(), key_store().get(name), item, signature)})
@@ -90,6 +138,12 @@ class EncryptView(APIView):
 
     scope = "tpm/crypto"
 
+    @described(
+        "keys_encrypt",
+        body=fields(data=base64_of("up to 190 bytes", longest=256)),
+        answers={200: fields(ciphertext=base64_of("256 bytes"))},
+        problems=(404, 413, 422),
+    )
     def post(self, request: Request, name: str) -> Response:
         data = base64_bytes("data", text_fields(request.data, required=("data",))["data"])
         return Response({"ciphertext": base64_text(encrypt(key_store().get(name), data))})
@@ -100,6 +154,12 @@ class DecryptView(APIView):
 
     scope = "tpm/crypto"
 
+    @described(
+        "keys_decrypt",
+        body=fields(ciphertext=base64_of("256 bytes")),
+        answers={200: fields(data=base64_of("what was encrypted"))},
+        problems=(404, 413, 422),
+    )
     def post(self, request: Request, name: str) -> Response:
         ciphertext = base64_bytes("ciphertext", text_fields(request.data, required=("ciphertext",))["ciphertext"])
         return Response({"data": base64_text(decrypt(device(), key_store().get(name), ciphertext))})

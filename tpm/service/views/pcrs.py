@@ -8,9 +8,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from tpm.service.components import base64_of, fields, listed, ref, text
 from tpm.service.encoding import base64_text
 from tpm.service.errors import ForbiddenError, InvalidRequestError, NotFoundError, TooLargeError
 from tpm.service.parsing import base64_bytes, text_fields
+from tpm.service.schema import described
 from tpm.service.wiring import device
 
 PCRS = 24
@@ -23,6 +25,10 @@ class PcrsView(APIView):
 
     scope = "tpm/attest"
 
+    @described(
+        "pcrs_list",
+        answers={200: fields(algorithm=text("of the bank", "sha256"), pcrs=listed(ref("Pcr")))},
+    )
     def get(self, request: Request) -> Response:
         return Response(
             {"algorithm": "sha256", "pcrs": [rendered(n, value) for n, value in enumerate(device().pcrs())]}
@@ -37,6 +43,12 @@ class EventsView(APIView):
 
     scope = "tpm/attest"
 
+    @described(
+        "pcrs_extend",
+        body=fields(data=base64_of("1 to 1,024 bytes", longest=1368)),
+        answers={200: ref("Pcr")},
+        problems=(404, 413),
+    )
     def post(self, request: Request, pcr: int) -> Response:
         if pcr >= PCRS:
             raise NotFoundError(f"there are PCRs 0 to {PCRS - 1}")

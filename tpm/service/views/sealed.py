@@ -4,8 +4,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from tpm.service.components import NO_POLICY, base64_of, fields, listed, ref
 from tpm.service.encoding import base64_text
 from tpm.service.parsing import base64_bytes, object_fields, text_fields
+from tpm.service.schema import described
 from tpm.service.sealed import Sealed
 from tpm.service.wiring import sealed_store
 
@@ -15,6 +17,7 @@ class SealedListView(APIView):
 
     scope = "tpm/seal"
 
+    @described("sealed_list", answers={200: fields(sealed=listed(ref("Sealed")))})
     def get(self, request: Request) -> Response:
         return Response({"sealed": [rendered(sealed) for sealed in sealed_store().all()]})
 
@@ -27,15 +30,23 @@ class SealedView(APIView):
 
     scope = "tpm/seal"
 
+    @described(
+        "sealed_create",
+        body=fields(optional=("policy",), data=base64_of("1 to 32,768 bytes", longest=43692), policy=NO_POLICY),
+        answers={200: ref("Sealed"), 201: ref("Sealed")},
+        problems=(404, 409, 413),
+    )
     def put(self, request: Request, name: str) -> Response:
-        fields = text_fields(request.data, required=("data",), optional=("policy",))
-        data = base64_bytes("data", fields["data"])
-        sealed, new = sealed_store().create(name=name, data=data, policy=fields.get("policy"))
+        given = text_fields(request.data, required=("data",), optional=("policy",))
+        data = base64_bytes("data", given["data"])
+        sealed, new = sealed_store().create(name=name, data=data, policy=given.get("policy"))
         return Response(rendered(sealed), status=201 if new else 200)
 
+    @described("sealed_get", answers={200: ref("Sealed")}, problems=(404,))
     def get(self, request: Request, name: str) -> Response:
         return Response(rendered(sealed_store().get(name)))
 
+    @described("sealed_delete", answers={204: None}, problems=(404,))
     def delete(self, request: Request, name: str) -> Response:
         sealed_store().delete(name)
         return Response(status=204)
@@ -46,6 +57,7 @@ class UnsealView(APIView):
 
     scope = "tpm/seal"
 
+    @described("sealed_unseal", answers={200: fields(data=base64_of("what it holds"))}, problems=(400, 404, 415))
     def post(self, request: Request, name: str) -> Response:
         if request.data != {}:
             object_fields(request.data, required=())

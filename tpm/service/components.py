@@ -1,0 +1,81 @@
+"""The pieces of the OpenAPI schema: plain dictionaries, because the settings need them before Django is there."""
+
+from collections.abc import Sequence
+from typing import Any
+
+Schema = dict[str, Any]
+
+NAME_SCHEMA: Schema = {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,62}$"}
+
+
+def base64_of(what: str, example: str = "aGVsbG8=", *, longest: int | None = None) -> Schema:
+    """Return the schema of bytes in standard base64; `longest` is in characters."""
+    limit = {} if longest is None else {"maxLength": longest}
+    return {"type": "string", "format": "byte", "description": f"{what}, in base64", "example": example, **limit}
+
+
+def text(what: str, example: str, *, choices: Sequence[str] = (), null: bool = False) -> Schema:
+    schema: Schema = {"type": "string", "description": what, "example": example}
+    return {**schema, **({"enum": list(choices)} if choices else {}), **({"nullable": True} if null else {})}
+
+
+def whole(what: str, least: int, most: int, example: int) -> Schema:
+    return {"type": "integer", "description": what, "minimum": least, "maximum": most, "example": example}
+
+
+def listed(items: Schema, *, most: int | None = None) -> Schema:
+    return {"type": "array", "items": items, **({} if most is None else {"minItems": 1, "maxItems": most})}
+
+
+def fields(*, optional: Sequence[str] = (), **properties: Schema) -> Schema:
+    """Return the schema of an object with exactly these fields."""
+    required = [name for name in properties if name not in optional]
+    made: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {**made, "required": required} if required else made
+
+
+def one_of(*schemas: Schema) -> Schema:
+    return {"oneOf": list(schemas)}
+
+
+def ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+NO_POLICY: Schema = {"type": "object", "nullable": True, "enum": [None], "description": "null so far"}
+CREATED_AT: Schema = {"type": "string", "format": "date-time"}
+DIGEST = base64_of("32 bytes, SHA-256", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=", longest=44)
+FORMAT = text("of the signature", "der", choices=("der", "jws", "eosio", "pkcs1v15", "pss"))
+MESSAGE = base64_of("up to 1,024 bytes", longest=1368)
+SIGNATURE = text("base64, base64url for jws, SIG_R1_… for eosio", "MEUCIQ…")
+
+COMPONENTS: dict[str, Schema] = {
+    "Problem": {
+        "type": "object",
+        "description": "RFC 9457; `code` is stable.",
+        "properties": {
+            "type": {"type": "string"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "code": text("what is wrong", "key_not_found"),
+        },
+        "required": ["type", "title", "status", "detail", "code"],
+    },
+    "Key": fields(
+        name=NAME_SCHEMA,
+        type=text("of the key", "ecc-p256", choices=("ecc-p256", "rsa-2048", "hmac")),
+        usage=text("the one use of the key", "sign", choices=("sign", "decrypt")),
+        policy=NO_POLICY,
+        public_key_pem=text("SubjectPublicKeyInfo; null for hmac", "-----BEGIN PUBLIC KEY-----…", null=True),
+        public_key_eosio=text("for ecc-p256", "PUB_R1_…", null=True),
+        created_at=CREATED_AT,
+    ),
+    "DigestItem": fields(digest=DIGEST, format=FORMAT),
+    "MessageItem": fields(data=MESSAGE),
+    "Sealed": fields(name=NAME_SCHEMA, size=whole("bytes", 1, 32768, 32), policy=NO_POLICY, created_at=CREATED_AT),
+    "Pcr": fields(pcr=whole("number", 0, 23, 16), value=base64_of("32 bytes")),
+    "ItemError": fields(
+        code=text("as of a problem", "key_usage"), title={"type": "string"}, status={"type": "integer"}
+    ),
+}
