@@ -159,9 +159,16 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("celery", "confirm")]
 CELERY_TASK_ROUTES = {"ledger.tasks.confirm": {"queue": "confirm"}}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a Redis that is away for an hour must not end the worker
 # Publishing must not hold up a page when Redis is gone: the sweep will find what was not announced.
 CELERY_TASK_PUBLISH_RETRY = False
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 1, "visibility_timeout": 120}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_timeout": 5,
+    "socket_connect_timeout": 1,
+    # What a worker has taken is not kept in Redis until it is done: kombu ends the worker when it acknowledges over a
+    # connection that was lost meanwhile. The message of a killed worker is gone; the sweep does its work in 5 s.
+    "ack_emulation": False,
+}
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = env.text("EVPORTAL_BEAT_SCHEDULE", str(VAR_DIR / "celerybeat-schedule"))
 CELERY_BEAT_SCHEDULE = {
