@@ -68,6 +68,8 @@ class Killer:
             "nodeos": stack.node,
         }
         self.kills: Counter[str] = Counter()
+        self.ended: Counter[str] = Counter()  # for themselves, that is, not by a kill of their own
+        self._killed = set(self.parts)
         self._rng = rng
 
     def kill_one(self) -> str:
@@ -83,6 +85,8 @@ class Killer:
         else:
             manner = "whole"
             part.kill()
+        if manner != "child" or name == "nodeos":  # its supervisor ends with it
+            self._killed.add(name)
         self.kills[f"{name} ({manner})"] += 1
         return f"{name} ({manner})"
 
@@ -90,9 +94,12 @@ class Killer:
         """Start what has ended: what we killed, and what then ended for itself."""
         for name, part in self.parts.items():
             if not part.alive:
+                self.ended[name] += name not in self._killed
+                self._killed.discard(name)
                 try:
                     part.start()
                 except ProcessError as error:  # tried again by the next call
+                    self._killed.add(name)
                     tqdm.write(f"{name} did not start: {error}")
 
 
@@ -137,8 +144,8 @@ class Closer:
         connections.close_all()
 
 
-def unleash(stack: PortalStack, *, sessions: int, kills: int, seed: int) -> Counter[str]:
-    """Close all the sessions while killing; returns how often each part was killed. Everything is alive at the end."""
+def unleash(stack: PortalStack, *, sessions: int, kills: int, seed: int) -> Killer:
+    """Close all the sessions while killing; returns who killed. Everything is alive at the end."""
     from dev.sample_sessions import Sessions
 
     rng = random.Random(seed)  # noqa: S311  a reproducible order, nothing secret
@@ -161,7 +168,7 @@ def unleash(stack: PortalStack, *, sessions: int, kills: int, seed: int) -> Coun
             closer.ended = True
         closing.result()
     killer.revive()
-    return killer.kills
+    return killer
 
 
 def _wait_closed(closer: Closer, closing: "Future[None]", sessions: int) -> None:
@@ -169,12 +176,11 @@ def _wait_closed(closer: Closer, closing: "Future[None]", sessions: int) -> None
         time.sleep(0.05)
 
 
-def wait_recorded(stack: PortalStack) -> bool:
+def wait_recorded(killer: Killer) -> bool:
     """Wait until every entry is irreversible and no alert is open; False where nothing moves any more."""
     from ledger.models import Alert, ChainTransaction, LedgerEntry
 
     done = LedgerEntry.objects.filter(transaction__status=ChainTransaction.Status.IRREVERSIBLE)
-    killer = Killer(stack, random.Random(0))  # noqa: S311
     with _bar(LedgerEntry.objects.count(), "irreversible", " sessions") as bar:
         moved_at = time.monotonic()
         while bar.n < (bar.total or 0):
@@ -202,15 +208,18 @@ def run(stack: PortalStack, *, sessions: int, kills: int, seed: int) -> list[str
     from dev import chaos_check
     from ledger.models import Alert, ChainTransaction
 
-    killed = unleash(stack, sessions=sessions, kills=kills, seed=seed)
-    recorded = wait_recorded(stack)
+    killer = unleash(stack, sessions=sessions, kills=kills, seed=seed)
+    recorded = wait_recorded(killer)
     statuses = Counter(ChainTransaction.objects.values_list("status", flat=True))
     alerts = {alert.code: alert.count for alert in Alert.objects.order_by("id")}
-    print(f"killed: {dict(sorted(killed.items()))}\ntransactions: {dict(statuses)}\nalerts raised: {alerts}")
+    print(f"killed: {dict(sorted(killer.kills.items()))}; ended for themselves: {dict(+killer.ended)}")
+    print(f"transactions: {dict(statuses)}\nalerts raised: {alerts}")
     if not recorded:
         told = list(ChainTransaction.objects.exclude(status="IRREVERSIBLE").values()[:5])
         return [f"nothing moved for {STUCK_AFTER_S:g} s, transactions {dict(statuses)}, as {told}"[:3000]]
-    return chaos_check.problems(sessions=sessions, public_key=stack.public_key)
+    # Whatever happens around them, these two have to go on: not everybody runs them under a supervisor.
+    ended = [f"{name} ended for itself" for name in ("worker", "beat") if killer.ended[name]]
+    return ended + chaos_check.problems(sessions=sessions, public_key=stack.public_key)
 
 
 def main(arguments: list[str] | None = None) -> int:
