@@ -19,8 +19,14 @@ status: ## what of the demo runs
 	@$(PYTHON) -m dev.bootstrap demo
 	@$(VENV)/python -m dev.stack status
 
+# What differs between the databases runs on both: on PostgreSQL with everything else, and on SQLite, the demo's default.
+ON_SQLITE := tests/ledger/test_recording.py \
+	tests/ledger/test_failures.py::test_two_workers_at_once_record_once \
+	tests/ledger/test_restoration.py::test_everything_is_back_from_the_chain
+
 test: ## all tests, against real parts
 	@$(PYTHON) -m dev.bootstrap test
+	EVPORTAL_TEST_DATABASE=sqlite $(VENV)/python -m pytest $(ON_SQLITE)
 	$(VENV)/python -m pytest $(ARGS)
 
 lint: ## ruff, mypy --strict, missing migrations

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connection
 from pytest_django.fixtures import Settings
 
 from accounts.models import User
@@ -21,6 +22,13 @@ from stations.models import ChargingSession, Connector, IdToken, Site, Station
 from stations.signals import sessions_closed
 from tests.environment import DIRECTORY
 from tpm.client import TpmClient
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """SQLite in a file, as in production: in memory its threads share one cache, with locks of another kind."""
+    if connection.vendor == "sqlite":
+        connection.settings_dict["TEST"]["NAME"] = str(DIRECTORY / "test.sqlite3")
 
 
 @pytest.fixture(scope="session")
