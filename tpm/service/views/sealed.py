@@ -57,7 +57,7 @@ class UnsealView(APIView):
 
     scope = "tpm/seal"
 
-    @described("sealed_unseal", answers={200: fields(data=base64_of("what it holds"))}, problems=(400, 404, 415))
+    @described("sealed_unseal", answers={200: fields(data=base64_of("what it holds"))}, problems=(400, 404, 413, 415))
     def post(self, request: Request, name: str) -> Response:
         if request.data != {}:
             object_fields(request.data, required=())
