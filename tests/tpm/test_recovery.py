@@ -195,6 +195,37 @@ def test_queue_full_and_deadline(stack: TpmStack, client: TpmClient, key: Key) -
     assert signs(client, key)
 
 
+def test_retries_of_a_request_that_hangs_hold_no_threads(stack: TpmStack, client: TpmClient, key: Key) -> None:
+    """With the TPM stopped, many more retries with one Idempotency-Key than there are threads are turned away at once,
+    past them another client is answered, and afterwards the retry has the first one's answer.
+    """
+    body = {"digest": "A" * 43 + "=", "format": "der"}
+    authorization = {"Authorization": f"Bearer {stack.credentials(stack.portal, ['tpm/sign'])()}"}
+    http = httpx.Client(base_url=f"{stack.service_url}/v1", headers=authorization, timeout=20)
+
+    def sign() -> httpx.Response:
+        return http.post("/keys/ledger/sign", json=body, headers={"Idempotency-Key": "one"})
+
+    assert signs(client, key)
+    os.kill(stack.swtpm.pid, signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor(60) as threads:
+            first = threads.submit(sign)
+            time.sleep(0.5)
+            retries = [one.result() for one in [threads.submit(sign) for _ in range(60)]]
+            began = time.monotonic()
+            assert stack.client(stack.neighbour).key_get("ledger") == key
+            assert time.monotonic() - began < 2
+            os.kill(stack.swtpm.pid, signal.SIGCONT)
+            answer = first.result()
+    finally:
+        os.kill(stack.swtpm.pid, signal.SIGCONT)
+    assert {(one.status_code, one.json()["code"]) for one in retries} == {(429, "request_in_progress")}
+    assert {one.headers["retry-after"] for one in retries} == {"1"}
+    assert (answer.status_code, sign().json()) == (200, answer.json())
+    http.close()
+
+
 def test_retry_after(stack: TpmStack, client: TpmClient, key: Key) -> None:
     stack.kill_swtpm()
     token = stack.credentials(stack.portal, ["tpm/sign"])()

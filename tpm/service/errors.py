@@ -16,6 +16,7 @@
     ├── TpmLockoutError 423          tpm_lockout
     ├── QueueFullError 429           queue_full
     ├── RateLimitedError 429         rate_limited
+    ├── InProgressError 429          request_in_progress
     ├── TpmFailureError 500          tpm_failure
     ├── InternalError 500            internal_error
     ├── UnavailableError 503         identity_unavailable
@@ -151,6 +152,15 @@ class RateLimitedError(ServiceError):
     def __init__(self, detail: str = "", *, retry_after_s: int = RETRY_AFTER_S) -> None:
         super().__init__(detail)
         self.headers = {"Retry-After": str(retry_after_s)}
+
+
+class InProgressError(ServiceError):
+    """Not 409, as the draft of Idempotency-Key has it: the same request will have its answer a moment later."""
+
+    status = 429
+    code = "request_in_progress"
+    title = "The same request is still at work"
+    headers = {"Retry-After": str(RETRY_AFTER_S)}
 
 
 class TpmFailureError(ServiceError):

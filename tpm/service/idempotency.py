@@ -1,7 +1,8 @@
 """`Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): the same request again gets the same answer.
 
-Kept in memory and bounded: a restart forgets, and then a repeated request is signed anew, which harms nobody (ECDSA
-signatures differ, each is valid). What it prevents is two different signatures out of one request and its retry.
+Kept in memory and bounded for each client: a restart forgets, and then a repeated request is signed anew, which harms
+nobody (ECDSA signatures differ, each is valid). What it prevents is two different signatures out of one request and
+its retry.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tpm.service.errors import ConflictError, InvalidRequestError
+from tpm.service.errors import ConflictError, InProgressError, InvalidRequestError
 
 MAX_ANSWERS = 1024
 KEY = re.compile(r"[\x21-\x7e]{1,128}")
@@ -32,30 +33,37 @@ class IdempotentAnswers:
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._entries: OrderedDict[tuple[str, ...], _Entry] = OrderedDict()
+        self._clients: dict[str, OrderedDict[tuple[str, str], _Entry]] = {}
 
-    def once(self, scope: tuple[str, ...], key: str | None, body: object, act: Callable[[], Answer]) -> Answer:
+    def once(self, scope: tuple[str, str], key: str | None, body: object, act: Callable[[], Answer]) -> Answer:
         """Return act()'s answer, or the one kept for this key. An act that raises is not kept: it may be tried again.
 
-        Raises InvalidRequestError for a malformed key, ConflictError when the key came with another body.
+        `scope` is client and resource. Raises InvalidRequestError for a malformed key, ConflictError when the key came
+        with another body, InProgressError when the first request is still at work.
         """
         if key is None:
             return act()
         if not KEY.fullmatch(key):
             raise InvalidRequestError("Idempotency-Key: expected 1 to 128 visible ASCII characters")
-        entry = self._entry((*scope, key), body)
-        with entry.running:  # a retry that comes while the first is still at work waits for its answer
+        client, resource = scope
+        entry = self._entry(client, (resource, key), body)
+        if not entry.running.acquire(blocking=False):  # to wait would hold a thread for each retry, past the queue
+            raise InProgressError("the first request with this Idempotency-Key is still at work")
+        try:
             if entry.answer is None:
                 entry.answer = act()
             return entry.answer
+        finally:
+            entry.running.release()
 
-    def _entry(self, key: tuple[str, ...], body: object) -> _Entry:
+    def _entry(self, client: str, key: tuple[str, str], body: object) -> _Entry:
         request = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
         with self._guard:
-            entry = self._entries.setdefault(key, _Entry(request))
-            self._entries.move_to_end(key)
-            if len(self._entries) > MAX_ANSWERS:
-                self._entries.popitem(last=False)
+            entries = self._clients.setdefault(client, OrderedDict())
+            entry = entries.setdefault(key, _Entry(request))
+            entries.move_to_end(key)
+            if len(entries) > MAX_ANSWERS:
+                entries.popitem(last=False)
         if entry.request != request:
             raise ConflictError("this Idempotency-Key came with another body before", code="idempotency_conflict")
         return entry
