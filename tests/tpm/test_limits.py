@@ -95,3 +95,19 @@ def test_a_batch_has_at_most_256_items(tpm_stack: TpmStack) -> None:
         assert http.post("/keys/ledger/sign", json={"batch": [item] * 256}).status_code == 200
         large = http.post("/keys/ledger/sign", json={"batch": [item] * 257})
     assert (large.status_code, large.json()["code"]) == (413, "batch_too_large")
+
+
+def test_unfinished_requests_do_not_hold_the_threads_for_ever(stack: TpmStack) -> None:
+    """A hundred connections that send half a header, and need no token for it."""
+    host, port = stack.service_url.removeprefix("http://").split(":")
+    connections = [socket.create_connection((host, int(port)), timeout=10) for _ in range(100)]
+    try:
+        for connection in connections:
+            connection.sendall(b"POST /v1/keys HTTP/1.1\r\nHo")
+        deadline = time.monotonic() + 20
+        while stack.health_status() != 200:
+            assert time.monotonic() < deadline
+    finally:
+        for connection in connections:
+            connection.close()
+    assert stack.health_status() == 200

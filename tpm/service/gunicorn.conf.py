@@ -4,7 +4,13 @@ The address comes from the command line (`--bind`). There are threads for those 
 has it, and enough beside them to answer 429, 401 and health at once.
 """
 
+import socket
+import struct
+from typing import Any
+
 from tpm.service.settings import TPM_ALLOWED_CLIENTS, TPM_QUEUE_PLACES
+
+STALLED_S = 2
 
 wsgi_app = "tpm.service.wsgi"
 worker_class = "gthread"
@@ -15,3 +21,12 @@ keepalive = 75
 timeout = 60
 graceful_timeout = 10
 control_socket_disable = True  # it would be one path for all services of a user
+
+
+def when_ready(server: Any) -> None:
+    """Let a request that has begun and does not go on lose its connection, which accepted sockets inherit on Linux.
+
+    gunicorn has no such limit: a hundred unfinished requests, for which nobody needs a token, would hold all threads.
+    """
+    for listener in server.LISTENERS:
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", STALLED_S, 0))
