@@ -71,13 +71,14 @@ def main(arguments: list[str] | None = None) -> int:
     unknown = [name for name in names if name not in FIGURES]
     if unknown:
         parser.error(f"no figure {', '.join(unknown)}; there are {', '.join(FIGURES)}")
+    measured_on = results.machine()
     for name in names:
         try:
             entry = measure(FIGURES[name])
         except subprocess.CalledProcessError as error:
             print(f"{name}: {' '.join(error.cmd)} ended with status {error.returncode}", file=sys.stderr)
             return 1
-        results.update(FIGURES[name], entry)
+        results.update(FIGURES[name], entry, measured_on=measured_on)
         print(line(name, entry), flush=True)
     return 0
 
