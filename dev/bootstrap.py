@@ -89,6 +89,8 @@ TO_RUN = [
 TO_TEST = [
     Need("tpm2-tools", "a second opinion on the TPM", program("tpm2_sign", "tpm2")),
     Need("clang", "building the contract", program("clang")),
+    Need("curl", "the lines of docs/tpm-api.md", program("curl")),
+    Need("jq", "the lines of docs/tpm-api.md", program("jq")),
     Need("lld", "building the contract", program("wasm-ld")),
     Need("postgresql", "tests on PostgreSQL", file("/usr/lib/postgresql/*/bin/initdb")),
 ]
