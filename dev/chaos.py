@@ -72,9 +72,12 @@ class Killer:
         self._killed = set(self.parts)
         self._rng = rng
 
+    def alive(self) -> list[str]:
+        return [name for name, part in self.parts.items() if part.alive]
+
     def kill_one(self) -> str:
-        """SIGKILL one part that is alive; returns which and how."""
-        name = self._rng.choice([name for name, part in self.parts.items() if part.alive])
+        """SIGKILL one part that is alive (there must be one); returns which and how."""
+        name = self._rng.choice(self.alive())
         part, manner = self.parts[name], self._rng.choice(MANNERS)
         victims = children(part.pid)
         if manner == "child" and victims:
@@ -155,12 +158,15 @@ def unleash(stack: PortalStack, *, sessions: int, kills: int, seed: int) -> Kill
         closing = pool.submit(closer.run)
         try:
             for number in range(kills):
+                _wait_closed(closer, closing, closer.allowed)  # so that kills are spread over all the sessions
                 closer.allowed = sessions * (number + 1) // kills
                 time.sleep(rng.uniform(0.1, 2.5))
+                if not killer.alive():  # the last ones ended for themselves meanwhile
+                    killer.revive()
                 bar.set_postfix_str(f"{killer.kill_one()}; {closer.closed} closed")
                 bar.update()
                 time.sleep(rng.uniform(0, 1.5))
-                if rng.random() < 0.7:  # else one more is killed before this one is back
+                if rng.random() < 0.7 or len(killer.alive()) < 3:  # else one more is killed before this one is back
                     killer.revive()
             _wait_closed(closer, closing, sessions)
         finally:
