@@ -58,9 +58,12 @@ class TpmClient:
     def close(self) -> None:
         self._http.close()
 
-    def key_create(self, name: str) -> Key:
-        """Make a P-256 signing key, or return the one of this name that is there."""
-        return _key(self._call("POST", "/keys", {"name": name, "type": "ecc-p256", "usage": "sign", "policy": None}))
+    def key_create(self, name: str, *, policy: str | None = None) -> Key:
+        """Make a P-256 signing key, or return the one of this name that is there.
+
+        With the policy `release` only an approved release of the service can use it.
+        """
+        return _key(self._call("POST", "/keys", {"name": name, "type": "ecc-p256", "usage": "sign", "policy": policy}))
 
     def key_get(self, name: str) -> Key:
         return _key(self._call("GET", f"/keys/{name}"))
@@ -88,15 +91,45 @@ class TpmClient:
         """Return 1 to 1024 bytes of the TPM's random number generator."""
         return base64.b64decode(self._call("POST", "/random", {"bytes": count})["random"])
 
-    def seal(self, name: str, data: bytes) -> None:
+    def seal(self, name: str, data: bytes, *, policy: str | None = None) -> None:
         """Keep 1 to 32,768 bytes that only this TPM opens; the same again is fine, other data is refused."""
-        self._call("PUT", f"/sealed/{name}", {"data": base64.b64encode(data).decode()})
+        self._call("PUT", f"/sealed/{name}", {"data": base64.b64encode(data).decode(), "policy": policy})
 
     def unseal(self, name: str) -> bytes:
         return base64.b64decode(self._call("POST", f"/sealed/{name}/unseal")["data"])
 
+    def sealed_delete(self, name: str) -> None:
+        """Destroy a sealed object for ever."""
+        self._call("DELETE", f"/sealed/{name}")
+
+    def identity(self) -> dict[str, Any]:
+        """Return who the TPM says it is: `ek` {public, certificate}, `ak` {public, name, public_key_pem}, and words."""
+        return self._call("GET", "/identity")
+
+    def activate(self, credential_blob: bytes, secret: bytes) -> bytes:
+        """Have the TPM open a credential made for its EK and AK (TPM2_ActivateCredential); returns what was in it."""
+        body = {"credential_blob": base64.b64encode(credential_blob).decode()}
+        answer = self._call("POST", "/identity/activate", {**body, "secret": base64.b64encode(secret).decode()})
+        return base64.b64decode(answer["credential"])
+
+    def attest(self, nonce: bytes, pcrs: Sequence[int]) -> dict[str, Any]:
+        """Return fresh evidence over these PCRs, for `tpm/attestation.py` to judge; the nonce has 32 bytes."""
+        body = {"nonce": base64.b64encode(nonce).decode(), "pcrs": list(pcrs)}
+        return self._call("POST", "/attestations", body)
+
+    def manifest(self) -> dict[str, Any]:
+        """Return the release manifest that the service says it runs, and the release key's signature."""
+        return self._call("GET", "/manifest")
+
+    def certify(self, key: str, nonce: bytes) -> dict[str, Any]:
+        """Return the AK's statement that this key was made in its TPM and cannot leave it (TPM2_Certify)."""
+        return self._call("POST", f"/keys/{key}/certify", {"nonce": base64.b64encode(nonce).decode()})
+
     def health(self) -> dict[str, Any]:
-        """Return what the service says of itself, `{"live": true, "tpm": "ok" | "unavailable"}`; needs no token."""
+        """Return what the service says of itself, without a token:
+
+        `{"live": true, "tpm": "ok" | "unavailable", "integrity": "verified" | "failed" | "unmeasured"}`
+        """
         answer = self._send("GET", "/health", None, {})
         if answer.status_code not in (200, 503):
             raise _problem(answer)

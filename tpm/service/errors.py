@@ -4,7 +4,8 @@
     ├── InvalidRequestError 400      invalid_request, invalid_json
     │   ├── InvalidDigestError       invalid_digest
     │   ├── InvalidEncodingError     invalid_encoding
-    │   └── InvalidCiphertextError   invalid_ciphertext
+    │   ├── InvalidCiphertextError   invalid_ciphertext
+    │   └── InvalidCredentialError   invalid_credential
     ├── TokenRefusedError 401        token_missing, token_invalid, token_expired, token_not_yet_valid
     ├── ForbiddenError 403           client_not_allowed, insufficient_scope, key_not_in_scope, pcr_not_allowed
     ├── NotFoundError 404            key_not_found, sealed_not_found, not_found
@@ -22,7 +23,8 @@
     ├── UnavailableError 503         identity_unavailable
     │   ├── TpmUnavailableError      tpm_unavailable
     │   ├── TpmNoMemoryError         tpm_no_memory
-    │   └── KeyUnusableError         key_unusable
+    │   ├── KeyUnusableError         key_unusable
+    │   └── IntegrityFailedError     integrity_failed
     └── QueueDeadlineError 504       queue_deadline
 
 `detail` says what was expected and what came. It never holds a text of the TSS, a secret or a digest.
@@ -80,6 +82,13 @@ class InvalidCiphertextError(InvalidRequestError):
 
     code = "invalid_ciphertext"
     title = "The ciphertext is not one for this key"
+
+
+class InvalidCredentialError(InvalidRequestError):
+    """It was not made for this EK and AK."""
+
+    code = "invalid_credential"
+    title = "The credential is not one for this TPM"
 
 
 class TokenRefusedError(ServiceError):
@@ -192,6 +201,13 @@ class KeyUnusableError(UnavailableError):
 
     code = "key_unusable"
     title = "The TPM does not accept the stored key"
+
+
+class IntegrityFailedError(UnavailableError):
+    """The files in the measured volumes are not those of an approved release, or changed while the service ran."""
+
+    code = "integrity_failed"
+    title = "The service is not what was approved"
 
 
 class QueueDeadlineError(ServiceError):

@@ -68,6 +68,11 @@ class Connection:
         self._storage_key: ESYS_TR | None = None
         self._loaded: OrderedDict[KeyBlob, ESYS_TR] = OrderedDict()  # least recently used first
 
+    def perform(self, operation: Callable[[ESAPI], Result]) -> Result:
+        """Do this with the TPM when it is our turn; after a failure once more, over a new connection."""
+        with self._turn.hold():
+            return self._run(operation)
+
     def forget(self, key: KeyBlob) -> None:
         """Take the key out of the TPM if it is loaded."""
         with self._turn.hold(admitted=True):
