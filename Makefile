@@ -24,10 +24,14 @@ ON_SQLITE := tests/ledger/test_recording.py \
 	tests/ledger/test_failures.py::test_two_workers_at_once_record_once \
 	tests/ledger/test_restoration.py::test_everything_is_back_from_the_chain
 
+# Several at once, because most tests wait: for blocks, time-outs, recoveries. A file's tests stay together.
+WORKERS ?= 3
+AT_ONCE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
 test: ## all tests, against real parts
 	@$(PYTHON) -m dev.bootstrap test
-	EVPORTAL_TEST_DATABASE=sqlite $(VENV)/python -m pytest $(ON_SQLITE)
-	$(VENV)/python -m pytest $(ARGS)
+	EVPORTAL_TEST_DATABASE=sqlite $(VENV)/python -m pytest $(AT_ONCE) $(ON_SQLITE)
+	$(VENV)/python -m pytest $(AT_ONCE) $(ARGS)
 
 lint: ## ruff, mypy --strict, missing migrations
 	@$(PYTHON) -m dev.bootstrap lint

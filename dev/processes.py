@@ -3,17 +3,20 @@
 Used by dev/nodeos.py, dev/swtpm.py and everything else that needs a real server beside it.
 """
 
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from os import killpg
 from pathlib import Path
 
 POLL_S = 0.02
 LOG_TAIL_LINES = 20
+FREE_PORTS = (10_000, 32_768)
 
 
 class ProcessError(RuntimeError):
@@ -21,10 +24,18 @@ class ProcessError(RuntimeError):
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port of 127.0.0.1 that nobody listens on at this moment.
+
+    It lies below those that the kernel gives to outgoing connections, which could take it before our server does.
+    """
+    while True:
+        port = random.randrange(*FREE_PORTS)  # noqa: S311 - at random, for others look for one at the same time
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                continue
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def port_open(port: int) -> bool:

@@ -1,13 +1,17 @@
 """What the tests' settings need before Django reads them: loaded first by pytest (`-p tests.environment`).
 
-Starts a PostgreSQL and a Redis of the tests' own. EVPORTAL_TEST_DATABASE=sqlite runs the same tests on SQLite.
+Starts a PostgreSQL and a Redis of the tests' own; each worker of pytest-xdist has its own, as it has its own of all
+parts. EVPORTAL_TEST_DATABASE=sqlite runs the same tests on SQLite.
 """
 
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
+
+import pytest
 
 from dev.postgres import Postgres
 from dev.processes import free_port
@@ -17,6 +21,8 @@ from dev.redis import Redis
 DIRECTORY = Path(tempfile.mkdtemp(prefix="evp-"))
 REDIS = Redis(DIRECTORY / "redis", free_port(), appendonly=False)
 POSTGRES = Postgres(DIRECTORY / "postgres")
+# The process that only hands out tests to workers needs no servers.
+HANDS_OUT = "PYTEST_XDIST_WORKER" not in os.environ and any(word.startswith("-n") for word in sys.argv)
 
 
 def _start() -> None:
@@ -24,9 +30,11 @@ def _start() -> None:
         del os.environ[name]  # a developer's own settings are not the tests'
     os.environ["EVPORTAL_ENV_FILE"] = os.devnull
     os.environ["EVPORTAL_LEDGER_MASTER_KEY_FILE"] = str(DIRECTORY / "master_keys")
+    os.environ["EVPORTAL_REDIS_URL"] = REDIS.url
+    if HANDS_OUT:
+        return
     REDIS.start()
     atexit.register(REDIS.stop)
-    os.environ["EVPORTAL_REDIS_URL"] = REDIS.url
     if os.environ.get("EVPORTAL_TEST_DATABASE") == "sqlite":
         os.environ["EVPORTAL_DATABASE_URL"] = f"sqlite:///{DIRECTORY / 'test.sqlite3'}"
     else:
@@ -37,3 +45,8 @@ def _start() -> None:
 
 atexit.register(shutil.rmtree, DIRECTORY, ignore_errors=True)
 _start()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first, so that the other workers do not wait for the one that has it."""
+    items.sort(key=lambda item: not item.path.name.startswith("test_chaos"))
