@@ -84,6 +84,7 @@ TO_BUILD = [
 TO_RUN = [
     Need("swtpm", "the software TPM", program("swtpm")),
     Need("swtpm-tools", "making a software TPM", program("swtpm_setup")),
+    Need("gnutls-bin", "the certificate of a software TPM", program("certtool")),
     Need("redis-tools", "Redis, without the machine's service", program("redis-server", "redis-check-rdb")),
 ]
 TO_TEST = [

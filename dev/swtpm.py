@@ -16,17 +16,24 @@ from pathlib import Path
 from dev.processes import Child, ProcessError
 
 KEY_FILE = "state.key"
+EK_ROOT_FILE, EK_ISSUER_FILE = "ek-root.pem", "ek-issuer.pem"
 CIPHER = "aes-256-cbc"
 SUN_PATH_MAX = 107  # unix(7): 108 bytes with the closing zero
 READY_TIMEOUT_S = 10.0
 
 
 def manufacture(state: Path) -> None:
-    """Make the state directory of a new TPM together with the key that encrypts it; nothing happens when it exists.
+    """Make the state directory of a new TPM, the key that encrypts it and the certificates that vouch for it.
 
-    It is made beside its place and moved there whole, so that one interrupted half-way is never taken for a TPM.
+    It is made beside its place and moved there whole, so that one interrupted half-way is never taken for a TPM. One
+    that exists stays as it is; raises ProcessError when it is of a time at which TPMs were made without EK certificate.
     """
     if (state / KEY_FILE).exists():
+        if not (state / EK_ROOT_FILE).exists():
+            raise ProcessError(
+                f"swtpm: the TPM in {state} has no EK certificate, and none can be added. Delete the directory to have "
+                "a new TPM made; keys of the old one are lost with it"
+            )
         return
     state.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{state.name}-", dir=state.parent))  # mkdtemp makes it 0700
@@ -43,10 +50,35 @@ def manufacture(state: Path) -> None:
 
 
 def _setup(state: Path, key: Path) -> None:
-    argv = ["swtpm_setup", "--tpm2", "--tpmstate", str(state), "--keyfile", str(key), "--cipher", CIPHER]
-    done = subprocess.run([*argv, "--pcr-banks", "sha256"], capture_output=True, text=True, timeout=60)
-    if done.returncode != 0:
-        raise ProcessError(f"swtpm_setup: status {done.returncode}\n{done.stdout}{done.stderr}")
+    ca = Path(tempfile.mkdtemp(prefix="ca-", dir=state))
+    try:
+        options = ["--keyfile", str(key), "--cipher", CIPHER, "--pcr-banks", "sha256"]
+        certify = ["--create-ek-cert", "--config", str(_ca_config(ca))]
+        argv = ["swtpm_setup", "--tpm2", "--tpmstate", str(state), *options, *certify]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+        if done.returncode != 0:
+            raise ProcessError(f"swtpm_setup: status {done.returncode}\n{done.stdout}{done.stderr}")
+        (ca / "swtpm-localca-rootca-cert.pem").rename(state / EK_ROOT_FILE)
+        (ca / "issuercert.pem").rename(state / EK_ISSUER_FILE)
+    finally:
+        shutil.rmtree(ca)  # with the private keys: this CA certifies one TPM and no other
+
+
+def _ca_config(ca: Path) -> Path:
+    """Write what swtpm_setup and swtpm_localca would otherwise read from and keep in the machine or the home."""
+    (ca / "localca.conf").write_text(
+        f"statedir = {ca}\nsigningkey = {ca}/signkey.pem\n"
+        f"issuercert = {ca}/issuercert.pem\ncertserial = {ca}/certserial\n"
+    )
+    (ca / "localca.options").write_text(
+        "--platform-manufacturer EVPortal\n--platform-version 1\n--platform-model swtpm\n"
+    )
+    config = ca / "setup.conf"
+    config.write_text(
+        "create_certs_tool = swtpm_localca\n"
+        f"create_certs_tool_config = {ca}/localca.conf\ncreate_certs_tool_options = {ca}/localca.options\n"
+    )
+    return config
 
 
 def command(state: Path, socket: Path) -> list[str]:
@@ -79,11 +111,17 @@ def tcti(socket: Path) -> str:
 
 
 class Swtpm:
-    """swtpm as a child process; its log is `socket`.log. Keys and NV of `state_dir` survive stop() and kill()."""
+    """swtpm as a child process; its log is `socket`.log. Keys and NV of `state_dir` survive stop() and kill().
+
+    Its maker is a CA of its own: `ek_root` is its certificate (PEM), which whoever trusts this TPM has to know, and
+    `ek_issuer` the one that it issued to the signer of the EK certificate. Both are there when the TPM is.
+    """
 
     def __init__(self, state_dir: Path, socket: Path) -> None:
         self.state_dir = state_dir
         self.socket = socket
+        self.ek_root = state_dir / EK_ROOT_FILE
+        self.ek_issuer = state_dir / EK_ISSUER_FILE
         log = socket.with_name(socket.name + ".log")
         self.child = Child("swtpm", command(state_dir, socket), log=log)
 
@@ -100,7 +138,7 @@ class Swtpm:
         return self.child.alive
 
     def start(self) -> None:
-        """Start it, and return when it accepts connections; the first start manufactures the TPM (about 0.6 s)."""
+        """Start it, and return when it accepts connections; the first start manufactures the TPM (1 to 3 s)."""
         manufacture(self.state_dir)
         self.socket.parent.mkdir(parents=True, exist_ok=True)
         self.child.start()

@@ -67,3 +67,32 @@ def test_the_command_line_serves_until_sigterm(tmp_path: Path) -> None:
     os.kill(run.pid, signal.SIGTERM)
     run.wait_ready(lambda: not accepts(control_path(socket)), timeout_s=10)
     run.stop()
+
+
+def test_its_maker_vouches_for_it(tmp_path: Path) -> None:
+    """The EK certificate in NV is of the EK, chains to the root beside the state, and the CA's keys are gone."""
+    swtpm = Swtpm(tmp_path / "state", tmp_path / "tpm")
+    swtpm.start()
+    tpm2(swtpm, "tpm2_nvread", "0x01C00002", "-o", str(tmp_path / "ek.der"))
+    tpm2(swtpm, "tpm2_readpublic", "-c", "0x81010001", "-f", "pem", "-o", str(tmp_path / "ek.pem"))
+    swtpm.stop()
+    openssl = ["openssl", "x509", "-inform", "der", "-in", str(tmp_path / "ek.der")]
+    pubkey = subprocess.run([*openssl, "-noout", "-pubkey"], capture_output=True, text=True, check=True, timeout=20)
+    assert pubkey.stdout == (tmp_path / "ek.pem").read_text()
+    subprocess.run([*openssl, "-out", str(tmp_path / "cert.pem")], check=True, timeout=20)
+    chain = ["-CAfile", str(swtpm.ek_root), "-untrusted", str(swtpm.ek_issuer), str(tmp_path / "cert.pem")]
+    # the TCG's attributes are critical extensions that OpenSSL does not know
+    subprocess.run(["openssl", "verify", "-ignore_critical", *chain], check=True, capture_output=True, timeout=20)
+    names = {path.name for path in swtpm.state_dir.iterdir()}
+    assert names - {".lock"} == {KEY_FILE, "tpm2-00.permall", "ek-root.pem", "ek-issuer.pem"}
+
+
+def test_a_tpm_without_certificate_is_refused_and_kept(tmp_path: Path) -> None:
+    swtpm = Swtpm(tmp_path / "state", tmp_path / "tpm")
+    swtpm.start()
+    swtpm.stop()
+    swtpm.ek_root.unlink()
+    kept = (swtpm.state_dir / "tpm2-00.permall").read_bytes()
+    with pytest.raises(ProcessError, match="no EK certificate"):
+        swtpm.start()
+    assert (swtpm.state_dir / "tpm2-00.permall").read_bytes() == kept
