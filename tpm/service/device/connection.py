@@ -136,11 +136,12 @@ class Connection:
             self._esys.close()
             self._esys = None
 
-    def _load(self, esys: ESAPI, key: KeyBlob) -> ESYS_TR:
+    def load(self, esys: ESAPI, key: KeyBlob) -> ESYS_TR:
+        """Return the handle of the key, for operations: loaded when it is not, its auth value set."""
         if key in self._loaded:
             self._loaded.move_to_end(key)
             return self._loaded[key]
-        self._make_room(esys)
+        self.make_room(esys)
         try:
             handle = esys.load(self._storage_key, *unmarshalled(key))
         except TSS2_Exception as error:
@@ -151,7 +152,7 @@ class Connection:
         esys.tr_set_auth(handle, key.auth)
         return handle
 
-    def _make_room(self, esys: ESAPI) -> None:
+    def make_room(self, esys: ESAPI) -> None:
         """Leave two of the three slots free: the TPM takes one for the storage key while it creates or loads."""
         while len(self._loaded) >= LOADED_KEYS:
             _, handle = self._loaded.popitem(last=False)

@@ -63,7 +63,7 @@ class Device(Connection):
         """Return what was sealed; raises KeyUnusableError for another TPM or a wrong auth value."""
 
         def unseal(esys: ESAPI) -> bytes:
-            handle = self._load(esys, blob)
+            handle = self.load(esys, blob)
             try:
                 return bytes(esys.unseal(handle))
             finally:
@@ -102,7 +102,7 @@ class Device(Connection):
 
     def _create(self, template: TPM2B_PUBLIC, auth: bytes, data: bytes = b"") -> KeyBlob:
         def create(esys: ESAPI) -> KeyBlob:
-            self._make_room(esys)
+            self.make_room(esys)
             private, public, *_ = esys.create(self._storage_key, sensitive(auth, data), template)
             return KeyBlob(public.marshal(), private.marshal(), auth)
 
@@ -160,7 +160,7 @@ class Device(Connection):
             chunk = items[start : start + size]
 
             def work(esys: ESAPI, chunk: Sequence[Input] = chunk) -> list[Output]:
-                handle = self._load(esys, key)
+                handle = self.load(esys, key)
                 return [one(esys, handle, item) for item in chunk]
 
             with self._turn.hold(admitted=start > 0):
