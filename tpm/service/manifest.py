@@ -130,6 +130,11 @@ def path_bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
+def path_text(path: bytes) -> str:
+    """Return the text that stands for these bytes, in the one way that path_bytes() reads back."""
+    return path.decode("utf-8", "surrogateescape")
+
+
 def event_digest(text: str) -> bytes:
     """Return what a PCR is extended with for this event, in the SHA-256 bank."""
     return hashlib.sha256(path_bytes(text)).digest()
