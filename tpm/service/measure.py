@@ -50,9 +50,9 @@ def measure(
     """Return an entry for everything below these roots but directories, ordered by the bytes of the paths.
 
     A root is a directory, a file or a symbolic link; links are entries and are never followed. `each` is called after
-    each entry and may raise to stop. With `missing_ok`, a root that is not there has no entries. Raises ManifestError for
-    roots that overlap, MeasureError for one that lies behind a link and for what cannot be read, ChangedError for one
-    that is missing and for what changes meanwhile.
+    each entry and may raise to stop. With `missing_ok`, a root that is not there has no entries. Raises ManifestError
+    for roots that overlap, MeasureError for one that lies behind a link and for what cannot be read, ChangedError for
+    one that is missing and for what changes meanwhile.
     """
     check_roots(roots)
     found = []
