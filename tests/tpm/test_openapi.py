@@ -25,6 +25,7 @@ STORY: list[tuple[str, str, int]] = [
     ("post", "/v1/keys/{name}/verify", 400),  # the signature of an example is none
     ("post", "/v1/keys/{name}/encrypt", 422),  # nor is one key for everything
     ("post", "/v1/keys/{name}/decrypt", 422),
+    ("post", "/v1/keys/{name}/certify", 200),
     ("delete", "/v1/keys/{name}", 204),
     ("get", "/v1/keys/{name}", 404),
     ("put", "/v1/sealed/{name}", 201),
@@ -36,6 +37,9 @@ STORY: list[tuple[str, str, int]] = [
     ("delete", "/v1/sealed/{name}", 404),
     ("get", "/v1/pcrs", 200),
     ("post", "/v1/pcrs/{pcr}/events", 200),
+    ("get", "/v1/identity", 200),
+    ("post", "/v1/identity/activate", 400),  # the credential of an example is none
+    ("post", "/v1/attestations", 200),
 ]
 
 

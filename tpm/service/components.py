@@ -19,6 +19,10 @@ def text(what: str, example: str, *, choices: Sequence[str] = (), null: bool = F
     return {**schema, **({"enum": list(choices)} if choices else {}), **({"nullable": True} if null else {})}
 
 
+def nullable(schema: Schema) -> Schema:
+    return {**schema, "nullable": True}
+
+
 def whole(what: str, least: int, most: int, example: int) -> Schema:
     return {"type": "integer", "description": what, "minimum": least, "maximum": most, "example": example}
 

@@ -4,7 +4,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from tpm.service.keys import NAME
-from tpm.service.views import crypto, health, keys, openapi, pcrs, sealed
+from tpm.service.views import attestations, certify, crypto, health, identity, keys, openapi, pcrs, sealed
 
 
 class KeyName(StringConverter):
@@ -23,11 +23,15 @@ urlpatterns = [
     path("v1/keys/<key:name>/verify", keys.VerifyView.as_view()),
     path("v1/keys/<key:name>/encrypt", keys.EncryptView.as_view()),
     path("v1/keys/<key:name>/decrypt", keys.DecryptView.as_view()),
+    path("v1/keys/<key:name>/certify", certify.CertifyView.as_view()),
     path("v1/sealed", sealed.SealedListView.as_view()),
     path("v1/sealed/<key:name>", sealed.SealedView.as_view()),
     path("v1/sealed/<key:name>/unseal", sealed.UnsealView.as_view()),
     path("v1/pcrs", pcrs.PcrsView.as_view()),
     path("v1/pcrs/<int:pcr>/events", pcrs.EventsView.as_view()),
+    path("v1/identity", identity.IdentityView.as_view()),
+    path("v1/identity/activate", identity.ActivateView.as_view()),
+    path("v1/attestations", attestations.AttestationsView.as_view()),
     path("v1/random", crypto.RandomView.as_view()),
     path("v1/hash", crypto.HashView.as_view()),
 ]

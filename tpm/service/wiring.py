@@ -4,6 +4,7 @@ import atexit
 from functools import cache
 
 from tpm.service import settings
+from tpm.service.attestations import Evidence
 from tpm.service.device import Device
 from tpm.service.idempotency import IdempotentAnswers
 from tpm.service.keys import KeyStore
@@ -28,6 +29,11 @@ def key_store() -> KeyStore:
 @cache
 def sealed_store() -> SealedStore:
     return SealedStore(settings.TPM_KEY_DIR / "sealed", device())
+
+
+def evidence() -> Evidence:
+    """Return what the service can say of itself now."""
+    return Evidence()
 
 
 @cache

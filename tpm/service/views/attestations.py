@@ -1,0 +1,95 @@
+"""Fresh evidence of what runs here, for a verifier elsewhere."""
+
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from tpm.service.attestations import Attestation, attested
+from tpm.service.components import base64_of, fields, listed, text, whole
+from tpm.service.encoding import base64_text, signature_der
+from tpm.service.errors import InvalidRequestError
+from tpm.service.parsing import base64_bytes, object_fields
+from tpm.service.schema import described
+from tpm.service.views.pcrs import PCRS
+from tpm.service.wiring import device, evidence
+
+NONCE_BYTES = 32
+CLAIMS = (
+    "JSON: manifest_digest, measured_pcr, event_log_sha256, integrity, audit. The quote's extraData is "
+    "SHA-256(nonce || this text)"
+)
+ATTESTATION = fields(
+    quote=base64_of("TPMS_ATTEST"),
+    signature=base64_of("of the AK, ECDSA with SHA-256 in ASN.1 DER,"),
+    pcrs={
+        "type": "object",
+        "description": "values of the SHA-256 bank, by number",
+        "additionalProperties": base64_of("32 bytes"),
+        "example": {"16": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="},
+    },
+    claims=text(CLAIMS, '{"manifest_digest": null, …}'),
+    event_log=listed(text("what the measured PCR was extended with", "sha256:2cf2… 0644 /srv/app/tpm/client.py")),
+)
+
+
+class AsciiRenderer(JSONRenderer):
+    """Bytes of a file's name that are no UTF-8 are lone surrogates, which JSON can write only as escapes."""
+
+    ensure_ascii = True
+
+
+class AttestationsView(APIView):
+    """`POST /v1/attestations` `{nonce, pcrs}`: a quote over 1 to 24 PCRs, with the event log and what else it claims.
+
+    The nonce has 32 bytes, which the verifier draws anew each time. It answers although integrity failed, and says so.
+    """
+
+    scope = "tpm/attest"
+    answers_unverified = True
+    renderer_classes = (AsciiRenderer,)
+
+    @described(
+        "attestations_create",
+        body=fields(
+            nonce=base64_of("32 bytes", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=", longest=44),
+            pcrs={
+                **listed(whole("number", 0, PCRS - 1, 16), most=PCRS),
+                "uniqueItems": True,
+                "example": [8, 16],
+            },
+        ),
+        answers={200: ATTESTATION},
+    )
+    def post(self, request: Request) -> Response:
+        given = object_fields(request.data, required=("nonce", "pcrs"))
+        nonce, pcrs = _nonce(given["nonce"]), _pcrs(given["pcrs"])
+        return Response(rendered(attested(device(), nonce=nonce, pcrs=pcrs, evidence=evidence())))
+
+
+def _nonce(value: object) -> bytes:
+    if not isinstance(value, str):
+        raise InvalidRequestError("nonce: expected a string")
+    nonce = base64_bytes("nonce", value)
+    if len(nonce) != NONCE_BYTES:
+        raise InvalidRequestError(f"nonce: expected {NONCE_BYTES} bytes, got {len(nonce)}")
+    return nonce
+
+
+def _pcrs(value: object) -> list[int]:
+    numbers = value if isinstance(value, list) else []
+    whole_numbers = all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n < PCRS for n in numbers)
+    if not numbers or not whole_numbers or len(set(numbers)) != len(numbers):
+        raise InvalidRequestError(f"pcrs: expected an array of 1 to {PCRS} different numbers from 0 to {PCRS - 1}")
+    return numbers
+
+
+def rendered(attestation: Attestation) -> dict[str, object]:
+    statement = attestation.quote.statement
+    return {
+        "quote": base64_text(statement.attest),
+        "signature": signature_der(statement.signature),
+        "pcrs": {str(number): base64_text(value) for number, value in attestation.quote.pcrs.items()},
+        "claims": attestation.claims,
+        "event_log": list(attestation.event_log),
+    }
