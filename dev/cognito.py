@@ -1,6 +1,7 @@
 """An identity provider of the shape of Amazon Cognito, on Authlib and Flask, for development and tests.
 
-`python -m dev.cognito --port N --dir DIR` serves, with the pool as a path (it is one of Cognito's issuer URL):
+`python -m dev.cognito --port N --dir DIR [--listen ADDRESS] [--url URL]` serves, with the pool as a path (it is one of
+Cognito's issuer URL):
 
     GET  /{pool}/.well-known/openid-configuration
     GET  /{pool}/.well-known/jwks.json
@@ -283,11 +284,13 @@ class Provider(Child):
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m dev.cognito", description="Cognito-shaped identity provider")
-    parser.add_argument("--port", type=int, required=True, help="port of 127.0.0.1")
+    parser.add_argument("--port", type=int, required=True, help="port to listen on")
     parser.add_argument("--dir", type=Path, required=True, help="directory of signing key and clients")
+    parser.add_argument("--listen", default="127.0.0.1", help="address to listen on; 0.0.0.0 in a container")
+    parser.add_argument("--url", help="where others reach it, the issuer's beginning (default http://127.0.0.1:PORT)")
     options = parser.parse_args(arguments)
-    app = make_app(Pool(options.dir), f"http://127.0.0.1:{options.port}")
-    server = make_server("127.0.0.1", options.port, app, threaded=True)
+    app = make_app(Pool(options.dir), options.url or f"http://127.0.0.1:{options.port}")
+    server = make_server(options.listen, options.port, app, threaded=True)
     server.serve_forever()
     return 0
 

@@ -2,7 +2,7 @@
 
     python -m dev.nodeos install [--target DIR]
     python -m dev.nodeos run --data-dir DIR --http-port N --p2p-port N --genesis FILE [--producer-key FILE]
-                             [--peer HOST:PORT]... [--database-mb N]
+                             [--peer HOST:PORT]... [--database-mb N] [--listen ADDRESS]
 
 `run` stays in the foreground until SIGTERM or SIGINT and ends nodeos cleanly (DESIGN.md section 7).
 """
@@ -34,12 +34,12 @@ DATABASE_MB = 1024  # address space and a sparse file: only what is used takes r
 CONFIGURATION = """\
 # written by dev/nodeos.py at each start
 plugin = eosio::chain_api_plugin
-http-server-address = 127.0.0.1:{http_port}
+http-server-address = {listen}:{http_port}
 http-validate-host = 0
 http-max-response-time-ms = 500
 access-control-allow-origin = *
 access-control-allow-headers = Content-Type
-p2p-listen-endpoint = 127.0.0.1:{p2p_port}
+p2p-listen-endpoint = {listen}:{p2p_port}
 # all nodes of this machine share one address
 p2p-max-nodes-per-host = 25
 # a follower finds a restarted producer again after seconds, not half a minute
@@ -112,6 +112,8 @@ def _pip_install(target: Path) -> None:
 class Nodeos:
     """One nodeos on 127.0.0.1: a producer (account eosio) when it gets a key pair, else a follower of its `peers`.
 
+    `listen` 0.0.0.0 lets other machines in, as a container needs it.
+
     `data_dir` keeps blocks, state, configuration and nodeos.log. A file `running` in it says that nodeos was started
     and not seen to end well; then the next start replays all blocks (--hard-replay-blockchain). After a SIGKILL the
     last blocks that were not irreversible yet are lost: the transactions in them are forked out.
@@ -130,6 +132,7 @@ class Nodeos:
         binary: Path | None = None,
         database_mb: int = DATABASE_MB,
         die_with_parent: bool = True,
+        listen: str = "127.0.0.1",
     ) -> None:
         self.data_dir = data_dir.resolve()
         self.http_port = http_port
@@ -141,6 +144,7 @@ class Nodeos:
         self.binary = binary
         self.database_mb = database_mb
         self.die_with_parent = die_with_parent
+        self.listen = listen
         self._running_mark = self.data_dir / "running"
         self._block_log = self.data_dir / "blocks" / "blocks.log"
         self._child: Child | None = None
@@ -241,7 +245,9 @@ class Nodeos:
         return argv
 
     def _write_configuration(self) -> None:
-        text = CONFIGURATION.format(http_port=self.http_port, p2p_port=self.p2p_port, database_mb=self.database_mb)
+        text = CONFIGURATION.format(
+            listen=self.listen, http_port=self.http_port, p2p_port=self.p2p_port, database_mb=self.database_mb
+        )
         text += "".join(f"p2p-peer-address = {peer}\n" for peer in self.peers)
         if self.producer is not None:
             text += PRODUCER_CONFIGURATION.format(name=PRODUCER_NAME, key=self.producer)
@@ -281,6 +287,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--producer-key", type=Path, help='JSON {"private", "public"}; without it no producer')
     run.add_argument("--peer", action="append", default=[], help="HOST:PORT of another node's p2p endpoint")
     run.add_argument("--database-mb", type=int, default=DATABASE_MB, help="room for the chain's state")
+    run.add_argument("--listen", default="127.0.0.1", help="address to listen on; 0.0.0.0 in a container")
     return parser
 
 
@@ -298,6 +305,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         producer=producer,
         peers=options.peer,
         database_mb=options.database_mb,
+        listen=options.listen,
     )
     return _run(node)
 
