@@ -194,7 +194,7 @@ class Manifest:
                 entries.append(Entry.parse(item))
             except ManifestError as error:
                 raise error.inside(f"files[{index}]") from None
-        roots = tuple(_path("roots", root) for root in list_of("roots", given["roots"]))
+        roots = tuple(list_of("roots", given["roots"]))
         manifest = cls(text_of("version", given["version"]), given["created_at"], roots, tuple(entries))
         manifest.check()
         return manifest
@@ -238,10 +238,11 @@ def manifest_of(*, version: str, created_at: str, roots: Sequence[str], entries:
 
 
 def check_roots(roots: Sequence[str]) -> None:
-    """Raise ManifestError unless there are roots and none lies in another."""
+    """Raise ManifestError unless there are roots, all of them absolute, and none lies in another."""
     if not roots:
         raise ManifestError("roots", "at least one path", "none")
     for index, root in enumerate(roots):
+        _path("roots", root)
         for other in roots[:index]:
             if within(root, other) or within(other, root):
                 raise ManifestError("roots", "paths that do not overlap", f"{shown(other)} and {shown(root)}")

@@ -15,6 +15,7 @@ MAX_DEPTH = 100  # directories within directories; each is held open, and Python
 OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 VANISHED = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # removed, or something else took its place
+TRANSIENT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 OTHERS = (
     (stat.S_ISFIFO, "fifo"),
     (stat.S_ISSOCK, "socket"),
@@ -24,11 +25,15 @@ OTHERS = (
 
 
 class MeasureError(ReleaseError):
-    """Something below the roots could not be measured: `path`, `reason`."""
+    """Something below the roots could not be measured: `path`, `reason`.
 
-    def __init__(self, path: str, reason: str) -> None:
+    `transient` says that the reason is this process, which has no descriptor or memory left, and not the file.
+    """
+
+    def __init__(self, path: str, reason: str, *, transient: bool = False) -> None:
         self.path = path
         self.reason = reason
+        self.transient = transient
         super().__init__(f"{shown(path)}: {reason}")
 
 
@@ -181,4 +186,4 @@ def _failed(path: bytes, error: OSError) -> MeasureError:
     text = path_text(path)
     if error.errno in VANISHED:
         return ChangedError(text, "is not there, or something else is in its place")
-    return MeasureError(text, f"cannot be read: {error.strerror}")
+    return MeasureError(text, f"cannot be read: {error.strerror}", transient=error.errno in TRANSIENT)
