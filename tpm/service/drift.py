@@ -68,28 +68,29 @@ class _Watched:
 class Watcher:
     """Reports the first drift below the roots, once, from a thread of its own: `on_drift(what, path)`.
 
-        watcher = Watcher(manifest.roots, manifest.entries, on_drift)
+        watcher = Watcher(manifest.roots)
         entries = watcher.measure()  # the watches stand first, so nothing slips between them and the measurement
         …                            # extend, unseal
-        watcher.start()              # reports what happened since, and what happens
+        watcher.start(on_drift)      # reports what happened since, and what happens
         watcher.stop()
 
     What is written, created, deleted, moved or linked is drift, whatever the content: measured volumes are read-only by
-    intent. A change of attributes is drift when a mode is not that of its entry any more. `what` is added, removed,
+    intent. A change of attributes is drift when a mode is not the measured one any more. `what` is added, removed,
     moved, changed, mode, link, type, unmounted, unreadable, or unwatched when the thread itself failed.
     """
 
-    def __init__(
-        self, roots: Sequence[str], entries: Sequence[Entry], on_drift: OnDrift, *, full_pass_s: float = 300
-    ) -> None:
+    def __init__(self, roots: Sequence[str], *, full_pass_s: float = 300) -> None:
+        """Take what it needs of the system; raises WatchError when there is no inotify instance left."""
         self._roots = list(roots)
-        self._entries = {path_bytes(entry.path): entry for entry in entries}
-        self._on_drift = on_drift
         self._full_pass_s = full_pass_s
+        self._entries: dict[bytes, Entry] = {}
         self._watched: dict[int, _Watched] = {}
         self._events_lost = False
-        self._thread = threading.Thread(target=self._run, name="tpm-drift", daemon=True)
-        self._inotify = INotify(nonblocking=True)
+        self._thread: threading.Thread | None = None
+        try:
+            self._inotify = INotify(nonblocking=True)
+        except OSError as error:
+            raise WatchError(f"inotify: {error.strerror} (fs.inotify.max_user_instances?)") from error
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._ready = poll()
         self._ready.register(self._inotify.fileno(), POLLIN)
@@ -99,10 +100,15 @@ class Watcher:
         """Set the watches, then measure; raises WatchError and what tpm.service.measure.measure() raises."""
         for root in self._roots:
             self._watch(path_bytes(root))
-        return measure(self._roots)
+        entries = measure(self._roots)
+        self._entries = {path_bytes(entry.path): entry for entry in entries}
+        return entries
 
-    def start(self) -> None:
+    def start(self, on_drift: OnDrift) -> None:
         """Begin to report; call it once, after measure()."""
+        if not self._watched:
+            raise WatchError("expected measure() before start()")
+        self._thread = threading.Thread(target=self._run, args=(on_drift,), name="tpm-drift", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -110,9 +116,9 @@ class Watcher:
         if self._inotify.closed:
             return
         os.eventfd_write(self._wake, 1)
-        if self._thread.is_alive():
-            if self._thread is threading.current_thread():
-                return  # it ends with this report
+        if self._thread is threading.current_thread():
+            return  # it ends with this report
+        if self._thread is not None:
             self._thread.join()
         self._inotify.close()
         os.close(self._wake)
@@ -138,7 +144,7 @@ class Watcher:
         with os.scandir(path) as names:
             return [name.path for name in names if name.is_dir(follow_symlinks=False)]
 
-    def _run(self) -> None:
+    def _run(self, on_drift: OnDrift) -> None:
         drift: tuple[str, str] | None = ("unwatched", self._roots[0])
         try:
             self._keep_watching()
@@ -149,7 +155,7 @@ class Watcher:
         finally:
             if drift is not None:
                 log.error("drift: %s %s", drift[0], shown(drift[1]))
-                self._on_drift(*drift)
+                on_drift(*drift)
 
     def _keep_watching(self) -> None:
         next_pass = time.monotonic() + self._full_pass_s

@@ -210,6 +210,8 @@ class Manifest:
         if not isinstance(self.created_at, str) or not CREATED_AT.fullmatch(self.created_at):
             raise ManifestError("created_at", "an ISO 8601 time in UTC", self.created_at)
         check_roots(self.roots)
+        if not self.entries:
+            raise ManifestError("files", "at least one", "none")
         before = b""
         for entry in self.entries:
             path = path_bytes(entry.path)
