@@ -1,34 +1,29 @@
-"""PURE: an AK's certification of a signing key: it was made in this TPM and cannot leave it (TPM2_Certify).
+"""PURE: was this key made in the TPM of this AK, and can it never leave? (TPM2_Certify; TPM 2.0 Library, Part 3, 18.2)
 
-`evportal-key-certification/1`, the member `attestation` of a receipt, is a JSON object with `format` and, in base64:
-
-`key`             TPMT_PUBLIC of the certified key
-`attest`          TPMS_ATTEST that the AK signed (TPM 2.0 Library, Part 2, 10.12.12)
-`signature`       the AK's signature over it: ECDSA with SHA-256, DER
-`ak`              TPMT_PUBLIC of the AK
-`ek_certificate`  X.509 certificate of the TPM's endorsement key in DER, null where it has none
-
-It holds for ever, so there is no freshness in it: its nonce (extraData) ties the EK certificate to it instead. That EK
-and AK live in one TPM is not shown by it; the portal saw that once (tpm/credential.py). So it is worth as much as the
-AK, whose fingerprint, SHA-256 of its TPMT_PUBLIC, is published beside the key.
+1. `format`      a TPM made the statement, and it certifies an object
+2. `signature`   the AK signed it
+3. `binding`     it was made for this request
+4. `name`        it is about this key: the Name is the hash of the key's public area
+5. `attributes`  the key was made in the TPM, is fixed to it, and signs
+6. `public_key`  it is the key of this EOSIO public key
 """
 
-import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tpm.attestation import check_signature
+from tpm.endorsement import from_base64
+from tpm.events import members
+from tpm.steps import Check, Finding, NotDecidedError, Step, take
 from tpm.structures import (
-    ALG_SHA256,
     AttestationError,
     Attributes,
-    MalformedError,
+    Certify,
     Public,
     UnsupportedError,
     attribute_words,
@@ -37,127 +32,101 @@ from tpm.structures import (
 )
 
 FORMAT = "evportal-key-certification/1"
-PARTS = ("key", "attest", "signature", "ak", "ek_certificate")
-PART_LENGTH_MAX = 8000  # characters of base64
-HIERARCHIES = (0x40000001, 0x4000000B)  # owner and endorsement (Part 2, 7.4): an AK is a primary key of one of them
-_MADE_THERE = Attributes.FIXED_TPM | Attributes.FIXED_PARENT | Attributes.SENSITIVE_DATA_ORIGIN | Attributes.SIGN
-
-
-class CertificationError(AttestationError):
-    """It is well-formed, but does not certify what it should."""
+_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_NEEDED = Attributes.FIXED_TPM | Attributes.FIXED_PARENT | Attributes.SENSITIVE_DATA_ORIGIN | Attributes.SIGN
 
 
 @dataclass(frozen=True, slots=True)
 class Certification:
-    """The parts in binary; nothing is checked yet."""
+    """`public` is the key's TPMT_PUBLIC, `attest` a TPMS_ATTEST, `signature` the AK's, ECDSA in DER."""
 
-    key: bytes
+    public: bytes
     attest: bytes
     signature: bytes
-    ak: bytes
-    ek_certificate: bytes | None
 
-    @property
-    def ak_fingerprint(self) -> str:
-        """What the operator publishes of the AK (hex)."""
-        return hashlib.sha256(self.ak).hexdigest()
-
-    def to_json(self) -> dict[str, str | None]:
-        """Return the JSON object of a receipt."""
-        parts = {part: getattr(self, part) for part in PARTS}
-        return {"format": FORMAT, **{part: _text(data) for part, data in parts.items()}}
-
-
-def has_form(content: Any) -> bool:
-    """Tell whether these are the members of a certification, each text of the right length (or null)."""
-    if not isinstance(content, Mapping) or set(content) != {"format", *PARTS} or content["format"] != FORMAT:
-        return False
-    needed = [content[part] for part in PARTS if (part, content[part]) != ("ek_certificate", None)]
-    return all(isinstance(text, str) and 0 < len(text) <= PART_LENGTH_MAX for text in needed)
-
-
-def from_json(content: Mapping[str, Any]) -> Certification:
-    """Read the JSON object of a receipt; raises MalformedError."""
-    if not has_form(content):
-        raise MalformedError(f"expected {FORMAT} with the texts {', '.join(PARTS)}")
-    key, attest, signature, ak = (_bytes(part, content[part]) for part in PARTS[:4])
-    certificate = content["ek_certificate"]
-    return Certification(
-        key, attest, signature, ak, None if certificate is None else _bytes("ek_certificate", certificate)
-    )
+    @classmethod
+    def parse(cls, answer: Mapping[str, Any]) -> "Certification":
+        """Read the answer of `POST /v1/keys/{name}/certify`; raises MalformedError."""
+        given = members(answer, "certification", {"public", "attest", "signature"})
+        return cls(*(from_base64(given[name], name) for name in ("public", "attest", "signature")))
 
 
 def certification_nonce(ek_certificate: bytes | None) -> bytes:
-    """Return the nonce with which a key of the TPM with this EK certificate is certified (32 bytes)."""
+    """Return the extraData of a certification that a receipt can carry: it says which EK certificate the TPM showed.
+
+    It is no secret and not fresh. That a key was made in a TPM and cannot leave it stays true.
+    """
     return hashlib.sha256(FORMAT.encode() + (ek_certificate or b"")).digest()
 
 
-def verify(certification: Certification, public_key: bytes) -> None:
-    """Check that it certifies the key with this compressed P-256 point (33 bytes); raises AttestationError.
+def verify_certification(
+    certification: Certification, *, ak_public: bytes, nonce: bytes, public_key_eosio: str, first: int = 1
+) -> list[Step]:
+    """Return the six steps; never raises. `ak_public` is the pinned AK's TPMT_PUBLIC."""
+    return take(_checks(certification, ak_public, nonce, public_key_eosio), first=first)
 
-    1. the AK is a restricted signing key, made in its TPM and fixed to it
-    2. its signature over `attest` holds
-    3. `attest` is a certification that a TPM made, signed with this AK, with the nonce of this EK certificate
-    4. it names the key, whose public area says that it is a signing key, made in that TPM and fixed to it
-    5. that key is the expected one
-    """
-    ak = _public("ak", certification.ak)
-    _need_attributes("ak", ak, _MADE_THERE | Attributes.RESTRICTED)
-    if ak.has(Attributes.DECRYPT):
-        raise CertificationError("ak: expected a key that does not decrypt")
+
+def _checks(given: Certification, ak_public: bytes, nonce: bytes, public_key_eosio: str) -> Iterator[Check]:
+    def signed() -> Finding:
+        check_signature(ak_public, given.attest, given.signature)
+        return Finding("a signature of the AK", "a signature of the AK", True)
+
+    yield Check("format", "A TPM certifies an object", "TPMS_ATTEST of a certification", lambda: _format(given))
+    yield Check("signature", "The pinned AK signed it", "a signature of the AK", signed)
+    yield Check("binding", "It was made for this request", nonce.hex(), lambda: _binding(given, nonce))
+    yield Check("name", "It is about this key", "the key's Name", lambda: _name(given))
+    yield Check(
+        "attributes",
+        "The key was made in its TPM, cannot leave it, and signs",
+        attribute_words(_NEEDED),
+        lambda: _attributes(given),
+    )
+    yield Check("public_key", "It is this public key", public_key_eosio, lambda: _public_key(given, public_key_eosio))
+
+
+def _format(given: Certification) -> Finding:
+    parse_certify(given.attest)
+    return Finding("TPMS_ATTEST of a certification", f"a certification of {len(given.attest)} bytes", True)
+
+
+def _read(given: Certification) -> Certify:
     try:
-        _point("ak", ak).verify(certification.signature, certification.attest, ec.ECDSA(SHA256()))
-    except InvalidSignature:
-        raise CertificationError("signature: expected the AK's over attest, it is not") from None
-    stated = parse_certify(certification.attest)
-    primary = [_name(handle.to_bytes(4, "big") + ak.name) for handle in HIERARCHIES]  # Part 1, 16: Qualified Name
-    if stated.qualified_signer not in primary:
-        raise CertificationError("attest: expected the AK as its signer, it names another one")
-    if stated.extra_data != certification_nonce(certification.ek_certificate):
-        raise CertificationError("attest: expected the nonce of this EK certificate, it has another one")
-    key = _public("key", certification.key)
-    if stated.name != key.name:
-        raise CertificationError("attest: expected the Name of this key, it certifies another one")
-    _need_attributes("key", key, _MADE_THERE)
-    if _point("key", key).public_bytes(Encoding.X962, PublicFormat.CompressedPoint) != public_key:
-        raise CertificationError("key: expected the one that signs, it is another one")
-
-
-def _public(part: str, data: bytes) -> Public:
-    try:
-        public = parse_public(data)
+        return parse_certify(given.attest)
     except AttestationError as error:
-        raise type(error)(f"{part}: {error}") from error
-    if public.name_algorithm != ALG_SHA256:
-        raise UnsupportedError(f"{part}: expected the name algorithm SHA-256, got 0x{public.name_algorithm:04x}")
-    return public
+        raise NotDecidedError("the statement cannot be read") from error
 
 
-def _point(part: str, public: Public) -> ec.EllipticCurvePublicKey:
+def _binding(given: Certification, nonce: bytes) -> Finding:
+    found = _read(given).extra_data
+    return Finding(nonce.hex(), found.hex(), found == nonce)
+
+
+def _name(given: Certification) -> Finding:
+    expected, found = parse_public(given.public).name, _read(given).name
+    return Finding(expected.hex(), found.hex(), expected == found)
+
+
+def _attributes(given: Certification) -> Finding:
+    public = parse_public(given.public)
+    forbidden = Attributes.DECRYPT | Attributes.RESTRICTED
+    good = public.has(_NEEDED) and not public.attributes & forbidden
+    expected = f"{attribute_words(_NEEDED)}; not {attribute_words(forbidden)}"
+    return Finding(expected, attribute_words(public.attributes), good)
+
+
+def _public_key(given: Certification, public_key_eosio: str) -> Finding:
+    found = eosio_public_key(parse_public(given.public))
+    return Finding(public_key_eosio, found, found == public_key_eosio)
+
+
+def eosio_public_key(public: Public) -> str:
+    """Return `PUB_R1_…` of a P-256 key; raises UnsupportedError for another."""
     if not isinstance(public.key, ec.EllipticCurvePublicKey):
-        raise UnsupportedError(f"{part}: expected a P-256 key, got an RSA key")
-    return public.key
-
-
-def _need_attributes(part: str, public: Public, needed: int) -> None:
-    if not public.has(needed):
-        missing = attribute_words(needed & ~public.attributes)
-        raise CertificationError(f"{part}: expected a key with the attributes {missing}, it lacks them")
-
-
-def _name(data: bytes) -> bytes:
-    return ALG_SHA256.to_bytes(2, "big") + hashlib.sha256(data).digest()
-
-
-def _text(data: bytes | None) -> str | None:
-    return None if data is None else base64.b64encode(data).decode()
-
-
-def _bytes(part: str, text: str) -> bytes:
-    try:
-        data = base64.b64decode(text, validate=True)
-    except ValueError:
-        data = b""
-    if base64.b64encode(data).decode() != text:  # other spellings of the same bytes are none of ours
-        raise MalformedError(f"{part}: expected base64")
-    return data
+        raise UnsupportedError("expected an ECC P-256 key")
+    point = public.key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    checksum = hashlib.new("ripemd160", point + b"R1").digest()[:4]
+    number, text = int.from_bytes(point + checksum, "big"), ""
+    while number:
+        number, digit = divmod(number, 58)
+        text = _BASE58[digit] + text
+    return f"PUB_R1_{text}"  # the point begins with 2 or 3, never with a zero byte

@@ -1,0 +1,394 @@
+"""PURE: does this evidence show that the TPM service runs an approved release, now, in its own TPM?
+
+ 1. `nonce`               ours, issued to this service, used once, at most 60 s old
+ 2. `format`              the evidence can be read, and a TPM made it: magic and type are those of a quote
+ 3. `signature`           the pinned AK signed the quote
+ 4. `binding`             the quote is about this nonce and these claims
+ 5. `selection`           the quote is over the PCRs that were asked for
+ 6. `pcr_digest`          the PCR values shown are those quoted
+ 7. `event_log_hash`      the event log is the one in the claims
+ 8. `replay`              the event log gives the measured PCR
+ 9. `manifest_signature`  the pinned release key signed the manifest
+10. `manifest_digest`     the manifest is the one in the claims
+11. `events`              the event log is that of the manifest
+12. `host_pcrs`           the host's PCRs have the pinned values
+13. `clock`               the TPM's clock and counters have not gone back
+14. `firmware`            the firmware's version, and whether it changed
+15. `audit`               the log of key uses has not gone back
+16. `integrity`           the service itself says that it runs what was released
+
+Each failure names its step. A step that needs what an earlier one could not read stays undecided.
+Standards: TPM 2.0 Library, Part 1, 18 (attestation) and 36 (clock); Part 2, 10.12.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from tpm import clock
+from tpm.endorsement import from_base64
+from tpm.events import (
+    Manifest,
+    check_manifest_signature,
+    difference,
+    hex_digest,
+    log_bytes,
+    members,
+    parse_manifest,
+    replay,
+    text_bytes,
+)
+from tpm.steps import Check, Finding, NotDecidedError, Step, accepted, reason, take
+from tpm.structures import (
+    AttestationError,
+    Clock,
+    MalformedError,
+    Quote,
+    UnsupportedError,
+    parse_public,
+    parse_quote,
+)
+
+__all__ = ["AttestationError", "Step", "accepted", "reason", "verify_evidence"]
+
+NONCE_BYTES = 32
+NONCE_VALID = timedelta(seconds=60)
+EVENTS_MAX = 400_000
+_CLAIMS = {"manifest_digest", "measured_pcr", "event_log_sha256", "integrity", "audit"}
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What the service says beside the quote; the quote's extraData covers it."""
+
+    manifest_digest: str | None
+    measured_pcr: int | None
+    event_log_sha256: str
+    integrity: str
+    audit_sequence: int
+    audit_hash: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What `POST /v1/attestations` answered. `quote` is a TPMS_ATTEST, `signature` ECDSA in DER."""
+
+    quote: bytes
+    signature: bytes
+    pcrs: Mapping[int, bytes]
+    claims_text: str
+    event_log: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, answer: Mapping[str, Any]) -> "Evidence":
+        """Read the service's answer; raises MalformedError."""
+        given = members(answer, "evidence", {"quote", "signature", "pcrs", "claims", "event_log"})
+        pcrs, claims, log = given["pcrs"], given["claims"], given["event_log"]
+        if not isinstance(pcrs, dict) or not all(name.isascii() and name.isdigit() and len(name) < 3 for name in pcrs):
+            raise MalformedError("pcrs: expected values by number")
+        values = {int(name): from_base64(value, f"pcrs.{name}") for name, value in pcrs.items()}
+        if len(values) != len(pcrs) or any(len(value) != 32 for value in values.values()):
+            raise MalformedError("pcrs: expected 32 bytes for each number")
+        if not isinstance(claims, str):
+            raise MalformedError("claims: expected JSON as text")
+        if not isinstance(log, list) or len(log) > EVENTS_MAX or not all(isinstance(event, str) for event in log):
+            raise MalformedError(f"event_log: expected at most {EVENTS_MAX} texts")
+        quote, signature = (from_base64(given[name], name) for name in ("quote", "signature"))
+        return cls(quote, signature, values, claims, tuple(log))
+
+    @cached_property
+    def quoted(self) -> Quote:
+        return parse_quote(self.quote)
+
+    @cached_property
+    def claims(self) -> Claims:
+        """The claims; raises MalformedError."""
+        try:
+            given = members(json.loads(self.claims_text), "claims", _CLAIMS)
+        except (ValueError, RecursionError) as error:
+            raise MalformedError(f"claims: expected JSON: {error}") from error
+        audit = members(given["audit"], "claims.audit", {"sequence", "hash"})
+        pcr, digest, sequence = given["measured_pcr"], given["manifest_digest"], audit["sequence"]
+        if pcr is not None and (type(pcr) is not int or not 0 <= pcr < 24):
+            raise MalformedError("claims.measured_pcr: expected a PCR's number or null")
+        if type(sequence) is not int or not 0 <= sequence < 2**63:
+            raise MalformedError("claims.audit.sequence: expected a whole number")
+        if given["integrity"] not in ("verified", "failed", "unmeasured"):
+            raise MalformedError("claims.integrity: expected verified, failed or unmeasured")
+        return Claims(
+            manifest_digest=None if digest is None else hex_digest(digest, "claims.manifest_digest"),
+            measured_pcr=pcr,
+            event_log_sha256=hex_digest(given["event_log_sha256"], "claims.event_log_sha256"),
+            integrity=given["integrity"],
+            audit_sequence=sequence,
+            audit_hash=hex_digest(audit["hash"], "claims.audit.hash"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SignedManifest:
+    """The manifest's text and the release key's signature over its bytes (ECDSA in DER)."""
+
+    text: str
+    signature: bytes
+
+    @classmethod
+    def parse(cls, answer: Mapping[str, Any]) -> "SignedManifest":
+        """Read the answer of `GET /v1/manifest`; raises MalformedError. Its digest is computed, not believed."""
+        given = members(answer, "manifest", {"manifest", "digest", "signature"})
+        if not isinstance(given["manifest"], str):
+            raise MalformedError("manifest: expected a text")
+        return cls(given["manifest"], from_base64(given["signature"], "manifest.signature"))
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(text_bytes(self.text)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedNonce:
+    """A nonce as the verifier's register knows it. `service` names the one that it was issued for."""
+
+    value: bytes
+    service: str
+    issued_at: datetime
+    used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What the last accepted evidence said, and when it had arrived."""
+
+    clock: Clock
+    firmware_version: int
+    audit_sequence: int
+    audit_hash: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """What the verifier knows of a service from elsewhere than the evidence.
+
+    `ak_public` is a TPMT_PUBLIC, `release_key_pem` an ECC P-256 key, `host_pcrs` values by number. `hardware` says that
+    the EK's root is that of a maker of hardware TPMs. `last` is None before the first accepted evidence.
+    """
+
+    service: str
+    ak_public: bytes
+    release_key_pem: str
+    measured_pcr: int
+    host_pcrs: Mapping[int, bytes] = field(default_factory=dict)
+    hardware: bool = False
+    last: Accepted | None = None
+
+    @property
+    def pcrs(self) -> list[int]:
+        """The PCRs to ask for."""
+        return sorted({self.measured_pcr, *self.host_pcrs})
+
+
+def verify_evidence(
+    answer: Mapping[str, Any],
+    manifest: SignedManifest | None,
+    *,
+    nonce: IssuedNonce | None,
+    pinned: Pinned,
+    now: datetime,
+    first: int = 1,
+) -> list[Step]:
+    """Return the sixteen steps, numbered from `first`; never raises, whatever the service answered.
+
+    `nonce` is what the register knows of the nonce that was sent, None where it was never issued. `now` is the moment
+    at which the answer had arrived.
+    """
+    return take(_Verifier(answer, manifest, nonce, pinned, now).checks(), first=first)
+
+
+class _Verifier:
+    def __init__(
+        self,
+        answer: Mapping[str, Any],
+        manifest: SignedManifest | None,
+        nonce: IssuedNonce | None,
+        pinned: Pinned,
+        now: datetime,
+    ) -> None:
+        self.answer = answer
+        self.signed_manifest = manifest
+        self.nonce = nonce
+        self.pinned = pinned
+        self.now = now
+
+    def checks(self) -> Iterator[Check]:
+        yield Check("nonce", "The nonce is ours and fresh", "a nonce of ours, unused", self._nonce)
+        yield Check("format", "The evidence is a quote that a TPM made", "TPMS_ATTEST of a quote", self._format)
+        yield Check("signature", "The pinned AK signed the quote", "a signature of the pinned AK", self._signature)
+        yield Check("binding", "The quote is about this nonce and these claims", "their hash", self._binding)
+        yield Check("selection", "The quote is over the PCRs that were asked for", "these PCRs", self._selection)
+        yield Check("pcr_digest", "The PCR values shown are those quoted", "the quoted digest", self._pcr_digest)
+        yield Check("event_log_hash", "The event log is the one in the claims", "the claimed hash", self._log_hash)
+        yield Check("replay", "The event log gives the measured PCR", "the PCR's value", self._replay)
+        yield Check(
+            "manifest_signature",
+            "The pinned release key signed the manifest",
+            "a signature of the pinned release key",
+            self._manifest_signature,
+        )
+        yield Check("manifest_digest", "The manifest is the one in the claims", "its digest", self._manifest_digest)
+        yield Check("events", "The event log is that of the manifest", "the manifest's files", self._events)
+        yield Check("host_pcrs", "The host's PCRs have the pinned values", "the pinned values", self._host_pcrs)
+        yield Check("clock", "The TPM's clock and counters have not gone back", "a later time", self._clock)
+        yield Check("firmware", "The TPM's firmware", "the firmware of before", self._firmware)
+        yield Check("audit", "The log of key uses has not gone back", "a later entry or the same", self._audit)
+        yield Check("integrity", "The service runs what was released", "verified", self._integrity)
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """The evidence, read whole; raises NotDecidedError for the steps after the second."""
+        try:
+            evidence = Evidence.parse(self.answer)
+            _ = evidence.quoted, evidence.claims
+        except AttestationError as error:
+            raise NotDecidedError("the evidence cannot be read") from error
+        return evidence
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        if self.signed_manifest is None:
+            raise NotDecidedError("the service shows no manifest")
+        return parse_manifest(self.signed_manifest.text)
+
+    def _nonce(self) -> Finding:
+        nonce, expected = self.nonce, f"issued for {self.pinned.service}, unused, at most {NONCE_VALID.seconds} s old"
+        if nonce is None:
+            return Finding(expected, "a nonce that was never issued here", False)
+        age = self.now - nonce.issued_at
+        if nonce.service != self.pinned.service:
+            return Finding(expected, f"another service's: issued for {nonce.service}", False)
+        if nonce.used_at is not None:
+            return Finding(expected, f"replayed: used already at {nonce.used_at:%Y-%m-%d %H:%M:%S}", False)
+        if not timedelta(0) <= age <= NONCE_VALID:
+            return Finding(expected, f"late: {age.total_seconds():.0f} s old", False)
+        return Finding(expected, f"{age.total_seconds():.1f} s old", True)
+
+    def _format(self) -> Finding:
+        evidence = Evidence.parse(self.answer)
+        _ = evidence.quoted, evidence.claims
+        return Finding("TPMS_ATTEST of a quote", f"a quote of {len(evidence.quote)} bytes", True)
+
+    def _signature(self) -> Finding:
+        check_signature(self.pinned.ak_public, self.evidence.quote, self.evidence.signature)
+        return Finding("a signature of the pinned AK", "a signature of the pinned AK", True)
+
+    def _binding(self) -> Finding:
+        if self.nonce is None:
+            raise NotDecidedError("there is no nonce")
+        expected = hashlib.sha256(self.nonce.value + text_bytes(self.evidence.claims_text)).digest()
+        found = self.evidence.quoted.extra_data
+        return Finding(f"extraData {expected.hex()}", f"extraData {found.hex()}", expected == found)
+
+    def _selection(self) -> Finding:
+        asked, quoted, shown = self.pinned.pcrs, list(self.evidence.quoted.pcrs), sorted(self.evidence.pcrs)
+        return Finding(f"PCRs {asked}", f"PCRs {quoted}, shown {shown}", asked == quoted == shown)
+
+    def _pcr_digest(self) -> Finding:
+        values = b"".join(value for _, value in sorted(self.evidence.pcrs.items()))
+        expected, found = self.evidence.quoted.pcr_digest, hashlib.sha256(values).digest()
+        return Finding(expected.hex(), found.hex(), expected == found)
+
+    def _log_hash(self) -> Finding:
+        expected = self.evidence.claims.event_log_sha256
+        found = hashlib.sha256(log_bytes(self.evidence.event_log)).hexdigest()
+        return Finding(expected, found, expected == found)
+
+    def _replay(self) -> Finding:
+        number, claimed = self.pinned.measured_pcr, self.evidence.claims.measured_pcr
+        if claimed != number:
+            return Finding(f"PCR {number} measured", f"PCR {claimed} measured", False)
+        if number not in self.evidence.pcrs:
+            raise NotDecidedError(f"PCR {number} is not shown")
+        expected, found = self.evidence.pcrs[number], replay(self.evidence.event_log)
+        note = f"{len(self.evidence.event_log):,} events"
+        return Finding(f"PCR {number} = {expected.hex()}", f"PCR {number} = {found.hex()}", expected == found, note)
+
+    def _manifest_signature(self) -> Finding:
+        signed = self.signed_manifest
+        if signed is None:
+            return Finding("a signature of the pinned release key", "the service shows no manifest", False)
+        check_manifest_signature(signed.text, signed.signature, self.pinned.release_key_pem)
+        version = f"release {self.manifest.version}"
+        return Finding("a signature of the pinned release key", "a signature of the pinned release key", True, version)
+
+    def _manifest_digest(self) -> Finding:
+        if self.signed_manifest is None:
+            raise NotDecidedError("the service shows no manifest")
+        expected, found = self.evidence.claims.manifest_digest, self.signed_manifest.digest
+        return Finding(str(expected), found, expected == found)
+
+    def _events(self) -> Finding:
+        expected, found = f"the {len(self.manifest.events):,} files of the manifest", self.evidence.event_log
+        different = difference(self.manifest, found)
+        return Finding(expected, different or f"{len(found):,} files", not different)
+
+    def _host_pcrs(self) -> Finding:
+        for number, expected in sorted(self.pinned.host_pcrs.items()):
+            found = self.evidence.pcrs.get(number)
+            if found != expected:
+                words = found.hex() if found else "not shown"
+                return Finding(f"PCR {number} = {expected.hex()}", f"PCR {number} = {words}", False)
+        pinned = ", ".join(map(str, sorted(self.pinned.host_pcrs))) or "none pinned"
+        return Finding(pinned, pinned, True)
+
+    def _clock(self) -> Finding:
+        quoted, last = self.evidence.quoted.clock, self.pinned.last
+        if last is None:
+            return Finding("any: it is the first", clock.words(quoted), True)
+        asked_at = self.nonce.issued_at if self.nonce else self.now
+        return clock.compare(last.clock, quoted, passed=asked_at - last.at, hardware=self.pinned.hardware)
+
+    def _firmware(self) -> Finding:
+        found, last = self.evidence.quoted.firmware_version, self.pinned.last
+        if last is None or last.firmware_version == found:
+            return Finding(f"{found:016x}", f"{found:016x}", True)
+        return Finding(f"{last.firmware_version:016x}", f"{found:016x}", True, "changed: was the firmware updated?")
+
+    def _audit(self) -> Finding:
+        claims, last = self.evidence.claims, self.pinned.last
+        found = f"entry {claims.audit_sequence} with {claims.audit_hash}"
+        if last is None:
+            return Finding("any: it is the first", found, True)
+        expected = f"entry {last.audit_sequence} with {last.audit_hash}, or a later one"
+        same = (claims.audit_sequence, claims.audit_hash) == (last.audit_sequence, last.audit_hash)
+        return Finding(expected, found, same or claims.audit_sequence > last.audit_sequence)
+
+    def _integrity(self) -> Finding:
+        found = self.evidence.claims.integrity
+        return Finding("verified", found, found == "verified")
+
+
+def check_signature(ak_public: bytes, message: bytes, signature: bytes) -> None:
+    """Raise an AttestationError unless the AK (a TPMT_PUBLIC, P-256) signed this with ECDSA and SHA-256."""
+    key = parse_public(ak_public).key
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise UnsupportedError("AK: expected an ECC P-256 key")
+    try:
+        key.verify(signature, message, ec.ECDSA(SHA256()))
+    except InvalidSignature:
+        raise MalformedError("not signed by this AK") from None
+
+
+def reported_events(answer: Mapping[str, Any]) -> Sequence[str]:
+    """Return the event log of an answer, () where it cannot be read: for the report."""
+    try:
+        return Evidence.parse(answer).event_log
+    except AttestationError:
+        return ()
