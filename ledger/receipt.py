@@ -7,7 +7,7 @@
  5. the block's transaction root is that of all its transactions
  6. the transaction was executed
  7. the transaction's id is the hash of a transaction in the block
- 8. the key published elsewhere than in the receipt signed it
+ 8. the key published elsewhere than in the receipt signed it; what the receipt says of the TPM it was made in holds
  9. its action data hold the ledger id and the digest
 10. the chain's table holds the same digest (absent only at or below the contract's floor)
 
@@ -23,11 +23,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
-from ledger import antelope, p256
+from ledger import antelope, certification, p256
 from ledger import block as blocks
 from ledger.antelope import AntelopeError
 from ledger.receipt_form import FORMAT, Receipt, ReceiptError, check_texts, loads, parse
 from ledger.witness import Node, NodeError, Witness, uint
+from tpm.structures import AttestationError
 
 __all__ = [
     "Node",
@@ -87,8 +88,12 @@ def build(
     block_num: int,
     block_id: str,
     public_key: str,
+    attestation: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the receipt as JSON values; raises ReceiptError where a part has not the right form."""
+    """Return the receipt as JSON values; raises ReceiptError where a part has not the right form.
+
+    `attestation` is the certification of the key (ledger/certification.py), None where there is none.
+    """
     receipt = {
         "format": FORMAT,
         "record": loads(canonical),
@@ -101,7 +106,7 @@ def build(
         "block_num": block_num,
         "block_id": block_id,
         "public_key": public_key,
-        "attestation": None,
+        "attestation": dict(attestation) if attestation else None,
         "signed_meter_values": [],
     }
     read = parse(receipt)
@@ -121,10 +126,11 @@ def dumps(receipt: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """What the verifier knows from elsewhere than the receipt; `chain_id` is None where nobody pinned it."""
+    """What the verifier knows from elsewhere than the receipt; None where nobody pinned `chain_id` or `ak`."""
 
     chain_id: str | None
     public_key: str
+    ak: str | None
 
 
 def _digest(receipt: Receipt, pinned: Pinned) -> Finding:
@@ -185,6 +191,24 @@ def _key_pinned(receipt: Receipt, pinned: Pinned) -> Finding:
     return Finding("", pinned.public_key, receipt.public_key, pinned.public_key == receipt.public_key)
 
 
+def _key_certified(receipt: Receipt, pinned: Pinned) -> Finding:
+    """Was the key made in a TPM? Said where the receipt tells of one; wrong only where that does not hold."""
+    if receipt.attestation is None:
+        note = "the receipt does not say in which TPM the key was made"
+        return Finding("", pinned.public_key, receipt.public_key, pinned.ak is None, note)
+    try:
+        ak = certification.verify(receipt.attestation, receipt.public_key)
+    except AttestationError as error:
+        return Finding(
+            "", pinned.public_key, "not certified by its TPM", False, f"no certification of the key: {error}"
+        )
+    if pinned.ak not in (None, ak):
+        note = f"expected a key made in the TPM of AK {pinned.ak}, got one of AK {ak}"
+        return Finding("", pinned.public_key, "certified by another AK", False, note)
+    note = f"made in the TPM of AK {ak}; worth as much as that AK, published beside the key"
+    return Finding("", pinned.public_key, receipt.public_key, True, note)
+
+
 def _signer(receipt: Receipt, pinned: Pinned, node: Witness) -> Finding:
     transaction = node.transaction
     chain_id = blocks.hex_bytes(receipt.chain_id, "chain_id", 32)
@@ -229,37 +253,38 @@ def _table(receipt: Receipt, pinned: Pinned, node: Witness) -> Finding:
 
 Offline = Callable[[Receipt, Pinned], Finding]
 Online = Callable[[Receipt, Pinned, Witness], Finding]
-STEPS: tuple[tuple[str, Offline | None, Online | None], ...] = (
-    ("The record and the salt give the digest", _digest, None),
-    ("The chain is the pinned one", _chain_pinned, _chain),
-    ("The block is irreversible", None, _irreversible),
-    ("The block id is the hash of its header", _block_number, _block_id),
-    ("The block's transaction root is that of all its transactions", None, _root),
-    ("The transaction was executed", None, _executed),
-    ("The transaction id is the hash of a transaction in the block", None, _transaction_id),
-    ("The published key signed the transaction", _key_pinned, _signer),
-    ("The transaction records this id and digest", None, _action_data),
-    ("The chain's table holds the same digest", None, _table),
+STEPS: tuple[tuple[str, tuple[Offline, ...], Online | None], ...] = (
+    ("The record and the salt give the digest", (_digest,), None),
+    ("The chain is the pinned one", (_chain_pinned,), _chain),
+    ("The block is irreversible", (), _irreversible),
+    ("The block id is the hash of its header", (_block_number,), _block_id),
+    ("The block's transaction root is that of all its transactions", (), _root),
+    ("The transaction was executed", (), _executed),
+    ("The transaction id is the hash of a transaction in the block", (), _transaction_id),
+    ("The published key signed the transaction", (_key_pinned, _key_certified), _signer),
+    ("The transaction records this id and digest", (), _action_data),
+    ("The chain's table holds the same digest", (), _table),
 )
 
 
 def verify(
-    receipt: Mapping[str, Any], nodes: Sequence[Node], *, chain_id: str | None, public_key: str
+    receipt: Mapping[str, Any], nodes: Sequence[Node], *, chain_id: str | None, public_key: str, ak: str | None = None
 ) -> Iterator[Step]:
     """Yield the ten steps, each as soon as it is done; never raises on a hostile receipt or a hostile node.
 
-    `chain_id` (hex) and `public_key` (PUB_R1_…) are those published elsewhere than in the receipt. Nodes with the same
-    URL count once. A receipt that cannot be read fails step 1, and nothing else is decided.
+    `chain_id` (hex), `public_key` (PUB_R1_…) and `ak` (fingerprint of the AK in whose TPM the key was made, hex) are
+    those published elsewhere than in the receipt. Nodes with the same URL count once. A receipt that cannot be read
+    fails step 1, and nothing else is decided.
     """
     try:
         read = parse(receipt)
     except ReceiptError as error:
         yield from _unreadable(error)
         return
-    pinned = Pinned(chain_id, public_key)
+    pinned = Pinned(chain_id, public_key, ak)
     witnesses = [Witness(node, read) for node in {node.url.rstrip("/"): node for node in nodes}.values()]
     for number, (title, offline, online) in enumerate(STEPS, start=1):
-        findings = [offline(read, pinned)] if offline else []
+        findings = [check(read, pinned) for check in offline]
         findings += [_hear(online, read, pinned, witness) for witness in witnesses] if online else []
         note = producers_note(witnesses) if number == 3 else ""
         yield _judge(number, title, findings, note, nodes_needed=NODES_MIN if online else 0)
@@ -328,4 +353,4 @@ def _found(findings: Sequence[Finding]) -> str:
     """Name what was found once where all agree, else with its source."""
     if len({finding.found for finding in findings}) == 1:
         return findings[0].found
-    return "; ".join(f"{finding.source or 'receipt'}: {finding.found}" for finding in findings)
+    return "; ".join(dict.fromkeys(f"{finding.source or 'receipt'}: {finding.found}" for finding in findings))

@@ -2,7 +2,8 @@
 
 Fields: `record` (the canonical record as a JSON object), `salt`, `digest`, `chain_id`, `transaction_id` and `block_id`
 (lower-case hex of 32 bytes), `ledger_id` (decimal text: JavaScript loses digits of large numbers), `account`,
-`block_num`, `public_key` (PUB_R1_…), and `attestation` and `signed_meter_values`, null and [] in this version.
+`block_num`, `public_key` (PUB_R1_…), `attestation` (null, or in which TPM the key was made: the JSON object of
+ledger/certification.py), and `signed_meter_values`, [] in this version.
 """
 
 import json
@@ -13,15 +14,15 @@ from typing import Any
 
 import rfc8785
 
-from ledger import antelope
+from ledger import antelope, certification
 from ledger.antelope import AntelopeError
 from ledger.block import hex_bytes
 
 FORMAT = "evportal-receipt/1"
 DIGEST_FIELDS = ("salt", "digest", "chain_id", "transaction_id", "block_id")
 TEXT_FIELDS = (*DIGEST_FIELDS, "ledger_id", "account", "public_key")
-FIXED: dict[str, Any] = {"format": FORMAT, "attestation": None, "signed_meter_values": []}
-FIELDS = {*TEXT_FIELDS, *FIXED, "record", "block_num"}
+FIXED: dict[str, Any] = {"format": FORMAT, "signed_meter_values": []}
+FIELDS = {*TEXT_FIELDS, *FIXED, "record", "block_num", "attestation"}
 TEXT_LENGTH_MAX = 100
 TEXT_BYTES_MAX = 1024 * 1024
 DEPTH_MAX = 8
@@ -46,6 +47,7 @@ class Receipt:
     block_num: int
     block_id: str
     public_key: str
+    attestation: Mapping[str, Any] | None
 
 
 def loads(text: str | bytes) -> dict[str, Any]:
@@ -96,8 +98,12 @@ def parse(receipt: Mapping[str, Any]) -> Receipt:
     block_num = receipt["block_num"]
     if type(block_num) is not int or not 0 < block_num < 1 << 32:
         raise ReceiptError(f"block_num: expected a number of 32 bits, got {str(block_num)[:40]!r}")
+    attestation = receipt["attestation"]
+    if attestation is not None and not certification.has_form(attestation):
+        raise ReceiptError(f"attestation: expected null or a certification with {', '.join(certification.PARTS)}")
     texts = {name: receipt[name] for name in TEXT_FIELDS}
-    return Receipt(canonical=_canonical(receipt["record"]), block_num=block_num, **texts)
+    canonical = _canonical(receipt["record"])
+    return Receipt(canonical=canonical, block_num=block_num, attestation=attestation, **texts)
 
 
 def check_texts(receipt: Receipt) -> None:

@@ -14,17 +14,23 @@ PACKAGES = ("accounts", "stations", "ledger", "evportal", "tpm")
 MAY_IMPORT = {
     "accounts": {"accounts"},
     "stations": {"stations", "accounts"},
-    "ledger": {"ledger", "stations", "accounts", "tpm.client", "tpm.tokens", "tpm.attestation"},
+    "ledger": {
+        *("ledger", "stations", "accounts"),
+        *("tpm.client", "tpm.tokens", "tpm.attestation", "tpm.certification", "tpm.structures", "tpm.register"),
+    },
     "evportal": {"evportal", "ledger", "stations", "accounts", "tpm.client", "tpm.tokens", "tpm.attestation"},
     "tpm": {"tpm"},
 }
 DOORS = {
     "eospy": {"ledger/chain.py", "ledger/signer.py"},
-    "tpm2_pytss": {f"tpm/service/device/{name}.py" for name in ("connection", "objects", "device", "attest")},
+    "tpm2_pytss": {
+        f"tpm/service/device/{name}.py" for name in ("connection", "objects", "device", "attest", "policy", "measured")
+    },
     "ocpp": set(),
 }
 PURE = tuple(
-    f"ledger/{name}.py" for name in ("record", "receipt", "receipt_form", "witness", "antelope", "block", "p256")
+    f"ledger/{name}.py"
+    for name in ("record", "receipt", "receipt_form", "certification", "witness", "antelope", "block", "p256")
 )
 
 
@@ -92,4 +98,4 @@ def test_the_core_is_pure(path: str) -> None:
 def test_the_standalone_verifier_needs_nothing_of_ours() -> None:
     path = ROOT / "ledger/standalone/verify_receipt.py"
     assert not [name for name in imported(path) if starts_with(name, {*PACKAGES, "django", "eospy", "rfc8785"})]
-    assert len(path.read_text().splitlines()) <= 200
+    assert len(path.read_text().splitlines()) <= 300

@@ -132,13 +132,16 @@ def recorded(chain_node: Nodeos, second_node: Nodeos, producer_key: KeyPair) -> 
 # --- the verifiers
 
 
-def portal(content: str, nodes: Sequence[str], *, key: str, chain_id: str | None) -> Verification:
+def portal(
+    content: str, nodes: Sequence[str], *, key: str, chain_id: str | None, ak: str | None = None
+) -> Verification:
     """ledger.receipt, with the nodes as the portal reads them."""
     try:
         loaded = receipt.loads(content)
     except receipt.ReceiptError as error:
         return Verification("NOT VALID", (1,), (), str(error))
-    steps = list(receipt.verify(loaded, [reader(url) for url in nodes], chain_id=chain_id, public_key=key))
+    asked = [reader(url) for url in nodes]
+    steps = list(receipt.verify(loaded, asked, chain_id=chain_id, public_key=key, ak=ak))
     assert [step.number for step in steps] == list(range(1, 11))
     numbers = {word: tuple(step.number for step in steps if step.outcome == word) for word in ("failed", "undecided")}
     return Verification(receipt.verdict(steps), numbers["failed"], numbers["undecided"], "\n".join(map(str, steps)))
@@ -158,9 +161,11 @@ def script() -> ModuleType:
     return module
 
 
-def standalone(content: str, nodes: Sequence[str], *, key: str, chain_id: str | None) -> Verification:
+def standalone(
+    content: str, nodes: Sequence[str], *, key: str, chain_id: str | None, ak: str | None = None
+) -> Verification:
     """The one-file verifier, in this process."""
-    steps = list(script().verify(content.encode(errors="surrogatepass"), nodes, key, chain_id))
+    steps = list(script().verify(content.encode(errors="surrogatepass"), nodes, key, chain_id, ak))
     numbers = {
         word: tuple(number for number, step in enumerate(steps, start=1) if step[1] == word)
         for word in ("failed", "undecided")
