@@ -14,7 +14,8 @@ from tpm.client import TpmClient
 from tpm.tokens import ClientCredentials
 
 ROOT = Path(__file__).parents[1]
-SCOPES = ("tpm/keys", "tpm/sign")  # the portal's; a key's name narrows one of them: "tpm/sign:ledger"
+# the portal's; a key's name narrows one of them: "tpm/sign:ledger"
+SCOPES = ("tpm/keys", "tpm/sign", "tpm/seal", "tpm/attest")
 
 
 def service_env(
@@ -40,7 +41,7 @@ class TpmStack:
     """swtpm, dev.cognito and the TPM service below one directory (its path must be short: it holds a Unix socket).
 
     `swtpm`, `provider` and `service` can each be stopped, killed and started again; ports stay the same.
-    `portal` is a client with both scopes, and `neighbour` another program that may call. `settings` are further
+    `portal` is a client with these scopes, and `neighbour` another program that may call. `settings` are further
     environment variables of the service.
     """
 
@@ -59,6 +60,7 @@ class TpmStack:
             issuer=self.provider.issuer,
             jwks_url=self.provider.jwks_url,
             clients=[self.portal.client_id, self.neighbour.client_id],
+            TPM_MEASURE="off",
             **(settings or {}),
         )
         self.service = Child("tpm.service", service_argv(port), log=directory / "service.log", cwd=ROOT, env=env)

@@ -228,7 +228,8 @@ def test_a_key_file_of_the_first_version_works(tpm_stack: TpmStack, tpm_client: 
     assert isinstance(public, ec.EllipticCurvePublicKey)
     numbers = public.public_numbers()
     point = numbers.x.to_bytes(32) + numbers.y.to_bytes(32)
-    path.write_text(json.dumps({**document, "version": 1, "point": b64(point)}, indent=1))
+    auth = hmac.digest(base64.b64decode(document.pop("seed")), b"elder", "sha256")
+    path.write_text(json.dumps({**document, "version": 1, "auth": b64(auth), "point": b64(point)}, indent=1))
     tpm_stack.kill_service()
     tpm_stack.start_service()
     assert tpm_client.key_get("elder") == key

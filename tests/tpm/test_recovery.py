@@ -79,11 +79,14 @@ def test_tpm_killed_and_back(stack: TpmStack, client: TpmClient, key: Key) -> No
     stack.kill_swtpm()
     with pytest.raises(TpmUnavailable, match="tpm_unavailable"):
         client.sign("ledger", bytes(32))
-    assert (stack.health_status(), client.health()) == (503, {"live": True, "tpm": "unavailable"})
+    assert (stack.health_status(), client.health()) == (
+        503,
+        {"live": True, "tpm": "unavailable", "integrity": "unmeasured"},
+    )
     assert client.key_get("ledger") == key
     stack.swtpm.start()
     soon(lambda: signs(client, key))
-    assert client.health() == {"live": True, "tpm": "ok"}
+    assert client.health() == {"live": True, "tpm": "ok", "integrity": "unmeasured"}
 
 
 def test_tpm_replaced_between_two_requests(stack: TpmStack, client: TpmClient, key: Key) -> None:
@@ -145,7 +148,7 @@ def test_damaged_key_file_harms_no_other(stack: TpmStack, client: TpmClient, key
         whole[:100],
         whole.replace('"private": "', '"private": "AAAA'),
         tampered(whole, "private"),
-        tampered(whole, "auth"),
+        tampered(whole, "seed"),
     ):
         path.write_text(damaged)
         restart(stack)

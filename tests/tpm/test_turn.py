@@ -115,7 +115,7 @@ def test_single_signs_beside_a_flood_of_batches(tmp_path: Path) -> None:
             device.sign(flooding, digests)
 
     try:
-        flooding, single = device.create_key("ecc-p256", "sign"), device.create_key("ecc-p256", "sign")
+        flooding, single = (device.create_key("ecc-p256", "sign", bytes([n]) * 32) for n in range(2))
         digests = [secrets.token_bytes(32) for _ in range(256)]
         waits: list[int] = []
         with ThreadPoolExecutor(8) as threads:

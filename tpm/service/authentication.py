@@ -26,7 +26,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from tpm.service import settings
+from tpm.service import settings, wiring
 from tpm.service.errors import ForbiddenError, TokenRefusedError, UnavailableError
 from tpm.service.limits import ClientRate
 from tpm.service.turn import caller
@@ -185,11 +185,16 @@ class BearerAuthentication(BaseAuthentication):
 
 
 class HasScope(BasePermission):
-    """The token has to hold the `scope` that the view names, for all keys or for the one that the URL names."""
+    """The token has to hold the `scope` that the view names, for all keys or for the one that the URL names.
+
+    Then the service has to be what was approved, but for a view that `answers_unverified`.
+    """
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         scope: str = view.scope  # type: ignore[attr-defined]
         require_scope(cast(Caller, request.user), scope, view.kwargs.get("name"))
+        if not getattr(view, "answers_unverified", False):
+            wiring.integrity().require(wiring.device())
         return True
 
 

@@ -8,9 +8,12 @@ import socket
 import struct
 from typing import Any
 
+from gunicorn.errors import HaltServer  # type: ignore[import-untyped]
+
 from tpm.service.settings import TPM_ALLOWED_CLIENTS, TPM_QUEUE_PLACES
 
 STALLED_S = 2
+WORKER_LOST = 4  # exit status; 1 and 3 are gunicorn's own
 
 wsgi_app = "tpm.service.wsgi"
 worker_class = "gthread"
@@ -30,3 +33,12 @@ def when_ready(server: Any) -> None:
     """
     for listener in server.LISTENERS:
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", STALLED_S, 0))
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """End with the worker: another one would find its own measurements in the PCR, and refuse to start.
+
+    Whoever started the service resets the TPM and starts it anew. While the server is ending it has no listeners.
+    """
+    if server.LISTENERS:
+        raise HaltServer("The worker has ended.", WORKER_LOST)

@@ -11,6 +11,15 @@ TPM_CLIENT_RATE      how many requests a second each client may send in the long
 TPM_CLIENT_BURST     how many it may send at once (default 1000)
 TPM_QUEUE_PLACES     how many requests of each client may wait for the TPM (default 16)
 TPM_QUEUE_DEADLINE_S how long each may wait (default 5)
+
+What the service must be, or it answers `integrity_failed` (integrity.py):
+
+TPM_MEASURE          `required` (default), or `off`: then keys and objects cannot have the policy "release"
+TPM_RELEASE_DIR      directory with manifest.json and release.json of the release that is running
+TPM_RELEASE_KEY      file with the release key's public half (PEM, P-256)
+TPM_MEASURED_PCR     8 (default), which the TPM's reset clears; or 23 on hardware, which the service itself resets
+TPM_HOST_PCRS        further PCRs that approvals name, those of the host: `0,2,4,7` on hardware (default none)
+TPM_FULL_PASS_S      seconds between two full comparisons of the files while it runs (default 300)
 """
 
 import os
@@ -37,6 +46,22 @@ def listed(text: str) -> list[str]:
     return [item.strip() for item in text.split(",") if item.strip()]
 
 
+def choice(name: str, choices: tuple[str, ...], *, default: str) -> str:
+    """Return the setting; raises ImproperlyConfigured unless it is one of these."""
+    value = setting(name, default)
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name}: expected {' or '.join(choices)}, got {value!r}")
+    return value
+
+
+def pcrs(name: str, *, not_among: int) -> list[int]:
+    """Return a setting that lists PCRs, ordered; raises ImproperlyConfigured for what is none, or the one excluded."""
+    numbers = [int(text) if text.isdecimal() else -1 for text in listed(setting(name, ""))]
+    if not all(0 <= number <= 23 and number != not_among for number in numbers):
+        raise ImproperlyConfigured(f"{name}: expected numbers of PCRs but {not_among}, separated by commas")
+    return sorted(set(numbers))
+
+
 TPM_TCTI = setting("TPM_TCTI")
 TPM_KEY_DIR = Path(setting("TPM_KEY_DIR"))
 TPM_JWKS_URL = setting("TPM_JWKS_URL")
@@ -48,6 +73,12 @@ TPM_CLIENT_RATE = float(setting("TPM_CLIENT_RATE", "500"))
 TPM_CLIENT_BURST = int(setting("TPM_CLIENT_BURST", "1000"))
 TPM_QUEUE_PLACES = int(setting("TPM_QUEUE_PLACES", "16"))
 TPM_QUEUE_DEADLINE_S = float(setting("TPM_QUEUE_DEADLINE_S", "5"))
+TPM_MEASURE = choice("TPM_MEASURE", ("required", "off"), default="required")
+TPM_RELEASE_DIR = Path(setting("TPM_RELEASE_DIR", "" if TPM_MEASURE == "off" else None))
+TPM_RELEASE_KEY = Path(setting("TPM_RELEASE_KEY", "" if TPM_MEASURE == "off" else None))
+TPM_MEASURED_PCR = int(choice("TPM_MEASURED_PCR", ("8", "23"), default="8"))
+TPM_HOST_PCRS = pcrs("TPM_HOST_PCRS", not_among=TPM_MEASURED_PCR)
+TPM_FULL_PASS_S = float(setting("TPM_FULL_PASS_S", "300"))
 TPM_MAX_BODY_BYTES = 64 * 1024  # a batch of 256 digests takes 22 kB
 TPM_MAX_BATCH = 256
 

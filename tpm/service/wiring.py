@@ -7,16 +7,39 @@ from tpm.service import settings
 from tpm.service.attestations import Evidence
 from tpm.service.device import Device
 from tpm.service.idempotency import IdempotentAnswers
+from tpm.service.integrity import Integrity, ReleaseSettings
 from tpm.service.keys import KeyStore
 from tpm.service.sealed import SealedStore
 from tpm.service.turn import Turn
+
+
+def start() -> None:
+    """Measure, and read what is kept: whatever is wrong with it ends the start, not the first request."""
+    integrity().start(device())
+    key_store()
+    sealed_store()
+
+
+@cache
+def integrity() -> Integrity:
+    if settings.TPM_MEASURE == "off":
+        return Integrity(None)
+    return Integrity(
+        ReleaseSettings(
+            directory=settings.TPM_RELEASE_DIR,
+            key_file=settings.TPM_RELEASE_KEY,
+            measured_pcr=settings.TPM_MEASURED_PCR,
+            host_pcrs=settings.TPM_HOST_PCRS,
+            full_pass_s=settings.TPM_FULL_PASS_S,
+        )
+    )
 
 
 @cache
 def device() -> Device:
     """The one TPM; when the process ends, nothing of it stays in the TPM."""
     turn = Turn(places=settings.TPM_QUEUE_PLACES, deadline_s=settings.TPM_QUEUE_DEADLINE_S)
-    made = Device(settings.TPM_TCTI, turn)
+    made = Device(settings.TPM_TCTI, turn, integrity().measured)
     atexit.register(made.close)
     return made
 
@@ -33,7 +56,13 @@ def sealed_store() -> SealedStore:
 
 def evidence() -> Evidence:
     """Return what the service can say of itself now."""
-    return Evidence()
+    state, release, measured = integrity().state, integrity().release, integrity().measured
+    return Evidence(
+        integrity=state,
+        measured_pcr=measured.pcr if measured else None,
+        event_log=tuple(measured.events) if measured else (),
+        manifest_digest=release.digest.hex() if release else None,
+    )
 
 
 @cache

@@ -21,8 +21,12 @@ from tpm2_pytss import (
     TSS2_Exception,
 )
 
+from tpm.service.device.measured import Measured
 from tpm.service.device.objects import STORAGE_KEY, KeyBlob, unmarshalled
+from tpm.service.device.objects import TPM_LAYER as TPM_LAYER
+from tpm.service.device.policy import NotApprovedError
 from tpm.service.errors import (
+    IntegrityFailedError,
     KeyUnusableError,
     QueueDeadlineError,
     QueueFullError,
@@ -43,7 +47,7 @@ TRANSIENT, LOADED_SESSIONS, SAVED_SESSIONS, PERSISTENT = 0x80000000, 0x02000000,
 MAX_HANDLES = 254  # the most that one answer of TPM2_GetCapability holds
 LOADED_KEYS = 2  # of the three transient slots: creating and loading need free ones
 HEALTH_DEADLINE_S = 1.0
-TPM_LAYER = 0  # third byte of a return code: who it comes from (TSS 2.0 Overview, 5.3)
+MEASURE_DEADLINE_S = 600.0  # drift is never turned away
 
 ERRORS: dict[int, type[ServiceError]] = {
     TPM2_RC.LOCKOUT: TpmLockoutError,
@@ -58,24 +62,47 @@ ERRORS: dict[int, type[ServiceError]] = {
 
 
 class Connection:
-    """What the operations (device.py) stand on."""
+    """What the operations (device.py) stand on. Whatever `measured` holds is in the TPM before any of them runs."""
 
-    def __init__(self, tcti: str, turn: Turn) -> None:
+    def __init__(self, tcti: str, turn: Turn, measured: Measured | None = None) -> None:
         self._tcti = tcti
         self._turn = turn
+        self._measured = measured
+        self._boot: tuple[int, int] | None = None  # TPMS_CLOCK_INFO's resetCount and restartCount
         self._answered_at = -HEALTH_DEADLINE_S  # by the monotonic clock
         self._esys: ESAPI | None = None
         self._storage_key: ESYS_TR | None = None
         self._loaded: OrderedDict[KeyBlob, ESYS_TR] = OrderedDict()  # least recently used first
+        self._auths: dict[KeyBlob, bytes] = {}  # of keys with the policy "release", by what they are sealed in
 
     def perform(self, operation: Callable[[ESAPI], Result]) -> Result:
         """Do this with the TPM when it is our turn; after a failure once more, over a new connection."""
         with self._turn.hold():
             return self._run(operation)
 
+    def connect(self) -> None:
+        """See that there is a connection, and that what is measured is in the TPM; raises what the operations raise."""
+        self.perform(lambda esys: None)
+
+    def measure(self) -> None:
+        """Bring the TPM up to what is measured, after forgetting everything that it opened: keys, auth values.
+
+        Raises TpmUnavailableError when there is no TPM: then it happens before anything else, once there is one.
+        """
+
+        def measure(esys: ESAPI) -> None:
+            self._forget_secrets(esys)
+            if self._measured is not None:
+                self._measured.connected(esys, started=False)
+
+        with self._turn.hold(admitted=True, deadline_s=MEASURE_DEADLINE_S):
+            self._run(measure)
+
     def forget(self, key: KeyBlob) -> None:
-        """Take the key out of the TPM if it is loaded."""
+        """Take the key out of the TPM if it is loaded, and its auth value out of memory."""
         with self._turn.hold(admitted=True):
+            if key.guard is not None:
+                self._auths.pop(key.guard.sealed, None)
             if self._esys is not None and key in self._loaded:
                 try:
                     self._esys.flush_context(self._loaded.pop(key))
@@ -118,6 +145,10 @@ class Connection:
         except TSS2_Exception:
             self._disconnect()
             raise
+        except NotApprovedError as failure:
+            if self._measured is not None:
+                self._measured.fail(failure)
+            raise
         self._answered_at = time.monotonic()
         return result
 
@@ -127,20 +158,34 @@ class Connection:
             _startup(self._esys)
             _flush_all(self._esys)
             self._storage_key = _storage_key(self._esys)
+            self._measure(self._esys)
         return self._esys
+
+    def _measure(self, esys: ESAPI) -> None:
+        """A TPM that has started since we spoke to it last has forgotten what was measured."""
+        boot, self._boot = self._boot, _boot(esys)
+        if self._measured is not None:
+            self._measured.connected(esys, started=boot != self._boot)
 
     def _disconnect(self) -> None:
         """Drop the connection: after an I/O error it is dead, and the handles of a restarted TPM mean nothing."""
         self._loaded.clear()
+        self._auths.clear()
         if self._esys is not None:
             self._esys.close()
             self._esys = None
+
+    def _forget_secrets(self, esys: ESAPI) -> None:
+        self._auths.clear()
+        while self._loaded:
+            esys.flush_context(self._loaded.popitem()[1])
 
     def load(self, esys: ESAPI, key: KeyBlob) -> ESYS_TR:
         """Return the handle of the key, for operations: loaded when it is not, its auth value set."""
         if key in self._loaded:
             self._loaded.move_to_end(key)
             return self._loaded[key]
+        auth = self._auth(esys, key)
         self.make_room(esys)
         try:
             handle = esys.load(self._storage_key, *unmarshalled(key))
@@ -149,8 +194,26 @@ class Connection:
                 raise KeyUnusableError("the stored key is damaged, or of another TPM") from None
             raise
         self._loaded[key] = handle
-        esys.tr_set_auth(handle, key.auth)
+        esys.tr_set_auth(handle, auth)
         return handle
+
+    def _auth(self, esys: ESAPI, key: KeyBlob) -> bytes:
+        """Return the key's auth value; one that is sealed under the policy is unsealed once for each connection."""
+        if key.guard is None:
+            return key.auth
+        if key.guard.sealed not in self._auths:
+            self._auths[key.guard.sealed] = self.unseal_released(esys, key.guard.sealed)
+        return key.guard.auth(self._auths[key.guard.sealed])
+
+    def unseal_released(self, esys: ESAPI, sealed: KeyBlob) -> bytes:
+        """Return what is sealed under the policy; raises IntegrityFailedError when it is not fulfilled."""
+        if self._measured is None:
+            raise IntegrityFailedError("this service is not measured")
+        handle = self.load(esys, sealed)
+        try:
+            return self._measured.policy.unseal(esys, handle)
+        finally:
+            esys.flush_context(self._loaded.pop(sealed))  # the slots are for keys that sign again and again
 
     def make_room(self, esys: ESAPI) -> None:
         """Leave two of the three slots free: the TPM takes one for the storage key while it creates or loads."""
@@ -176,6 +239,11 @@ def _storage_key(esys: ESAPI) -> ESYS_TR:
         return esys.evict_control(ESYS_TR.OWNER, primary, STORAGE_KEY_HANDLE)
     finally:
         esys.flush_context(primary)
+
+
+def _boot(esys: ESAPI) -> tuple[int, int]:
+    time = esys.read_clock()
+    return int(time.clockInfo.resetCount), int(time.clockInfo.restartCount)
 
 
 def _handles(esys: ESAPI, first: int) -> list[int]:

@@ -1,7 +1,6 @@
 """The operations of the TPM, as the service offers them."""
 
 import hashlib
-import secrets
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -16,7 +15,7 @@ from tpm2_pytss import (
     TSS2_Exception,
 )
 
-from tpm.service.device.connection import TPM_LAYER, Connection
+from tpm.service.device.connection import Connection
 from tpm.service.device.objects import (
     ECDSA,
     NO_TICKET,
@@ -24,36 +23,38 @@ from tpm.service.device.objects import (
     RSA_SCHEMES,
     SEALED,
     TEMPLATES,
+    TPM_LAYER,
     KeyBlob,
+    read_pcrs,
     rs,
     rsa_bytes,
+    sealed_under,
     sensitive,
 )
 from tpm.service.encoding import Signature
-from tpm.service.errors import InvalidCiphertextError
+from tpm.service.errors import InvalidCiphertextError, KeyUsageError
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
 
-AUTH_BYTES = 32
 SIGN_CHUNK = 16  # digests signed before others get their turn, about 10 ms on swtpm
 RSA_CHUNK = 2  # the same
 MAX_RANDOM = 64  # bytes that one TPM2_GetRandom gives
 MAX_BUFFER = 1024  # bytes that one command takes (TPM2_PT_INPUT_BUFFER)
 HASHES = {"sha256": TPM2_ALG.SHA256, "sha384": TPM2_ALG.SHA384, "sha512": TPM2_ALG.SHA512}
-PCRS, PCRS_A_READ = 24, 8
+PCRS = 24
 NOT_DECRYPTABLE = {TPM2_RC.VALUE, TPM2_RC.SIZE, TPM2_RC.FAILURE}  # libtpms says FAILURE, the standard VALUE
 
 
 class Device(Connection):
     """One TPM. Every method takes its turn, and raises what `errors.py` names."""
 
-    def create_key(self, type: str, usage: str) -> KeyBlob:
-        """Make a key of TEMPLATES under the storage key; it is not loaded and takes no slot.
+    def create_key(self, type: str, usage: str, auth: bytes) -> KeyBlob:
+        """Make a key of TEMPLATES with an auth value (32 bytes) under the storage key; it takes no slot.
 
         An RSA key takes the TPM for 0.1 to 1 s on swtpm, and for many seconds on some chips.
         """
-        return self._create(TEMPLATES[type, usage], secrets.token_bytes(AUTH_BYTES))
+        return self._create(TEMPLATES[type, usage], auth)
 
     def seal(self, data: bytes, auth: bytes) -> KeyBlob:
         """Wrap 1 to 128 bytes; whoever has `auth` (32 bytes) may open them, in this TPM only."""
@@ -69,17 +70,26 @@ class Device(Connection):
             finally:
                 esys.flush_context(self._loaded.pop(blob))  # the slots are for keys that sign again and again
 
-        with self._turn.hold():
-            return self._run(unseal)
+        return self.perform(unseal)
+
+    def check_measured(self) -> None:
+        """Raise KeyUsageError (policy_unavailable) when nothing can be made with the policy "release" here."""
+        if self._measured is None:
+            raise KeyUsageError("policy 'release': this service is not measured", code="policy_unavailable")
+
+    def seal_released(self, data: bytes) -> KeyBlob:
+        """Wrap 1 to 128 bytes; only approved releases open them, in this TPM. Raises what `check_measured` raises."""
+        self.check_measured()
+        assert self._measured is not None
+        return self._create(sealed_under(self._measured.policy.auth_policy), b"", data)
+
+    def open_released(self, blob: KeyBlob) -> bytes:
+        """Return what `seal_released` wrapped; raises IntegrityFailedError when the release is not approved."""
+        return self.perform(lambda esys: self.unseal_released(esys, blob))
 
     def pcrs(self) -> list[bytes]:
         """Return the 24 PCRs of the SHA-256 bank (32 bytes each), by number."""
-
-        def read(esys: ESAPI) -> list[bytes]:
-            return [value for start in range(0, PCRS, PCRS_A_READ) for value in _read_pcrs(esys, start, PCRS_A_READ)]
-
-        with self._turn.hold():
-            return self._run(read)
+        return self.perform(lambda esys: read_pcrs(esys, range(PCRS)))
 
     def extend(self, pcr: int, event: bytes) -> bytes:
         """Extend a PCR with the hash of an event (at most MAX_BUFFER bytes), in all banks; returns its SHA-256 value.
@@ -90,15 +100,14 @@ class Device(Connection):
 
         def extend(esys: ESAPI) -> bytes:
             nonlocal expected
-            (before,) = _read_pcrs(esys, pcr, 1)
+            (before,) = read_pcrs(esys, [pcr])
             if before == expected:
                 return before
             expected = hashlib.sha256(before + hashlib.sha256(event).digest()).digest()
             esys.pcr_event(ESYS_TR(pcr), event)
-            return _read_pcrs(esys, pcr, 1)[0]
+            return read_pcrs(esys, [pcr])[0]
 
-        with self._turn.hold():
-            return self._run(extend)
+        return self.perform(extend)
 
     def _create(self, template: TPM2B_PUBLIC, auth: bytes, data: bytes = b"") -> KeyBlob:
         def create(esys: ESAPI) -> KeyBlob:
@@ -106,8 +115,7 @@ class Device(Connection):
             private, public, *_ = esys.create(self._storage_key, sensitive(auth, data), template)
             return KeyBlob(public.marshal(), private.marshal(), auth)
 
-        with self._turn.hold():
-            return self._run(create)
+        return self.perform(create)
 
     def sign(self, key: KeyBlob, digests: Sequence[bytes]) -> list[Signature]:
         """Sign each digest (32 bytes) with ECDSA; returns (r, s) in order. Others get turns between chunks."""
@@ -176,8 +184,7 @@ class Device(Connection):
                 drawn += bytes(esys.get_random(min(count - len(drawn), MAX_RANDOM)))
             return drawn
 
-        with self._turn.hold():
-            return self._run(draw)
+        return self.perform(draw)
 
     def hash(self, algorithm: str, data: bytes) -> bytes:
         """Return the hash of data of any length; the algorithm is one of HASHES."""
@@ -191,10 +198,4 @@ class Device(Connection):
                 esys.sequence_update(sequence, part)
             return bytes(esys.sequence_complete(sequence, parts[-1], ESYS_TR.NULL)[0])  # frees the slot as well
 
-        with self._turn.hold():
-            return self._run(digest)
-
-
-def _read_pcrs(esys: ESAPI, start: int, count: int) -> list[bytes]:
-    _, _, digests = esys.pcr_read("sha256:" + ",".join(str(pcr) for pcr in range(start, start + count)))
-    return [bytes(digest) for digest in digests]
+        return self.perform(digest)

@@ -1,14 +1,16 @@
 """What keys look like in the TPM (templates, schemes), and as blobs outside it."""
 
 import base64
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from tpm2_pytss import (
+    ESAPI,
     TPM2_ALG,
     TPM2_RH,
     TPM2_ST,
@@ -29,6 +31,8 @@ from tpm2_pytss import (
 from tpm.service.encoding import PublicKey, Signature
 from tpm.service.errors import KeyUnusableError
 
+TPM_LAYER = 0  # third byte of a return code: who it comes from (TSS 2.0 Overview, 5.3)
+PCRS_A_READ = 8  # what one answer of TPM2_PCR_Read holds
 COMMON = (
     TPMA_OBJECT.FIXEDTPM
     | TPMA_OBJECT.FIXEDPARENT
@@ -48,6 +52,12 @@ TEMPLATES = {  # by type and usage
 SEALED = TPM2B_PUBLIC.parse("keyedhash", objectAttributes=COMMON & ~TPMA_OBJECT.SENSITIVEDATAORIGIN)
 
 
+def sealed_under(policy: bytes) -> TPM2B_PUBLIC:
+    """Return the template of an object that this policy opens, and no auth value."""
+    attributes = TPMA_OBJECT.FIXEDTPM | TPMA_OBJECT.FIXEDPARENT | TPMA_OBJECT.NODA | TPMA_OBJECT.ADMINWITHPOLICY
+    return TPM2B_PUBLIC.parse("keyedhash", objectAttributes=attributes, authPolicy=policy)
+
+
 def _scheme(algorithm: int) -> TPMT_SIG_SCHEME:
     made = TPMT_SIG_SCHEME(scheme=algorithm)
     made.details.any.hashAlg = TPM2_ALG.SHA256
@@ -61,22 +71,40 @@ OAEP.details.oaep.hashAlg = TPM2_ALG.SHA256
 NO_TICKET = TPMT_TK_HASHCHECK(tag=TPM2_ST.HASHCHECK, hierarchy=TPM2_RH.NULL)  # the key is not restricted
 
 
+def named_auth(secret: bytes, name: str) -> bytes:
+    """Return the auth value (32 bytes) of the object of this name: a file that gets another name does not open."""
+    return hmac.digest(secret, name.encode(), "sha256")
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Where the auth value of a key comes from: a secret sealed under the policy "release", and the key's name."""
+
+    sealed: "KeyBlob"
+    name: str
+
+    def auth(self, secret: bytes) -> bytes:
+        return named_auth(secret, self.name)
+
+
 @dataclass(frozen=True)
 class KeyBlob:
-    """A key as it lives outside the TPM: private part wrapped by the storage key, and its auth value."""
+    """A key as it lives outside the TPM: private part wrapped by the storage key, and its auth value, or its guard."""
 
     public: bytes
     private: bytes = field(repr=False)
     auth: bytes = field(repr=False)
+    guard: Guard | None = None
 
     def texts(self) -> dict[str, str]:
-        """Return the parts in base64, as they are kept."""
-        return {part.name: base64.b64encode(getattr(self, part.name)).decode() for part in fields(self)}
+        """Return the wrapped key in base64, as it is kept."""
+        return {"public": base64.b64encode(self.public).decode(), "private": base64.b64encode(self.private).decode()}
 
     @classmethod
-    def from_texts(cls, document: Mapping[str, Any]) -> "KeyBlob":
+    def from_texts(cls, document: Mapping[str, Any], auth: bytes = b"", guard: Guard | None = None) -> "KeyBlob":
         """Read what `texts` wrote; raises KeyError, TypeError or ValueError."""
-        return cls(*(base64.b64decode(document[part.name], validate=True) for part in fields(cls)))
+        public, private = (base64.b64decode(document[part], validate=True) for part in ("public", "private"))
+        return cls(public, private, auth, guard)
 
     def public_key(self) -> PublicKey | None:
         """Return the public key, None for a symmetric key; raises KeyUnusableError when the blob is none."""
@@ -110,3 +138,12 @@ def rs(signature: TPMT_SIGNATURE) -> Signature:
 
 def rsa_bytes(signature: TPMT_SIGNATURE) -> bytes:
     return bytes(signature.signature.rsassa.sig)  # rsapss has the same form at the same place
+
+
+def read_pcrs(esys: ESAPI, numbers: Sequence[int]) -> list[bytes]:
+    """Return these PCRs of the SHA-256 bank (32 bytes each); the numbers have to be in order."""
+    values: list[bytes] = []
+    for start in range(0, len(numbers), PCRS_A_READ):
+        _, _, digests = esys.pcr_read("sha256:" + ",".join(map(str, numbers[start : start + PCRS_A_READ])))
+        values += map(bytes, digests)
+    return values

@@ -7,13 +7,19 @@ from rest_framework.views import APIView
 
 from tpm.service.components import fields, text
 from tpm.service.schema import described
-from tpm.service.wiring import device
+from tpm.service.wiring import device, integrity
 
-HEALTH = fields(live={"type": "boolean"}, tpm=text("whether it answers", "ok", choices=("ok", "unavailable")))
+HEALTH = fields(
+    live={"type": "boolean"},
+    tpm=text("whether it answers", "ok", choices=("ok", "unavailable")),
+    integrity=text("whether an approved release runs", "verified", choices=("verified", "failed", "unmeasured")),
+)
 
 
 class HealthView(APIView):
-    """`GET /v1/health`, without a token: the service lives, and apart from that whether the TPM answers (else 503)."""
+    """`GET /v1/health`, without a token: the service lives; and apart from that, whether the TPM answers, and whether
+    the service is what was approved. 503 when the TPM is not to be had or integrity failed.
+    """
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -21,5 +27,6 @@ class HealthView(APIView):
     @described("health", answers={200: HEALTH, 503: HEALTH}, public=True)
     def get(self, request: Request) -> Response:
         answers = device().answers()
-        body = {"live": True, "tpm": "ok" if answers else "unavailable"}
-        return Response(body, status=200 if answers else 503)
+        state = integrity().state
+        body = {"live": True, "tpm": "ok" if answers else "unavailable", "integrity": state}
+        return Response(body, status=200 if answers and state != "failed" else 503)
