@@ -8,7 +8,7 @@
     │   └── InvalidCredentialError   invalid_credential
     ├── TokenRefusedError 401        token_missing, token_invalid, token_expired, token_not_yet_valid
     ├── ForbiddenError 403           client_not_allowed, insufficient_scope, key_not_in_scope, pcr_not_allowed
-    ├── NotFoundError 404            key_not_found, sealed_not_found, not_found
+    ├── NotFoundError 404            key_not_found, sealed_not_found, manifest_not_found, not_found
     ├── MethodNotAllowedError 405    method_not_allowed
     ├── ConflictError 409            key_conflict, sealed_conflict, idempotency_conflict
     ├── TooLargeError 413            body_too_large, batch_too_large, data_too_large

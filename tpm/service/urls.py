@@ -4,7 +4,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from tpm.service.keys import NAME
-from tpm.service.views import attestations, certify, crypto, health, identity, keys, openapi, pcrs, sealed
+from tpm.service.views import attestations, certify, crypto, health, identity, keys, manifest, openapi, pcrs, sealed
 
 
 class KeyName(StringConverter):
@@ -32,6 +32,7 @@ urlpatterns = [
     path("v1/identity", identity.IdentityView.as_view()),
     path("v1/identity/activate", identity.ActivateView.as_view()),
     path("v1/attestations", attestations.AttestationsView.as_view()),
+    path("v1/manifest", manifest.ManifestView.as_view()),
     path("v1/random", crypto.RandomView.as_view()),
     path("v1/hash", crypto.HashView.as_view()),
 ]
