@@ -4,6 +4,7 @@ Chain producer (and a follower), swtpm, identity provider, TPM service, Redis, d
 part is a `Child`, so it can be stopped, killed and started again; ports and data stay the same.
 """
 
+import io
 import os
 import secrets
 import sys
@@ -14,6 +15,7 @@ from typing import Literal
 
 from dev.chain_setup import bootstrap, write_genesis
 from dev.keys import new_keypair
+from dev.master_key import ensure_recovery_key
 from dev.postgres import Postgres
 from dev.processes import Child, free_port
 from dev.redis import Redis
@@ -126,6 +128,8 @@ class PortalStack:
             "EVPORTAL_REDIS_URL": self.redis.url,
             "EVPORTAL_BEAT_SCHEDULE": str(self.directory / "beat-schedule"),
             "EVPORTAL_LEDGER_MASTER_KEY_FILE": str(self.directory / "master_keys"),
+            "EVPORTAL_LEDGER_MASTER_KEY_POLICY": "none",
+            "EVPORTAL_LEDGER_RECOVERY_PUBLIC_KEY_FILE": str(ensure_recovery_key(self.directory / "recovery_key.pem")),
             "EVPORTAL_LEDGER_NODES": ",".join(nodes),
             "EVPORTAL_LEDGER_CHAIN_ID": str(call(self.node.url, "chain/get_info")["chain_id"]),
             "EVPORTAL_LEDGER_KEY": KEY,
@@ -149,6 +153,9 @@ class PortalStack:
         os.environ["DJANGO_SETTINGS_MODULE"] = "evportal.settings"
         django.setup()
         call_command("migrate", verbosity=0)
+        call_command(
+            "ledger_keys", "seal", stdout=io.StringIO()
+        )  # chaos may kill the TPM before the first session closes
 
     @contextmanager
     def running(self) -> Iterator[None]:

@@ -186,6 +186,9 @@ LEDGER_ACTIVE_KEY = env.text("EVPORTAL_LEDGER_ACTIVE_KEY", "")
 LEDGER_MASTER_KEY_FILE = Path(
     env.text("EVPORTAL_LEDGER_MASTER_KEY_FILE", str(VAR_DIR / "secrets" / "ledger_master_keys"))
 )
+# The offline recovery key's public half (PEM), and the policy under which the TPM seals master keys: release | none
+LEDGER_RECOVERY_PUBLIC_KEY = env.text("EVPORTAL_LEDGER_RECOVERY_PUBLIC_KEY", "")
+LEDGER_MASTER_KEY_POLICY = env.choice("EVPORTAL_LEDGER_MASTER_KEY_POLICY", "release", ("release", "none"))
 LEDGER_BATCH_MAX = env.integer("EVPORTAL_LEDGER_BATCH_MAX", 200)
 LEDGER_FLUSH_AT = env.integer("EVPORTAL_LEDGER_FLUSH_AT", 100)
 LEDGER_FLUSH_AFTER_S = 1
@@ -198,7 +201,7 @@ TPM_SERVICE_URL = env.text("EVPORTAL_TPM_SERVICE_URL", "http://127.0.0.1:8100")
 TPM_TOKEN_URL = env.text("EVPORTAL_TPM_TOKEN_URL", "")
 TPM_CLIENT_ID = env.text("EVPORTAL_TPM_CLIENT_ID", "")
 TPM_CLIENT_SECRET = env.text("EVPORTAL_TPM_CLIENT_SECRET", "")
-TPM_SCOPES = env.listing("EVPORTAL_TPM_SCOPES", "tpm/keys,tpm/sign")
+TPM_SCOPES = env.listing("EVPORTAL_TPM_SCOPES", "tpm/keys,tpm/sign,tpm/seal,tpm/attest")
 
 # --- Logging: to standard output, where the process manager picks it up
 LOGGING = {

@@ -21,7 +21,10 @@ WHAT_TO_DO = {
     "conflict": "Another record stands on the chain under this id or digest. Find out who recorded it.",
     "permission_changed": "Somebody changed the account's permissions. If not you, treat the TPM's key as misused.",
     "mismatch": "The database and the chain differ. Run `python manage.py ledger_audit` and compare with a backup.",
-    "master_key": "A data key cannot be opened. Put the master key file back from its backup.",
+    "master_key": "A data key cannot be opened; `python manage.py ledger_keys status` tells why. Was the TPM replaced: "
+    "run `ledger_keys recover` with the recovery key. Is the master key file gone: put it back from its backup.",
+    "master_key_due": "The master key is not made yet, or not replaced after a customer was erased. The message says "
+    "what is missing; it is tried again every 5 s.",
 }
 
 

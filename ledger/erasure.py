@@ -18,7 +18,8 @@ def customer_erase(*, customer: User) -> int:
     """Destroy the data keys of all his tokens and unlink his sessions; returns how many sessions were touched.
 
     The master key is replaced afterwards, so that an older backup of the wrapped keys opens nothing of his with the
-    master key of a later day. Make a new key backup then: older ones are of no use any more.
+    master key of a later day. Make a new key backup then: older ones are of no use any more. Where the TPM is away his
+    keys are destroyed all the same; the sweep replaces the master key later, and the alert `master_key_due` says so.
     """
     with transaction.atomic():
         tokens = list(IdToken.objects.filter(customer=customer).values_list("pk", flat=True))
@@ -30,5 +31,5 @@ def customer_erase(*, customer: User) -> int:
         )
         ChargingSession.objects.filter(pk__in=ids).update(id_token=None, customer=None)
         IdToken.objects.filter(pk__in=tokens).delete()
-    keys.master_key_replace()
+    keys.master_key_upkeep()
     return len(ids)

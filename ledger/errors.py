@@ -3,7 +3,9 @@
 LedgerError
 ├── RecordError             a session or a sealed copy is not what it should be
 ├── KeyDestroyed            the data key was destroyed with its customer: the copy stays closed
-├── MasterKeyMissing        the master key that wraps a data key is not in the key file
+├── MasterKeyMissing        the master key of a data key does not open here: file, sealed object or TPM is gone
+├── MasterKeyBusy           another process is at work on the master key file
+├── RecoveryKeyError        no recovery key is set, or it is not the one that is needed
 ├── NotRecordedYet          no receipt before the transaction is irreversible
 └── ChainError              `permanent` tells stop from retry, `code` is the node's
     ├── ChainUnreachable        no node answered a read
@@ -34,6 +36,14 @@ class KeyDestroyed(LedgerError):
 
 
 class MasterKeyMissing(LedgerError):
+    pass
+
+
+class MasterKeyBusy(LedgerError):
+    pass
+
+
+class RecoveryKeyError(LedgerError):
     pass
 
 

@@ -1,122 +1,94 @@
 """Data keys, the master key that wraps them, and destroying them.
 
-The master keys live in one file (0600), JSON:
-    {"directory": HEX, "master": [{"id": HEX, "key": HEX}, …]}      the newest last
+The master key is an HPKE key pair (ledger/masterkey.py). Its public half, in the master key file (ledger/keyfile.py),
+wraps data keys: closing a session asks no TPM. Its private half is sealed in the TPM (ledger/vault.py): only who seals
+copies for the chain, or restores from it, opens data keys.
+
 Erasing a customer destroys his wrapped data keys and replaces the master key, so that an older backup of the
 wrapped keys cannot be opened with the master key of a later day either. The directory key never changes; it
 only tells which data key a copy on the chain belongs to.
 """
 
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from ledger.errors import KeyDestroyed, LedgerError, MasterKeyMissing
+from ledger import keyfile, sealing, vault
+from ledger.alerts import alert_close, alert_raise
+from ledger.errors import KeyDestroyed, LedgerError, MasterKeyBusy, MasterKeyMissing
+from ledger.keyfile import KeyFile, Master
+from ledger.masterkey import PlainMaster
 from ledger.models import DataKey
-from ledger.record import KEY_BYTES, KEY_ID_BYTES, NONCE_BYTES
+from ledger.record import KEY_BYTES, KEY_ID_BYTES
 from stations.models import ChargingSession
+from tpm.client import TpmError
 
 BACKUP_FORMAT = "evportal-key-backup/1"
-
-
-@dataclass(frozen=True)
-class MasterKey:
-    id: str
-    key: bytes
-
-    @classmethod
-    def new(cls) -> "MasterKey":
-        return cls(os.urandom(8).hex(), os.urandom(KEY_BYTES))
+LOCK_WAIT_S = 20.0
+REWRAP_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
 class Keyring:
-    """The master keys as the file has them. Read it anew for each batch: another process may have rotated it."""
+    """The master keys as the file has them. Read it anew for each batch: another process may have replaced one."""
 
-    directory: bytes
-    masters: tuple[MasterKey, ...]
+    masters: tuple[Master, ...]
 
     @property
-    def current(self) -> MasterKey:
+    def current(self) -> Master:
         return self.masters[-1]
 
+    @property
+    def directory(self) -> bytes:
+        """The directory key; raises as `unwrap` does."""
+        return _opened(self.current).directory
+
     def wrap(self, key_id: bytes, key: bytes) -> tuple[bytes, str]:
-        """(nonce || ciphertext, id of the master key)."""
-        nonce = os.urandom(NONCE_BYTES)
-        return nonce + AESGCM(self.current.key).encrypt(nonce, key, key_id), self.current.id
+        """(the wrapped data key, id of the master key); needs no TPM."""
+        return self.current.wrap(key_id, key), self.current.id
 
     def unwrap(self, data_key: DataKey) -> bytes:
+        """The data key; raises KeyDestroyed, MasterKeyMissing (a person is needed) or TpmError (try later)."""
         key_id = bytes(data_key.key_id)
         if data_key.wrapped is None:
             raise KeyDestroyed(f"data key {key_id.hex()} was destroyed")
-        wrapped = bytes(data_key.wrapped)
         for master in self.masters:
             if master.id == data_key.master_key_id:
-                try:
-                    return AESGCM(master.key).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], key_id)
-                except InvalidTag as error:
-                    raise MasterKeyMissing(f"data key {key_id.hex()}: master key {master.id} does not fit") from error
+                return _opened(master).unwrap(key_id, bytes(data_key.wrapped))
         raise MasterKeyMissing(f"data key {key_id.hex()} needs master key {data_key.master_key_id}, which is gone")
 
 
-def keyring(path: Path | None = None) -> Keyring:
-    """Read the master key file; the very first use makes it."""
-    path = path or settings.LEDGER_MASTER_KEY_FILE
-    try:
-        content = json.loads(path.read_text())
-        masters = tuple(MasterKey(item["id"], bytes.fromhex(item["key"])) for item in content["master"])
-        return Keyring(bytes.fromhex(content["directory"]), masters)
-    except FileNotFoundError:
-        return _first_keyring(path)
-    except (ValueError, KeyError, TypeError) as error:
-        raise MasterKeyMissing(f"{path} is not a master key file") from error
+def _opened(master: Master) -> PlainMaster | vault.Opened:
+    return master if isinstance(master, PlainMaster) else vault.opened(master)
 
 
-def _first_keyring(path: Path) -> Keyring:
-    if DataKey.objects.filter(wrapped__isnull=False).exists():
-        raise MasterKeyMissing(f"{path} is missing, but data keys are wrapped with it: put it back from its backup")
-    made = Keyring(os.urandom(KEY_BYTES), (MasterKey.new(),))
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = _write_beside(path, made)
-    try:
-        os.link(temporary, path)  # unlike rename, fails where another process was first
-    except FileExistsError:
-        return keyring(path)
-    finally:
-        temporary.unlink()
-    return made
+def keyring() -> Keyring:
+    """Read the master key file. The very first use makes the first master key, and only that one needs the TPM.
+
+    Raises MasterKeyMissing where the file is gone or damaged; at the very first use also TpmError and RecoveryKeyError.
+    """
+    file = keyfile.read(settings.LEDGER_MASTER_KEY_FILE)
+    if not file.masters:
+        file = _first()
+    vault.keep_only({master.id for master in file.masters})
+    return Keyring(file.masters)
 
 
-def _write_beside(path: Path, ring: Keyring) -> Path:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
-    content = {
-        "directory": ring.directory.hex(),
-        "master": [{"id": master.id, "key": master.key.hex()} for master in ring.masters],
-    }
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    return temporary
-
-
-def _replace(path: Path, ring: Keyring) -> None:
-    _write_beside(path, ring).replace(path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)  # the name too survives a power cut
-    finally:
-        os.close(directory)
+def _first() -> KeyFile:
+    path = settings.LEDGER_MASTER_KEY_FILE
+    with keyfile.locked(path, wait_s=LOCK_WAIT_S):
+        file = keyfile.read(path)
+        if file.masters:
+            return file  # another process was first
+        if DataKey.objects.filter(wrapped__isnull=False).exists():
+            raise MasterKeyMissing(f"{path} is missing, but data keys are wrapped with it: put it back from its backup")
+        return sealing.add(path, file, os.urandom(KEY_BYTES))
 
 
 def data_keys_for(sessions: Iterable[ChargingSession]) -> dict[Any, DataKey]:
@@ -171,39 +143,105 @@ def _new(ring: Keyring, owner: str, owner_id: int) -> DataKey:
     return DataKey(key_id=key_id, wrapped=wrapped, master_key_id=master_key_id, **{owner: owner_id})
 
 
+@transaction.atomic
 def destroy(data_keys: Iterable[DataKey]) -> int:
-    """Destroy these keys; `master_key_replace` must follow once this is committed (the sweep sees to it too)."""
+    """Destroy these keys; `master_key_upkeep` must follow once this is committed (the sweep sees to it too)."""
     ids = [data_key.pk for data_key in data_keys]
     rows = DataKey.objects.filter(pk__in=ids, destroyed_at__isnull=True)
+    list(rows.select_for_update().order_by("pk"))  # in the order of `_rewrap_some`, or the two could deadlock
     return rows.update(wrapped=None, destroyed_at=timezone.now(), id_token=None)
 
 
 def master_key_is_due() -> bool:
-    """A destroyed key was wrapped with a master key that still exists: an old backup could bring it back."""
-    masters = [master.id for master in keyring().masters]
+    """Is there work left: no master key yet, a replaced one not destroyed, or one that an erased key was wrapped with?
+
+    With the last an old backup could bring the erased key back.
+    """
+    file = keyfile.read(settings.LEDGER_MASTER_KEY_FILE)
+    return len(file.masters) != 1 or bool(file.discard) or _erased_with(file)
+
+
+def _erased_with(file: KeyFile) -> bool:
+    masters = [master.id for master in file.masters]
     return DataKey.objects.filter(destroyed_at__isnull=False, master_key_id__in=masters).exists()
 
 
-def master_key_replace() -> str:
-    """Wrap every living data key under a new master key and forget the old ones; returns the new id.
+def master_key_replace(*, wait_s: float = LOCK_WAIT_S) -> str:
+    """Wrap every living data key for a new master key and destroy the old ones; returns the new id.
 
-    Order matters: new key into the file, rows, old key out of the file. Killed in between, both keys are in the
-    file and nothing is lost; the next call finishes the work.
+    Order matters: new key sealed and in the file, rows, old keys out of the file and destroyed in the TPM. Killed in
+    between, both are in the file and nothing is lost; the next call finishes the work. Raises TpmError where the TPM
+    is away, MasterKeyBusy, and MasterKeyMissing where a data key does not open.
     """
+    keyring()  # the very first use makes one, before anything is locked
     path = settings.LEDGER_MASTER_KEY_FILE
+    with keyfile.locked(path, wait_s=wait_s):
+        file = keyfile.read(path)
+        finished = len(file.masters) > 1
+        if finished:
+            file = _finish(file)
+        if not finished or _erased_with(file) or isinstance(file.masters[-1], PlainMaster):
+            file = _finish(sealing.add(path, file, _opened(file.masters[-1]).directory))
+        sealing.discard_all(path, file)
+        return file.masters[-1].id
+
+
+def _finish(file: KeyFile) -> KeyFile:
+    """Wrap what an old master key wraps for the newest one, and forget the old ones."""
+    ring = Keyring(file.masters)
+    in_use = set(DataKey.objects.filter(wrapped__isnull=False).values_list("master_key_id", flat=True).distinct())
+    for master in file.masters[:-1]:
+        if master.id in in_use:
+            _opened(master)  # now: nobody waits for a TPM inside a database transaction
+    while _rewrap_some(ring):
+        pass
     with transaction.atomic(durable=True):
+        # Whoever makes data keys now reads the file after this, and finds the newest master key there.
         _lock("SHARE ROW EXCLUSIVE")
-        before = keyring()
-        ring = Keyring(before.directory, (*before.masters, MasterKey.new()))
-        _replace(path, ring)
-        rows = DataKey.objects.filter(wrapped__isnull=False)
-        changed = []
-        for row in rows.iterator(chunk_size=1000):
-            row.wrapped, row.master_key_id = ring.wrap(bytes(row.key_id), ring.unwrap(row))
-            changed.append(row)
-        DataKey.objects.bulk_update(changed, ["wrapped", "master_key_id"], batch_size=500)
-    _replace(path, Keyring(ring.directory, (ring.current,)))
-    return ring.current.id
+        while _rewrap_some(ring):
+            pass
+    return sealing.drop_old(settings.LEDGER_MASTER_KEY_FILE, file)
+
+
+@transaction.atomic
+def _rewrap_some(ring: Keyring) -> bool:
+    """Rewrap some rows of the old master keys; False where none is left. A key destroyed meanwhile stays destroyed."""
+    old = [master.id for master in ring.masters[:-1]]
+    rows = list(
+        DataKey.objects.select_for_update()
+        .filter(wrapped__isnull=False, master_key_id__in=old)
+        .order_by("pk")[:REWRAP_AT_ONCE]
+    )
+    for row in rows:
+        row.wrapped, row.master_key_id = ring.wrap(bytes(row.key_id), ring.unwrap(row))
+    DataKey.objects.bulk_update(rows, ["wrapped", "master_key_id"])
+    return bool(rows)
+
+
+def master_key_upkeep() -> bool:
+    """Do what is left (`master_key_is_due`); False where it has to wait, for the TPM or for a person: an alert says so.
+
+    Raises nothing of ours: what was erased is erased, and recording goes on.
+    """
+    try:
+        if master_key_is_due():
+            _catch_up(settings.LEDGER_MASTER_KEY_FILE)
+    except MasterKeyBusy:
+        return False  # another process is at it
+    except (LedgerError, TpmError) as error:
+        alert_raise("master_key_due", message=str(error))
+        return False
+    alert_close("master_key_due")
+    return True
+
+
+def _catch_up(path: Path) -> None:
+    file = KeyFile(keyring().masters)
+    if len(file.masters) > 1 or _erased_with(file):
+        master_key_replace(wait_s=0)
+    else:
+        with keyfile.locked(path, wait_s=0):
+            sealing.discard_all(path, keyfile.read(path))
 
 
 def backup() -> dict[str, Any]:

@@ -18,7 +18,7 @@ class DataKey(models.Model):
     key_id = models.BinaryField(max_length=16, unique=True)  # random, named inside the sealed copy
     id_token = models.ForeignKey(IdToken, null=True, on_delete=models.SET_NULL, related_name="data_keys")
     site = models.ForeignKey(Site, null=True, on_delete=models.PROTECT, related_name="data_keys")
-    wrapped = models.BinaryField(null=True)  # nonce || AES-256-GCM(master key, data key)
+    wrapped = models.BinaryField(null=True)  # for the master key: ledger/masterkey.py
     master_key_id = models.CharField(max_length=16, blank=True, default="")
     created_at = models.DateTimeField(default=timezone.now)
     destroyed_at = models.DateTimeField(null=True)

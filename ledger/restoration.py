@@ -33,7 +33,10 @@ class Restored:
 def restore(
     *, first_block: int = 2, dry_run: bool = False, progress: Callable[[int], None] = lambda _: None
 ) -> Restored:
-    """Read every irreversible block from `first_block` on; repeats safely, loses nothing that is there."""
+    """Read every irreversible block from `first_block` on; repeats safely, loses nothing that is there.
+
+    Raises MasterKeyMissing, or TpmError where the TPM is away; what was restored until then stays.
+    """
     view, done, ring = View(), Restored(), keys.keyring()
     by_id = {bytes(row.key_id): row for row in DataKey.objects.all()}
     for block in view.irreversible_blocks(first_block):

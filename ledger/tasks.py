@@ -104,8 +104,7 @@ def _confirm_soon() -> None:
 @shared_task(time_limit=300)
 def sweep() -> None:
     """Finish whatever is left: claims of killed workers, what waits for its time, entries that nobody announced."""
-    if keys.master_key_is_due():
-        keys.master_key_replace()
+    keys.master_key_upkeep()
     if resume_batched():
         resume_waiting()
     if LedgerEntry.objects.ready().exists():

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from dev.master_key import ensure_recovery_key, write_unsealed_master_key
 from dev.postgres import Postgres
 from dev.processes import free_port
 from dev.redis import Redis
@@ -20,6 +21,7 @@ from dev.redis import Redis
 # Short, because Unix sockets below it may be at most 107 bytes long.
 DIRECTORY = Path(tempfile.mkdtemp(prefix="evp-"))
 REDIS = Redis(DIRECTORY / "redis", free_port(), appendonly=False)
+RECOVERY_KEY = DIRECTORY / "recovery_key.pem"
 POSTGRES = Postgres(DIRECTORY / "postgres")
 # The process that only hands out tests to workers needs no servers.
 HANDS_OUT = "PYTEST_XDIST_WORKER" not in os.environ and any(word.startswith("-n") for word in sys.argv)
@@ -29,7 +31,11 @@ def _start() -> None:
     for name in [name for name in os.environ if name.startswith("EVPORTAL_") and name != "EVPORTAL_TEST_DATABASE"]:
         del os.environ[name]  # a developer's own settings are not the tests'
     os.environ["EVPORTAL_ENV_FILE"] = os.devnull
+    recovery_public = ensure_recovery_key(RECOVERY_KEY)
+    os.environ["EVPORTAL_LEDGER_RECOVERY_PUBLIC_KEY_FILE"] = str(recovery_public)
+    os.environ["EVPORTAL_LEDGER_MASTER_KEY_POLICY"] = "none"  # the tests' TPM service is not measured
     os.environ["EVPORTAL_LEDGER_MASTER_KEY_FILE"] = str(DIRECTORY / "master_keys")
+    write_unsealed_master_key(DIRECTORY / "master_keys", recovery_public)  # tests with a TPM make one of their own
     os.environ["EVPORTAL_REDIS_URL"] = REDIS.url
     if HANDS_OUT:
         return

@@ -99,9 +99,8 @@ def test_without_the_keys_nothing_opens(two_customers: object, tmp_path: Path) -
 def test_with_another_master_key_nothing_opens(two_customers: object, tmp_path: Path) -> None:
     run("ledger_keys", "backup", str(tmp_path / "keys.json"))
     drop_everything()
-    content = json.loads(settings.LEDGER_MASTER_KEY_FILE.read_text())
-    content["master"][0]["key"] = "00" * 32
-    settings.LEDGER_MASTER_KEY_FILE.write_text(json.dumps(content))
+    settings.LEDGER_MASTER_KEY_FILE.unlink()
+    keys.keyring()  # with no data key there, this is a fresh installation: it gets a master key of its own
     status, _, errors = run("ledger_restore", "--keys", str(tmp_path / "keys.json"))
     assert status == 1 and "9 copies could not be opened" in errors
 
@@ -182,26 +181,6 @@ def test_a_new_session_of_an_erased_token_gets_a_new_key(
 def test_replacing_the_master_key_keeps_every_copy_readable(two_customers: object) -> None:
     before = {row.pk: keys.keyring().unwrap(row) for row in DataKey.objects.all()}
     keys.master_key_replace()
-    assert {row.pk: keys.keyring().unwrap(row) for row in DataKey.objects.all()} == before
-
-
-def test_killed_in_the_middle_of_replacing_loses_nothing(
-    two_customers: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = {row.pk: keys.keyring().unwrap(row) for row in DataKey.objects.all()}
-    calls = []
-    real = keys._replace
-
-    def die_at_the_second(path: Path, ring: keys.Keyring) -> None:
-        calls.append(ring)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        real(path, ring)
-
-    monkeypatch.setattr(keys, "_replace", die_at_the_second)
-    with pytest.raises(KeyboardInterrupt):
-        keys.master_key_replace()
-    assert len(keys.keyring().masters) == 2
     assert {row.pk: keys.keyring().unwrap(row) for row in DataKey.objects.all()} == before
 
 

@@ -12,7 +12,6 @@ from accounts.models import User
 from ledger.models import ChainTransaction, LedgerEntry
 from stations.models import ChargingSession
 from tests.conftest import CloseSessions
-from tests.environment import DIRECTORY
 
 PUBLIC_KEY = "PUB_R1_5hqxvq61zQUuuQPGCfPsbhArQZjgs6wgZtST4b1WY46BoiZHnS"
 CHAIN_ID = "c" * 64
@@ -27,7 +26,6 @@ def no_chain(settings: Settings) -> None:
     settings.LEDGER_NODES = ["http://127.0.0.1:9", "http://127.0.0.1:10"]
     settings.LEDGER_CHAIN_ID = CHAIN_ID
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # slow hashes test nothing here
-    settings.LEDGER_MASTER_KEY_FILE = DIRECTORY / "pages_master_keys"
 
 
 @pytest.fixture

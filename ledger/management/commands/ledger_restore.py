@@ -12,12 +12,14 @@ from ledger import keys
 from ledger.chain import chain
 from ledger.errors import LedgerError
 from ledger.restoration import restore
+from tpm.client import TpmError
 
 
 class Command(BaseCommand):
     help = (
-        "Bring sessions back from their sealed copies on the chain. Needs the master key file and, in an empty "
-        "database, a key backup (`manage.py ledger_keys backup FILE`). Repeats safely; what is there is left alone. "
+        "Bring sessions back from their sealed copies on the chain. Needs the master key file, the TPM that opens it "
+        "(`manage.py ledger_keys status`) and, in an empty database, a key backup (`ledger_keys backup FILE`). "
+        "Repeats safely; what is there is left alone. "
         "Exit status: 0 when every copy was read, 1 when some could not be opened, 2 when nothing could be done. "
         "Not on the chain and so not restored: users, links of tokens to users, meter values, station credentials."
     )
@@ -34,10 +36,8 @@ class Command(BaseCommand):
             first = options["first_block"]
             last = chain().info().lib_num
             with tqdm(total=max(last - first + 1, 0), unit=" blocks", disable=None, leave=False) as bar:
-                done = restore(
-                    first_block=first, dry_run=options["dry_run"], progress=lambda _: bar.update() and None
-                )
-        except LedgerError as error:
+                done = restore(first_block=first, dry_run=options["dry_run"], progress=lambda _: bar.update() and None)
+        except (LedgerError, TpmError) as error:
             raise CommandError(str(error), returncode=2) from error
         verb = "would be restored" if options["dry_run"] else "restored"
         self.stdout.write(f"{done.sessions} sessions {verb}, {done.already_there} already there, {done.erased} erased")
