@@ -17,14 +17,13 @@
 15. `audit`               the log of key uses has not gone back
 16. `integrity`           the service itself says that it runs what was released
 
-Each failure names its step. A step that needs what an earlier one could not read stays undecided.
+Each failure names its step. A step that needs what an earlier one could not read stays undecided. A service that was
+registered as unmeasured (without a release key) has to say so itself; then steps 8 to 11 have nothing to compare.
 Standards: TPM 2.0 Library, Part 1, 18 (attestation) and 36 (clock); Part 2, 10.12.
 """
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -34,166 +33,22 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from tpm import clock
-from tpm.endorsement import from_base64
 from tpm.events import (
     Manifest,
     check_manifest_signature,
     difference,
-    hex_digest,
     log_bytes,
-    members,
     parse_manifest,
     replay,
     text_bytes,
 )
+from tpm.evidence import Evidence, IssuedNonce, Pinned, SignedManifest
 from tpm.steps import Check, Finding, NotDecidedError, Step, accepted, reason, take
-from tpm.structures import (
-    AttestationError,
-    Clock,
-    MalformedError,
-    Quote,
-    UnsupportedError,
-    parse_public,
-    parse_quote,
-)
+from tpm.structures import AttestationError, MalformedError, UnsupportedError, parse_public
 
 __all__ = ["AttestationError", "Step", "accepted", "reason", "verify_evidence"]
 
-NONCE_BYTES = 32
 NONCE_VALID = timedelta(seconds=60)
-EVENTS_MAX = 400_000
-_CLAIMS = {"manifest_digest", "measured_pcr", "event_log_sha256", "integrity", "audit"}
-
-
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """What the service says beside the quote; the quote's extraData covers it."""
-
-    manifest_digest: str | None
-    measured_pcr: int | None
-    event_log_sha256: str
-    integrity: str
-    audit_sequence: int
-    audit_hash: str
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What `POST /v1/attestations` answered. `quote` is a TPMS_ATTEST, `signature` ECDSA in DER."""
-
-    quote: bytes
-    signature: bytes
-    pcrs: Mapping[int, bytes]
-    claims_text: str
-    event_log: tuple[str, ...]
-
-    @classmethod
-    def parse(cls, answer: Mapping[str, Any]) -> "Evidence":
-        """Read the service's answer; raises MalformedError."""
-        given = members(answer, "evidence", {"quote", "signature", "pcrs", "claims", "event_log"})
-        pcrs, claims, log = given["pcrs"], given["claims"], given["event_log"]
-        if not isinstance(pcrs, dict) or not all(name.isascii() and name.isdigit() and len(name) < 3 for name in pcrs):
-            raise MalformedError("pcrs: expected values by number")
-        values = {int(name): from_base64(value, f"pcrs.{name}") for name, value in pcrs.items()}
-        if len(values) != len(pcrs) or any(len(value) != 32 for value in values.values()):
-            raise MalformedError("pcrs: expected 32 bytes for each number")
-        if not isinstance(claims, str):
-            raise MalformedError("claims: expected JSON as text")
-        if not isinstance(log, list) or len(log) > EVENTS_MAX or not all(isinstance(event, str) for event in log):
-            raise MalformedError(f"event_log: expected at most {EVENTS_MAX} texts")
-        quote, signature = (from_base64(given[name], name) for name in ("quote", "signature"))
-        return cls(quote, signature, values, claims, tuple(log))
-
-    @cached_property
-    def quoted(self) -> Quote:
-        return parse_quote(self.quote)
-
-    @cached_property
-    def claims(self) -> Claims:
-        """The claims; raises MalformedError."""
-        try:
-            given = members(json.loads(self.claims_text), "claims", _CLAIMS)
-        except (ValueError, RecursionError) as error:
-            raise MalformedError(f"claims: expected JSON: {error}") from error
-        audit = members(given["audit"], "claims.audit", {"sequence", "hash"})
-        pcr, digest, sequence = given["measured_pcr"], given["manifest_digest"], audit["sequence"]
-        if pcr is not None and (type(pcr) is not int or not 0 <= pcr < 24):
-            raise MalformedError("claims.measured_pcr: expected a PCR's number or null")
-        if type(sequence) is not int or not 0 <= sequence < 2**63:
-            raise MalformedError("claims.audit.sequence: expected a whole number")
-        if given["integrity"] not in ("verified", "failed", "unmeasured"):
-            raise MalformedError("claims.integrity: expected verified, failed or unmeasured")
-        return Claims(
-            manifest_digest=None if digest is None else hex_digest(digest, "claims.manifest_digest"),
-            measured_pcr=pcr,
-            event_log_sha256=hex_digest(given["event_log_sha256"], "claims.event_log_sha256"),
-            integrity=given["integrity"],
-            audit_sequence=sequence,
-            audit_hash=hex_digest(audit["hash"], "claims.audit.hash"),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class SignedManifest:
-    """The manifest's text and the release key's signature over its bytes (ECDSA in DER)."""
-
-    text: str
-    signature: bytes
-
-    @classmethod
-    def parse(cls, answer: Mapping[str, Any]) -> "SignedManifest":
-        """Read the answer of `GET /v1/manifest`; raises MalformedError. Its digest is computed, not believed."""
-        given = members(answer, "manifest", {"manifest", "digest", "signature"})
-        if not isinstance(given["manifest"], str):
-            raise MalformedError("manifest: expected a text")
-        return cls(given["manifest"], from_base64(given["signature"], "manifest.signature"))
-
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256(text_bytes(self.text)).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedNonce:
-    """A nonce as the verifier's register knows it. `service` names the one that it was issued for."""
-
-    value: bytes
-    service: str
-    issued_at: datetime
-    used_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """What the last accepted evidence said, and when it had arrived."""
-
-    clock: Clock
-    firmware_version: int
-    audit_sequence: int
-    audit_hash: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Pinned:
-    """What the verifier knows of a service from elsewhere than the evidence.
-
-    `ak_public` is a TPMT_PUBLIC, `release_key_pem` an ECC P-256 key, `host_pcrs` values by number. `hardware` says that
-    the EK's root is that of a maker of hardware TPMs. `last` is None before the first accepted evidence.
-    """
-
-    service: str
-    ak_public: bytes
-    release_key_pem: str
-    measured_pcr: int
-    host_pcrs: Mapping[int, bytes] = field(default_factory=dict)
-    hardware: bool = False
-    last: Accepted | None = None
-
-    @property
-    def pcrs(self) -> list[int]:
-        """The PCRs to ask for."""
-        return sorted({self.measured_pcr, *self.host_pcrs})
 
 
 def verify_evidence(
@@ -236,20 +91,35 @@ class _Verifier:
         yield Check("selection", "The quote is over the PCRs that were asked for", "these PCRs", self._selection)
         yield Check("pcr_digest", "The PCR values shown are those quoted", "the quoted digest", self._pcr_digest)
         yield Check("event_log_hash", "The event log is the one in the claims", "the claimed hash", self._log_hash)
-        yield Check("replay", "The event log gives the measured PCR", "the PCR's value", self._replay)
+        yield Check(
+            "replay", "The event log gives the measured PCR", "the PCR's value", self._if_measured(self._replay)
+        )
         yield Check(
             "manifest_signature",
             "The pinned release key signed the manifest",
             "a signature of the pinned release key",
-            self._manifest_signature,
+            self._if_measured(self._manifest_signature),
         )
-        yield Check("manifest_digest", "The manifest is the one in the claims", "its digest", self._manifest_digest)
-        yield Check("events", "The event log is that of the manifest", "the manifest's files", self._events)
+        yield Check(
+            "manifest_digest",
+            "The manifest is the one in the claims",
+            "its digest",
+            self._if_measured(self._manifest_digest),
+        )
+        yield Check(
+            "events",
+            "The event log is that of the manifest",
+            "the manifest's files",
+            self._if_measured(self._events),
+        )
         yield Check("host_pcrs", "The host's PCRs have the pinned values", "the pinned values", self._host_pcrs)
         yield Check("clock", "The TPM's clock and counters have not gone back", "a later time", self._clock)
         yield Check("firmware", "The TPM's firmware", "the firmware of before", self._firmware)
         yield Check("audit", "The log of key uses has not gone back", "a later entry or the same", self._audit)
         yield Check("integrity", "The service runs what was released", "verified", self._integrity)
+
+    def _if_measured(self, look: Callable[[], Finding]) -> Callable[[], Finding]:
+        return look if self.pinned.measured else lambda: Finding("nothing", "nothing", True, "registered as unmeasured")
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -371,8 +241,8 @@ class _Verifier:
         return Finding(expected, found, same or claims.audit_sequence > last.audit_sequence)
 
     def _integrity(self) -> Finding:
-        found = self.evidence.claims.integrity
-        return Finding("verified", found, found == "verified")
+        expected, found = "verified" if self.pinned.measured else "unmeasured", self.evidence.claims.integrity
+        return Finding(expected, found, found == expected)
 
 
 def check_signature(ak_public: bytes, message: bytes, signature: bytes) -> None:
@@ -384,11 +254,3 @@ def check_signature(ak_public: bytes, message: bytes, signature: bytes) -> None:
         key.verify(signature, message, ec.ECDSA(SHA256()))
     except InvalidSignature:
         raise MalformedError("not signed by this AK") from None
-
-
-def reported_events(answer: Mapping[str, Any]) -> Sequence[str]:
-    """Return the event log of an answer, () where it cannot be read: for the report."""
-    try:
-        return Evidence.parse(answer).event_log
-    except AttestationError:
-        return ()

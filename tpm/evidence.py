@@ -1,0 +1,161 @@
+"""PURE: what a TPM service shows when it is asked to attest itself, read strictly, and what it is compared with."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from tpm.endorsement import from_base64
+from tpm.events import hex_digest, members, text_bytes
+from tpm.structures import AttestationError, Clock, MalformedError, Quote, parse_quote
+
+NONCE_BYTES = 32
+EVENTS_MAX = 400_000
+_CLAIMS = {"manifest_digest", "measured_pcr", "event_log_sha256", "integrity", "audit"}
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What the service says beside the quote; the quote's extraData covers it."""
+
+    manifest_digest: str | None
+    measured_pcr: int | None
+    event_log_sha256: str
+    integrity: str
+    audit_sequence: int
+    audit_hash: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What `POST /v1/attestations` answered. `quote` is a TPMS_ATTEST, `signature` ECDSA in DER."""
+
+    quote: bytes
+    signature: bytes
+    pcrs: Mapping[int, bytes]
+    claims_text: str
+    event_log: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, answer: Mapping[str, Any]) -> "Evidence":
+        """Read the service's answer; raises MalformedError."""
+        given = members(answer, "evidence", {"quote", "signature", "pcrs", "claims", "event_log"})
+        pcrs, claims, log = given["pcrs"], given["claims"], given["event_log"]
+        if not isinstance(pcrs, dict) or not all(name.isascii() and name.isdigit() and len(name) < 3 for name in pcrs):
+            raise MalformedError("pcrs: expected values by number")
+        values = {int(name): from_base64(value, f"pcrs.{name}") for name, value in pcrs.items()}
+        if len(values) != len(pcrs) or any(len(value) != 32 for value in values.values()):
+            raise MalformedError("pcrs: expected 32 bytes for each number")
+        if not isinstance(claims, str):
+            raise MalformedError("claims: expected JSON as text")
+        if not isinstance(log, list) or len(log) > EVENTS_MAX or not all(isinstance(event, str) for event in log):
+            raise MalformedError(f"event_log: expected at most {EVENTS_MAX} texts")
+        quote, signature = (from_base64(given[name], name) for name in ("quote", "signature"))
+        return cls(quote, signature, values, claims, tuple(log))
+
+    @cached_property
+    def quoted(self) -> Quote:
+        return parse_quote(self.quote)
+
+    @cached_property
+    def claims(self) -> Claims:
+        """The claims; raises MalformedError."""
+        try:
+            given = members(json.loads(self.claims_text), "claims", _CLAIMS)
+        except (ValueError, RecursionError) as error:
+            raise MalformedError(f"claims: expected JSON: {error}") from error
+        audit = members(given["audit"], "claims.audit", {"sequence", "hash"})
+        pcr, digest, sequence = given["measured_pcr"], given["manifest_digest"], audit["sequence"]
+        if pcr is not None and (type(pcr) is not int or not 0 <= pcr < 24):
+            raise MalformedError("claims.measured_pcr: expected a PCR's number or null")
+        if type(sequence) is not int or not 0 <= sequence < 2**63:
+            raise MalformedError("claims.audit.sequence: expected a whole number")
+        if given["integrity"] not in ("verified", "failed", "unmeasured"):
+            raise MalformedError("claims.integrity: expected verified, failed or unmeasured")
+        return Claims(
+            manifest_digest=None if digest is None else hex_digest(digest, "claims.manifest_digest"),
+            measured_pcr=pcr,
+            event_log_sha256=hex_digest(given["event_log_sha256"], "claims.event_log_sha256"),
+            integrity=given["integrity"],
+            audit_sequence=sequence,
+            audit_hash=hex_digest(audit["hash"], "claims.audit.hash"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SignedManifest:
+    """The manifest's text and the release key's signature over its bytes (ECDSA in DER)."""
+
+    text: str
+    signature: bytes
+
+    @classmethod
+    def parse(cls, answer: Mapping[str, Any]) -> "SignedManifest":
+        """Read the answer of `GET /v1/manifest`; raises MalformedError. Its digest is computed, not believed."""
+        given = members(answer, "manifest", {"manifest", "digest", "signature"})
+        if not isinstance(given["manifest"], str):
+            raise MalformedError("manifest: expected a text")
+        return cls(given["manifest"], from_base64(given["signature"], "manifest.signature"))
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(text_bytes(self.text)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedNonce:
+    """A nonce as the verifier's register knows it. `service` names the one that it was issued for."""
+
+    value: bytes
+    service: str
+    issued_at: datetime
+    used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What the last accepted evidence said, and when it had arrived."""
+
+    clock: Clock
+    firmware_version: int
+    audit_sequence: int
+    audit_hash: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """What the verifier knows of a service from elsewhere than the evidence.
+
+    `ak_public` is a TPMT_PUBLIC, `release_key_pem` an ECC P-256 key ("" for a service that is not measured),
+    `host_pcrs` values by number. `hardware` says that the EK's root is that of a maker of hardware TPMs. `last` is None
+    before the first accepted evidence.
+    """
+
+    service: str
+    ak_public: bytes
+    release_key_pem: str
+    measured_pcr: int
+    host_pcrs: Mapping[int, bytes] = field(default_factory=dict)
+    hardware: bool = False
+    last: Accepted | None = None
+
+    @property
+    def pcrs(self) -> list[int]:
+        """The PCRs to ask for."""
+        return sorted({self.measured_pcr, *self.host_pcrs})
+
+    @property
+    def measured(self) -> bool:
+        return bool(self.release_key_pem)
+
+
+def reported_events(answer: Mapping[str, Any]) -> Sequence[str]:
+    """Return the event log of an answer, () where it cannot be read: for the report."""
+    try:
+        return Evidence.parse(answer).event_log
+    except AttestationError:
+        return ()
