@@ -86,6 +86,20 @@ def test_bad_events(http: httpx.Client, body: object, status: int, code: str) ->
     assert values(http) == before
 
 
+def test_what_the_service_is_measured_into_is_not_for_clients(tmp_path: Path) -> None:
+    stack = TpmStack(tmp_path / "own", {"TPM_MEASURED_PCR": "23"})
+    portal = stack.provider.pool.ensure_client("portal", ["tpm/attest"])
+    stack.start()
+    try:
+        authorization = {"Authorization": f"Bearer {stack.credentials(portal, ['tpm/attest'])()}"}
+        with httpx.Client(base_url=f"{stack.service_url}/v1", headers=authorization, timeout=20) as http:
+            refused = http.post("/pcrs/23/events", json={"data": "AA=="}).json()
+            assert (refused["code"], refused["detail"]) == ("pcr_not_allowed", "PCRs for clients: 16")
+            assert http.post("/pcrs/16/events", json={"data": "AA=="}).status_code == 200
+    finally:
+        stack.stop()
+
+
 def test_scope(with_scopes: WithScopes) -> None:
     wrong = with_scopes("tpm/keys", "tpm/sign", "tpm/crypto", "tpm/seal")
     for answer in (wrong.get("/pcrs"), wrong.post("/pcrs/16/events", json={"data": "AA=="})):

@@ -46,7 +46,13 @@ def ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-NO_POLICY: Schema = {"type": "object", "nullable": True, "enum": [None], "description": "null so far"}
+POLICY: Schema = {
+    "type": "string",
+    "description": "release: only an approved release of the service can use it",
+    "nullable": True,
+    "enum": ["release", None],
+    "example": None,
+}
 CREATED_AT: Schema = {"type": "string", "format": "date-time"}
 DIGEST = base64_of("32 bytes, SHA-256", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=", longest=44)
 FORMAT = text("of the signature", "der", choices=("der", "jws", "eosio", "pkcs1v15", "pss"))
@@ -70,14 +76,14 @@ COMPONENTS: dict[str, Schema] = {
         name=NAME_SCHEMA,
         type=text("of the key", "ecc-p256", choices=("ecc-p256", "rsa-2048", "hmac")),
         usage=text("the one use of the key", "sign", choices=("sign", "decrypt")),
-        policy=NO_POLICY,
+        policy=POLICY,
         public_key_pem=text("SubjectPublicKeyInfo; null for hmac", "-----BEGIN PUBLIC KEY-----…", null=True),
         public_key_eosio=text("for ecc-p256", "PUB_R1_…", null=True),
         created_at=CREATED_AT,
     ),
     "DigestItem": fields(digest=DIGEST, format=FORMAT),
     "MessageItem": fields(data=MESSAGE),
-    "Sealed": fields(name=NAME_SCHEMA, size=whole("bytes", 1, 32768, 32), policy=NO_POLICY, created_at=CREATED_AT),
+    "Sealed": fields(name=NAME_SCHEMA, size=whole("bytes", 1, 32768, 32), policy=POLICY, created_at=CREATED_AT),
     "Pcr": fields(pcr=whole("number", 0, 23, 16), value=base64_of("32 bytes")),
     "ItemError": fields(
         code=text("as of a problem", "key_usage"), title={"type": "string"}, status={"type": "integer"}

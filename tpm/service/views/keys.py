@@ -15,7 +15,7 @@ from tpm.service.components import (
     FORMAT,
     MESSAGE,
     NAME_SCHEMA,
-    NO_POLICY,
+    POLICY,
     SIGNATURE,
     base64_of,
     fields,
@@ -54,10 +54,10 @@ class KeysView(APIView):
             name={**NAME_SCHEMA, "example": "site-7"},
             type=text("of the key", "ecc-p256", choices=tuple(USAGES)),
             usage=text("decrypt for rsa-2048 only", "sign", choices=("sign", "decrypt")),
-            policy=NO_POLICY,
+            policy=POLICY,
         ),
         answers={200: ref("Key"), 201: ref("Key")},
-        problems=(409,),
+        problems=(409, 422),
     )
     def post(self, request: Request) -> Response:
         given = text_fields(request.data, required=("name", "type", "usage"), optional=("policy",))

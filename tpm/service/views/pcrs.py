@@ -1,13 +1,14 @@
 """The PCRs: read, and extended with events of clients.
 
-Clients may extend 16 (for debugging) and 23 (for applications), which no measurement of the platform uses. All others
-hold, or will hold, what the service and its host are measured into: an event of a client there would break their seals.
+Clients may extend 16 (for debugging) and 23 (for applications), unless the service is measured into it. All others hold
+what the service and its host are measured into: an event of a client there would break their seals.
 """
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from tpm.service import settings
 from tpm.service.components import base64_of, fields, listed, ref, text
 from tpm.service.encoding import base64_text
 from tpm.service.errors import ForbiddenError, InvalidRequestError, NotFoundError, TooLargeError
@@ -16,7 +17,7 @@ from tpm.service.schema import described
 from tpm.service.wiring import device
 
 PCRS = 24
-CLIENT_PCRS = (16, 23)
+CLIENT_PCRS = tuple(sorted({16, 23} - {settings.TPM_MEASURED_PCR, *settings.TPM_HOST_PCRS}))
 MAX_EVENT_BYTES = 1024
 
 
@@ -39,7 +40,7 @@ class PcrsView(APIView):
 class EventsView(APIView):
     """`POST /v1/pcrs/{n}/events` `{data}`: extends PCR 16 or 23 with the hash of 1 to 1,024 bytes, in all banks.
 
-    In the SHA-256 bank the new value is SHA-256(old value || SHA-256(data)).
+    In the SHA-256 bank the new value is SHA-256(old value || SHA-256(data)). One that the service is measured into is 403.
     """
 
     scope = "tpm/attest"
@@ -54,7 +55,7 @@ class EventsView(APIView):
         if pcr >= PCRS:
             raise NotFoundError(f"there are PCRs 0 to {PCRS - 1}")
         if pcr not in CLIENT_PCRS:
-            raise ForbiddenError("expected PCR " + " or ".join(map(str, CLIENT_PCRS)), code="pcr_not_allowed")
+            raise ForbiddenError("PCRs for clients: " + ", ".join(map(str, CLIENT_PCRS)), code="pcr_not_allowed")
         data = base64_bytes("data", text_fields(request.data, required=("data",))["data"])
         if not data:
             raise InvalidRequestError("data: expected at least 1 byte, got 0")

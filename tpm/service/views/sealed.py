@@ -4,7 +4,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tpm.service.components import NO_POLICY, base64_of, fields, listed, ref
+from tpm.service.components import POLICY, base64_of, fields, listed, ref
 from tpm.service.encoding import base64_text
 from tpm.service.parsing import base64_bytes, object_fields, text_fields
 from tpm.service.schema import described
@@ -32,9 +32,9 @@ class SealedView(APIView):
 
     @described(
         "sealed_create",
-        body=fields(optional=("policy",), data=base64_of("1 to 32,768 bytes", longest=43692), policy=NO_POLICY),
+        body=fields(optional=("policy",), data=base64_of("1 to 32,768 bytes", longest=43692), policy=POLICY),
         answers={200: ref("Sealed"), 201: ref("Sealed")},
-        problems=(404, 409, 413),
+        problems=(404, 409, 413, 422),
     )
     def put(self, request: Request, name: str) -> Response:
         given = text_fields(request.data, required=("data",), optional=("policy",))
