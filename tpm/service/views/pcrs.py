@@ -40,7 +40,8 @@ class PcrsView(APIView):
 class EventsView(APIView):
     """`POST /v1/pcrs/{n}/events` `{data}`: extends PCR 16 or 23 with the hash of 1 to 1,024 bytes, in all banks.
 
-    In the SHA-256 bank the new value is SHA-256(old value || SHA-256(data)). One that the service is measured into is 403.
+    In the SHA-256 bank the new value is SHA-256(old value || SHA-256(data)). One that the service is measured into
+    is refused.
     """
 
     scope = "tpm/attest"
