@@ -76,6 +76,8 @@ def _fill(ports: Ports) -> tuple[int, int]:
     with step("database tables, static files, demo logins"):
         stack_portal.prepare()
         stack_portal.make_logins()
+    with step("the ledger's master key, sealed in the TPM"):
+        stack_portal.seal_master_key()
     PORTAL_GROUP.start(ports)
     print("  the real sessions of data/workplace_charging_sessions.csv", flush=True)
     stack_portal.import_sessions()
@@ -96,6 +98,8 @@ EVPortal runs. All {sessions:,} charging sessions are signed by the TPM and irre
   A driver        driver / {demo_password("driver")}     ({driver_sessions:,} sessions are his)
   Administration  {ports.url("WEB")}/admin/
                   admin / {demo_password("admin")}
+
+  Keep offline    var/secrets/ledger_recovery_key.pem opens the ledger's master key without the TPM
 
 What to look at
   1. Log in as the driver, open a session and press "Verify now": each step shows what was compared.

@@ -9,6 +9,7 @@ import httpx
 from dev.chain_setup import bootstrap, write_genesis
 from dev.cognito import Client, Pool, Provider
 from dev.keys import KeyPair, new_keypair
+from dev.master_key import ensure_recovery_key
 from dev.stack_layout import (
     CHAIN,
     COGNITO,
@@ -32,6 +33,7 @@ from tpm.tokens import ClientCredentials
 LEDGER_KEY = "ledger"
 DATABASE_URL = "EVPORTAL_DATABASE_URL"
 CHAIN_ID = "EVPORTAL_LEDGER_CHAIN_ID"
+RECOVERY_KEY = SECRETS / "ledger_recovery_key.pem"  # in production on a machine that is offline
 OFFLINE_KEYS = ("producer", "owner", "active")
 
 
@@ -49,6 +51,7 @@ def chain_key(name: str) -> KeyPair:
 def make_secrets() -> None:
     """Make what is missing of genesis and keys; what is there is never replaced."""
     keys = {name: chain_key(name) for name in OFFLINE_KEYS}
+    ensure_recovery_key(RECOVERY_KEY)
     if not GENESIS.exists():
         if (CHAIN / "producer" / "blocks" / "blocks.log").exists():
             raise StackError(f"{GENESIS} is gone, but its chain is there. Put it back, or delete {VAR} to begin anew.")
@@ -125,6 +128,8 @@ def write_portal_settings(ports: Ports, found_chain_id: str) -> None:
         "EVPORTAL_LEDGER_KEY": LEDGER_KEY,
         "EVPORTAL_LEDGER_OWNER_KEY": chain_key("owner").public,
         "EVPORTAL_LEDGER_ACTIVE_KEY": chain_key("active").public,
+        "EVPORTAL_LEDGER_RECOVERY_PUBLIC_KEY_FILE": str(ensure_recovery_key(RECOVERY_KEY)),
+        "EVPORTAL_LEDGER_MASTER_KEY_POLICY": master_key_policy(ports),
         "EVPORTAL_TPM_SERVICE_URL": ports.url("TPM"),
         "EVPORTAL_TPM_TOKEN_URL": provider(ports).token_url,
         "EVPORTAL_TPM_CLIENT_ID": client.client_id,
@@ -134,6 +139,15 @@ def write_portal_settings(ports: Ports, found_chain_id: str) -> None:
     if database:
         settings[DATABASE_URL] = database
     write_settings(PORTAL_ENV, "written by `make demo` at each run", settings)
+
+
+def master_key_policy(ports: Ports) -> str:
+    """Sealed for approved releases of the TPM service, unless it runs without being measured."""
+    try:
+        integrity = TpmClient(ports.url("TPM"), lambda: "").health().get("integrity")
+    except TpmError as error:
+        raise StackError(f"the TPM service does not tell its health: {error}") from error
+    return "none" if integrity in (None, "unmeasured") else "release"
 
 
 def demo_password(name: str) -> str:

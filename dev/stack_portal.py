@@ -57,6 +57,14 @@ def make_logins() -> None:
         User.objects.create_superuser(ADMINISTRATOR, password=demo_password(ADMINISTRATOR))
 
 
+def seal_master_key() -> None:
+    """Have the TPM seal the ledger's master key, if it does not yet; raises StackError."""
+    try:
+        call_command("ledger_keys", "seal", stdout=io.StringIO())
+    except CommandError as error:
+        raise StackError(f"ledger_keys seal: {error}") from error
+
+
 def import_sessions() -> None:
     """Import the real sessions; rows that are there are only counted. Raises StackError when rows are left out."""
     try:

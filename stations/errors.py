@@ -7,10 +7,12 @@
     ├── SessionEndedError           meter values for a session that has stopped
     ├── TimesImpossibleError        it stopped before it started
     ├── TokenTakenError             the token belongs to another customer
+    ├── RecordingUnavailableError   a closed session cannot be taken for recording now
     └── ImportFileError             a file that cannot be imported at all
         └── ImportRowError          one row of it that cannot
 
-`code` is stable: clients may rely on it. None of these is mended by repeating the same call.
+`code` is stable: clients may rely on it. Only RecordingUnavailableError is mended by repeating the
+same call later.
 """
 
 from typing import ClassVar
@@ -42,6 +44,12 @@ class TimesImpossibleError(StationsError):
 
 class TokenTakenError(StationsError):
     code = "token_taken"
+
+
+class RecordingUnavailableError(StationsError):
+    """Raised by a receiver of `sessions_closed`: nothing was closed, repeat the same call later."""
+
+    code = "unavailable"
 
 
 class ImportFileError(StationsError):

@@ -19,6 +19,7 @@ from rest_framework.views import set_rollback
 
 from stations.errors import (
     ConnectorUnknownError,
+    RecordingUnavailableError,
     SessionConflictError,
     SessionEndedError,
     StationsError,
@@ -48,8 +49,10 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         response = problem(STATUSES[type(error)], error.code, str(error))
     elif isinstance(error, OperationalError):
         log.error("database unavailable: %s", error)
-        response = problem(503, "unavailable", "the database does not answer; repeat the same request later")
-        response["Retry-After"] = str(UNAVAILABLE_RETRY_AFTER_S)
+        response = unavailable("the database does not answer; repeat the same request later")
+    elif isinstance(error, RecordingUnavailableError):
+        log.error("recording unavailable: %s", error)
+        response = unavailable("the session cannot be recorded at the moment; repeat the same request later")
     elif isinstance(error, Http404):
         response = problem(404, "not_found", "there is nothing here that you may see")
     elif isinstance(error, PermissionDenied):
@@ -59,6 +62,12 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     else:
         return None
     set_rollback()
+    return response
+
+
+def unavailable(detail: str) -> Response:
+    response = problem(503, "unavailable", detail)
+    response["Retry-After"] = str(UNAVAILABLE_RETRY_AFTER_S)
     return response
 
 

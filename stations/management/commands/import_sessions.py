@@ -16,7 +16,7 @@ from django.db import DatabaseError
 from tqdm import tqdm
 
 from accounts.models import time_zone_validate
-from stations.errors import ImportFileError
+from stations.errors import ImportFileError, RecordingUnavailableError
 from stations.importing import Finding, Options, Tally, file_import
 
 SHOWN_FINDINGS = 20
@@ -60,6 +60,8 @@ Exit status: 0 every row is in; 3 done, but rows were left out (the report names
                 raise CommandError(f"{path}: {error}") from error
             except DatabaseError as error:
                 raise CommandError(f"the database refused: {error}. Finished batches stay; run this again.") from error
+            except RecordingUnavailableError as error:
+                raise CommandError(f"{error}. Finished batches stay; run this again.") from error
             except KeyboardInterrupt as error:
                 message = "interrupted. Finished batches stay; run this again to go on."
                 raise CommandError(message, returncode=EXIT_INTERRUPTED) from error
