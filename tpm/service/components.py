@@ -46,18 +46,16 @@ def ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-POLICY: Schema = {
-    "type": "string",
-    "description": "release: only an approved release of the service can use it",
-    "nullable": True,
-    "enum": ["release", None],
-    "example": None,
-}
+POLICY = ref("Policy")
 CREATED_AT: Schema = {"type": "string", "format": "date-time"}
 DIGEST = base64_of("32 bytes, SHA-256", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=", longest=44)
 FORMAT = text("of the signature", "der", choices=("der", "jws", "eosio", "pkcs1v15", "pss"))
 MESSAGE = base64_of("up to 1,024 bytes", longest=1368)
 SIGNATURE = text("base64, base64url for jws, SIG_R1_… for eosio", "MEUCIQ…")
+ANY_ITEM: Schema = {
+    "description": "what is no item gets an error of its own, and the others are signed",
+    "anyOf": [ref("DigestItem"), ref("MessageItem"), {}],
+}
 
 COMPONENTS: dict[str, Schema] = {
     "Problem": {
@@ -81,8 +79,19 @@ COMPONENTS: dict[str, Schema] = {
         public_key_eosio=text("for ecc-p256", "PUB_R1_…", null=True),
         created_at=CREATED_AT,
     ),
+    "Policy": {
+        "type": "string",
+        "description": "release: only an approved release of the service can use it",
+        "nullable": True,
+        "enum": ["release", None],
+        "example": None,
+    },
     "DigestItem": fields(digest=DIGEST, format=FORMAT),
     "MessageItem": fields(data=MESSAGE),
+    "SignBatch": fields(batch=listed(ANY_ITEM, most=256)),
+    "Signed": fields(signature=SIGNATURE),
+    "SignedBatch": fields(results=listed(one_of(ref("Signed"), ref("ItemRefused")))),
+    "ItemRefused": fields(error=ref("ItemError")),
     "Sealed": fields(name=NAME_SCHEMA, size=whole("bytes", 1, 32768, 32), policy=POLICY, created_at=CREATED_AT),
     "Pcr": fields(pcr=whole("number", 0, 23, 16), value=base64_of("32 bytes")),
     "ItemError": fields(
