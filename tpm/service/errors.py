@@ -24,6 +24,7 @@
     │   ├── TpmUnavailableError      tpm_unavailable
     │   ├── TpmNoMemoryError         tpm_no_memory
     │   ├── KeyUnusableError         key_unusable
+    │   ├── AuditUnavailableError    audit_unavailable
     │   └── IntegrityFailedError     integrity_failed
     └── QueueDeadlineError 504       queue_deadline
 
@@ -201,6 +202,13 @@ class KeyUnusableError(UnavailableError):
 
     code = "key_unusable"
     title = "The TPM does not accept the stored key"
+
+
+class AuditUnavailableError(UnavailableError):
+    """The log of key uses cannot be written (a full disk, mostly), and what is not logged is not done."""
+
+    code = "audit_unavailable"
+    title = "The use of the key cannot be logged"
 
 
 class IntegrityFailedError(UnavailableError):

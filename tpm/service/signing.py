@@ -5,6 +5,7 @@ rsa-2048   digest, format pkcs1v15 or pss        RSASSA with SHA-256 (RFC 8017, 
 hmac       data of at most 1,024 bytes           HMAC-SHA256 (RFC 2104), base64
 """
 
+import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,12 +50,22 @@ class Digest:
     digest: bytes
     format: str
 
+    @property
+    def sha256(self) -> str:
+        """The digest in hex, as it is logged."""
+        return self.digest.hex()
+
 
 @dataclass(frozen=True)
 class Message:
     """Data to authenticate with an hmac key."""
 
     data: bytes
+
+    @property
+    def sha256(self) -> str:
+        """The data's digest in hex, which is logged in its place."""
+        return hashlib.sha256(self.data).hexdigest()
 
 
 def check_use(key: Key, item: Digest | Message) -> None:

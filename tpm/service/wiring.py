@@ -5,6 +5,7 @@ from functools import cache
 
 from tpm.service import settings
 from tpm.service.attestations import Evidence
+from tpm.service.audit import AuditLog
 from tpm.service.device import Device
 from tpm.service.idempotency import IdempotentAnswers
 from tpm.service.integrity import Integrity, ReleaseSettings
@@ -18,6 +19,7 @@ def start() -> None:
     integrity().start(device())
     key_store()
     sealed_store()
+    audit_log()
 
 
 @cache
@@ -54,14 +56,22 @@ def sealed_store() -> SealedStore:
     return SealedStore(settings.TPM_KEY_DIR / "sealed", device())
 
 
+@cache
+def audit_log() -> AuditLog:
+    return AuditLog(settings.TPM_KEY_DIR / "audit")
+
+
 def evidence() -> Evidence:
     """Return what the service can say of itself now."""
+    head = audit_log().head()
     state, release, measured = integrity().state, integrity().release, integrity().measured
     return Evidence(
         integrity=state,
         measured_pcr=measured.pcr if measured else None,
         event_log=tuple(measured.events) if measured else (),
         manifest_digest=release.digest.hex() if release else None,
+        audit_sequence=head.sequence,
+        audit_hash=head.hash,
     )
 
 

@@ -1,5 +1,7 @@
 """What the TPM states about a key of the service."""
 
+from hashlib import sha256
+
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -11,7 +13,7 @@ from tpm.service.errors import InvalidRequestError
 from tpm.service.parsing import base64_bytes, text_fields
 from tpm.service.schema import described
 from tpm.service.views.identity import PUBLIC
-from tpm.service.wiring import device, key_store
+from tpm.service.wiring import audit_log, device, key_store
 
 NONCE_BYTES = range(8, 65)
 
@@ -41,7 +43,9 @@ class CertifyView(APIView):
         nonce = base64_bytes("nonce", text_fields(request.data, required=("nonce",))["nonce"])
         if len(nonce) not in NONCE_BYTES:
             raise InvalidRequestError(f"nonce: expected 8 to 64 bytes, got {len(nonce)}")
-        certification = attest.certify(device(), key_store().get(name).blob, nonce)
+        key = key_store().get(name)
+        with audit_log().use("certify", name, [sha256(nonce).hexdigest()]):
+            certification = attest.certify(device(), key.blob, nonce)
         return Response(
             {
                 "public": base64_text(certification.public),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import cast
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey as P256Key
@@ -32,10 +33,7 @@ from tpm.service.keys import NAME, USAGES, Key
 from tpm.service.parsing import base64_bytes, sign_batch, sign_item, signed_item, text_fields
 from tpm.service.schema import IDEMPOTENCY_KEY, described
 from tpm.service.signing import Digest, Message, check_use, sign, verify
-from tpm.service.wiring import device, idempotent_answers, key_store
-
-ITEMS = (ref("DigestItem"), ref("MessageItem"))
-SIGNED = fields(signature=SIGNATURE)
+from tpm.service.wiring import audit_log, device, idempotent_answers, key_store
 
 
 class KeysView(APIView):
@@ -63,9 +61,11 @@ class KeysView(APIView):
         given = text_fields(request.data, required=("name", "type", "usage"), optional=("policy",))
         if not re.fullmatch(NAME, given["name"]):
             raise InvalidRequestError("name: expected 1 to 63 of a-z, 0-9 and '-', not beginning with '-'")
-        key, new = key_store().create(
-            name=given["name"], type=given["type"], usage=given["usage"], policy=given.get("policy")
-        )
+        with audit_log().change("key_create", given["name"]) as outcome:
+            key, new = key_store().create(
+                name=given["name"], type=given["type"], usage=given["usage"], policy=given.get("policy")
+            )
+            outcome.text = "done" if new else "unchanged"
         return Response(rendered(key), status=201 if new else 200)
 
 
@@ -80,7 +80,8 @@ class KeyView(APIView):
 
     @described("keys_delete", answers={204: None}, problems=(404,))
     def delete(self, request: Request, name: str) -> Response:
-        key_store().delete(name)
+        with audit_log().change("key_delete", name):
+            key_store().delete(name)
         return Response(status=204)
 
 
@@ -95,8 +96,8 @@ class SignView(APIView):
 
     @described(
         "keys_sign",
-        body=one_of(*ITEMS, fields(batch=listed({}, most=256))),
-        answers={200: one_of(SIGNED, fields(results=listed(one_of(SIGNED, fields(error=ref("ItemError"))))))},
+        body=one_of(ref("DigestItem"), ref("MessageItem"), ref("SignBatch")),
+        answers={200: one_of(ref("Signed"), ref("SignedBatch"))},
         problems=(404, 409, 413, 422),
         parameters=[IDEMPOTENCY_KEY],
     )
@@ -130,7 +131,11 @@ class VerifyView(APIView):
     )
     def post(self, request: Request, name: str) -> Response:
         item, signature = signed_item(request.data)
-        return Response({"valid": verify(device(), key_store().get(name), item, signature)})
+        key = key_store().get(name)
+        if isinstance(item, Message):  # for which the TPM has to use the key
+            with audit_log().use("verify", name, [item.sha256]):
+                return Response({"valid": verify(device(), key, item, signature)})
+        return Response({"valid": verify(device(), key, item, signature)})
 
 
 class EncryptView(APIView):
@@ -162,23 +167,33 @@ class DecryptView(APIView):
     )
     def post(self, request: Request, name: str) -> Response:
         ciphertext = base64_bytes("ciphertext", text_fields(request.data, required=("ciphertext",))["ciphertext"])
-        return Response({"data": base64_text(decrypt(device(), key_store().get(name), ciphertext))})
+        key = key_store().get(name)
+        with audit_log().use("decrypt", name, [sha256(ciphertext).hexdigest()]):
+            data = decrypt(device(), key, ciphertext)
+        return Response({"data": base64_text(data)})
 
 
 def signed(name: str, item: Digest | Message) -> Answer:
-    return {"signature": sign(device(), key_store().get(name), [item])[0]}
+    return {"signature": _signatures(key_store().get(name), [item])[0]}
 
 
 def signed_batch(name: str, items: Sequence[Digest | Message | ServiceError]) -> Answer:
     key = key_store().get(name)
     checked = [_usable(key, item) for item in items]
-    signatures = iter(sign(device(), key, [item for item in checked if not isinstance(item, ServiceError)]))
+    signatures = iter(_signatures(key, [item for item in checked if not isinstance(item, ServiceError)]))
     return {
         "results": [
             {"error": item.summary()} if isinstance(item, ServiceError) else {"signature": next(signatures)}
             for item in checked
         ]
     }
+
+
+def _signatures(key: Key, items: Sequence[Digest | Message]) -> list[str]:
+    if not items:
+        return []
+    with audit_log().use("sign", key.name, [item.sha256 for item in items]):
+        return sign(device(), key, items)
 
 
 def _usable(key: Key, item: Digest | Message | ServiceError) -> Digest | Message | ServiceError:

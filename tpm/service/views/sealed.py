@@ -9,7 +9,7 @@ from tpm.service.encoding import base64_text
 from tpm.service.parsing import base64_bytes, object_fields, text_fields
 from tpm.service.schema import described
 from tpm.service.sealed import Sealed
-from tpm.service.wiring import sealed_store
+from tpm.service.wiring import audit_log, sealed_store
 
 
 class SealedListView(APIView):
@@ -39,7 +39,9 @@ class SealedView(APIView):
     def put(self, request: Request, name: str) -> Response:
         given = text_fields(request.data, required=("data",), optional=("policy",))
         data = base64_bytes("data", given["data"])
-        sealed, new = sealed_store().create(name=name, data=data, policy=given.get("policy"))
+        with audit_log().change("seal_create", name) as outcome:
+            sealed, new = sealed_store().create(name=name, data=data, policy=given.get("policy"))
+            outcome.text = "done" if new else "unchanged"
         return Response(rendered(sealed), status=201 if new else 200)
 
     @described("sealed_get", answers={200: ref("Sealed")}, problems=(404,))
@@ -48,7 +50,8 @@ class SealedView(APIView):
 
     @described("sealed_delete", answers={204: None}, problems=(404,))
     def delete(self, request: Request, name: str) -> Response:
-        sealed_store().delete(name)
+        with audit_log().change("seal_delete", name):
+            sealed_store().delete(name)
         return Response(status=204)
 
 
@@ -61,7 +64,9 @@ class UnsealView(APIView):
     def post(self, request: Request, name: str) -> Response:
         if request.data != {}:
             object_fields(request.data, required=())
-        return Response({"data": base64_text(sealed_store().unseal(name))})
+        with audit_log().use("unseal", name):
+            data = sealed_store().unseal(name)
+        return Response({"data": base64_text(data)})
 
 
 def rendered(sealed: Sealed) -> dict[str, object]:
