@@ -136,6 +136,17 @@ def unpack_records(data: bytes) -> list[Record]:
     return records
 
 
+# --- the data of eosio::updateauth ---
+
+
+def pack_updateauth(account: str, permission: str, parent: str, public_keys: Iterable[str]) -> bytes:
+    """Pack `name account, name permission, name parent, authority auth`: any one of these keys alone satisfies it."""
+    names = name_pack(account) + name_pack(permission) + name_pack(parent)
+    keys = sorted({public_key_pack(key) for key in public_keys})  # nodeos refuses another order
+    weights = b"".join(key + struct.pack("<H", 1) for key in keys)
+    return names + struct.pack("<I", 1) + varuint_pack(len(keys)) + weights + varuint_pack(0) + varuint_pack(0)
+
+
 # --- transactions ---
 
 

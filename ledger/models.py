@@ -44,6 +44,72 @@ class DataKey(models.Model):
         return f"data key {bytes(self.key_id).hex()}"
 
 
+class SigningKey(models.Model):
+    """A key of the TPM service that signs records, or did. The first one is that of settings.LEDGER_KEY."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "ACTIVE"  # signs
+        COMING = "COMING"  # a rotation puts it into the account's permission; does not sign yet
+        LEAVING = "LEAVING"  # does not sign any more; a rotation takes it out of the permission
+        RETIRED = "RETIRED"  # the chain no longer takes its signatures; receipts of its time stay valid
+
+    name = models.CharField(max_length=64, unique=True)
+    public_key = models.CharField(max_length=80, blank=True, default="")  # PUB_R1_…, empty until it is known
+    status = models.CharField(max_length=8, choices=Status.choices, default=Status.ACTIVE)
+    since = models.DateTimeField(default=timezone.now)  # of this status
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            # Whatever workers and rotations do at the same time, one key signs, and one comes or goes.
+            models.UniqueConstraint(
+                fields=["status"], condition=~Q(status="RETIRED"), name="signing_key_one_active_coming_leaving"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"signing key {self.name} ({self.status})"
+
+
+class KeyRotation(models.Model):
+    """The ledger's way from one signing key to the next (ledger/rotation.py): `step` is what is to be done next."""
+
+    class Step(models.TextChoices):
+        MAKE = "MAKE"  # the new key in the TPM service, and its certification
+        ADD = "ADD"  # put it into the account's permission, beside the old one
+        SWITCH = "SWITCH"  # sign with it
+        SETTLE = "SETTLE"  # wait for what the old one signed
+        REMOVE = "REMOVE"  # take the old one out of the permission
+        DONE = "DONE"
+
+    old = models.ForeignKey(SigningKey, on_delete=models.PROTECT, related_name="rotations_from")
+    new = models.ForeignKey(SigningKey, on_delete=models.PROTECT, related_name="rotations_to")
+    step = models.CharField(max_length=6, choices=Step.choices, default=Step.MAKE)
+    started_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+    # The process that drives it; after this moment another may take over.
+    claimed_by = models.CharField(max_length=32, blank=True, default="")
+    claimed_until = models.DateTimeField(null=True)
+    # The change of the permission that is on its way: committed before it is sent, as a ChainTransaction is.
+    packed = models.BinaryField(null=True)
+    signature = models.CharField(max_length=120, blank=True, default="")
+    transaction_id = models.CharField(max_length=64, blank=True, default="")
+    expires_at = models.DateTimeField(null=True)
+    ref_block_num = models.BigIntegerField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(step="DONE", finished_at__isnull=False) | (~Q(step="DONE") & Q(finished_at__isnull=True)),
+                name="key_rotation_finished_when_done",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"rotation from {self.old.name} to {self.new.name} ({self.step})"
+
+
 class ChainTransaction(models.Model):
     """One transaction with up to 200 records. All that is sent is committed here first."""
 

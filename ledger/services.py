@@ -14,9 +14,9 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from ledger import antelope, keys, record
+from ledger import antelope, keys, record, signing_keys
 from ledger.alerts import alert_raise, alerts_close
-from ledger.chain import chain
+from ledger.chain import Unsigned, chain
 from ledger.errors import (
     AssertionFailed,
     BadReferenceBlock,
@@ -150,8 +150,9 @@ def transactions_sign(*, transactions: Sequence[ChainTransaction]) -> bool:
         built = [
             chain().build(_records(row), info=info, expiration_s=settings.LEDGER_EXPIRATION_S) for row in transactions
         ]
-        public_key = signer().to_public()
-        signatures = signer().sign_many([unsigned.digest for unsigned in built])
+        key = signer()
+        public_key = key.to_public()
+        signatures = key.sign_many([unsigned.digest for unsigned in built])
     except TpmError as error:
         _postpone(transactions, "tpm_unavailable", error.code, error)
     except MasterKeyMissing as error:
@@ -162,27 +163,38 @@ def transactions_sign(*, transactions: Sequence[ChainTransaction]) -> bool:
         _postpone(transactions, "chain_unreachable", "chain_unreachable", error)
     else:
         alerts_close("tpm_unavailable", "master_key")
-        now = timezone.now()
-        for row, unsigned, signature in zip(transactions, built, signatures, strict=True):
-            # Only one worker's bytes are committed, and only committed bytes are ever sent.
-            move(
-                row,
-                expected=[Status.BATCHED],
-                to=Status.SIGNED,
-                claimed_until=row.claimed_until,  # until it is sent
-                packed=unsigned.packed,
-                signature=signature,
-                public_key=public_key,
-                transaction_id=unsigned.transaction_id,
-                expires_at=unsigned.expires_at,
-                ref_block_num=unsigned.ref_block_num,
-                signed_at=now,
-                retry_at=now,
-                error_code="",
-                error_message="",
-            )
-        return True
+        signed = list(zip(transactions, built, signatures, strict=True))
+        return _signed(signed, key_name=key.key, public_key=public_key)
     return False
+
+
+@transaction.atomic
+def _signed(signed: Sequence[tuple[ChainTransaction, Unsigned, str]], *, key_name: str, public_key: str) -> bool:
+    """Commit bytes and signatures; False where the key was rotated meanwhile: the next sweep signs with the new one."""
+    if not signing_keys.hold(name=key_name, public_key=public_key):
+        rows = [row.pk for row, _, _ in signed]
+        ChainTransaction.objects.filter(pk__in=rows, status=Status.BATCHED).update(claimed_until=None)
+        return False
+    now = timezone.now()
+    for row, unsigned, signature in signed:
+        # Only one worker's bytes are committed, and only committed bytes are ever sent.
+        move(
+            row,
+            expected=[Status.BATCHED],
+            to=Status.SIGNED,
+            claimed_until=row.claimed_until,  # until it is sent
+            packed=unsigned.packed,
+            signature=signature,
+            public_key=public_key,
+            transaction_id=unsigned.transaction_id,
+            expires_at=unsigned.expires_at,
+            ref_block_num=unsigned.ref_block_num,
+            signed_at=now,
+            retry_at=now,
+            error_code="",
+            error_message="",
+        )
+    return True
 
 
 _SEALED_FIELDS = (

@@ -7,6 +7,7 @@ from functools import lru_cache
 from django.conf import settings
 from eospy.signer import Signer
 
+from ledger import signing_keys
 from tpm.client import TpmClient
 from tpm.tokens import ClientCredentials
 
@@ -58,13 +59,13 @@ def _signer(
     return TpmSigner(TpmClient(url, token), key)
 
 
-def signer() -> TpmSigner:
-    """The signer of the settings; one HTTP session a process."""
+def signer(key: str = "") -> TpmSigner:
+    """The signer with the key of this name, else with the one that signs records now; one HTTP session a process."""
     return _signer(
         settings.TPM_SERVICE_URL,
         settings.TPM_TOKEN_URL,
         settings.TPM_CLIENT_ID,
         settings.TPM_CLIENT_SECRET,
         tuple(settings.TPM_SCOPES),
-        settings.LEDGER_KEY,
+        key or signing_keys.active().name,
     )
