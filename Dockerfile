@@ -1,0 +1,45 @@
+# The portal: one image for web, worker, beat and the commands of manage.py. See docs/containers.md.
+#
+# Build secrets, none of which enters an image (all optional): `ca`, the certificates that pip trusts; `pip_conf`, where
+# pip finds packages. Proxies come by the build arguments that Docker predefines (http_proxy, …).
+ARG BASE=debian:bookworm-slim
+
+FROM ${BASE} AS builder
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends python3 python3-pip \
+    && rm -rf /var/lib/apt/lists/*
+COPY requirements.txt constraints.txt /build/
+# The TPM is no business of the portal: without tpm2-pytss nothing is compiled here.
+RUN --mount=type=secret,id=ca --mount=type=secret,id=pip_conf,target=/etc/pip.conf --mount=type=cache,target=/root/.cache/pip \
+    if [ -f /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi \
+    && grep --invert-match '^tpm2-pytss' /build/requirements.txt > /build/portal.txt \
+    && python3 -m pip install --disable-pip-version-check --no-compile --target /site-packages \
+       --requirement /build/portal.txt --constraint /build/constraints.txt \
+    && python3 -m compileall -q --invalidation-mode unchecked-hash /site-packages
+COPY manage.py /app/
+COPY accounts /app/accounts
+COPY evportal /app/evportal
+COPY ledger /app/ledger
+COPY stations /app/stations
+COPY static /app/static
+COPY templates /app/templates
+COPY tpm /app/tpm
+# tpm/service runs beside the TPM and nowhere else. The secret key is needed to start Django, and used for nothing here.
+RUN rm -r /app/tpm/service \
+    && cd /app \
+    && EVPORTAL_SECRET_KEY=build PYTHONPATH=/site-packages python3 -B manage.py collectstatic --no-input --verbosity 0 \
+    && python3 -m compileall -q --invalidation-mode unchecked-hash /app
+
+FROM ${BASE}
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends python3 tzdata \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin portal
+COPY --from=builder /site-packages /site-packages
+COPY --from=builder /app /app
+ENV PYTHONPATH=/site-packages PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+WORKDIR /app
+USER 10001:10001
+EXPOSE 8000
+CMD ["python3", "-m", "gunicorn", "evportal.wsgi", "--bind", "0.0.0.0:8000", "--workers", "2", "--threads", "4", \
+     "--worker-tmp-dir", "/dev/shm", "--access-logfile", "-"]

@@ -1,0 +1,76 @@
+"""The setup of compose.yaml, in a container: the ledger's key in the TPM, contract and permissions on the chain.
+
+Writes the chain's id, and the public key, to /run/portal/env, where the portal reads them. Run again, it looks what is
+there and changes nothing; a chain of another id than the one written is refused.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from dev.chain_setup import ChainError, bootstrap
+from dev.keys import KeyPair
+from dev.transactions import call
+from tpm.client import TpmClient, TpmError
+from tpm.tokens import ClientCredentials
+
+NODE = "http://nodeos:8888"
+SECRETS = Path("/run/secrets")
+PORTAL_ENV = Path("/run/portal/env")
+CHAIN_ID = "EVPORTAL_LEDGER_CHAIN_ID"
+KEY_COMMENT = "# the ledger's key: "
+LEDGER_KEY = "ledger"
+SCOPES = ("tpm/keys", "tpm/sign")
+ATTEMPTS = 20
+RETRY_S = 1.0
+
+
+def main() -> int:
+    try:
+        public_key = ledger_key()
+        keys = {name: KeyPair.load(SECRETS / f"chain_{name}") for name in ("producer", "owner", "active")}
+        bootstrap(
+            NODE,
+            producer_key=keys["producer"],
+            owner_key=keys["owner"],
+            active_key=keys["active"],
+            record_public_key=public_key,
+        )
+        remember(str(call(NODE, "chain/get_info")["chain_id"]), public_key)
+    except (ChainError, TpmError, OSError) as error:
+        print(f"setup: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def ledger_key() -> str:
+    """The ledger's signing key in the TPM, made at first (PUB_R1_…); the service may need a moment after its start."""
+    secret = (SECRETS / "setup_tpm_client_secret").read_text()
+    client_id = os.environ["EVPORTAL_TPM_CLIENT_ID"]
+    credentials = ClientCredentials(os.environ["EVPORTAL_TPM_TOKEN_URL"], client_id, secret, SCOPES)
+    client = TpmClient(os.environ["EVPORTAL_TPM_SERVICE_URL"], credentials)
+    for attempt in range(ATTEMPTS):
+        try:
+            return client.key_create(LEDGER_KEY).public_key_eosio
+        except TpmError as error:
+            if error.permanent or attempt == ATTEMPTS - 1:
+                raise
+            time.sleep(RETRY_S)
+    raise AssertionError("unreachable")
+
+
+def remember(chain_id: str, public_key: str) -> None:
+    """Pin the chain; raises ChainError when the portal's records are on another one."""
+    line = f"{CHAIN_ID}={chain_id}\n"
+    text = PORTAL_ENV.read_text() if PORTAL_ENV.exists() else ""
+    if CHAIN_ID in text and line not in text:
+        raise ChainError(0, f"the portal's records are on another chain than {chain_id}: {text.strip()}")
+    building = PORTAL_ENV.with_suffix(".new")
+    building.write_text(f"# written by the setup at each start\n{KEY_COMMENT}{public_key}\n{line}")
+    building.rename(PORTAL_ENV)
+    print(f"chain {chain_id}, key {public_key}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""What compose.yaml mounts: secrets, the chain's genesis, the identity provider's pool, and the signed release.
+
+Everything lies below one directory (var/compose, or EVPORTAL_COMPOSE_DIR) and is made once; what is there is never
+replaced. Each secret is a file of its own that only the user of its container may read. `offline` is mounted nowhere:
+in production it is another place.
+"""
+
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+from dev.chain_setup import write_genesis
+from dev.cognito import Client, Pool
+from dev.containers.engine import Engine
+from dev.keys import KeyPair, new_keypair
+from dev.stack_layout import VAR, read_settings, write_secret, write_settings
+from dev.steps import StackError
+from dev.tpm_service import SCOPES
+from tpm.service import manifest_cli
+from tpm.service.manifest import MANIFEST_FILE
+from tpm.service.strict_json import ReleaseError
+
+DIRECTORY = VAR / "compose"
+
+# The users of the images (Dockerfile, tpm/Dockerfile, dev/containers/Dockerfile).
+PORTAL, TOOLS, COGNITO, POSTGRES, REDIS = 10001, 10003, 10004, 10005, 10006
+CHAIN_KEYS = ("producer", "owner", "active")
+SHOW_MANIFEST = ("run", "--rm", "--network", "none", "--entrypoint", "cat", "evportal/tpm", "/release/manifest.json")
+
+
+class Files:
+    """The files of one deployment, below `directory`."""
+
+    def __init__(self, directory: Path = DIRECTORY, *, project: str = "evportal") -> None:
+        self.directory = directory.resolve()
+        self.project = project
+        self.secrets = self.directory / "secrets"
+        self.pool = self.directory / "pool"
+        self.release = self.directory / "release"
+        self.genesis = self.directory / "genesis.json"
+        self.environment = self.directory / "env"
+        self.release_key = self.directory / "offline" / "release_key.pem"
+
+    def prepare(self) -> None:
+        """Make what is missing; raises StackError when we are not root, who alone can give files to other users."""
+        if os.geteuid() != 0:
+            raise StackError("Giving each secret to the user of its container needs root.")
+        for directory in (self.secrets, self.pool, self.release, self.release_key.parent):
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.release.chmod(0o755)  # mounted as a whole, and nothing in it is secret
+        self._passwords()
+        keys = {name: self._chain_key(name) for name in CHAIN_KEYS}
+        if not self.genesis.exists():
+            write_genesis(self.genesis, keys["producer"].public)
+        client = self._portal_client()
+        for user, name in ((PORTAL, "tpm_client_secret"), (TOOLS, "setup_tpm_client_secret")):
+            self._secret(name, client.client_secret, user)
+        self._settings(
+            COMPOSE_PROJECT_NAME=self.project,
+            EVPORTAL_COMPOSE_DIR=str(self.directory),
+            EVPORTAL_TPM_CLIENT_ID=client.client_id,
+            EVPORTAL_LEDGER_OWNER_KEY=keys["owner"].public,
+            EVPORTAL_LEDGER_ACTIVE_KEY=keys["active"].public,
+        )
+
+    def sign_release(self, engine: Engine) -> None:
+        """Sign the manifest in the TPM service's image and approve it for PCR 8, as the owner of the release key would.
+
+        Nothing happens when that very manifest is signed already; raises StackError.
+        """
+        text = engine.docker(*SHOW_MANIFEST)
+        self._settings(EVPORTAL_TPM_RELEASE=hashlib.sha256(text.encode()).hexdigest()[:12])
+        manifest = self.release / MANIFEST_FILE
+        if manifest.exists() and manifest.read_text() == text:
+            return
+        manifest.write_text(text)
+        try:
+            if not self.release_key.exists():
+                manifest_cli.make_key(self.release_key)
+        except ReleaseError as error:
+            raise StackError(f"no release key: {error}") from error
+        for command in ("sign", "approve"):
+            if manifest_cli.main([command, str(self.release), "--key", str(self.release_key)]) != 0:
+                raise StackError(f"the release of the TPM service could not be made: {command}")
+        public = manifest_cli.public_path(self.release_key)
+        (self.release / public.name).write_bytes(public.read_bytes())
+
+    def _settings(self, **settings: str) -> None:
+        head = "made by dev/containers/prepare.py, for docker-compose --env-file"
+        write_settings(self.environment, head, {**read_settings(self.environment), **settings})
+
+    def _passwords(self) -> None:
+        """The passwords of database and cache, once in the form of the server and once in that of the portal."""
+        database, redis = self._once("postgres_password", POSTGRES), self._once("redis_password", REDIS)
+        self._secret("database_url", f"postgresql://evportal:{database}@postgres:5432/evportal", PORTAL)
+        self._secret("redis.conf", f"requirepass {redis}\n", REDIS)
+        self._secret("redis_url", f"redis://:{redis}@redis:6379/0", PORTAL)
+        self._once("django_secret_key", PORTAL)
+
+    def _once(self, name: str, user: int) -> str:
+        path = self.secrets / name
+        if not path.exists():
+            self._secret(name, secrets.token_hex(32), user)
+        return path.read_text()
+
+    def _secret(self, name: str, text: str, user: int) -> None:
+        path = self.secrets / name
+        if not path.exists() or path.read_text() != text:
+            write_secret(path, text)
+        os.chown(path, user, user)
+
+    def _chain_key(self, name: str) -> KeyPair:
+        """One of the chain's keys; only the setup needs owner and active, and in production they are offline."""
+        path = self.secrets / f"chain_{name}.json"
+        if not path.exists():
+            building = path.with_suffix(".new")
+            building.unlink(missing_ok=True)
+            new_keypair().save(building)
+            building.rename(path)
+        os.chown(path, TOOLS, TOOLS)
+        return KeyPair.load(path)
+
+    def _portal_client(self) -> Client:
+        """The portal's app client in the pool, whose files belong to the identity provider."""
+        client = Pool(self.pool).ensure_client("portal", SCOPES)
+        for path in (self.pool, *self.pool.iterdir()):
+            os.chown(path, COGNITO, COGNITO)
+        return client

@@ -1,0 +1,131 @@
+"""The containers of compose.yaml as one thing: started, asked, run into, and taken down with their volumes."""
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dev.containers.engine import Engine, docker_program, run
+from dev.containers.prepare import Files
+from dev.stack_layout import ROOT
+from dev.steps import StackError
+
+POLL_S = 1.0
+UP_TIMEOUT_S = 500
+DOWN_TIMEOUT_S = 200
+LOG_LINES = 25
+
+
+class Stack:
+    """compose.yaml with the settings of dev/containers/prepare.py; `ports` are those of the host, by service."""
+
+    def __init__(self, engine: Engine, files: Files, *, ports: Mapping[str, int]) -> None:
+        self.engine = engine
+        self.project = files.project
+        self.environment_file = files.environment
+        self._env = {**engine.environment, **{f"EVPORTAL_{name}_PORT": str(port) for name, port in ports.items()}}
+
+    @property
+    def command(self) -> list[str]:
+        """The beginning of every command line of docker-compose for this stack."""
+        program = ["docker-compose"] if shutil.which("docker-compose") else [docker_program(), "compose"]
+        return [*program, "--file", str(ROOT / "compose.yaml"), "--env-file", str(self.environment_file)]
+
+    def compose(self, *arguments: str, timeout_s: float = 120, stdin: str | None = None) -> str:
+        """Run docker-compose and return what it printed; raises StackError."""
+        return run([*self.command, *arguments], env=self._env, timeout_s=timeout_s, stdin=stdin)
+
+    def up(self) -> None:
+        """Start everything and return when each service is healthy; raises StackError with the logs of the others."""
+        try:
+            self.compose("up", "--detach", "--no-build", timeout_s=UP_TIMEOUT_S)
+        except StackError as error:
+            raise StackError(f"{error}\n{self.unwell()}") from error
+        self.wait_for(lambda: not self._unhealthy(), "every container to be healthy", UP_TIMEOUT_S)
+
+    def down(self) -> None:
+        """End and delete the containers, their networks and their volumes."""
+        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "20", timeout_s=DOWN_TIMEOUT_S)
+
+    def execute(self, service: str, *command: str, timeout_s: float = 300, stdin: str | None = None) -> str:
+        """Run a command in a running container and return what it printed; raises StackError."""
+        interactive = ["--interactive"] if stdin is not None else []
+        return self.engine.docker(
+            "exec", *interactive, self.container(service), *command, timeout_s=timeout_s, stdin=stdin
+        )
+
+    def attempt(self, service: str, *command: str, timeout_s: float = 60) -> tuple[int, str]:
+        """Run a command in a container that may fail; returns its exit status and all it printed."""
+        argv = [docker_program(), "exec", self.container(service), *command]
+        done = subprocess.run(
+            argv,
+            env=self.engine.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def container(self, service: str) -> str:
+        """The id of a service's container; raises StackError when there is none."""
+        label = f"label=com.docker.compose.service={service}"
+        found = self.engine.docker(
+            "ps", "--all", "--quiet", "--filter", label, "--filter", f"label=com.docker.compose.project={self.project}"
+        ).split()
+        if not found:
+            raise StackError(f"there is no container of the service {service}")
+        return found[0]
+
+    def inspect(self, service: str) -> dict[str, Any]:
+        """What the engine knows of a service's container."""
+        described: list[dict[str, Any]] = json.loads(self.engine.docker("inspect", self.container(service)))
+        return described[0]
+
+    def services(self, *, running: bool = True) -> list[str]:
+        """The names of the services that have a container now."""
+        label = f"label=com.docker.compose.project={self.project}"
+        every = [] if running else ["--all"]
+        form = '{{.Label "com.docker.compose.service"}}'
+        return sorted(self.engine.docker("ps", *every, "--filter", label, "--format", form).split())
+
+    def health(self, service: str) -> str:
+        """`healthy`, `unhealthy`, `starting`, or the state of a container without health check."""
+        state = self.inspect(service)["State"]
+        return str(state.get("Health", state)["Status"])
+
+    def wait_for(self, check: Callable[[], bool], what: str, timeout_s: float) -> None:
+        """Wait until `check()` is true; raises StackError with what is unwell."""
+        deadline = time.monotonic() + timeout_s
+        while not check():
+            if time.monotonic() > deadline:
+                raise StackError(f"expected {what} within {timeout_s:g} s\n{self.unwell()}")
+            time.sleep(POLL_S)
+
+    def unwell(self) -> str:
+        """State and last words of each container that is not as it should be."""
+        parts = []
+        for service in self._unhealthy():
+            said = self.attempt_logs(service)
+            parts.append(f"--- {service}: {self.health(service)}\n{said}")
+        return "\n".join(parts)
+
+    def attempt_logs(self, service: str, lines: int = LOG_LINES) -> str:
+        """The last lines that a container printed."""
+        argv = [docker_program(), "logs", "--tail", str(lines), self.container(service)]
+        done = subprocess.run(
+            argv, env=self.engine.environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        return done.stdout + done.stderr
+
+    def _unhealthy(self) -> list[str]:
+        return [service for service in self.services(running=False) if not self._well(service)]
+
+    def _well(self, service: str) -> bool:
+        state = self.inspect(service)["State"]
+        if "Health" in state:
+            return bool(state["Status"] == "running" and state["Health"]["Status"] == "healthy")
+        return bool(state["Status"] == "exited" and state["ExitCode"] == 0)
