@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "accounts",
     "stations",
     "ledger",
+    "tpm",
 ]
 
 MIDDLEWARE = [
@@ -174,6 +175,8 @@ CELERY_BEAT_SCHEDULE_FILENAME = env.text("EVPORTAL_BEAT_SCHEDULE", str(VAR_DIR /
 CELERY_BEAT_SCHEDULE = {
     "ledger-sweep": {"task": "ledger.tasks.sweep", "schedule": schedule(run_every=5)},
     "ledger-watch-permissions": {"task": "ledger.tasks.watch_permissions", "schedule": schedule(run_every=60)},
+    "tpm-attest": {"task": "tpm.tasks.attest_services", "schedule": schedule(run_every=30)},
+    "tpm-prune": {"task": "tpm.tasks.prune_reports", "schedule": schedule(run_every=3600)},
 }
 
 # --- Ledger
@@ -202,6 +205,9 @@ TPM_TOKEN_URL = env.text("EVPORTAL_TPM_TOKEN_URL", "")
 TPM_CLIENT_ID = env.text("EVPORTAL_TPM_CLIENT_ID", "")
 TPM_CLIENT_SECRET = env.text("EVPORTAL_TPM_CLIENT_SECRET", "")
 TPM_SCOPES = env.listing("EVPORTAL_TPM_SCOPES", "tpm/keys,tpm/sign,tpm/seal,tpm/attest")
+# The ledger signs only through a TPM service whose evidence was accepted: required | off (for development)
+TPM_ATTESTATION = env.choice("EVPORTAL_TPM_ATTESTATION", "required", ("required", "off"))
+TPM_EVIDENCE_MAX_AGE_S = env.integer("EVPORTAL_TPM_EVIDENCE_MAX_AGE_S", 660)  # it is renewed every 5 minutes
 
 # --- Logging: to standard output, where the process manager picks it up
 LOGGING = {

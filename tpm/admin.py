@@ -1,0 +1,204 @@
+"""TPM services and their evidence in the admin: read, and attested again; pinned by `manage.py tpm_enrol` alone."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from tpm.endorsement import fingerprint
+from tpm.models import AttestationReport, KeyCertification, TpmService
+from tpm.register import attest
+from tpm.words import age_words, hardware_words, is_red, measured_words, state_words
+
+MARKS = {"ok": "✓", "failed": "✗", "undecided": "–"}
+
+
+class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the stubs alone
+    """Rows that the register writes and people read."""
+
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def steps_table(report: AttestationReport) -> SafeString:
+    """The steps of a report, each with what was expected and found; all of it is text that a service may have sent."""
+    rows = format_html_join(
+        "",
+        '<tr class="ev-step-{}"><td>{}</td><td>{} {}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>',
+        (
+            (
+                *(step["outcome"], step["number"], MARKS.get(step["outcome"], ""), step["outcome"]),
+                *(step["title"], step["expected"], step["found"], step["note"]),
+            )
+            for step in report.steps
+        ),
+    )
+    return format_html(
+        '<table class="ev-steps"><thead><tr><th scope="col">Step</th><th scope="col">Outcome</th>'
+        '<th scope="col">What is checked</th><th scope="col">Expected</th><th scope="col">Found</th>'
+        '<th scope="col">Note</th></tr></thead><tbody>{}</tbody></table>',
+        rows,
+    )
+
+
+@admin.register(TpmService)
+class TpmServiceAdmin(ReadOnly):
+    list_display = ("name", "state_shown", "evidence", "hardware_shown", "measured_shown", "reason", "tried_at")
+    list_filter = ("state", "hardware_roots")
+    search_fields = ("name", "url")
+    actions = ("attest_now",)
+    fields = (
+        *("name", "url", "state_shown", "reason", "last_attested_at", "tried_at", "due_at"),
+        *("hardware_shown", "measured_shown", "tpm_words", "last_report"),
+        *("ak_fingerprint", "ek_fingerprint", "measured_pcr", "host_pcrs", "ek_roots_pem", "release_key_pem"),
+        *("last", "keys"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TpmService]:
+        """What is refused comes first, then what does not answer."""
+        states = [TpmService.State.REFUSED, TpmService.State.UNREACHABLE, TpmService.State.NEW]
+        order = Case(
+            *(When(state=state, then=Value(number)) for number, state in enumerate(states)),
+            default=Value(len(states)),
+            output_field=IntegerField(),
+        )
+        return super().get_queryset(request).order_by(order, "name")
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("tpm.change_tpmservice")
+
+    @admin.action(description="Attest now", permissions=["operate"])
+    def attest_now(self, request: HttpRequest, queryset: QuerySet[TpmService]) -> None:
+        for service in queryset:
+            if not service.enrolled:
+                self.message_user(request, f"{service} is not enrolled: run manage.py tpm_enrol.", messages.WARNING)
+                continue
+            report = attest(service)
+            service.refresh_from_db()
+            if report is not None and report.outcome == AttestationReport.Outcome.ACCEPTED:
+                self.message_user(request, f"{service} is attested.", messages.SUCCESS)
+            else:
+                why = service.reason or "it is being attested already"
+                self.message_user(request, f"{service} is not attested: {why}", messages.ERROR)
+
+    @admin.display(description="state", ordering="state")
+    def state_shown(self, service: TpmService) -> str:
+        kind = "bad" if is_red(service) else "good"
+        return format_html('<span class="ev-tpm-{}">{}</span>', kind, state_words(service))
+
+    @admin.display(description="last evidence", ordering="last_attested_at")
+    def evidence(self, service: TpmService) -> str:
+        return age_words(service.evidence_age)
+
+    @admin.display(description="hardware")
+    def hardware_shown(self, service: TpmService) -> str:
+        return hardware_words(service.hardware)
+
+    @admin.display(description="measured")
+    def measured_shown(self, service: TpmService) -> str:
+        return measured_words(service.measured)
+
+    @admin.display(description="last report")
+    def last_report(self, service: TpmService) -> str:
+        report = service.reports.first()
+        if report is None:
+            return "none yet"
+        address = reverse("admin:tpm_attestationreport_change", args=[report.pk])
+        all_of_it = reverse("admin:tpm_attestationreport_changelist")
+        return format_html(
+            '<a href="{}">{}</a> · <a href="{}?service__id__exact={}">all reports</a>{}',
+            *(address, report, all_of_it, service.pk, steps_table(report)),
+        )
+
+    @admin.display(description="attestation key (AK)")
+    def ak_fingerprint(self, service: TpmService) -> str:
+        return fingerprint(bytes(service.ak_public)) if service.ak_public else "none: it is not enrolled"
+
+    @admin.display(description="EK certificate")
+    def ek_fingerprint(self, service: TpmService) -> str:
+        return fingerprint(bytes(service.ek_certificate)) if service.ek_certificate else "none"
+
+    @admin.display(description="certified keys")
+    def keys(self, service: TpmService) -> str:
+        rows = service.certifications.all()
+        return format_html_join(
+            "", "<div>{} <code>{}</code></div>", ((row.key_name, row.public_key_eosio) for row in rows)
+        )
+
+
+@admin.register(AttestationReport)
+class AttestationReportAdmin(ReadOnly):
+    list_display = ("at", "service", "outcome", "reason", "hardware", "measured")
+    list_filter = ("outcome", "service")
+    list_select_related = ("service",)
+    date_hierarchy = "at"
+    fields = (
+        *("service", "at", "outcome", "reason", "hardware_shown", "measured_shown", "steps_shown", "manifest"),
+        *("event_log", "pcrs", "claims_shown", "quote_hex", "signature_hex", "nonce_hex"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AttestationReport]:
+        """Neither manifests nor event logs are read along: they have megabytes."""
+        found = super().get_queryset(request).select_related("service", "manifest", "event_log")
+        return found.defer("manifest__compressed", "event_log__compressed")
+
+    @admin.display(description="hardware")
+    def hardware_shown(self, report: AttestationReport) -> str:
+        return hardware_words(report.hardware)
+
+    @admin.display(description="measured")
+    def measured_shown(self, report: AttestationReport) -> str:
+        return measured_words(report.measured)
+
+    @admin.display(description="steps")
+    def steps_shown(self, report: AttestationReport) -> str:
+        return steps_table(report)
+
+    @admin.display(description="claims")
+    def claims_shown(self, report: AttestationReport) -> str:
+        return bytes(report.claims).decode("utf-8", "replace") if report.claims else ""
+
+    @admin.display(description="quote (TPMS_ATTEST)")
+    def quote_hex(self, report: AttestationReport) -> str:
+        return bytes(report.quote).hex() if report.quote else ""
+
+    @admin.display(description="signature (DER)")
+    def signature_hex(self, report: AttestationReport) -> str:
+        return bytes(report.signature).hex() if report.signature else ""
+
+    @admin.display(description="nonce")
+    def nonce_hex(self, report: AttestationReport) -> str:
+        return bytes(report.nonce).hex() if report.nonce else ""
+
+
+@admin.register(KeyCertification)
+class KeyCertificationAdmin(ReadOnly):
+    list_display = ("key_name", "public_key_eosio", "service", "at")
+    list_select_related = ("service",)
+    search_fields = ("key_name", "public_key_eosio")
+    fields = ("key_name", "public_key_eosio", "service", "at", "ak_fingerprint", "attest_hex", "signature_hex")
+
+    @admin.display(description="attestation key (AK)")
+    def ak_fingerprint(self, row: KeyCertification) -> str:
+        return fingerprint(bytes(row.ak_public))
+
+    @admin.display(description="statement (TPMS_ATTEST)")
+    def attest_hex(self, row: KeyCertification) -> str:
+        return bytes(row.attest).hex()
+
+    @admin.display(description="signature (DER)")
+    def signature_hex(self, row: KeyCertification) -> str:
+        return bytes(row.signature).hex()

@@ -1,0 +1,237 @@
+"""The register of TPM services, and what they have shown."""
+
+import json
+import zlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from tpm.events import text_bytes
+from tpm.evidence import Accepted, IssuedNonce, Pinned, SignedManifest
+from tpm.structures import Clock
+
+
+class TpmService(models.Model):
+    """A TPM service that the portal may use, and what is pinned of it.
+
+    The AK is pinned when the service is enrolled; what is pinned changes by an operator's hand alone.
+    """
+
+    class State(models.TextChoices):
+        NEW = "NEW", "not enrolled yet"
+        ATTESTED = "ATTESTED", "attested"
+        REFUSED = "REFUSED", "refused"
+        UNREACHABLE = "UNREACHABLE", "does not answer"
+
+    name = models.CharField(max_length=100, unique=True)
+    url = models.CharField(max_length=200, unique=True)
+    ek_roots_pem = models.TextField("EK roots")
+    hardware_roots = models.BooleanField("the roots are those of a maker of hardware TPMs", default=False)
+    release_key_pem = models.TextField("release key", blank=True, default="")  # none: its files are not measured
+    measured_pcr = models.PositiveSmallIntegerField("measured PCR", default=8)
+    host_pcrs = models.JSONField("host PCRs", default=dict, blank=True)  # {"0": hex, …}
+    tpm_words = models.CharField("TPM", max_length=200, blank=True, default="")  # manufacturer, vendor, firmware
+    ek_certificate = models.BinaryField("EK certificate", null=True)  # DER
+    ak_public = models.BinaryField("AK", null=True)  # TPMT_PUBLIC; none before it is enrolled
+    state = models.CharField(max_length=12, choices=State.choices, default=State.NEW)
+    reason = models.CharField(max_length=1000, blank=True, default="")  # why it is not attested
+    last = models.JSONField("last accepted evidence", null=True)  # counters of 64 bits, which no integer column holds
+    last_attested_at = models.DateTimeField(null=True)
+    tried_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(default=timezone.now)
+    claimed_until = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = "TPM service"
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def enrolled(self) -> bool:
+        return self.ak_public is not None
+
+    @property
+    def measured(self) -> bool:
+        return bool(self.release_key_pem)
+
+    @property
+    def hardware(self) -> bool:
+        """Was its EK certified by a maker of hardware TPMs?"""
+        return self.enrolled and self.hardware_roots
+
+    @property
+    def evidence_age(self) -> timedelta | None:
+        """How old the last accepted evidence is; None where there is none."""
+        return None if self.last_attested_at is None else timezone.now() - self.last_attested_at
+
+    def distrust(self) -> str:
+        """Say why keys of this service may not be used now; "" where they may.
+
+        A service that merely does not answer keeps its trust as long as its evidence is fresh: it signs nothing
+        meanwhile, and needs no new evidence to go on after a restart of a few seconds.
+        """
+        if self.state == self.State.NEW:
+            return "it is not enrolled"
+        if self.state == self.State.REFUSED:
+            return f"it was refused: {self.reason}"
+        age = self.evidence_age
+        if age is None:
+            return "it was never attested"
+        if age > timedelta(seconds=settings.TPM_EVIDENCE_MAX_AGE_S):
+            return f"its last evidence is {age.total_seconds():.0f} s old; {self.reason or 'no newer one was taken'}"
+        return ""
+
+    def pinned(self) -> Pinned:
+        """What is known of it for judging its evidence; it is enrolled."""
+        assert self.ak_public is not None
+        return Pinned(
+            service=self.name,
+            ak_public=bytes(self.ak_public),
+            release_key_pem=self.release_key_pem,
+            measured_pcr=self.measured_pcr,
+            host_pcrs={int(number): bytes.fromhex(value) for number, value in self.host_pcrs.items()},
+            hardware=self.hardware_roots,
+            last=_accepted(self.last, self.last_attested_at),
+        )
+
+
+def _accepted(last: dict[str, Any] | None, at: datetime | None) -> Accepted | None:
+    if last is None or at is None:
+        return None
+    clock = Clock(last["clock_ms"], last["reset_count"], last["restart_count"], last["safe"])
+    return Accepted(clock, last["firmware_version"], last["audit_sequence"], last["audit_hash"], at)
+
+
+class Nonce(models.Model):
+    """A challenge of 32 bytes, for one service and one use."""
+
+    value = models.BinaryField(max_length=32, unique=True)
+    service = models.ForeignKey(TpmService, on_delete=models.CASCADE, related_name="nonces")
+    issued_at = models.DateTimeField(default=timezone.now)
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return bytes(self.value).hex()
+
+    def issued(self) -> IssuedNonce:
+        return IssuedNonce(bytes(self.value), self.service.name, self.issued_at, self.used_at)
+
+
+class ReleaseManifest(models.Model):
+    """A manifest that a release key signed; kept once, however often it is shown."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    compressed = models.BinaryField()
+    signature = models.BinaryField()
+    version = models.CharField(max_length=200)
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-seen_at"]
+
+    def __str__(self) -> str:
+        return f"{self.version} ({self.digest[:16]}…)"
+
+    @classmethod
+    def keep(cls, manifest: SignedManifest, version: str) -> "ReleaseManifest":
+        row, _ = cls.objects.update_or_create(
+            digest=manifest.digest,
+            defaults={
+                "compressed": zlib.compress(text_bytes(manifest.text)),
+                "signature": manifest.signature,
+                "version": version[:200],
+            },
+        )
+        return row
+
+    def signed(self) -> SignedManifest:
+        text = zlib.decompress(bytes(self.compressed)).decode("utf-8", "surrogateescape")
+        return SignedManifest(text, bytes(self.signature))
+
+
+class EventLog(models.Model):
+    """What a measured PCR was extended with; kept once, however often it is shown."""
+
+    sha256 = models.CharField(max_length=64, unique=True)
+    compressed = models.BinaryField()
+    event_count = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.event_count:,} events ({self.sha256[:16]}…)"
+
+    @classmethod
+    def keep(cls, sha256: str, events: Sequence[str]) -> "EventLog":
+        compressed = zlib.compress(json.dumps(list(events)).encode())
+        row, _ = cls.objects.get_or_create(
+            sha256=sha256, defaults={"compressed": compressed, "event_count": len(events)}
+        )
+        return row
+
+    def events(self) -> list[str]:
+        events: list[str] = json.loads(zlib.decompress(bytes(self.compressed)))
+        return events
+
+
+class AttestationReport(models.Model):
+    """One judgement: every step, and the evidence it was made on, so that it can be made again."""
+
+    class Outcome(models.TextChoices):
+        ACCEPTED = "ACCEPTED", "accepted"
+        REFUSED = "REFUSED", "refused"
+
+    service = models.ForeignKey(TpmService, on_delete=models.CASCADE, related_name="reports")
+    at = models.DateTimeField(default=timezone.now)
+    outcome = models.CharField(max_length=10, choices=Outcome.choices)
+    reason = models.CharField(max_length=1000, blank=True, default="")
+    steps = models.JSONField()  # [{number, name, title, expected, found, outcome, note}, …]
+    hardware = models.BooleanField()
+    measured = models.BooleanField()
+    nonce = models.BinaryField(null=True)
+    quote = models.BinaryField(null=True)
+    signature = models.BinaryField(null=True)
+    claims = models.BinaryField(null=True)
+    pcrs = models.JSONField(default=dict)  # {"8": hex, …}
+    manifest = models.ForeignKey(ReleaseManifest, on_delete=models.PROTECT, null=True)
+    event_log = models.ForeignKey(EventLog, on_delete=models.PROTECT, null=True)
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        indexes = [models.Index(fields=["service", "-at"], name="report_by_service")]
+
+    def __str__(self) -> str:
+        return f"{self.service} {self.get_outcome_display()} {self.at:%Y-%m-%d %H:%M:%S}"
+
+
+class KeyCertification(models.Model):
+    """The AK's statement that a signing key was made in its TPM and cannot leave it; checked before it was stored.
+
+    Kept for ever: receipts carry it. AK and EK certificate are those of its time, should the TPM be replaced.
+    """
+
+    service = models.ForeignKey(TpmService, on_delete=models.PROTECT, related_name="certifications")
+    key_name = models.CharField(max_length=100)
+    public_key_eosio = models.CharField(max_length=80, db_index=True)
+    public = models.BinaryField()  # TPMT_PUBLIC
+    attest = models.BinaryField()  # TPMS_ATTEST
+    signature = models.BinaryField()  # ECDSA, DER
+    ak_public = models.BinaryField()  # TPMT_PUBLIC
+    ek_certificate = models.BinaryField(null=True)  # DER
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["service", "public_key_eosio", "ak_public"], name="certification_once_for_key_and_ak"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key_name} ({self.public_key_eosio})"
