@@ -1,21 +1,52 @@
-"""The TPM service with its TPM and its identity provider, started on free ports: for tests, benches and the demo."""
+"""The TPM service with its TPM and its identity provider, started on free ports: for tests, benches and the demo.
 
+Who starts a measured service resets swtpm before (a PCR is only cleared by that), as `Service` does, and
+
+    python -m dev.tpm_service --release DIR --port N
+
+which runs the release of dev/tpm_release.py in the foreground, with the settings of its environment.
+"""
+
+import argparse
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 
+from dev import tpm_release
 from dev.cognito import Client, Provider
-from dev.processes import Child, free_port
-from dev.swtpm import Swtpm
+from dev.processes import Child, ProcessError, free_port
+from dev.swtpm import Swtpm, accepts, control_path
 from tpm.client import TpmClient
+from tpm.service.manifest import approve
+from tpm.service.manifest_cli import load_private_key, public_path
+from tpm.service.strict_json import ReleaseError
 from tpm.tokens import ClientCredentials
 
 ROOT = Path(__file__).parents[1]
-# the portal's; a key's name narrows one of them: "tpm/sign:ledger"
+# The portal's: no tpm/crypto. Not narrowed to keys ("tpm/sign:ledger"), because rotation makes keys with new names.
 SCOPES = ("tpm/keys", "tpm/sign", "tpm/seal", "tpm/attest")
+SWTPM_TCTI = "swtpm:path="
+RESET_TIMEOUT_S = 10
+
+
+def reset_tpm(socket: Path) -> None:
+    """Reset the swtpm at this socket, as a reboot resets a chip: keys stay, PCRs are zero. Nothing when there is none.
+
+    Raises ProcessError when it refuses.
+    """
+    control = control_path(socket)
+    if not accepts(control):
+        return
+    argv = ["swtpm_ioctl", "--unix", str(control), "-i"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=RESET_TIMEOUT_S)
+    if done.returncode != 0 and accepts(control):
+        raise ProcessError(f"swtpm_ioctl: status {done.returncode}\n{done.stdout}{done.stderr}")
 
 
 def service_env(
@@ -37,39 +68,100 @@ def service_argv(port: int) -> list[str]:
     return [sys.executable, "-m", "gunicorn", "-c", "tpm/service/gunicorn.conf.py", "--bind", f"127.0.0.1:{port}"]
 
 
+class Service(Child):
+    """The service's process. Whatever an earlier one has left is ended, and `resets` reset, before it starts."""
+
+    def __init__(self, argv: Sequence[str], env: Mapping[str, str], *, log: Path, resets: Swtpm | None) -> None:
+        super().__init__("tpm.service", argv, log=log, cwd=ROOT, env=env)
+        self._resets = resets
+
+    def start(self) -> None:
+        if not self.alive:
+            with suppress(ProcessError, ProcessLookupError):  # a killed gunicorn leaves its worker, which has the TPM
+                os.killpg(self.pid, signal.SIGKILL)
+            if self._resets is not None:
+                reset_tpm(self._resets.socket)
+        super().start()
+
+
 class TpmStack:
     """swtpm, dev.cognito and the TPM service below one directory (its path must be short: it holds a Unix socket).
 
     `swtpm`, `provider` and `service` can each be stopped, killed and started again; ports stay the same.
-    `portal` is a client with these scopes, and `neighbour` another program that may call. `settings` are further
-    environment variables of the service.
+    `portal` is a client with SCOPES, and `neighbour` another program that may call. `settings` are further environment
+    variables of the service.
+
+    It runs the release in `release_dir`, made by dev.tpm_release (`full` with all packages), signed and approved with
+    the key in `release_key`; `release_again` makes another of what lies there. Not `measured`, it runs the sources.
     """
 
-    def __init__(self, directory: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        settings: Mapping[str, str] | None = None,
+        *,
+        measured: bool = True,
+        full: bool = False,
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
+        self.measured = measured
+        self.full = full
+        self.settings = dict(settings or {})
         self.key_dir = directory / "keys"
+        self.release_dir = directory.resolve() / "release"
+        self.release_key = directory / "release_key.pem"
         self.swtpm = Swtpm(directory / "state", directory / "tpm")
         self.provider = Provider(directory / "pool", free_port(), log=directory / "cognito.log")
         self.portal = self.provider.pool.ensure_client("portal", SCOPES)
         self.neighbour = self.provider.pool.ensure_client("neighbour", SCOPES)
-        port = free_port()
-        self.service_url = f"http://127.0.0.1:{port}"
-        env = service_env(
+        self.port = free_port()
+        self.service_url = f"http://127.0.0.1:{self.port}"
+        log, resets = directory / "service.log", self.swtpm if measured else None
+        self.service = Service(service_argv(self.port), self._env(), log=log, resets=resets)
+
+    def _env(self) -> dict[str, str]:
+        return service_env(
             tcti=self.swtpm.tcti,
             key_dir=self.key_dir,
             issuer=self.provider.issuer,
             jwks_url=self.provider.jwks_url,
             clients=[self.portal.client_id, self.neighbour.client_id],
-            TPM_MEASURE="off",
-            **(settings or {}),
+            **{"TPM_MEASURE": "required" if self.measured else "off", **self.settings},
         )
-        self.service = Child("tpm.service", service_argv(port), log=directory / "service.log", cwd=ROOT, env=env)
 
     def start(self) -> None:
         """Start all three, and return when the service reaches its TPM."""
+        if self.measured:
+            self._build_release()
         self.swtpm.start()
         self.provider.start()
         self.start_service()
+
+    def _build_release(self) -> None:
+        measured_pcr, host_pcrs = self._pcrs()
+        tpm_release.build(
+            self.release_dir,
+            release_key=self.release_key,
+            full=self.full,
+            measured_pcr=measured_pcr,
+            host_pcrs=host_pcrs,
+        )
+        key = {"TPM_RELEASE_KEY": str(public_path(self.release_key))}
+        self.service.env = self._env() | tpm_release.environment(self.release_dir) | key | self.settings
+        self.service.argv = tpm_release.argv(self.release_dir, self.port)
+
+    def release_again(self, *, version: str = "again", approved: bool = True) -> None:
+        """Measure and sign what lies in the release's directory now; the service has to be started again to be it."""
+        release = tpm_release.resign(self.release_dir, release_key=self.release_key, version=version)
+        if approved:
+            measured_pcr, host_pcrs = self._pcrs()
+            pcrs = {measured_pcr: release.manifest.pcr, **host_pcrs}
+            approve(release, load_private_key(self.release_key), pcrs).save(self.release_dir / "release")
+
+    def _pcrs(self) -> tuple[int, dict[int, bytes]]:
+        """Return the measured PCR, and the host's with their values: zero, because no firmware measures into swtpm."""
+        host = self.settings.get("TPM_HOST_PCRS", "")
+        return int(self.settings.get("TPM_MEASURED_PCR", "8")), {int(n): bytes(32) for n in host.split(",") if n}
 
     def stop(self) -> None:
         self.service.stop()
@@ -101,3 +193,25 @@ class TpmStack:
 
     def credentials(self, client: Client, scopes: Sequence[str]) -> ClientCredentials:
         return ClientCredentials(self.provider.token_url, client.client_id, client.client_secret, scopes)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m dev.tpm_service", description="Run a release, on a TPM just reset."
+    )
+    parser.add_argument("--release", type=Path, required=True, help="made by dev.tpm_release")
+    parser.add_argument("--port", type=int, required=True, help="of 127.0.0.1")
+    options = parser.parse_args(arguments)
+    tcti = os.environ.get("TPM_TCTI", "")
+    try:
+        if tcti.startswith(SWTPM_TCTI):
+            reset_tpm(Path(tcti.removeprefix(SWTPM_TCTI)))
+        argv = tpm_release.argv(options.release, options.port)
+        os.execve(argv[0], argv, {**os.environ, **tpm_release.environment(options.release)})  # noqa: S606 - as dev.swtpm
+    except (ProcessError, ReleaseError, OSError) as error:
+        print(f"dev.tpm_service: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,7 +8,7 @@ import pytest
 from dev.tpm_service import SCOPES, TpmStack
 from tpm.client import Key, TpmClient
 
-ALL_SCOPES = (*SCOPES, "tpm/crypto", "tpm/attest")
+ALL_SCOPES = (*SCOPES, "tpm/crypto")
 WithScopes = Callable[..., httpx.Client]
 
 

@@ -25,8 +25,9 @@ RECOVERY_S = 2.0
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TpmStack]:
-    """A stack of this module's own, with a short queue, to be maltreated."""
-    stack = TpmStack(tmp_path_factory.mktemp("tpm"), {"TPM_QUEUE_PLACES": "2", "TPM_QUEUE_DEADLINE_S": "0.5"})
+    """A stack of this module's own, with a short queue, to be maltreated; not measured, so that nothing is reset."""
+    settings = {"TPM_QUEUE_PLACES": "2", "TPM_QUEUE_DEADLINE_S": "0.5"}
+    stack = TpmStack(tmp_path_factory.mktemp("tpm"), settings, measured=False)
     try:
         stack.start()
         yield stack

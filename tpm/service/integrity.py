@@ -13,13 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
 from tpm.service.device import Device, Measured, PcrNotZeroError, ReleasePolicy
 from tpm.service.drift import Watcher
 from tpm.service.errors import IntegrityFailedError, ServiceError
 from tpm.service.manifest import Release, ReleaseError, drift_event, events
+from tpm.service.release_files import load_public_key
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +48,11 @@ class Integrity:
             return
         try:
             self._measure(settings)
-        except (ReleaseError, OSError, ValueError) as error:
+        except ReleaseError as error:
             log.critical("integrity: %s", error)
 
     def _measure(self, settings: ReleaseSettings) -> None:
-        key = release_key(settings.key_file)
+        key = load_public_key(settings.key_file)
         self.release = Release.load(settings.directory, key)
         self._watcher = Watcher(self.release.manifest.roots, full_pass_s=settings.full_pass_s)
         entries = self._watcher.measure()
@@ -108,11 +106,3 @@ class _OnDrift:
             self.device.measure()
         except ServiceError as error:  # the connection is gone, and with it all that was open; the next one extends it
             log.error("integrity: the drift is not in the TPM yet: %s", error.code)
-
-
-def release_key(path: Path) -> EllipticCurvePublicKey:
-    """Return the public key of a PEM file; raises OSError, and ValueError for what is no P-256 key."""
-    key = load_pem_public_key(path.read_bytes())
-    if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
-        raise ValueError(f"{path}: expected a P-256 public key in PEM")
-    return key

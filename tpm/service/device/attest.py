@@ -21,6 +21,7 @@ from tpm2_pytss import (
     TPM2_PT_FIRMWARE,
     TPM2_RC,
     TPM2_SE,
+    TPM2_SU,
     TPM2B_ATTEST,
     TPM2B_ENCRYPTED_SECRET,
     TPM2B_ID_OBJECT,
@@ -63,6 +64,7 @@ AK_TEMPLATE = TPM2B_PUBLIC.parse(
 OWN_SCHEME = TPMT_SIG_SCHEME(scheme=TPM2_ALG.NULL)  # the AK's own
 NV_CHUNK = 512  # bytes that every TPM gives at once (TPM2_PT_NV_BUFFER_MAX is at least that)
 PCRS_A_READ = 8
+SOFTWARE_MANUFACTURER = "IBM"  # libtpms
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,20 @@ def quote(connection: Connection, pcrs: Sequence[int], extra_data: bytes) -> Quo
             return Quote(_statement(*esys.quote(ak, _selection(numbers), extra_data, OWN_SCHEME)), values)
 
     return connection.perform(state)
+
+
+def keep_clock(connection: Connection) -> None:
+    """Have a software TPM write its clock to its state (TPM2_Shutdown, after which it goes on working).
+
+    So a clock that was quoted is never quoted again after swtpm was killed, which writes it at no other time, and a
+    state that was put back shows. A chip keeps its clock by itself, and writing wears it out.
+    """
+
+    def keep(esys: ESAPI) -> None:
+        if _properties(esys)[0] == SOFTWARE_MANUFACTURER:
+            esys.shutdown(TPM2_SU.CLEAR)
+
+    connection.perform(keep)
 
 
 def certify(connection: Connection, key: KeyBlob, extra_data: bytes) -> Certification:

@@ -78,7 +78,7 @@ class Connection:
     def perform(self, operation: Callable[[ESAPI], Result]) -> Result:
         """Do this with the TPM when it is our turn; after a failure once more, over a new connection."""
         with self._turn.hold():
-            return self._run(operation)
+            return self._run(self._on_same_boot(operation))
 
     def connect(self) -> None:
         """See that there is a connection, and that what is measured is in the TPM; raises what the operations raise."""
@@ -92,8 +92,7 @@ class Connection:
 
         def measure(esys: ESAPI) -> None:
             self._forget_secrets(esys)
-            if self._measured is not None:
-                self._measured.connected(esys, started=False)
+            self._measure(esys)
 
         with self._turn.hold(admitted=True, deadline_s=MEASURE_DEADLINE_S):
             self._run(measure)
@@ -113,7 +112,7 @@ class Connection:
         """Tell whether the TPM works: by asking it, or by its latest answer when so many wait that none gets a turn."""
         try:
             with self._turn.hold(client="health", deadline_s=HEALTH_DEADLINE_S):
-                self._run(_volatile_handles)
+                self._run(self._on_same_boot(_volatile_handles))
         except (QueueFullError, QueueDeadlineError):
             return time.monotonic() - self._answered_at < HEALTH_DEADLINE_S
         except ServiceError:
@@ -141,13 +140,9 @@ class Connection:
 
     def _once(self, operation: Callable[[ESAPI], Result]) -> Result:
         try:
-            result = operation(self._connected())
+            result = self._judged(operation, self._connected())
         except TSS2_Exception:
             self._disconnect()
-            raise
-        except NotApprovedError as failure:
-            if self._measured is not None:
-                self._measured.fail(failure)
             raise
         self._answered_at = time.monotonic()
         return result
@@ -164,8 +159,35 @@ class Connection:
     def _measure(self, esys: ESAPI) -> None:
         """A TPM that has started since we spoke to it last has forgotten what was measured."""
         boot, self._boot = self._boot, _boot(esys)
-        if self._measured is not None:
-            self._measured.connected(esys, started=boot != self._boot)
+        measured = self._measured
+        if measured is not None:
+            with suppress(NotApprovedError):  # `measured` keeps it, and the TPM serves what does not hang on it
+                self._judged(lambda esys: measured.connected(esys, started=boot != self._boot), esys)
+
+    def _judged(self, operation: Callable[[ESAPI], Result], esys: ESAPI) -> Result:
+        """Do this; when the TPM refuses what runs here for good, keep that in mind."""
+        try:
+            return operation(esys)
+        except NotApprovedError as failure:
+            self._check_boot(esys)
+            if self._measured is not None:
+                self._measured.fail(failure)
+            raise
+
+    def _on_same_boot(self, operation: Callable[[ESAPI], Result]) -> Callable[[ESAPI], Result]:
+        def checked(esys: ESAPI) -> Result:
+            self._check_boot(esys)
+            return operation(esys)
+
+        return checked
+
+    def _check_boot(self, esys: ESAPI) -> None:
+        """Raise, as the TPM does before TPM2_Startup, when it has started anew and nobody noticed.
+
+        libtss2 connects to swtpm anew for each command, so that another swtpm may answer than the one we measured into.
+        """
+        if _boot(esys) != self._boot:
+            raise TSS2_Exception(TPM2_RC.INITIALIZE)
 
     def _disconnect(self) -> None:
         """Drop the connection: after an I/O error it is dead, and the handles of a restarted TPM mean nothing."""
@@ -185,6 +207,7 @@ class Connection:
         if key in self._loaded:
             self._loaded.move_to_end(key)
             return self._loaded[key]
+        self._check_boot(esys)
         auth = self._auth(esys, key)
         self.make_room(esys)
         try:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from tpm2_pytss import ESAPI, ESYS_TR, TPM2_ALG, TPML_DIGEST_VALUES, TPMT_HA, TPMU_HA
 
 from tpm.service.device.objects import read_pcrs
-from tpm.service.device.policy import ReleasePolicy
+from tpm.service.device.policy import NotApprovedError, ReleasePolicy
 from tpm.service.errors import IntegrityFailedError
 from tpm.service.manifest import PCR_START, event_digest, extended
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 RESETTABLE = 23  # PCRs 16 and 23 may be reset by us (TCG "PC Client Platform TPM Profile", 4.6)
 
 
-class PcrNotZeroError(IntegrityFailedError):
+class PcrNotZeroError(NotApprovedError):
     """Something was measured before us since the TPM started: this service, which ended, or somebody else."""
 
 
@@ -62,16 +62,13 @@ class Measured:
             self.failure = failure
 
     def connected(self, esys: ESAPI, *, started: bool) -> None:
-        """Bring the PCR up to the event log, and have the TPM judge it; the answer is in `verified` and `failure`.
+        """Bring the PCR up to the event log, and have the TPM judge it; raises NotApprovedError.
 
         `started` tells that the TPM has started since the last call, or that there was none.
         """
-        try:
-            self._extend(esys, started)
-            self.policy.prove(esys)
-            self._proven = True
-        except IntegrityFailedError as failure:
-            self.fail(failure)
+        self._extend(esys, started)
+        self.policy.prove(esys)
+        self._proven = True
 
     def _extend(self, esys: ESAPI, started: bool) -> None:
         """Extend what is missing: the connection may have been lost while we extended."""
@@ -92,5 +89,5 @@ class Measured:
                 return number
             reached = extended(reached, [event])
         if reached != value:
-            raise IntegrityFailedError(f"PCR {self.pcr} was extended by somebody else")
+            raise NotApprovedError(f"PCR {self.pcr} was extended by somebody else")
         return len(events)
