@@ -25,7 +25,7 @@ ATTESTATION = fields(
     pcrs={
         "type": "object",
         "description": "values of the SHA-256 bank, by number",
-        "additionalProperties": base64_of("32 bytes"),
+        "additionalProperties": base64_of("32 bytes", least=32, most=32),
         "example": {"16": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="},
     },
     claims=text(CLAIMS, '{"manifest_digest": null, …}'),
@@ -52,7 +52,7 @@ class AttestationsView(APIView):
     @described(
         "attestations_create",
         body=fields(
-            nonce=base64_of("32 bytes", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=", longest=44),
+            nonce=base64_of("32 bytes", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=", least=32, most=32),
             pcrs={
                 **listed(whole("number", 0, PCRS - 1, 16), most=PCRS),
                 "uniqueItems": True,

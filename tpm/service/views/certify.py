@@ -29,7 +29,7 @@ class CertifyView(APIView):
 
     @described(
         "keys_certify",
-        body=fields(nonce=base64_of("8 to 64 bytes", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=", longest=88)),
+        body=fields(nonce=base64_of("8 to 64 bytes", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=", least=8, most=64)),
         answers={
             200: fields(
                 public=PUBLIC,

@@ -20,7 +20,7 @@ IDENTITY = fields(
     ek=fields(public=PUBLIC, certificate=nullable(base64_of("X.509, DER; null when the TPM has none"))),
     ak=fields(
         public=PUBLIC,
-        name=base64_of("TPM2 Name, 34 bytes"),
+        name=base64_of("TPM2 Name", least=34, most=34),
         public_key_pem=text("SubjectPublicKeyInfo", "-----BEGIN PUBLIC KEY-----…"),
     ),
 )

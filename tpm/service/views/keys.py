@@ -145,8 +145,8 @@ class EncryptView(APIView):
 
     @described(
         "keys_encrypt",
-        body=fields(data=base64_of("up to 190 bytes", longest=256)),
-        answers={200: fields(ciphertext=base64_of("256 bytes"))},
+        body=fields(data=base64_of("up to 190 bytes", most=190)),
+        answers={200: fields(ciphertext=base64_of("256 bytes", least=256, most=256))},
         problems=(404, 413, 422),
     )
     def post(self, request: Request, name: str) -> Response:
@@ -161,7 +161,7 @@ class DecryptView(APIView):
 
     @described(
         "keys_decrypt",
-        body=fields(ciphertext=base64_of("256 bytes")),
+        body=fields(ciphertext=base64_of("256 bytes", "A" * 342 + "==", least=256, most=256)),
         answers={200: fields(data=base64_of("what was encrypted"))},
         problems=(404, 413, 422),
     )

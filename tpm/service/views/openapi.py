@@ -54,4 +54,8 @@ def page() -> str:
 def document() -> dict[str, Any]:
     """Return the OpenAPI document; it does not change while the service runs."""
     made: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    for methods in made["paths"].values():
+        for operation in methods.values():
+            if "requestBody" in operation:
+                operation["requestBody"]["required"] = True  # drf-spectacular has no way to say so of a plain schema
     return made

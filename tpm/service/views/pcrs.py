@@ -48,7 +48,7 @@ class EventsView(APIView):
 
     @described(
         "pcrs_extend",
-        body=fields(data=base64_of("1 to 1,024 bytes", longest=1368)),
+        body=fields(data=base64_of("1 to 1,024 bytes", least=1, most=1024)),
         answers={200: ref("Pcr")},
         problems=(404, 413),
     )

@@ -32,7 +32,7 @@ class SealedView(APIView):
 
     @described(
         "sealed_create",
-        body=fields(optional=("policy",), data=base64_of("1 to 32,768 bytes", longest=43692), policy=POLICY),
+        body=fields(optional=("policy",), data=base64_of("1 to 32,768 bytes", least=1, most=32768), policy=POLICY),
         answers={200: ref("Sealed"), 201: ref("Sealed")},
         problems=(404, 409, 413, 422),
     )
