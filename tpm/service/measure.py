@@ -56,8 +56,8 @@ def measure(
 
     A root is a directory, a file or a symbolic link; links are entries and are never followed. `each` is called after
     each entry and may raise to stop. With `missing_ok`, a root that is not there has no entries. Raises ManifestError
-    for roots that overlap, MeasureError for one that lies behind a link and for what cannot be read, ChangedError for
-    one that is missing and for what changes meanwhile.
+    for roots that overlap, ChangedError for one that is missing or lies behind a link and for what changes meanwhile,
+    MeasureError for what cannot be read.
     """
     check_roots(roots)
     found = []
@@ -101,8 +101,8 @@ def _root(root: str) -> Iterator[Entry]:
     raw = path_bytes(root)
     parent, name = os.path.split(raw)
     if os.path.realpath(parent) != parent:
-        raise MeasureError(root, "expected a path that leads through no symbolic link")
-    with _open(parent, OPEN_DIRECTORY, path=parent) as directory:
+        raise ChangedError(root, "expected a path that leads through no symbolic link")
+    with _open(parent, OPEN_DIRECTORY, path=raw) as directory:
         yield from _measured(directory.number, name, raw)
 
 
