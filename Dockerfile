@@ -34,7 +34,8 @@ FROM ${BASE}
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends python3 tzdata \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --uid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin portal
+    && useradd --uid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin portal \
+    && install --directory --owner=10001 --group=10001 --mode=0700 /ledger
 COPY --from=builder /site-packages /site-packages
 COPY --from=builder /app /app
 ENV PYTHONPATH=/site-packages PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1

@@ -1,4 +1,4 @@
-"""The setup of compose.yaml, in a container: the ledger's key in the TPM, contract and permissions on the chain.
+"""The chain-setup of compose.yaml, in its container: the ledger's key in the TPM, contract and permissions.
 
 Writes the chain's id, and the public key, to /run/portal/env, where the portal reads them. Run again, it looks what is
 there and changes nothing; a chain of another id than the one written is refused.
@@ -52,7 +52,7 @@ def ledger_key() -> str:
     client = TpmClient(os.environ["EVPORTAL_TPM_SERVICE_URL"], credentials)
     for attempt in range(ATTEMPTS):
         try:
-            return client.key_create(LEDGER_KEY).public_key_eosio
+            return client.key_create(LEDGER_KEY, policy="release").public_key_eosio
         except TpmError as error:
             if error.permanent or attempt == ATTEMPTS - 1:
                 raise

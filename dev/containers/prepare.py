@@ -14,6 +14,7 @@ from dev.chain_setup import write_genesis
 from dev.cognito import Client, Pool
 from dev.containers.engine import Engine
 from dev.keys import KeyPair, new_keypair
+from dev.master_key import ensure_recovery_key
 from dev.stack_layout import VAR, read_settings, write_secret, write_settings
 from dev.steps import StackError
 from dev.tpm_service import SCOPES
@@ -41,6 +42,7 @@ class Files:
         self.genesis = self.directory / "genesis.json"
         self.environment = self.directory / "env"
         self.release_key = self.directory / "offline" / "release_key.pem"
+        self.recovery_key = self.directory / "offline" / "ledger_recovery_key.pem"
 
     def prepare(self) -> None:
         """Make what is missing; raises StackError when we are not root, who alone can give files to other users."""
@@ -56,6 +58,7 @@ class Files:
         client = self._portal_client()
         for user, name in ((PORTAL, "tpm_client_secret"), (TOOLS, "setup_tpm_client_secret")):
             self._secret(name, client.client_secret, user)
+        self._secret("ledger_recovery_public_key", ensure_recovery_key(self.recovery_key).read_text(), PORTAL)
         self._settings(
             COMPOSE_PROJECT_NAME=self.project,
             EVPORTAL_COMPOSE_DIR=str(self.directory),
