@@ -21,6 +21,7 @@ from dev.processes import Child, free_port
 from dev.redis import Redis
 from dev.tpm_service import ROOT, TpmStack
 from dev.transactions import ChainError, call
+from tpm.service.manifest_cli import public_path
 
 NODE_TIMEOUT_S = 120.0
 WORKER_TIMEOUT_S = 60.0
@@ -128,7 +129,6 @@ class PortalStack:
             "EVPORTAL_REDIS_URL": self.redis.url,
             "EVPORTAL_BEAT_SCHEDULE": str(self.directory / "beat-schedule"),
             "EVPORTAL_LEDGER_MASTER_KEY_FILE": str(self.directory / "master_keys"),
-            "EVPORTAL_LEDGER_MASTER_KEY_POLICY": "none",
             "EVPORTAL_LEDGER_RECOVERY_PUBLIC_KEY_FILE": str(ensure_recovery_key(self.directory / "recovery_key.pem")),
             "EVPORTAL_LEDGER_NODES": ",".join(nodes),
             "EVPORTAL_LEDGER_CHAIN_ID": str(call(self.node.url, "chain/get_info")["chain_id"]),
@@ -153,9 +153,16 @@ class PortalStack:
         os.environ["DJANGO_SETTINGS_MODULE"] = "evportal.settings"
         django.setup()
         call_command("migrate", verbosity=0)
+        self._enrol_tpm()
         call_command(
             "ledger_keys", "seal", stdout=io.StringIO()
         )  # chaos may kill the TPM before the first session closes
+
+    def _enrol_tpm(self) -> None:
+        from dev.enrolment import ensure_attested, pins_of
+
+        release_key = public_path(self.tpm.release_key) if self.tpm.measured else None
+        ensure_attested(self.tpm.service_url, pins_of(self.tpm.swtpm.state_dir, release_key), keys=[KEY])
 
     @contextmanager
     def running(self) -> Iterator[None]:

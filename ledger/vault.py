@@ -93,4 +93,4 @@ def discard(name: str) -> None:
 
 
 def _client() -> TpmClient:
-    return signer().client
+    return signer(settings.LEDGER_KEY).client

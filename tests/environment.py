@@ -33,7 +33,6 @@ def _start() -> None:
     os.environ["EVPORTAL_ENV_FILE"] = os.devnull
     recovery_public = ensure_recovery_key(RECOVERY_KEY)
     os.environ["EVPORTAL_LEDGER_RECOVERY_PUBLIC_KEY_FILE"] = str(recovery_public)
-    os.environ["EVPORTAL_LEDGER_MASTER_KEY_POLICY"] = "none"  # the tests' TPM service is not measured
     os.environ["EVPORTAL_LEDGER_MASTER_KEY_FILE"] = str(DIRECTORY / "master_keys")
     write_unsealed_master_key(DIRECTORY / "master_keys", recovery_public)  # tests with a TPM make one of their own
     os.environ["EVPORTAL_REDIS_URL"] = REDIS.url
