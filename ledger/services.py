@@ -36,6 +36,7 @@ from ledger.errors import (
 from ledger.models import ChainTransaction, LedgerEntry
 from ledger.signer import signer
 from stations.models import ChargingSession
+from tpm import register
 from tpm.client import TpmError
 
 log = logging.getLogger(__name__)
@@ -154,7 +155,7 @@ def transactions_sign(*, transactions: Sequence[ChainTransaction]) -> bool:
         public_key = key.to_public()
         signatures = key.sign_many([unsigned.digest for unsigned in built])
     except TpmError as error:
-        _postpone(transactions, "tpm_unavailable", error.code, error)
+        _postpone(transactions, _tpm_alert(error), error.code, error)
     except MasterKeyMissing as error:
         _postpone(transactions, "master_key", "master_key", error)
     except WrongChain as error:
@@ -162,7 +163,7 @@ def transactions_sign(*, transactions: Sequence[ChainTransaction]) -> bool:
     except ChainError as error:
         _postpone(transactions, "chain_unreachable", "chain_unreachable", error)
     else:
-        alerts_close("tpm_unavailable", "master_key")
+        alerts_close("tpm_unavailable", "tpm_not_attested", "master_key")
         signed = list(zip(transactions, built, signatures, strict=True))
         return _signed(signed, key_name=key.key, public_key=public_key)
     return False
@@ -225,6 +226,13 @@ def _sealed(entry: LedgerEntry, ring: keys.Keyring) -> bytes:
         key=key,
         directory=ring.directory,
     )
+
+
+def _tpm_alert(error: TpmError) -> str:
+    """Which alert is it? A service that says that it was tampered with is attested at once, not in minutes."""
+    if error.code == "integrity_failed":
+        register.attest_soon(settings.TPM_SERVICE_URL)
+    return "tpm_not_attested" if error.code in register.NOT_TRUSTED else "tpm_unavailable"
 
 
 def _postpone(rows: Sequence[ChainTransaction], alert: str, code: str, error: Exception) -> None:

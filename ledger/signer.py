@@ -8,6 +8,7 @@ from django.conf import settings
 from eospy.signer import Signer
 
 from ledger import signing_keys
+from tpm import register
 from tpm.client import TpmClient
 from tpm.tokens import ClientCredentials
 
@@ -17,10 +18,11 @@ PUBLIC_KEY_TTL_S = 60.0  # a rotated key is picked up after this time
 class TpmSigner(Signer):  # type: ignore[misc]  # eospy has no types
     """eospy's Signer over a P-256 key that never leaves the TPM."""
 
-    def __init__(self, client: TpmClient, key: str) -> None:
+    def __init__(self, client: TpmClient, key: str, *, url: str) -> None:
         super().__init__()
         self.client = client
         self.key = key
+        self.url = url  # under which the register knows the service
         self._public_key = ("", 0.0)
 
     def to_public(self) -> str:
@@ -39,7 +41,11 @@ class TpmSigner(Signer):  # type: ignore[misc]  # eospy has no types
         return self.sign_many([bytes.fromhex(digest)])[0]
 
     def sign_many(self, digests: Sequence[bytes]) -> list[str]:
-        """SIG_R1_… for each 32-byte digest, in one request."""
+        """SIG_R1_… for each 32-byte digest, in one request, by a certified key of an attested service.
+
+        Raises TpmUnavailable (`not_attested`, `not_certified`) where it is none: then nothing is signed.
+        """
+        register.require_certified(self.url, key=self.key, public_key_eosio=self.to_public())
         return self.client.sign_batch(self.key, digests, format="eosio")
 
     def verify(self, encoded_sig: str, digest: str) -> bool:
@@ -56,7 +62,7 @@ def _signer(
     url: str, token_url: str, client_id: str, client_secret: str, scopes: tuple[str, ...], key: str
 ) -> TpmSigner:
     token = ClientCredentials(token_url, client_id, client_secret, list(scopes))
-    return TpmSigner(TpmClient(url, token), key)
+    return TpmSigner(TpmClient(url, token), key, url=url)
 
 
 def signer(key: str = "") -> TpmSigner:

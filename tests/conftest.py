@@ -20,6 +20,7 @@ from dev.tpm_service import TpmStack
 from ledger.chain import Chain, chain
 from stations.models import ChargingSession, Connector, IdToken, Site, Station
 from stations.signals import sessions_closed
+from tests.enrolment import enrolled
 from tests.environment import DIRECTORY
 from tpm.client import TpmClient
 
@@ -103,7 +104,10 @@ def ledger_account(
     settings: Settings,
     tmp_path: Path,
 ) -> LedgerAccount:
-    """A chain account of the test's own, with real contract and TPM key, and the portal's settings for it."""
+    """A chain account of the test's own, with real contract and TPM key, and the portal's settings for it.
+
+    The TPM service is enrolled and attested, and the key certified: else nothing would be signed.
+    """
     name, owner, active = next(account_names), new_keypair(), new_keypair()
     key = tpm_client.key_create("ledger")
     bootstrap(
@@ -124,6 +128,7 @@ def ledger_account(
     settings.TPM_TOKEN_URL = tpm_stack.provider.token_url
     settings.TPM_CLIENT_ID = tpm_stack.portal.client_id
     settings.TPM_CLIENT_SECRET = tpm_stack.portal.client_secret
+    enrolled(tpm_stack, keys=["ledger"])
     return LedgerAccount(name, "ledger", owner, active, producer_key, chain_node, tpm_stack)
 
 

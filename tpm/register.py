@@ -35,6 +35,7 @@ State, Outcome = TpmService.State, AttestationReport.Outcome
 ATTEST_EVERY = timedelta(minutes=5)
 RETRY_AFTER = timedelta(seconds=30)
 CLAIM = timedelta(seconds=60)
+NOT_TRUSTED = ("not_attested", "not_certified")  # codes of TpmUnavailable
 
 
 class RegisterError(Exception):

@@ -47,7 +47,9 @@ def attested(connection: Connection, *, nonce: bytes, pcrs: Sequence[int], evide
     """Have the TPM attest these PCRs and this evidence for whoever drew the nonce (32 bytes)."""
     claims = claims_text(evidence)
     extra_data = hashlib.sha256(nonce + claims.encode()).digest()
-    return Attestation(attest.quote(connection, pcrs, extra_data), claims, evidence.event_log)
+    quote = attest.quote(connection, pcrs, extra_data)
+    attest.keep_clock(connection)  # before anybody sees the quote
+    return Attestation(quote, claims, evidence.event_log)
 
 
 def claims_text(evidence: Evidence) -> str:
