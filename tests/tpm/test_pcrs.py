@@ -87,7 +87,7 @@ def test_bad_events(http: httpx.Client, body: object, status: int, code: str) ->
 
 
 def test_what_the_service_is_measured_into_is_not_for_clients(tmp_path: Path) -> None:
-    stack = TpmStack(tmp_path / "own", {"TPM_MEASURED_PCR": "23"})
+    stack = TpmStack(tmp_path / "own", {"TPM_MEASURED_PCR": "23"}, measured=False)
     portal = stack.provider.pool.ensure_client("portal", ["tpm/attest"])
     stack.start()
     try:
