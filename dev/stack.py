@@ -24,6 +24,7 @@ from dev.stack_chain import (
     demo_password,
     ledger_key,
     make_secrets,
+    make_tpm_release,
     portal_client,
     set_up_chain,
     stack_environment,
@@ -46,6 +47,9 @@ def up() -> None:
         _settle_environment(ports)
         with step("looking for leftovers and for strangers on our ports"):
             clear_the_way(ports)
+        if not FOUNDATION_GROUP.running():
+            with step("a release of the TPM service, measured and signed"):
+                make_tpm_release()
         FOUNDATION_GROUP.start(ports)
         with step("the ledger's signing key, in the TPM"):
             key = ledger_key(ports)

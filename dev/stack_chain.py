@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 
+from dev import tpm_release
 from dev.chain_setup import bootstrap, write_genesis
 from dev.cognito import Client, Pool, Provider
 from dev.keys import KeyPair, new_keypair
@@ -17,6 +18,8 @@ from dev.stack_layout import (
     LOG,
     PORTAL_ENV,
     SECRETS,
+    TPM_RELEASE,
+    TPM_RELEASE_KEY,
     TPM_SOCKET,
     VAR,
     Ports,
@@ -27,7 +30,9 @@ from dev.stack_layout import (
 from dev.steps import StackError
 from dev.swtpm import tcti
 from dev.tpm_service import SCOPES
-from tpm.client import TpmClient, TpmError
+from tpm.client import Key, TpmClient, TpmError, TpmRefused
+from tpm.service.manifest_cli import public_path
+from tpm.service.strict_json import ReleaseError
 from tpm.tokens import ClientCredentials
 
 LEDGER_KEY = "ledger"
@@ -80,17 +85,40 @@ def stack_environment(ports: Ports) -> dict[str, str]:
         "TPM_TOKEN_ISSUER": cognito.issuer,
         "TPM_JWKS_URL": cognito.jwks_url,
         "TPM_ALLOWED_CLIENTS": portal_client().client_id,
+        "TPM_RELEASE_KEY": str(public_path(TPM_RELEASE_KEY)),
     }
+
+
+def make_tpm_release() -> None:
+    """Make the release that the TPM service runs, signed with the demo's release key; nothing when it is up to date.
+
+    The service must not be running: it would see its files change. Raises StackError.
+    """
+    try:
+        tpm_release.build(TPM_RELEASE, release_key=TPM_RELEASE_KEY)
+    except ReleaseError as error:
+        raise StackError(f"cannot make the release of the TPM service: {error}") from error
 
 
 def ledger_key(ports: Ports) -> str:
     """The public key of the ledger's signing key in the TPM, made at first (PUB_R1_…)."""
-    client = portal_client()
-    credentials = ClientCredentials(provider(ports).token_url, client.client_id, client.client_secret, SCOPES)
+    app = portal_client()
+    credentials = ClientCredentials(provider(ports).token_url, app.client_id, app.client_secret, SCOPES)
+    client = TpmClient(ports.url("TPM"), credentials)
     try:
-        return TpmClient(ports.url("TPM"), credentials).key_create(LEDGER_KEY).public_key_eosio
+        return (_existing(client, LEDGER_KEY) or client.key_create(LEDGER_KEY, policy="release")).public_key_eosio
     except TpmError as error:
         raise StackError(f"the TPM service gave no key: {error}") from error
+
+
+def _existing(client: TpmClient, name: str) -> Key | None:
+    """Return the key that is there, whatever its policy: demos made before there were policies go on."""
+    try:
+        return client.key_get(name)
+    except TpmRefused as error:
+        if error.code != "key_not_found":
+            raise
+        return None
 
 
 def set_up_chain(ports: Ports, record_key: str) -> None:

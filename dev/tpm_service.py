@@ -202,12 +202,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--release", type=Path, required=True, help="made by dev.tpm_release")
     parser.add_argument("--port", type=int, required=True, help="of 127.0.0.1")
     options = parser.parse_args(arguments)
-    tcti = os.environ.get("TPM_TCTI", "")
+    tcti, release = os.environ.get("TPM_TCTI", ""), options.release.resolve()
     try:
+        env = {**os.environ, **tpm_release.environment(release)}
         if tcti.startswith(SWTPM_TCTI):
-            reset_tpm(Path(tcti.removeprefix(SWTPM_TCTI)))
-        argv = tpm_release.argv(options.release, options.port)
-        os.execve(argv[0], argv, {**os.environ, **tpm_release.environment(options.release)})  # noqa: S606 - as dev.swtpm
+            socket = Path(tcti.removeprefix(SWTPM_TCTI))
+            reset_tpm(socket)
+            if not socket.is_absolute():  # because a socket's path must be short; the service runs in its release
+                env["TPM_TCTI"] = SWTPM_TCTI + os.path.relpath(socket, release / "app")
+        argv = tpm_release.argv(release, options.port)
+        os.execve(argv[0], argv, env)  # noqa: S606 - as dev.swtpm does
     except (ProcessError, ReleaseError, OSError) as error:
         print(f"dev.tpm_service: {error}", file=sys.stderr)
         return 1
