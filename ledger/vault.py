@@ -14,6 +14,7 @@ from ledger.errors import MasterKeyMissing
 from ledger.masterkey import SealedMaster, Secret
 from ledger.signer import signer
 from tpm.client import TpmClient, TpmError
+from tpm.register import require_attested
 
 OPEN_S = 600.0
 DATA_KEYS_KEPT = 50_000  # about 20 MB; unwrapping one costs 0.06 ms
@@ -56,6 +57,7 @@ def keep_only(ids: set[str]) -> None:
 
 def unsealed(master: SealedMaster) -> Secret:
     """Have the TPM open this master key, now; raises as `opened` does."""
+    require_attested(settings.TPM_SERVICE_URL)
     try:
         secret = Secret.from_bytes(_client().unseal(master.sealed))
     except TpmError as error:
@@ -72,6 +74,7 @@ def unsealed(master: SealedMaster) -> Secret:
 
 def seal(name: str, secret: Secret) -> None:
     """Seal a secret under a name that nobody has used, and see that it opens; raises TpmError, MasterKeyMissing."""
+    require_attested(settings.TPM_SERVICE_URL)  # no secret goes to a service that only says what it is
     client = _client()
     client.seal(name, secret.to_bytes(), policy=policy())
     if Secret.from_bytes(client.unseal(name)).public != secret.public:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection, transaction
@@ -24,25 +25,28 @@ from ledger.models import Alert, ChainTransaction, DataKey, LedgerEntry
 from stations.errors import RecordingUnavailableError
 from stations.models import ChargingSession, IdToken
 from tests.conftest import CloseSessions, LedgerAccount
+from tests.enrolment import enrolled
 from tests.environment import DIRECTORY
 from tests.ledger.conftest import all_recorded, drive
 from tests.ledger.killing import ended_well, forked, killed_at_each_step
 from tpm.client import TpmClient, TpmUnavailable
+from tpm.models import TpmService
 
 pytestmark = pytest.mark.django_db(transaction=True)
 S = ChainTransaction.Status
 
 
 @pytest.fixture
-def tpm(tpm_stack: TpmStack, settings: Settings, tmp_path: Path) -> Iterator[TpmStack]:
-    """The TPM service for the portal, without a chain; it runs again afterwards."""
+def tpm(tpm_stack: TpmStack, settings: Settings, tmp_path: Path, db: None) -> Iterator[TpmStack]:
+    """The TPM service for the portal, enrolled and attested, without a chain; it runs again afterwards."""
     settings.LEDGER_MASTER_KEY_FILE = tmp_path / "master_keys"
     settings.LEDGER_NODES = ["http://127.0.0.1:9"]
     settings.TPM_SERVICE_URL = tpm_stack.service_url
     settings.TPM_TOKEN_URL = tpm_stack.provider.token_url
     settings.TPM_CLIENT_ID = tpm_stack.portal.client_id
     settings.TPM_CLIENT_SECRET = tpm_stack.portal.client_secret
-    settings.TPM_ATTESTATION = "off"
+    tpm_stack.client().key_create("ledger")
+    enrolled(tpm_stack, keys=["ledger"])
     yield tpm_stack
     if not tpm_stack.service.alive:
         tpm_stack.start_service()
@@ -167,6 +171,8 @@ def test_an_unmeasured_service_seals_only_where_the_settings_say_so(tpm: TpmStac
         settings.TPM_TOKEN_URL = unmeasured.provider.token_url
         settings.TPM_CLIENT_ID = unmeasured.portal.client_id
         settings.TPM_CLIENT_SECRET = unmeasured.portal.client_secret
+        TpmService.objects.update(name="the measured one")
+        enrolled(unmeasured)
         for _ in range(2):
             assert not keys.master_key_upkeep()
         assert "policy_unavailable" in Alert.objects.get(code="master_key_due").message
@@ -177,6 +183,23 @@ def test_an_unmeasured_service_seals_only_where_the_settings_say_so(tpm: TpmStac
         assert the_master(settings.LEDGER_MASTER_KEY_FILE).policy is None
     finally:
         unmeasured.stop()
+
+
+def test_a_service_that_is_not_attested_gets_and_opens_nothing(
+    tpm: TpmStack, settings: Settings, close_sessions: CloseSessions, asked: list[str]
+) -> None:
+    close_sessions(1)
+    TpmService.objects.update(state=TpmService.State.REFUSED, reason="its files were changed")
+    vault._opened.clear()
+    asked.clear()
+    with pytest.raises(TpmUnavailable, match="its files were changed"):
+        keys.keyring().unwrap(DataKey.objects.get())
+    with pytest.raises(TpmUnavailable, match="not_attested"):
+        keys.master_key_replace()
+    settings.LEDGER_MASTER_KEY_FILE = settings.LEDGER_MASTER_KEY_FILE.with_name("another")
+    DataKey.objects.update(master_key_id="")
+    assert not keys.master_key_upkeep()
+    assert not [line for line in asked if "sealed" in line]
 
 
 # --- closing without the TPM
@@ -465,11 +488,10 @@ def test_the_batching_path_asks_no_more_than_it_must(
     row = services.transaction_batch()
     assert row is not None
     asked.clear()
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):  # and whether the service is attested
         services._records(row)
-    assert [line for line in asked if "sealed" in line] == [
-        f"POST /sealed/{the_master(keys.settings.LEDGER_MASTER_KEY_FILE).sealed}/unseal"
-    ]
+    name = the_master(django_settings.LEDGER_MASTER_KEY_FILE).sealed
+    assert [line for line in asked if "sealed" in line] == [f"POST /sealed/{name}/unseal"]
     asked.clear()
     with django_assert_num_queries(1):
         services._records(row)
@@ -503,7 +525,7 @@ def test_a_closed_master_key_and_no_tpm_stays_batched(
 
 def test_a_deleted_sealed_object_raises_the_alert(ledger_account: LedgerAccount, close_sessions: CloseSessions) -> None:
     close_sessions(1)
-    signer.signer().client.sealed_delete(the_master(keys.settings.LEDGER_MASTER_KEY_FILE).sealed)
+    signer.signer().client.sealed_delete(the_master(django_settings.LEDGER_MASTER_KEY_FILE).sealed)
     vault._opened.clear()
     tasks.anchor()
     assert ChainTransaction.objects.get().status == S.BATCHED
