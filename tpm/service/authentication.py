@@ -174,14 +174,19 @@ class TokenVerifier:
 class BearerAuthentication(BaseAuthentication):
     """DRF's door: `request.user` becomes the Caller, who from here on is counted and waits in a queue of their own."""
 
-    def authenticate(self, request: Request) -> tuple[Caller, str]:
-        kind, _, token = request.headers.get("Authorization", "").partition(" ")
-        if kind.lower() != "bearer" or not token:
-            raise TokenRefusedError("expected the header 'Authorization: Bearer …'", code="token_missing")
-        verified = _verifier().verify(token)
-        _rate().take(verified.client_id)
-        caller.set(verified.client_id)
-        return verified, token
+    def authenticate(self, request: Request) -> tuple[Caller, None]:
+        return bearer(request.META.get("HTTP_AUTHORIZATION", "")), None
+
+
+def bearer(authorization: str) -> Caller:
+    """Return whose token this header has, and count the request; raises as `TokenVerifier.verify`, RateLimitedError."""
+    kind, _, token = authorization.partition(" ")
+    if kind.lower() != "bearer" or not token:
+        raise TokenRefusedError("expected the header 'Authorization: Bearer …'", code="token_missing")
+    verified = _verifier().verify(token)
+    _rate().take(verified.client_id)
+    caller.set(verified.client_id)
+    return verified
 
 
 class HasScope(BasePermission):

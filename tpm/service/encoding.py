@@ -5,6 +5,7 @@ EOSIO text forms: EOSIO `libraries/fc/src/crypto/elliptic_r1.cpp`, and DESIGN.md
 
 import base64
 import hashlib
+from functools import lru_cache
 
 import base58
 from cryptography.exceptions import InvalidSignature
@@ -73,10 +74,12 @@ def recovery_id(digest: bytes, signature: Signature, public: Point) -> int:
         (ax, ay), v = public, v - 1
     bx = _x_of_times(v, public)
     by_squared = (bx * bx * bx - 3 * bx + B) % P
+    run = bx - ax
+    both = pow(2 * ay * run, -1, P)  # one inversion for two
     for rx in (r, r + N):  # r is the x-coordinate modulo n, which is a little smaller than p
-        by = (by_squared + ay * ay - (rx + ax + bx) * (bx - ax) ** 2) * pow(2 * ay, -1, P) % P
+        by = (by_squared + ay * ay - (rx + ax + bx) * run * run) * run * both % P
         if rx < P and by * by % P == by_squared:
-            slope = (by - ay) * pow(bx - ax, -1, P)
+            slope = (by - ay) * 2 * ay * both
             ry = (slope * (ax - rx) - ay) % P
             return (ry & 1) | (2 if rx >= N else 0)
     raise SignatureMismatchError("the signature does not belong to this digest and public key")
@@ -180,6 +183,7 @@ def _checksummed(data: bytes) -> str:
     return base58.b58encode(data + checksum).decode()
 
 
+@lru_cache(maxsize=256)
 def _openssl_key(public: Point) -> ec.EllipticCurvePublicKey:
     return ec.EllipticCurvePublicNumbers(*public, ec.SECP256R1()).public_key()
 

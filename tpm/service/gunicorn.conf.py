@@ -1,7 +1,7 @@
 """gunicorn for the TPM service: one process, because the TPM has one owner, with threads.
 
 The address comes from the command line (`--bind`). There are threads for those that wait for the TPM, for the one that
-has it, and enough beside them to answer 429, 401 and health at once.
+has it, enough beside them to answer 429, 401 and health at once, and those that stay with a connection (worker.py).
 """
 
 import socket
@@ -11,15 +11,16 @@ from typing import Any
 from gunicorn.errors import HaltServer  # type: ignore[import-untyped]
 
 from tpm.service.settings import TPM_ALLOWED_CLIENTS, TPM_QUEUE_PLACES
+from tpm.service.worker import LINGERING
 
 STALLED_S = 2
 WORKER_LOST = 4  # exit status; 1 and 3 are gunicorn's own
 
 wsgi_app = "tpm.service.wsgi"
-worker_class = "gthread"
+worker_class = "tpm.service.worker.LingeringWorker"
 workers = 1
-threads = min(TPM_QUEUE_PLACES * (len(TPM_ALLOWED_CLIENTS) + 1) + 16, 200)  # health waits in a queue of its own
-worker_connections = 256
+threads = min(TPM_QUEUE_PLACES * (len(TPM_ALLOWED_CLIENTS) + 1) + 16, 200) + LINGERING  # health has a queue of its own
+worker_connections = 256 + LINGERING
 keepalive = 75
 timeout = 60
 graceful_timeout = 10

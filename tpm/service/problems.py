@@ -29,12 +29,26 @@ TRANSLATED: list[tuple[type[exceptions.APIException], type[ServiceError]]] = [
 
 def handle(error: Exception, context: object) -> Response:
     """DRF's exception handler."""
-    problem = translated(error)
-    if isinstance(problem, InternalError):
-        log.error("unexpected error", exc_info=error)
+    problem = _logged(error)
     response = Response(problem.problem(), status=problem.status, headers=dict(problem.headers))
     response.content_type = CONTENT_TYPE
     return response
+
+
+def problem_response(error: Exception) -> JsonResponse:
+    """Return the same answer to an error, without DRF."""
+    problem = _logged(error)
+    response = _plain(problem)
+    for name, value in problem.headers.items():
+        response[name] = value
+    return response
+
+
+def _logged(error: Exception) -> ServiceError:
+    problem = translated(error)
+    if isinstance(problem, InternalError):
+        log.error("unexpected error", exc_info=error)
+    return problem
 
 
 def translated(error: Exception) -> ServiceError:

@@ -4,11 +4,20 @@ import logging
 import os
 import sys
 
+from django.core.cache import close_caches
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections, reset_queries
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "tpm.service.settings"
 
 application = get_wsgi_application()
+
+# there is no database and no cache whose connections would have to be looked after with each request
+request_started.disconnect(reset_queries)
+request_started.disconnect(close_old_connections)
+request_finished.disconnect(close_old_connections)
+request_finished.disconnect(close_caches)
 
 from tpm.service import urls, wiring  # noqa: E402, F401 - the settings have to be there first
 from tpm.service.device import PcrNotZeroError  # noqa: E402

@@ -132,8 +132,10 @@ def unmarshalled(key: KeyBlob) -> tuple[TPM2B_PRIVATE, TPM2B_PUBLIC]:
 
 
 def rs(signature: TPMT_SIGNATURE) -> Signature:
-    ecdsa = signature.signature.ecdsa
-    return int.from_bytes(bytes(ecdsa.signatureR)), int.from_bytes(bytes(ecdsa.signatureS))
+    """Return (r, s) of an ECDSA signature, from its bytes: tpm2_pytss takes ten times as long to each of its fields."""
+    marshalled = signature.marshal()  # Part 2, 11.3.4: algorithm, hash, and R and S after two bytes of length each
+    end_of_r = 6 + int.from_bytes(marshalled[4:6])
+    return int.from_bytes(marshalled[6:end_of_r]), int.from_bytes(marshalled[end_of_r + 2 :])
 
 
 def rsa_bytes(signature: TPMT_SIGNATURE) -> bytes:

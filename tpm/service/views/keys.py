@@ -1,9 +1,9 @@
 """Keys: made, listed, deleted, and what they sign."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import cast
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey as P256Key
 from rest_framework.request import Request
@@ -33,6 +33,7 @@ from tpm.service.keys import NAME, USAGES, Key
 from tpm.service.parsing import base64_bytes, sign_batch, sign_item, signed_item, text_fields
 from tpm.service.schema import IDEMPOTENCY_KEY, described
 from tpm.service.signing import Digest, Message, check_use, sign, verify
+from tpm.service.views.direct import DirectView
 from tpm.service.wiring import audit_log, device, idempotent_answers, key_store
 
 
@@ -85,7 +86,7 @@ class KeyView(APIView):
         return Response(status=204)
 
 
-class SignView(APIView):
+class SignView(DirectView):
     """`POST /v1/keys/{name}/sign`: one item (signing.py says which for which type), or up to 256 as `{batch: […]}`.
 
     A batch is answered in its order. An item that is not valid, or not for this key, has an error of its own and the
@@ -101,16 +102,13 @@ class SignView(APIView):
         problems=(404, 409, 413, 422),
         parameters=[IDEMPOTENCY_KEY],
     )
-    def post(self, request: Request, name: str) -> Response:
-        body = request.data
-
+    def post(self, client: Caller, body: Any, meta: Mapping[str, Any], name: str) -> Answer:
         def act() -> Answer:
             batch = isinstance(body, dict) and "batch" in body
             return signed_batch(name, sign_batch(body)) if batch else signed(name, sign_item(body))
 
-        client_id = cast(Caller, request.user).client_id
-        key = request.headers.get("Idempotency-Key")
-        return Response(idempotent_answers().once((client_id, name), key, body, act))
+        key = meta.get("HTTP_IDEMPOTENCY_KEY")
+        return idempotent_answers().once((client.client_id, name), key, body, act)
 
 
 class VerifyView(APIView):
