@@ -80,6 +80,8 @@ def _fill(ports: Ports) -> tuple[int, int]:
     with step("database tables, static files, demo logins"):
         stack_portal.prepare()
         stack_portal.make_logins()
+    with step("the TPM service, attested: its TPM, its release, the ledger's key"):
+        stack_portal.attest_tpm_service()
     with step("the ledger's master key, sealed in the TPM"):
         stack_portal.seal_master_key()
     PORTAL_GROUP.start(ports)

@@ -22,6 +22,7 @@ SECRETS = VAR / "secrets"
 CHAIN = VAR / "chain"
 COGNITO = VAR / "cognito"
 GENESIS = CHAIN / "genesis.json"
+TPM_STATE = VAR / "tpm" / "state"  # swtpm's, with the certificates of its maker
 TPM_RELEASE = VAR / "tpm" / "release"
 TPM_RELEASE_KEY = SECRETS / "tpm_release_key.pem"  # in production it is offline
 TPM_SOCKET = Path("var/run/tpm")  # relative: the path of a Unix socket has 107 bytes, wherever the checkout lies

@@ -10,17 +10,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connections
 from django.db.models import Count
 from tqdm import tqdm
 
 from accounts.models import User
+from dev.enrolment import ensure_attested, pins_of
 from dev.stack_chain import demo_password
-from dev.stack_layout import LOG, ROOT, VAR
+from dev.stack_layout import LOG, ROOT, TPM_RELEASE_KEY, TPM_STATE, VAR
 from dev.steps import StackError
 from ledger.models import Alert, ChainTransaction, LedgerEntry
 from stations.models import ChargingSession, IdToken
+from tpm.service.manifest_cli import public_path
 
 DATA = ROOT / "data" / "workplace_charging_sessions.csv"
 REPORT = VAR / "import-report.csv"
@@ -55,6 +58,12 @@ def make_logins() -> None:
         User.objects.create_user(DRIVER, password=demo_password(DRIVER), time_zone="America/New_York")
     if not User.objects.filter(username=ADMINISTRATOR).exists():
         User.objects.create_superuser(ADMINISTRATOR, password=demo_password(ADMINISTRATOR))
+
+
+def attest_tpm_service() -> None:
+    """Enrol the TPM service where it is new, and attest it; raises StackError, naming the step that failed."""
+    pins = pins_of(TPM_STATE, public_path(TPM_RELEASE_KEY))
+    ensure_attested(settings.TPM_SERVICE_URL, pins, keys=[settings.LEDGER_KEY])
 
 
 def seal_master_key() -> None:
