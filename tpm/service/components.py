@@ -15,7 +15,7 @@ ANY_BASE64 = f"^({SIX_BITS}{{4}})*({LAST_BYTE}|{LAST_TWO_BYTES})?$"
 
 def base64_of(what: str, example: str = "aGVsbG8=", *, least: int = 0, most: int | None = None) -> Schema:
     """Return the schema of `least` to `most` bytes in the one canonical form of standard base64 (RFC 4648, 3.5)."""
-    made: Schema = {"type": "string", "format": "byte", "description": f"{what}, in base64", "example": example}
+    made: Schema = {"type": "string", "description": f"{what}, in base64", "example": example}
     if least == most:
         ending = ("", LAST_BYTE, LAST_TWO_BYTES)[least % 3]
         return {**made, "pattern": f"^{SIX_BITS}{{{least // 3 * 4}}}{ending}$"}
