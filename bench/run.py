@@ -1,8 +1,8 @@
 """The figures of DESIGN.md section 8 into bench/results.json: `python -m bench.run [FIGURE …]`.
 
-Each figure is measured by a module of this package, which states its method, in a process of its own with a whole
-portal of its own in a temporary directory; nothing of a running `make demo` is touched. A figure that is run alone
-replaces only its own entry. Run it on a machine that does nothing else.
+Each figure is measured by a module of this package, which states its method, in a process of its own with all that it
+needs in a temporary directory; nothing of a running `make demo` is touched. Figures of one module are measured
+together. A figure that is run alone replaces only its own entry. Run it on a machine that does nothing else.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,39 +27,54 @@ FIGURES = {
         Figure("close_to_irreversible_p95_s", "close_one", "s", 3, p95_counts=True),
         Figure("import_sessions_per_s", "importing", "sessions/s", 2000, at_most=False),
         Figure("receipt_verify_s", "receipt", "s", 0.5, databases=("postgres",)),
+        Figure("sign_rest_vs_esapi", "tpm_sign", "times", 0.5, at_most=False, databases=()),
+        Figure("sign_rest_vs_cli", "tpm_sign", "times", 5, at_most=False, databases=()),
+        Figure("sign_rest_p95_ms", "tpm_sign", "ms", 25, p95_counts=True, databases=()),
+        Figure("sign_batch_vs_esapi", "tpm_sign", "times", 0.9, at_most=False, databases=()),
+        Figure("measure_5000_files_s", "tpm_measure", "s", 3, databases=()),
+        Figure("quote_ms", "tpm_layer", "ms", 2, databases=()),
+        Figure("unseal_ms", "tpm_layer", "ms", 10, databases=()),
     )
 }
 
 
-def measure(figure: Figure) -> dict[str, Any]:
-    """Run the figure's module once a database; returns the entry for results.json."""
-    entry: dict[str, Any] = {"value": None, "unit": figure.unit, "target": figure.target}
+def measure(figures: Sequence[Figure]) -> dict[str, dict[str, Any]]:
+    """Run the module of these figures once a database; returns the entries for results.json by name."""
     load = round(os.getloadavg()[0], 2)
-    for database in figure.databases:
-        print(f"{figure.name} on {database}", file=sys.stderr, flush=True)
-        found = figure.summary(samples(figure, database))
-        if database == figure.databases[0]:
-            entry |= found
-        else:
-            entry[database] = found
-    return entry | {
-        "command": f"python -m bench.run {figure.name}",
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "load_before": load,
+    names = " ".join(figure.name for figure in figures)
+    entries: dict[str, dict[str, Any]] = {
+        figure.name: {"value": None, "unit": figure.unit, "target": figure.target} for figure in figures
     }
+    databases = figures[0].databases or (None,)
+    for database in databases:
+        print(f"{names} on {database}" if database else names, file=sys.stderr, flush=True)
+        found = measured(figures[0].module, database)
+        for figure in figures:
+            samples = found["samples"][figure.name] if isinstance(found["samples"], dict) else found["samples"]
+            summary = figure.summary(samples)
+            entries[figure.name] |= summary if database == databases[0] else {str(database): summary}
+            entries[figure.name] |= {"beside": found["beside"]} if found["beside"] else {}
+    for figure in figures:
+        entries[figure.name] |= {
+            "command": f"python -m bench.run {figure.name}",
+            "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "load_before": load,
+        }
+    return entries
 
 
-def samples(figure: Figure, database: str) -> list[float]:
+def measured(module: str, database: str | None) -> dict[str, Any]:
+    """Run a module; returns what `stage.write` wrote."""
     with tempfile.TemporaryDirectory(prefix="evp-bench-") as directory:
         out = Path(directory) / "samples.json"
-        command = [sys.executable, "-m", f"bench.{figure.module}", "--database", database, "--out", str(out)]
-        subprocess.run(command, cwd=ROOT, check=True)
-        found: list[float] = json.loads(out.read_text())
+        command = [sys.executable, "-m", f"bench.{module}", "--out", str(out)]
+        subprocess.run([*command, *(["--database", database] if database else [])], cwd=ROOT, check=True)
+        found: dict[str, Any] = json.loads(out.read_text())
     return found
 
 
 def line(name: str, entry: dict[str, Any]) -> str:
-    beside = [f"{key}: {value['value']:g}" for key, value in entry.items() if isinstance(value, dict)]
+    beside = [f"{key}: {entry[key]['value']:g}" for key in ("sqlite",) if key in entry]
     verdict = "reached" if entry["reached"] else "NOT reached"
     numbers = f"{entry['value']:g} {entry['unit']}, target {entry['target']:g}: {verdict}"
     return f"{name:30} {numbers}" + (f" ({', '.join(beside)})" if beside else "")
@@ -72,14 +88,15 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown:
         parser.error(f"no figure {', '.join(unknown)}; there are {', '.join(FIGURES)}")
     measured_on = results.machine()
-    for name in names:
+    for module in dict.fromkeys(FIGURES[name].module for name in names):
         try:
-            entry = measure(FIGURES[name])
+            entries = measure([FIGURES[name] for name in names if FIGURES[name].module == module])
         except subprocess.CalledProcessError as error:
-            print(f"{name}: {' '.join(error.cmd)} ended with status {error.returncode}", file=sys.stderr)
+            print(f"{module}: {' '.join(error.cmd)} ended with status {error.returncode}", file=sys.stderr)
             return 1
-        results.update(FIGURES[name], entry, measured_on=measured_on)
-        print(line(name, entry), flush=True)
+        for name, entry in entries.items():
+            results.update(FIGURES[name], entry, measured_on=measured_on)
+            print(line(name, entry), flush=True)
     return 0
 
 
