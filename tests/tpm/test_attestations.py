@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import secrets
 import subprocess
 from collections.abc import Iterator
@@ -231,11 +232,59 @@ def own_stack(tmp_path: Path) -> Iterator[TpmStack]:
     stack.stop()
 
 
+def opened(stack: TpmStack) -> httpx.Client:
+    portal = stack.provider.pool.ensure_client("portal", ALL_SCOPES)
+    authorization = {"Authorization": f"Bearer {stack.credentials(portal, ALL_SCOPES)()}"}
+    return httpx.Client(base_url=f"{stack.service_url}/v1", headers=authorization, timeout=20)
+
+
+def replayed(events: list[str]) -> bytes:
+    value = bytes(32)
+    for event in events:
+        digest = hashlib.sha256(event.encode(errors="surrogateescape")).digest()
+        value = hashlib.sha256(value + digest).digest()
+    return value
+
+
+ANSWER_UNVERIFIED = {
+    "health": 503,
+    "identity": 200,
+    "identity_activate": 400,
+    "attestations_create": 400,
+    "manifest": 200,
+    "pcrs_list": 200,
+}
+
+
+def test_what_a_service_still_answers_that_is_not_what_was_approved(own_stack: TpmStack, tmp_path: Path) -> None:
+    """A file appears whose name is no UTF-8. The verifier gets to see it, and everything else is refused."""
+    foreign = os.fsencode(own_stack.release_dir / "app") + b"/\xff\x80.py"
+    with opened(own_stack) as http:
+        before = attestation(http, bytes(32), [8])
+        Path(os.fsdecode(foreign)).touch()
+        own_stack.service.wait_ready(lambda: http.get("/health").json()["integrity"] == "failed", timeout_s=10)
+        nonce, pem = secrets.token_bytes(32), ak_pem(http)
+        shown = attestation(http, nonce, [8])
+        assert shown["event_log"][:-1] == before["event_log"]
+        drift = shown["event_log"][-1].encode(errors="surrogateescape")
+        assert drift.startswith(b"drift:")
+        assert drift.endswith(foreign)
+        assert raw(shown["pcrs"]["8"]) == replayed(shown["event_log"])
+        assert json.loads(shown["claims"])["integrity"] == "failed"
+        assert complaint(tmp_path, pem, shown, nonce) == ""
+
+        answered = {}
+        for path, methods in http.get("/openapi.json").json()["paths"].items():
+            for method, operation in methods.items():
+                answer = http.request(method, path.format(name="ledger", pcr=16).removeprefix("/v1"), json={})
+                if answer.status_code != 503 or answer.json().get("code") != "integrity_failed":
+                    answered[operation["operationId"]] = answer.status_code
+        assert answered == ANSWER_UNVERIFIED
+
+
 def test_no_handle_is_left_and_the_tpm_stays_the_same(own_stack: TpmStack, tmp_path: Path) -> None:
     """Hundreds of operations, failed ones among them; then the TPM is killed and comes back."""
-    portal = own_stack.provider.pool.ensure_client("portal", ALL_SCOPES)
-    authorization = {"Authorization": f"Bearer {own_stack.credentials(portal, ALL_SCOPES)()}"}
-    with httpx.Client(base_url=f"{own_stack.service_url}/v1", headers=authorization, timeout=20) as http:
+    with opened(own_stack) as http:
         for name in ("one", "two", "three"):
             assert http.post("/keys", json={"name": name, "type": "ecc-p256", "usage": "sign"}).status_code == 201
         for number in range(100):

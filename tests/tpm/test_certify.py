@@ -18,9 +18,10 @@ from tests.tpm.conftest import ALL_SCOPES, WithScopes
 from tests.tpm.tpm2_tools import openssl_verifies
 
 KINDS = {
-    "certified-ecc": ("ecc-p256", "sign"),
-    "certified-rsa": ("rsa-2048", "decrypt"),
-    "certified-mac": ("hmac", "sign"),
+    "certified-ecc": ("ecc-p256", "sign", None),
+    "certified-rsa": ("rsa-2048", "decrypt", None),
+    "certified-mac": ("hmac", "sign", None),
+    "certified-release": ("ecc-p256", "sign", "release"),
 }
 MAGIC, CERTIFY = bytes.fromhex("ff544347"), bytes.fromhex("8017")
 MADE_AND_KEPT_HERE = 0x32  # fixedTPM, fixedParent, sensitiveDataOrigin
@@ -39,8 +40,8 @@ def sized(data: bytes) -> tuple[bytes, bytes]:
 @pytest.fixture(scope="module")
 def keys(http: httpx.Client) -> Iterator[dict[str, Any]]:
     made = {}
-    for name, (type, usage) in KINDS.items():
-        answer = http.post("/keys", json={"name": name, "type": type, "usage": usage})
+    for name, (type, usage, policy) in KINDS.items():
+        answer = http.post("/keys", json={"name": name, "type": type, "usage": usage, "policy": policy})
         assert answer.status_code == 201, answer.text
         made[name] = answer.json()
     yield made

@@ -34,8 +34,8 @@ from tpm2_pytss import (
     TSS2_Exception,
 )
 
-from tpm.service.device.connection import TPM_LAYER, Connection
-from tpm.service.device.objects import COMMON, KeyBlob, rs
+from tpm.service.device.connection import Connection
+from tpm.service.device.objects import COMMON, TPM_LAYER, KeyBlob, read_pcrs, rs
 from tpm.service.encoding import Signature
 from tpm.service.errors import InvalidCredentialError, TpmFailureError
 
@@ -63,7 +63,6 @@ AK_TEMPLATE = TPM2B_PUBLIC.parse(
 )
 OWN_SCHEME = TPMT_SIG_SCHEME(scheme=TPM2_ALG.NULL)  # the AK's own
 NV_CHUNK = 512  # bytes that every TPM gives at once (TPM2_PT_NV_BUFFER_MAX is at least that)
-PCRS_A_READ = 8
 SOFTWARE_MANUFACTURER = "IBM"  # libtpms
 
 
@@ -137,8 +136,9 @@ def quote(connection: Connection, pcrs: Sequence[int], extra_data: bytes) -> Quo
 
     def state(esys: ESAPI) -> Quote:
         with _ak(connection, esys) as ak:
-            values = _pcr_values(esys, numbers)
-            return Quote(_statement(*esys.quote(ak, _selection(numbers), extra_data, OWN_SCHEME)), values)
+            values = dict(zip(numbers, read_pcrs(esys, numbers), strict=True))
+            selection = "sha256:" + ",".join(map(str, numbers))
+            return Quote(_statement(*esys.quote(ak, selection, extra_data, OWN_SCHEME)), values)
 
     return connection.perform(state)
 
@@ -287,18 +287,6 @@ def der_object(data: bytes) -> bytes | None:
     """
     size = 4 + int.from_bytes(data[2:4])
     return data[:size] if data[:2] == b"\x30\x82" and size <= len(data) else None
-
-
-def _pcr_values(esys: ESAPI, numbers: Sequence[int]) -> dict[int, bytes]:
-    values: list[bytes] = []
-    for start in range(0, len(numbers), PCRS_A_READ):
-        _, _, digests = esys.pcr_read(_selection(numbers[start : start + PCRS_A_READ]))
-        values += map(bytes, digests)
-    return dict(zip(numbers, values, strict=True))
-
-
-def _selection(numbers: Sequence[int]) -> str:
-    return "sha256:" + ",".join(map(str, numbers))
 
 
 def _statement(attest: TPM2B_ATTEST, signature: TPMT_SIGNATURE) -> Statement:
