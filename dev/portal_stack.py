@@ -96,7 +96,7 @@ class PortalStack:
             self.postgres.start()
         self.tpm.start()
         self.node.wait_answering()
-        self.public_key = self.tpm.client().key_create(KEY).public_key_eosio
+        self.public_key = self.tpm.client().key_create(KEY, policy="release").public_key_eosio
         bootstrap(
             self.node.url,
             producer_key=self.keys["producer"],

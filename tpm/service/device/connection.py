@@ -78,7 +78,7 @@ class Connection:
     def perform(self, operation: Callable[[ESAPI], Result]) -> Result:
         """Do this with the TPM when it is our turn; after a failure once more, over a new connection."""
         with self._turn.hold():
-            return self._run(self._on_same_boot(operation))
+            return self._run(operation, check_boot=True)
 
     def connect(self) -> None:
         """See that there is a connection, and that what is measured is in the TPM; raises what the operations raise."""
@@ -112,7 +112,7 @@ class Connection:
         """Tell whether the TPM works: by asking it, or by its latest answer when so many wait that none gets a turn."""
         try:
             with self._turn.hold(client="health", deadline_s=HEALTH_DEADLINE_S):
-                self._run(self._on_same_boot(_volatile_handles))
+                self._run(_volatile_handles, check_boot=True)
         except (QueueFullError, QueueDeadlineError):
             return time.monotonic() - self._answered_at < HEALTH_DEADLINE_S
         except ServiceError:
@@ -127,9 +127,9 @@ class Connection:
                     _flush_all(self._esys)
             self._disconnect()
 
-    def _run(self, operation: Callable[[ESAPI], Result]) -> Result:
+    def _run(self, operation: Callable[[ESAPI], Result], *, check_boot: bool = False) -> Result:
         try:
-            return self._once(operation)
+            return self._once(operation, check_boot=check_boot)
         except TSS2_Exception as error:
             log.warning("TPM: return code 0x%x; starting anew", error.rc)
         try:
@@ -138,7 +138,13 @@ class Connection:
             log.error("TPM: return code 0x%x again", error.rc)
             raise _translated(error) from None
 
-    def _once(self, operation: Callable[[ESAPI], Result]) -> Result:
+    def _once(self, operation: Callable[[ESAPI], Result], *, check_boot: bool = False) -> Result:
+        if check_boot and self._esys is not None:
+            try:
+                self._check_boot(self._esys)
+            except TSS2_Exception:
+                log.warning("TPM: gone, or started anew")
+                self._disconnect()
         try:
             result = self._judged(operation, self._connected())
         except TSS2_Exception:
@@ -173,13 +179,6 @@ class Connection:
             if self._measured is not None:
                 self._measured.fail(failure)
             raise
-
-    def _on_same_boot(self, operation: Callable[[ESAPI], Result]) -> Callable[[ESAPI], Result]:
-        def checked(esys: ESAPI) -> Result:
-            self._check_boot(esys)
-            return operation(esys)
-
-        return checked
 
     def _check_boot(self, esys: ESAPI) -> None:
         """Raise, as the TPM does before TPM2_Startup, when it has started anew and nobody noticed.
