@@ -19,7 +19,7 @@ NODE = "http://nodeos:8888"
 SECRETS = Path("/run/secrets")
 PORTAL_ENV = Path("/run/portal/env")
 CHAIN_ID = "EVPORTAL_LEDGER_CHAIN_ID"
-KEY_COMMENT = "# the ledger's key: "
+PUBLIC_KEY = "EVPORTAL_LEDGER_PUBLIC_KEY"  # for people, who publish it
 LEDGER_KEY = "ledger"
 SCOPES = ("tpm/keys", "tpm/sign")
 ATTEMPTS = 20
@@ -67,7 +67,7 @@ def remember(chain_id: str, public_key: str) -> None:
     if CHAIN_ID in text and line not in text:
         raise ChainError(0, f"the portal's records are on another chain than {chain_id}: {text.strip()}")
     building = PORTAL_ENV.with_suffix(".new")
-    building.write_text(f"# written by the setup at each start\n{KEY_COMMENT}{public_key}\n{line}")
+    building.write_text(f"# written by chain-setup at each start\n{PUBLIC_KEY}={public_key}\n{line}")
     building.rename(PORTAL_ENV)
     print(f"chain {chain_id}, key {public_key}")
 

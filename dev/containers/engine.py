@@ -81,6 +81,7 @@ def run(
             text=True,
             timeout=timeout_s,
             check=False,
+            start_new_session=True,  # Ctrl-C is for us: we end what runs, and then all of it in order
         )
     except subprocess.TimeoutExpired as error:
         raise StackError(f"{' '.join(command[:6])}: not done after {timeout_s:g} s") from error
@@ -100,7 +101,10 @@ def install() -> None:
 
 @contextmanager
 def engine(*, keep: bool = False) -> Iterator[Engine]:
-    """Give the engine of DOCKER_HOST, that of the machine, or one of our own, which ends here unless `keep`."""
+    """Give the engine of DOCKER_HOST, that of the machine, or one of our own.
+
+    Our own ends here, unless `keep`, or unless a container still runs on it.
+    """
     install()
     theirs = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     if theirs != _own_host() and answers(theirs):
@@ -108,10 +112,11 @@ def engine(*, keep: bool = False) -> Iterator[Engine]:
         return
     with step("a Docker engine of our own"):
         start()
+    ours = Engine(_own_host(), ours=True)
     try:
-        yield Engine(_own_host(), ours=True)
+        yield ours
     finally:
-        if not keep:
+        if not keep and not ours.docker("ps", "--quiet").strip():
             with step("ending our Docker engine"):
                 stop()
 

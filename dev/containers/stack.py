@@ -14,6 +14,7 @@ from dev.steps import StackError
 
 POLL_S = 1.0
 UP_TIMEOUT_S = 500
+HEALTHY_TIMEOUT_S = 200
 DOWN_TIMEOUT_S = 200
 LOG_LINES = 25
 
@@ -43,7 +44,7 @@ class Stack:
             self.compose("up", "--detach", "--no-build", timeout_s=UP_TIMEOUT_S)
         except StackError as error:
             raise StackError(f"{error}\n{self.unwell()}") from error
-        self.wait_for(lambda: not self._unhealthy(), "every container to be healthy", UP_TIMEOUT_S)
+        self.wait_for(lambda: not self._unhealthy(), "every container to be healthy", HEALTHY_TIMEOUT_S)
 
     def down(self) -> None:
         """End and delete the containers, their networks and their volumes."""
@@ -72,30 +73,29 @@ class Stack:
 
     def container(self, service: str) -> str:
         """The id of a service's container; raises StackError when there is none."""
-        label = f"label=com.docker.compose.service={service}"
-        found = self.engine.docker(
-            "ps", "--all", "--quiet", "--filter", label, "--filter", f"label=com.docker.compose.project={self.project}"
-        ).split()
-        if not found:
-            raise StackError(f"there is no container of the service {service}")
-        return found[0]
+        return str(self.inspect(service)["Id"])
 
     def inspect(self, service: str) -> dict[str, Any]:
-        """What the engine knows of a service's container."""
-        described: list[dict[str, Any]] = json.loads(self.engine.docker("inspect", self.container(service)))
-        return described[0]
+        """What the engine knows of a service's container; raises StackError when there is none."""
+        try:
+            return self.containers()[service]
+        except KeyError:
+            raise StackError(f"there is no container of the service {service}") from None
 
-    def services(self, *, running: bool = True) -> list[str]:
-        """The names of the services that have a container now."""
+    def containers(self) -> dict[str, dict[str, Any]]:
+        """What the engine knows of every container of this stack, by service, running or not."""
         label = f"label=com.docker.compose.project={self.project}"
-        every = [] if running else ["--all"]
-        form = '{{.Label "com.docker.compose.service"}}'
-        return sorted(self.engine.docker("ps", *every, "--filter", label, "--format", form).split())
+        ids = self.engine.docker("ps", "--all", "--quiet", "--filter", label).split()
+        described = json.loads(self.engine.docker("inspect", *ids)) if ids else []
+        return {found["Config"]["Labels"]["com.docker.compose.service"]: found for found in described}
+
+    def running(self) -> list[str]:
+        """The names of the services that run now."""
+        return sorted(name for name, found in self.containers().items() if found["State"]["Running"])
 
     def health(self, service: str) -> str:
-        """`healthy`, `unhealthy`, `starting`, or the state of a container without health check."""
-        state = self.inspect(service)["State"]
-        return str(state.get("Health", state)["Status"])
+        """`healthy`, `unhealthy`, `starting`, or the status of a container without health check."""
+        return _state(self.inspect(service)["State"])
 
     def wait_for(self, check: Callable[[], bool], what: str, timeout_s: float) -> None:
         """Wait until `check()` is true; raises StackError with what is unwell."""
@@ -107,25 +107,25 @@ class Stack:
 
     def unwell(self) -> str:
         """State and last words of each container that is not as it should be."""
-        parts = []
-        for service in self._unhealthy():
-            said = self.attempt_logs(service)
-            parts.append(f"--- {service}: {self.health(service)}\n{said}")
+        parts = [f"--- {service}: {state}\n{self.logs(service)}" for service, state in self._unhealthy().items()]
         return "\n".join(parts)
 
-    def attempt_logs(self, service: str, lines: int = LOG_LINES) -> str:
+    def logs(self, service: str) -> str:
         """The last lines that a container printed."""
-        argv = [docker_program(), "logs", "--tail", str(lines), self.container(service)]
+        argv = [docker_program(), "logs", "--tail", str(LOG_LINES), self.container(service)]
         done = subprocess.run(
             argv, env=self.engine.environment, capture_output=True, text=True, timeout=60, check=False
         )
         return done.stdout + done.stderr
 
-    def _unhealthy(self) -> list[str]:
-        return [service for service in self.services(running=False) if not self._well(service)]
+    def _unhealthy(self) -> dict[str, str]:
+        """The states of those that are not healthy, or, of those that run once, have not ended well."""
+        states = {service: _state(found["State"]) for service, found in self.containers().items()}
+        return {service: state for service, state in states.items() if state not in ("healthy", "exited 0")}
 
-    def _well(self, service: str) -> bool:
-        state = self.inspect(service)["State"]
-        if "Health" in state:
-            return bool(state["Status"] == "running" and state["Health"]["Status"] == "healthy")
-        return bool(state["Status"] == "exited" and state["ExitCode"] == 0)
+
+def _state(state: dict[str, Any]) -> str:
+    """`healthy`, `starting`, `unhealthy`, or of a container that does not run, or has no health check, its status."""
+    if state["Status"] == "exited":
+        return f"exited {state['ExitCode']}"
+    return str(state["Health"]["Status"] if state["Status"] == "running" and "Health" in state else state["Status"])
