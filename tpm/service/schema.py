@@ -27,7 +27,7 @@ TITLES = {
     423: "The TPM is locked out",
     429: "Too many requests; try again after Retry-After",
     500: "The service failed",
-    503: "The TPM or the identity provider is not to be had, or the stored object is damaged",
+    503: "Something that is needed cannot be had, or the service is not what was approved; `code` says which",
     504: "Waited too long for the TPM",
 }
 
