@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from ledger import receipt, record
+from ledger import certification, receipt, record
 from ledger.alerts import alert_close, alert_raise
 from ledger.chain import chain, readers
 from ledger.errors import NotRecordedYet, RecordError
@@ -16,6 +16,8 @@ from ledger.models import ChainTransaction, LedgerEntry
 from ledger.receipt import Step
 from stations.meter import meter_values_sha256
 from stations.models import ChargingSession
+from tpm import register
+from tpm.certification import Certification
 
 ABSENT = "(absent)"
 
@@ -145,7 +147,18 @@ def receipt_for(session: ChargingSession) -> dict[str, Any]:
         block_num=row.block_num,
         block_id=row.block_id,
         public_key=row.public_key,
+        attestation=attestation_of(row.public_key),
     )
+
+
+def attestation_of(public_key: str) -> dict[str, str | None] | None:
+    """What a receipt says of the TPM in which this key was made; None where the key was never certified."""
+    found = register.certification_of(public_key)
+    if found is None:
+        return None
+    certified = Certification(bytes(found.public), bytes(found.attest), bytes(found.signature))
+    ek_certificate = None if found.ek_certificate is None else bytes(found.ek_certificate)
+    return certification.content(certified, ak_public=bytes(found.ak_public), ek_certificate=ek_certificate)
 
 
 def verify_session(session: ChargingSession) -> list[Step]:
@@ -160,10 +173,13 @@ def verify_session(session: ChargingSession) -> list[Step]:
 
 
 def verify_receipt(content: dict[str, Any]) -> list[Step]:
-    """The ten steps for any receipt of this ledger, with the pinned chain id and the published key."""
-    return list(
-        receipt.verify(content, readers(), chain_id=settings.LEDGER_CHAIN_ID, public_key=published_key(content))
-    )
+    """The ten steps for any receipt of this ledger, with the pinned chain id, the published key and its TPM's AK.
+
+    A receipt from before the key was certified says nothing of a TPM, and is as good as it was.
+    """
+    public_key = published_key(content)
+    ak = published_ak(public_key) if content.get("attestation") else None
+    return list(receipt.verify(content, readers(), chain_id=settings.LEDGER_CHAIN_ID, public_key=public_key, ak=ak))
 
 
 def published_key(content: Mapping[str, Any]) -> str:
@@ -173,3 +189,9 @@ def published_key(content: Mapping[str, Any]) -> str:
         return named
     newest = ChainTransaction.objects.filter(status=ChainTransaction.Status.IRREVERSIBLE).order_by("-id").first()
     return newest.public_key if newest else ""
+
+
+def published_ak(public_key: str) -> str | None:
+    """The fingerprint of the AK in whose TPM our register says that the key was made; None where it knows of none."""
+    found = register.certification_of(public_key)
+    return certification.fingerprint(bytes(found.ak_public)) if found else None
