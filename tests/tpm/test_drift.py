@@ -373,6 +373,15 @@ def test_the_kernels_limits_are_errors_at_the_start(roots: list[str], limit: str
     assert message in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize("full_pass_s", [1e12, float("inf")])
+def test_the_pass_may_be_never(watch: MakeWatch, tmp_path: Path, full_pass_s: float) -> None:
+    file = tmp_path / "release" / "app" / "part" / "file.py"
+    watching = watch(full_pass_s=full_pass_s).start()
+    assert watching.quiet()
+    file.unlink()
+    assert watching.report() == ("removed", str(file))
+
+
 def test_stop_may_come_twice_from_the_report_and_without_a_start(roots: list[str], tmp_path: Path) -> None:
     before = sum(1 for _ in Path("/proc/self/fd").iterdir())
     for _ in range(20):

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 OnDrift = Callable[[str, str], None]
 
 PACE_MS = 2  # after each file of a slow pass: requests come first
+LONGEST_WAIT_S = 3600  # poll(2) takes its milliseconds as an int
 RETRY_S = 5  # after a pass that the service's own lack of descriptors or memory ended
 ASKED = (
     (flags.CREATE, "added"),
@@ -154,13 +155,13 @@ class Watcher:
             drift = found.what, found.path
         finally:
             if drift is not None:
-                log.error("drift: %s %s", drift[0], shown(drift[1]))
                 on_drift(*drift)
 
     def _keep_watching(self) -> None:
         next_pass = time.monotonic() + self._full_pass_s
         while True:
-            self._handle_events(wait_ms=max(0.0, next_pass - time.monotonic()) * 1000)
+            wait_s = min(max(0.0, next_pass - time.monotonic()), LONGEST_WAIT_S)
+            self._handle_events(wait_ms=wait_s * 1000)
             if self._events_lost or time.monotonic() >= next_pass:
                 next_pass = time.monotonic() + self._pass()
 

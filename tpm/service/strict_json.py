@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-SHOWN_CHARACTERS = 80
+SHOWN_CHARACTERS = 200
 HEX = re.compile(r"(?:[0-9a-f]{2})*")
 
 
