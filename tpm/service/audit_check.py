@@ -175,10 +175,10 @@ class _Walk:
 
     def _take_surplus(self, line: Line, after: Line | None) -> None:
         """An entry of a sequence that was there already, or that stands behind later ones."""
-        same = [entry for entry in self.accepted if entry.sequence == line.sequence]
-        if not same:
+        twin = line.sequence == self.state.sequence and line.hash != self.state.hash
+        if all(entry.sequence != line.sequence for entry in self.accepted):
             self._report(line, f"moved: entry {line.sequence} stands behind entry {self.state.sequence}")
-        elif after is not None and after.previous == line.hash:  # the chain goes on from this one
+        elif twin and after is not None and after.previous == line.hash:  # the chain goes on from this one
             self._report(line, f"the line before it, also entry {line.sequence}, was inserted")
             self._accept(line)
         else:
