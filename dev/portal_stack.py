@@ -129,6 +129,7 @@ class PortalStack:
             "EVPORTAL_REDIS_URL": self.redis.url,
             "EVPORTAL_BEAT_SCHEDULE": str(self.directory / "beat-schedule"),
             "EVPORTAL_LEDGER_MASTER_KEY_FILE": str(self.directory / "master_keys"),
+            "EVPORTAL_LEDGER_MASTER_KEY_POLICY": "release" if self.tpm.measured else "none",
             "EVPORTAL_LEDGER_RECOVERY_PUBLIC_KEY_FILE": str(ensure_recovery_key(self.directory / "recovery_key.pem")),
             "EVPORTAL_LEDGER_NODES": ",".join(nodes),
             "EVPORTAL_LEDGER_CHAIN_ID": str(call(self.node.url, "chain/get_info")["chain_id"]),
@@ -154,9 +155,8 @@ class PortalStack:
         django.setup()
         call_command("migrate", verbosity=0)
         self._enrol_tpm()
-        call_command(
-            "ledger_keys", "seal", stdout=io.StringIO()
-        )  # chaos may kill the TPM before the first session closes
+        # Now: chaos may kill the TPM before the first session closes.
+        call_command("ledger_keys", "seal", stdout=io.StringIO())
 
     def _enrol_tpm(self) -> None:
         from dev.enrolment import ensure_attested, pins_of
