@@ -223,7 +223,13 @@ class _Verifier:
         if last is None:
             return Finding("any: it is the first", clock.words(quoted), True)
         asked_at = self.nonce.issued_at if self.nonce else self.now
-        return clock.compare(last.clock, quoted, passed=asked_at - last.at, hardware=self.pinned.hardware)
+        return clock.compare(
+            last.clock,
+            quoted,
+            power_on_ms=self.evidence.claims.power_on_clock_ms,
+            passed=asked_at - last.at,
+            hardware=self.pinned.hardware,
+        )
 
     def _firmware(self) -> Finding:
         found, last = self.evidence.quoted.firmware_version, self.pinned.last

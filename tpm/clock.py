@@ -25,11 +25,12 @@ def words(clock: Clock) -> str:
     return f"{clock.clock_ms / 1000:,.1f} s, {counts}{unsafe}"
 
 
-def compare(last: Clock, found: Clock, *, passed: timedelta, hardware: bool) -> Finding:
+def compare(last: Clock, found: Clock, *, power_on_ms: int, passed: timedelta, hardware: bool) -> Finding:
     """Compare with the last accepted evidence; `passed` is at least how long ago that arrived.
 
     Within one power cycle the clock must have gone on by about the time that passed: a TPM whose state was put back
-    starts again behind. A power cycle counts resetCount up; then the clock may have stood, and lost a little.
+    starts again behind. A power cycle counts resetCount up; `power_on_ms`, what the clock said when the last one began,
+    must then not lie before that evidence, but for what a chip may lose.
     """
     resets = (found.reset_count - last.reset_count) % COUNT
     restarts = (found.restart_count - last.restart_count) % COUNT
@@ -38,8 +39,9 @@ def compare(last: Clock, found: Clock, *, passed: timedelta, hardware: bool) -> 
     if resets >= COUNT // 2:
         return Finding(expected, seen, False, f"resetCount went back by {COUNT - resets}: {_PUT_BACK}")
     if resets:
+        stood_ms = min(power_on_ms, found.clock_ms) - last.clock_ms
         allowed = 0 if found.safe else -LOST_MS[hardware]
-        return Finding(expected, seen, gone_ms >= allowed, _gone_back(gone_ms, allowed))
+        return Finding(expected, seen, stood_ms >= allowed, _gone_back(stood_ms, allowed))
     if restarts >= COUNT // 2:
         return Finding(expected, seen, False, f"restartCount went back by {COUNT - restarts}: {_PUT_BACK}")
     if restarts:
@@ -57,4 +59,4 @@ _OR_SLEPT = "or its host slept; after that, restart the TPM"
 
 
 def _gone_back(gone_ms: int, allowed_ms: int) -> str:
-    return "" if gone_ms >= allowed_ms else f"the clock went back by {-gone_ms / 1000:,.1f} s: {_PUT_BACK}"
+    return "" if gone_ms >= allowed_ms else f"the clock had gone back by {-gone_ms / 1000:,.1f} s: {_PUT_BACK}"

@@ -14,7 +14,7 @@ from tpm.structures import AttestationError, Clock, MalformedError, Quote, parse
 
 NONCE_BYTES = 32
 EVENTS_MAX = 400_000
-_CLAIMS = {"manifest_digest", "measured_pcr", "event_log_sha256", "integrity", "audit"}
+_CLAIMS = {"manifest_digest", "measured_pcr", "event_log_sha256", "integrity", "audit", "power_on_clock_ms"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Claims:
     integrity: str
     audit_sequence: int
     audit_hash: str
+    power_on_clock_ms: int
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,10 @@ class Evidence:
         pcr, digest, sequence = given["measured_pcr"], given["manifest_digest"], audit["sequence"]
         if pcr is not None and (type(pcr) is not int or not 0 <= pcr < 24):
             raise MalformedError("claims.measured_pcr: expected a PCR's number or null")
-        if type(sequence) is not int or not 0 <= sequence < 2**63:
-            raise MalformedError("claims.audit.sequence: expected a whole number")
+        power_on_clock_ms = given["power_on_clock_ms"]
+        for number in (sequence, power_on_clock_ms):
+            if type(number) is not int or not 0 <= number < 2**64:
+                raise MalformedError("claims: audit.sequence and power_on_clock_ms: expected whole numbers")
         if given["integrity"] not in ("verified", "failed", "unmeasured"):
             raise MalformedError("claims.integrity: expected verified, failed or unmeasured")
         return Claims(
@@ -82,6 +85,7 @@ class Evidence:
             integrity=given["integrity"],
             audit_sequence=sequence,
             audit_hash=hex_digest(audit["hash"], "claims.audit.hash"),
+            power_on_clock_ms=power_on_clock_ms,
         )
 
 

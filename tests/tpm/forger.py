@@ -100,6 +100,7 @@ class Forger:
             "event_log_sha256": hashlib.sha256(log).hexdigest(),
             "integrity": self.integrity,
             "audit": {"sequence": self.audit[0], "hash": self.audit[1]},
+            "power_on_clock_ms": self.clock.clock_ms - 100,
         }
         return json.dumps(true | self.claimed)
 

@@ -87,7 +87,8 @@ def test_all_pcrs_at_once(http: httpx.Client, tmp_path: Path) -> None:
 def test_the_claims_say_what_the_log_is(http: httpx.Client) -> None:
     shown = attestation(http, bytes(32), [8])
     claims = json.loads(shown["claims"])
-    assert set(claims) == {"manifest_digest", "measured_pcr", "event_log_sha256", "integrity", "audit"}
+    names = {"manifest_digest", "measured_pcr", "event_log_sha256", "integrity", "audit", "power_on_clock_ms"}
+    assert set(claims) == names
     log = "\n".join(shown["event_log"]).encode(errors="surrogateescape")
     assert claims["event_log_sha256"] == hashlib.sha256(log).hexdigest()
     assert claims["integrity"] in ("verified", "failed", "unmeasured")
@@ -121,7 +122,9 @@ def test_all_evidence_is_covered_by_the_signature(swtpm: Swtpm, tmp_path: Path) 
     signature, pcrs = encode_dss_signature(r, s), made.quote.pcrs
     judged = checkquote(tmp_path, ak_pem=pem, quote=quote, signature=signature, pcrs=pcrs, extra_data=extra_data)
     assert (judged, made.event_log) == ("", log)
-    assert json.loads(made.claims) == {
+    claims = json.loads(made.claims)
+    assert claims.pop("power_on_clock_ms") >= 0
+    assert claims == {
         "manifest_digest": "ab" * 32,
         "measured_pcr": 8,
         "event_log_sha256": hashlib.sha256(b"sha256:00 0644 /srv/a\nsha256:01 0644 /srv/\xff\x80\xc3\xa9").hexdigest(),
@@ -131,12 +134,13 @@ def test_all_evidence_is_covered_by_the_signature(swtpm: Swtpm, tmp_path: Path) 
 
 
 def test_the_evidence_of_a_service_that_is_not_measured() -> None:
-    assert json.loads(claims_text(Evidence())) == {
+    assert json.loads(claims_text(Evidence(), 4711)) == {
         "manifest_digest": None,
         "measured_pcr": None,
         "event_log_sha256": hashlib.sha256(b"").hexdigest(),
         "integrity": "unmeasured",
         "audit": {"sequence": 0, "hash": "0" * 64},
+        "power_on_clock_ms": 4711,
     }
     assert event_log_sha256(["a"]) == hashlib.sha256(b"a").hexdigest()
 
@@ -303,6 +307,10 @@ def test_no_handle_is_left_and_the_tpm_stays_the_same(own_stack: TpmStack, tmp_p
         assert shown["pcrs"] == {"16": b64(bytes(32))}
         assert complaint(tmp_path, before["ak"]["public_key_pem"], shown, nonce) == ""
         assert http.get("/identity").json() == before
+
+        own_stack.kill_swtpm()
+        own_stack.swtpm.start()  # before the service asked for anything: nothing tells it but the TPM's own counter
+        assert raw(attestation(http, bytes(32), [8])["pcrs"]["8"]) == replayed(shown["event_log"])
 
         for _ in range(100):
             attestation(http, bytes(32), [8])

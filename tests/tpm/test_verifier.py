@@ -300,16 +300,28 @@ MINUTES = timedelta(minutes=5)
         (Clock(999_999, 10, 2, True), False),
         (Clock(1_300_000, 9, 2, True), False),  # an older state
         (Clock(9_000_000, 9, 0, True), False),
-        (Clock(1_000_100, 11, 0, True), True),  # switched off for five minutes
-        (Clock(999_999, 11, 0, True), False),  # an older state, started more often
-        (Clock(999_999, 12, 0, False), False),
         (Clock(1_000_001, 10, 3, True), True),  # it slept
+        (Clock(999_999, 10, 3, True), False),
         (Clock(1_300_000, 10, 1, True), False),
-        (Clock(1_000_100, (10 - 1) % 2**32, 0, True), False),
     ],
 )
 def test_the_clock_of_a_software_tpm_never_goes_back(found: Clock, good: bool) -> None:
-    assert compare(LAST, found, passed=MINUTES, hardware=False).good is good
+    assert compare(LAST, found, power_on_ms=0, passed=MINUTES, hardware=False).good is good
+
+
+@pytest.mark.parametrize(
+    ("power_on_ms", "found", "good"),
+    [
+        (1_000_000, Clock(1_000_100, 11, 0, True), True),  # switched off for five minutes
+        (1_000_050, Clock(1_200_000, 12, 0, False), True),
+        (999_999, Clock(1_000_100, 11, 0, True), False),  # an older state, which has run on for longer since
+        (999_999, Clock(9_000_000, 12, 0, False), False),
+        (1_000_100, Clock(999_999, 11, 0, True), False),  # the claim contradicts the quote
+        (1_000_000, Clock(1_000_100, 9, 0, True), False),
+    ],
+)
+def test_a_software_tpm_starts_where_it_was_attested_or_later(power_on_ms: int, found: Clock, good: bool) -> None:
+    assert compare(LAST, found, power_on_ms=power_on_ms, passed=MINUTES, hardware=False).good is good
 
 
 @pytest.mark.parametrize(
@@ -324,13 +336,14 @@ def test_the_clock_of_a_software_tpm_never_goes_back(found: Clock, good: bool) -
     ],
 )
 def test_the_clock_of_a_chip_may_lose_what_it_had_not_saved(found: Clock, good: bool) -> None:
-    assert compare(LAST, found, passed=MINUTES, hardware=True).good is good
+    assert compare(LAST, found, power_on_ms=found.clock_ms, passed=MINUTES, hardware=True).good is good
 
 
 def test_counters_that_the_tpm_has_shifted_may_run_over() -> None:
-    last = Clock(1_000, 2**32 - 1, 2**32 - 1, True)
-    assert compare(last, Clock(2_000, 0, 5, True), passed=MINUTES, hardware=False).good
-    assert not compare(Clock(1_000, 0, 0, True), Clock(9_000, 2**32 - 1, 0, True), passed=MINUTES, hardware=False).good
+    last, zero = Clock(1_000, 2**32 - 1, 2**32 - 1, True), Clock(1_000, 0, 0, True)
+    assert compare(last, Clock(2_000, 0, 5, True), power_on_ms=1_500, passed=MINUTES, hardware=False).good
+    back = Clock(9_000, 2**32 - 1, 0, True)
+    assert not compare(zero, back, power_on_ms=8_000, passed=MINUTES, hardware=False).good
 
 
 # --- strictness

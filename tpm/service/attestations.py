@@ -45,14 +45,14 @@ class Attestation:
 
 def attested(connection: Connection, *, nonce: bytes, pcrs: Sequence[int], evidence: Evidence) -> Attestation:
     """Have the TPM attest these PCRs and this evidence for whoever drew the nonce (32 bytes)."""
-    claims = claims_text(evidence)
+    claims = claims_text(evidence, attest.power_on_clock_ms(connection))
     extra_data = hashlib.sha256(nonce + claims.encode()).digest()
     quote = attest.quote(connection, pcrs, extra_data)
     attest.keep_clock(connection)  # before anybody sees the quote
     return Attestation(quote, claims, evidence.event_log)
 
 
-def claims_text(evidence: Evidence) -> str:
+def claims_text(evidence: Evidence, power_on_clock_ms: int) -> str:
     """Return the claims as JSON; the verifier hashes this very text."""
     return json.dumps(
         {
@@ -61,6 +61,7 @@ def claims_text(evidence: Evidence) -> str:
             "event_log_sha256": event_log_sha256(evidence.event_log),
             "integrity": evidence.integrity,
             "audit": {"sequence": evidence.audit_sequence, "hash": evidence.audit_hash},
+            "power_on_clock_ms": power_on_clock_ms,
         }
     )
 

@@ -143,6 +143,16 @@ def quote(connection: Connection, pcrs: Sequence[int], extra_data: bytes) -> Quo
     return connection.perform(state)
 
 
+def power_on_clock_ms(connection: Connection) -> int:
+    """Return what the TPM's clock said when it was last switched on (TPM2_ReadClock)."""
+
+    def read(esys: ESAPI) -> int:
+        now = esys.read_clock()
+        return int(now.clockInfo.clock) - int(now.time)
+
+    return connection.perform(read)
+
+
 def keep_clock(connection: Connection) -> None:
     """Have a software TPM write its clock to its state (TPM2_Shutdown, after which it goes on working).
 

@@ -16,8 +16,8 @@ from tpm.service.wiring import device, evidence
 
 NONCE_BYTES = 32
 CLAIMS = (
-    "JSON: manifest_digest, measured_pcr, event_log_sha256, integrity, audit. The quote's extraData is "
-    "SHA-256(nonce || this text)"
+    "JSON: manifest_digest, measured_pcr, event_log_sha256, integrity, audit, power_on_clock_ms. "
+    "The quote's extraData is SHA-256(nonce || this text)"
 )
 ATTESTATION = fields(
     quote=base64_of("TPMS_ATTEST"),
