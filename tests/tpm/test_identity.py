@@ -17,7 +17,7 @@ from tests.tpm.conftest import WithScopes
 from tests.tpm.tpm2_tools import certificate_public_pem, make_credential
 from tpm.service.device import Device, attest
 from tpm.service.device.attest import AK_HANDLE, EK_CERTIFICATE_INDEX, EK_HANDLE, der_object
-from tpm.service.errors import InvalidCredentialError, TpmFailureError
+from tpm.service.errors import InvalidCredentialError, KeyUnusableError, TpmFailureError
 from tpm.service.turn import Turn
 
 AK_ATTRIBUTES = 0x00050472  # fixedTPM fixedParent sensitiveDataOrigin userWithAuth noDA restricted sign
@@ -204,6 +204,30 @@ def test_failed_activations_leave_no_session(swtpm: Swtpm, tmp_path: Path) -> No
     device._disconnect()  # close() would flush what is left
     for kind in ("handles-transient", "handles-loaded-session", "handles-saved-session"):
         assert tpm2(swtpm, "tpm2_getcap", kind) == ""
+
+
+def test_hierarchies_with_auth_values(tmp_path: Path) -> None:
+    """As they are on a machine whose owner has taken the TPM: the service is told the values, and does the same."""
+    settings = {"TPM_OWNER_AUTH": "the owner's", "TPM_ENDORSEMENT_AUTH": "the other"}
+    stack = TpmStack(tmp_path / "own", settings, measured=False)
+    portal = stack.provider.pool.ensure_client("portal", ["tpm/attest"])
+    stack.swtpm.start()
+    tpm2(stack.swtpm, "tpm2_changeauth", "-c", "owner", settings["TPM_OWNER_AUTH"])
+    tpm2(stack.swtpm, "tpm2_changeauth", "-c", "endorsement", settings["TPM_ENDORSEMENT_AUTH"])
+    stack.swtpm.stop()
+    try:
+        stack.start()
+        authorization = {"Authorization": f"Bearer {stack.credentials(portal, ['tpm/attest'])()}"}
+        with httpx.Client(base_url=f"{stack.service_url}/v1", headers=authorization, timeout=20) as http:
+            body = credential(tmp_path, http.get("/identity").json(), b"secret")
+            assert http.post("/identity/activate", json=body).json() == {"credential": b64(b"secret")}
+        stack.service.stop()
+        ignorant = device_of(stack.swtpm)
+        with pytest.raises(KeyUnusableError):
+            attest.activate_credential(ignorant, raw(body["credential_blob"]), raw(body["secret"]))
+        ignorant.close()
+    finally:
+        stack.stop()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Settings of the TPM service, all from the environment: NAME, or NAME_FILE that names a file with the value.
 
 TPM_TCTI             how libtss2 reaches the TPM: `swtpm:path=/run/tpm/tpm`, `device:/dev/tpmrm0`
+TPM_OWNER_AUTH       auth value of the owner hierarchy (default empty), for keys that the service makes and keeps in NV
+TPM_ENDORSEMENT_AUTH that of the endorsement hierarchy (default empty), for activating credentials
 TPM_KEY_DIR          directory of the wrapped keys, kept between starts
 TPM_JWKS_URL         the pool's keys: `https://cognito-idp.REGION.amazonaws.com/POOL/.well-known/jwks.json`
 TPM_TOKEN_ISSUER     `https://cognito-idp.REGION.amazonaws.com/POOL`
@@ -63,6 +65,8 @@ def pcrs(name: str, *, not_among: int) -> list[int]:
 
 
 TPM_TCTI = setting("TPM_TCTI")
+TPM_OWNER_AUTH = setting("TPM_OWNER_AUTH", "")
+TPM_ENDORSEMENT_AUTH = setting("TPM_ENDORSEMENT_AUTH", "")
 TPM_KEY_DIR = Path(setting("TPM_KEY_DIR"))
 TPM_JWKS_URL = setting("TPM_JWKS_URL")
 TPM_TOKEN_ISSUER = setting("TPM_TOKEN_ISSUER")

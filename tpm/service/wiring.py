@@ -6,7 +6,7 @@ from functools import cache
 from tpm.service import settings
 from tpm.service.attestations import Evidence
 from tpm.service.audit import AuditLog
-from tpm.service.device import Device
+from tpm.service.device import Device, HierarchyAuths
 from tpm.service.idempotency import IdempotentAnswers
 from tpm.service.integrity import Integrity, ReleaseSettings
 from tpm.service.keys import KeyStore
@@ -41,7 +41,8 @@ def integrity() -> Integrity:
 def device() -> Device:
     """The one TPM; when the process ends, nothing of it stays in the TPM."""
     turn = Turn(places=settings.TPM_QUEUE_PLACES, deadline_s=settings.TPM_QUEUE_DEADLINE_S)
-    made = Device(settings.TPM_TCTI, turn, integrity().measured)
+    auths = HierarchyAuths(settings.TPM_OWNER_AUTH.encode(), settings.TPM_ENDORSEMENT_AUTH.encode())
+    made = Device(settings.TPM_TCTI, turn, integrity().measured, auths)
     atexit.register(made.close)
     return made
 

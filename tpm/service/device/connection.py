@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tpm2_pytss import (
@@ -61,11 +62,22 @@ ERRORS: dict[int, type[ServiceError]] = {
 }
 
 
+@dataclass(frozen=True)
+class HierarchyAuths:
+    """The auth values of the TPM's hierarchies; empty unless somebody has set them, on a chip mostly."""
+
+    owner: bytes = field(default=b"", repr=False)
+    endorsement: bytes = field(default=b"", repr=False)
+
+
 class Connection:
     """What the operations (device.py) stand on. Whatever `measured` holds is in the TPM before any of them runs."""
 
-    def __init__(self, tcti: str, turn: Turn, measured: Measured | None = None) -> None:
+    def __init__(
+        self, tcti: str, turn: Turn, measured: Measured | None = None, auths: HierarchyAuths | None = None
+    ) -> None:
         self._tcti = tcti
+        self._hierarchy_auths = auths or HierarchyAuths()
         self._turn = turn
         self._measured = measured
         self._boot: tuple[int, int] | None = None  # TPMS_CLOCK_INFO's resetCount and restartCount
@@ -157,6 +169,8 @@ class Connection:
         if self._esys is None:
             self._esys = ESAPI(self._tcti)
             _startup(self._esys)
+            self._esys.tr_set_auth(ESYS_TR.OWNER, self._hierarchy_auths.owner)
+            self._esys.tr_set_auth(ESYS_TR.ENDORSEMENT, self._hierarchy_auths.endorsement)
             _flush_all(self._esys)
             self._storage_key = _storage_key(self._esys)
             self._measure(self._esys)
