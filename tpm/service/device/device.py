@@ -12,6 +12,7 @@ from tpm2_pytss import (
     TPM2B_DIGEST,
     TPM2B_PUBLIC,
     TPM2B_PUBLIC_KEY_RSA,
+    TPMT_SIGNATURE,
     TSS2_Exception,
 )
 
@@ -120,10 +121,11 @@ class Device(Connection):
     def sign(self, key: KeyBlob, digests: Sequence[bytes]) -> list[Signature]:
         """Sign each digest (32 bytes) with ECDSA; returns (r, s) in order. Others get turns between chunks."""
 
-        def one(esys: ESAPI, handle: ESYS_TR, digest: bytes) -> Signature:
-            return rs(esys.sign(handle, TPM2B_DIGEST(digest), ECDSA, NO_TICKET))
+        def one(esys: ESAPI, handle: ESYS_TR, digest: TPM2B_DIGEST) -> TPMT_SIGNATURE:
+            return esys.sign(handle, digest, ECDSA, NO_TICKET)
 
-        return self._in_chunks(SIGN_CHUNK, key, digests, one)
+        prepared = [TPM2B_DIGEST(digest) for digest in digests]  # and read afterwards: the next waits for our turn
+        return [rs(signature) for signature in self._in_chunks(SIGN_CHUNK, key, prepared, one)]
 
     def sign_rsa(self, key: KeyBlob, items: Sequence[tuple[bytes, str]]) -> list[bytes]:
         """Sign each SHA-256 digest with its scheme of RSA_SCHEMES. The salt of PSS has 32 bytes."""
