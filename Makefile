@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop status test lint bench chaos
+.PHONY: help demo stop status test lint bench chaos fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,3 +46,7 @@ bench: ## the figures of bench/results.json
 chaos: ## kill parts at random while sessions are recorded; nothing lost, nothing twice
 	@$(PYTHON) -m dev.bootstrap test
 	$(VENV)/python -m dev.chaos $(ARGS)
+
+fuzz: ## 5,000 made-up requests to the TPM service; no answer that its OpenAPI schema does not name
+	@$(PYTHON) -m dev.bootstrap test
+	$(VENV)/python -m dev.fuzz_tpm --cases 5000 $(ARGS)
