@@ -20,7 +20,7 @@ from dev.tpm_service import TpmStack
 from ledger.chain import Chain, chain
 from stations.models import ChargingSession, Connector, IdToken, Site, Station
 from stations.signals import sessions_closed
-from tests.enrolment import enrolled
+from tests.enrolment import enrolled, use
 from tests.environment import DIRECTORY
 from tpm.client import TpmClient
 
@@ -124,10 +124,7 @@ def ledger_account(
     settings.LEDGER_KEY = "ledger"
     settings.LEDGER_OWNER_KEY, settings.LEDGER_ACTIVE_KEY = owner.public, active.public
     settings.LEDGER_MASTER_KEY_FILE = tmp_path / "master_keys"
-    settings.TPM_SERVICE_URL = tpm_stack.service_url
-    settings.TPM_TOKEN_URL = tpm_stack.provider.token_url
-    settings.TPM_CLIENT_ID = tpm_stack.portal.client_id
-    settings.TPM_CLIENT_SECRET = tpm_stack.portal.client_secret
+    use(tpm_stack, settings)
     enrolled(tpm_stack, keys=["ledger"])
     return LedgerAccount(name, "ledger", owner, active, producer_key, chain_node, tpm_stack)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Model
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from dev.enrolment import ensure_attested, pins_of
 from dev.tpm_service import TpmStack
@@ -20,6 +21,14 @@ _known: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
 def pins(stack: TpmStack) -> Pins:
     """What an operator knows of this stack's TPM and release."""
     return pins_of(stack.swtpm.state_dir, public_path(stack.release_key) if stack.measured else None)
+
+
+def use(stack: TpmStack, settings: Settings) -> None:
+    """Make the portal's settings name this stack."""
+    settings.TPM_SERVICE_URL = stack.service_url
+    settings.TPM_TOKEN_URL = stack.provider.token_url
+    settings.TPM_CLIENT_ID = stack.portal.client_id
+    settings.TPM_CLIENT_SECRET = stack.portal.client_secret
 
 
 def enrolled(stack: TpmStack, *, keys: Sequence[str] = ()) -> TpmService:

@@ -14,6 +14,12 @@ from tpm.models import AttestationReport, KeyCertification, TpmService
 from tpm.register import attest
 from tpm.words import age_words, hardware_words, is_red, measured_words, state_words
 
+WRONG = (TpmService.State.REFUSED, TpmService.State.UNREACHABLE, TpmService.State.NEW)
+WRONG_FIRST = Case(
+    *(When(state=state, then=Value(number)) for number, state in enumerate(WRONG)),
+    default=Value(len(WRONG)),
+    output_field=IntegerField(),
+)
 MARKS = {"ok": "✓", "failed": "✗", "undecided": "–"}
 
 
@@ -59,6 +65,7 @@ class TpmServiceAdmin(ReadOnly):
     list_display = ("name", "state_shown", "evidence", "hardware_shown", "measured_shown", "reason", "tried_at")
     list_filter = ("state", "hardware_roots")
     search_fields = ("name", "url")
+    ordering = (WRONG_FIRST, "name")
     actions = ("attest_now",)
     fields = (
         *("name", "url", "state_shown", "reason", "last_attested_at", "tried_at", "due_at"),
@@ -66,16 +73,6 @@ class TpmServiceAdmin(ReadOnly):
         *("ak_fingerprint", "ek_fingerprint", "measured_pcr", "host_pcrs", "ek_roots_pem", "release_key_pem"),
         *("last", "keys"),
     )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[TpmService]:
-        """What is refused comes first, then what does not answer."""
-        states = [TpmService.State.REFUSED, TpmService.State.UNREACHABLE, TpmService.State.NEW]
-        order = Case(
-            *(When(state=state, then=Value(number)) for number, state in enumerate(states)),
-            default=Value(len(states)),
-            output_field=IntegerField(),
-        )
-        return super().get_queryset(request).order_by(order, "name")
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("tpm.change_tpmservice")

@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries, Settings
 
 from dev.tpm_service import TpmStack
-from tests.enrolment import enrolled, pins
+from tests.enrolment import enrolled, pins, use
 from tests.environment import DIRECTORY
 from tests.tpm import tpm2_tools
 from tests.tpm.certificates import authority
@@ -42,10 +42,7 @@ def stack() -> Iterator[TpmStack]:
 @pytest.fixture
 def portal(stack: TpmStack, settings: Settings) -> TpmStack:
     """The portal's settings name the stack."""
-    settings.TPM_SERVICE_URL = stack.service_url
-    settings.TPM_TOKEN_URL = stack.provider.token_url
-    settings.TPM_CLIENT_ID = stack.portal.client_id
-    settings.TPM_CLIENT_SECRET = stack.portal.client_secret
+    use(stack, settings)
     return stack
 
 
