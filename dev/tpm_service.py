@@ -154,6 +154,7 @@ class TpmStack:
         key = {"TPM_RELEASE_KEY": str(public_path(self.release_key))}
         self.service.env = self._env() | tpm_release.environment(self.release_dir) | key | self.settings
         self.service.argv = tpm_release.argv(self.release_dir, self.port)
+        self.service.cwd = self.release_dir / "app"  # gunicorn puts it first on the path, --chdir or not
 
     def release_again(self, *, version: str = "again", approved: bool = True) -> None:
         """Measure and sign what lies in the release's directory now; the service has to be started again to be it."""
@@ -216,6 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not socket.is_absolute():  # because a socket's path must be short; the service runs in its release
                 env["TPM_TCTI"] = SWTPM_TCTI + os.path.relpath(socket, release / "app")
         argv = tpm_release.argv(release, options.port)
+        os.chdir(release / "app")  # gunicorn puts it first on the path, --chdir or not
         os.execve(argv[0], argv, env)  # noqa: S606 - as dev.swtpm does
     except (ProcessError, ReleaseError, OSError) as error:
         print(f"dev.tpm_service: {error}", file=sys.stderr)

@@ -16,7 +16,7 @@ from typing import Literal
 from tpm.service.device import Device, Measured, PcrNotZeroError, ReleasePolicy
 from tpm.service.drift import Watcher
 from tpm.service.errors import IntegrityFailedError, ServiceError
-from tpm.service.manifest import Release, ReleaseError, drift_event, events
+from tpm.service.manifest import Release, ReleaseError, drift_event, events, within
 from tpm.service.release_files import load_public_key
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ class Integrity:
     def _measure(self, settings: ReleaseSettings) -> None:
         key = load_public_key(settings.key_file)
         self.release = Release.load(settings.directory, key)
+        _check_application(self.release.manifest.roots)
         self._watcher = Watcher(self.release.manifest.roots, full_pass_s=settings.full_pass_s)
         entries = self._watcher.measure()
         pcrs = [settings.measured_pcr, *settings.host_pcrs]
@@ -90,6 +91,13 @@ class Integrity:
             device.connect()
         if self.state == "failed":
             raise IntegrityFailedError("the service's log has the reason")
+
+
+def _check_application(roots: Sequence[str]) -> None:
+    """Raise ReleaseError unless this very code is measured: a wrong search path would run other files than those."""
+    here = str(Path(__file__).resolve())
+    if not any(within(here, root) for root in roots):
+        raise ReleaseError(f"{here} runs, and is in none of the release's roots")
 
 
 @dataclass(frozen=True)
