@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from dev.swtpm import Swtpm
 from dev.tpm_service import reset_tpm
+from tpm.service import integrity
 from tpm.service.device import Device
 from tpm.service.integrity import Integrity, ReleaseSettings
 from tpm.service.manifest import approve, manifest_of, sign
@@ -20,9 +21,12 @@ PCR = 8
 
 
 def released(directory: Path, root: Path) -> ReleaseSettings:
-    """Measure what lies below the root, and have a key sign and approve it; the release is written to the directory."""
+    """Measure what lies below the root, and have a key sign and approve it; the release is written to the directory.
+
+    The module that measures is a root as well: a release without it is not started.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
-    roots = [str(root.resolve())]
+    roots = sorted([str(root.resolve()), str(Path(integrity.__file__).resolve())])
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     release = sign(manifest_of(version="bench", created_at=now, roots=roots, entries=measure(roots)).dumps(), key)
     approve(release, key, {PCR: release.manifest.pcr}).save(directory)
@@ -44,11 +48,11 @@ def running(directory: Path) -> Iterator[Swtpm]:
 @contextmanager
 def started(swtpm: Swtpm, settings: ReleaseSettings) -> Iterator[Device]:
     """Measure, extend, and have the TPM find the release approved, as the service does when it starts."""
-    integrity = Integrity(settings)
-    device = Device(swtpm.tcti, Turn(places=16, deadline_s=5), integrity.measured)
+    found = Integrity(settings)
+    device = Device(swtpm.tcti, Turn(places=16, deadline_s=5), found.measured)
     try:
         device.connect()
-        assert integrity.state == "verified", integrity.state
+        assert found.state == "verified", found.state
         yield device
     finally:
         device.close()
