@@ -17,6 +17,7 @@ from dev.keys import KeyPair, new_keypair
 from dev.nodeos import Nodeos
 from dev.processes import free_port
 from dev.tpm_service import TpmStack
+from ledger import keys
 from ledger.chain import Chain, chain
 from stations.models import ChargingSession, Connector, IdToken, Site, Station
 from stations.signals import sessions_closed
@@ -126,6 +127,7 @@ def ledger_account(
     settings.LEDGER_MASTER_KEY_FILE = tmp_path / "master_keys"
     use(tpm_stack, settings)
     enrolled(tpm_stack, keys=["ledger"])
+    keys.keyring()  # as after `ledger_keys seal`: the first master key is sealed
     return LedgerAccount(name, "ledger", owner, active, producer_key, chain_node, tpm_stack)
 
 
