@@ -108,6 +108,15 @@ def test_other_refusals(http: httpx.Client, ledger_key: Key) -> None:
         assert http.get(path).json()["code"] == "not_found"
 
 
+@pytest.mark.parametrize("accept", ["text/html", "image/*", "nonsense", "application/json;q=0"])
+def test_answers_are_json_whatever_is_accepted(http: httpx.Client, ledger_key: Key, accept: str) -> None:
+    for answer in (
+        http.get("/keys/ledger", headers={"Accept": accept}),
+        http.post("/keys/ledger/sign", json=GOOD, headers={"Accept": accept}),
+    ):
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+
+
 def test_idempotency_key(http: httpx.Client, ledger_key: Key, tpm_stack: TpmStack) -> None:
     """A retry gets the first answer; the same key for something else is a mistake of the caller."""
     headers = {"Idempotency-Key": secrets.token_hex(8)}

@@ -3,11 +3,14 @@
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
 from django.http import HttpRequest
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
 
 from tpm.service import settings
 from tpm.service.encoding import DIGEST_BYTES
@@ -34,6 +37,16 @@ class StrictJSONParser(BaseParser):
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
         return _read((parser_context or {})["request"].META, stream)
+
+
+class JSONAlways(DefaultContentNegotiation):
+    """Answers in JSON whatever the request accepts, as RFC 9110, 12.4.1 allows: there is nothing else."""
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        renderer = next(iter(renderers))
+        return renderer, str(renderer.media_type)
 
 
 def json_body(request: HttpRequest) -> Any:

@@ -101,6 +101,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["tpm.service.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["tpm.service.authentication.HasScope"],
     "DEFAULT_PARSER_CLASSES": ["tpm.service.parsing.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "tpm.service.parsing.JSONAlways",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "tpm.service.problems.handle",
     "UNAUTHENTICATED_USER": None,
