@@ -7,8 +7,8 @@ from dev.compose_test_portal import ADMINISTRATOR, Portal, State
 from dev.containers.stack import Stack
 from dev.steps import StackError, step
 
-# One file of the application, and one of its packages: each lies in a volume.
-VICTIM = ("tpm-app", "/app", "tpm/service/signing.py")
+MOUNTED, VICTIM = "/app", "tpm/service/signing.py"  # the volume's place in the service, and the file in it
+TPM_ALERTS = {"tpm_unavailable", "tpm_not_attested"}  # as the service says it, and as the evidence does
 NOTICED_S = 30  # inotify tells at once; what takes time is a container to look with
 REFUSED_S = 150  # 30 s between two tries to record, 30 s until the evidence is asked for
 AGAIN_S = 240
@@ -76,7 +76,7 @@ def _see_it_refused(stack: Stack, portal: Portal, before: State, *, first: int, 
         remarks.append("health 503, signing integrity_failed")
     with step(f"{count} more sessions come, and recording stands still") as remarks:
         portal.import_sessions(first, count)
-        portal.wait_alert("tpm_not_attested", REFUSED_S)
+        portal.wait_alert(TPM_ALERTS, REFUSED_S)
         state = portal.state()
         if state.recorded != before.recorded or state.entries != before.entries + count:
             raise StackError(f"expected {before.recorded} recorded of {before.entries + count}, got {state}")
@@ -99,7 +99,7 @@ def expect(found: tuple[int, dict[str, Any]], status: int, integrity: str) -> No
 
 def see_in_admin(portal: Portal, *, red: bool) -> None:
     """Log in as administrator, over HTTP, and look at the TPM services; raises StackError."""
-    with portal.log_in(ADMINISTRATOR) as client:
+    with portal.logged_in(ADMINISTRATOR) as client:
         index = portal.page(client, "/admin/")
         services = portal.page(client, "/admin/tpm/tpmservice/")
     expected, other = ("ev-tpm-bad", "ev-tpm-good") if red else ("ev-tpm-good", "ev-tpm-bad")
@@ -126,16 +126,16 @@ def _in_portal(stack: Stack, code: str) -> str:
 def _volume(stack: Stack) -> str:
     """The volume's name in the engine: that of the release which runs."""
     mounts = {mount["Destination"]: mount["Name"] for mount in stack.inspect("tpm")["Mounts"] if "Name" in mount}
-    return str(mounts[VICTIM[1]])
+    return str(mounts[MOUNTED])
 
 
 def _read(stack: Stack) -> str:
-    return stack.engine.docker(*_beside(stack), "cat", f"/volume/{VICTIM[2]}")
+    return stack.engine.docker(*_beside(stack), "cat", f"/volume/{VICTIM}")
 
 
 def _write(stack: Stack, text: str) -> None:
     """As root of the host could: into the volume, while the service has it mounted read-only."""
-    stack.engine.docker(*_beside(stack, "--interactive"), "sh", "-c", f"cat > /volume/{VICTIM[2]}", stdin=text)
+    stack.engine.docker(*_beside(stack, "--interactive"), "sh", "-c", f"cat > /volume/{VICTIM}", stdin=text)
 
 
 def _beside(stack: Stack, *options: str) -> list[str]:

@@ -57,20 +57,6 @@ class Stack:
             "exec", *interactive, self.container(service), *command, timeout_s=timeout_s, stdin=stdin
         )
 
-    def attempt(self, service: str, *command: str, timeout_s: float = 60) -> tuple[int, str]:
-        """Run a command in a container that may fail; returns its exit status and all it printed."""
-        argv = [docker_program(), "exec", self.container(service), *command]
-        done = subprocess.run(
-            argv,
-            env=self.engine.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
-        return done.returncode, done.stdout + done.stderr
-
     def container(self, service: str) -> str:
         """The id of a service's container; raises StackError when there is none."""
         return str(self.inspect(service)["Id"])
