@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -58,12 +58,13 @@ def altered(change: Callable[[dict[str, Any]], None]) -> Fault:
 class Proxy:
     """`faults[call]` is a list of faults for the next calls; `always[call]` stays. `calls` counts what came."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, headers: Mapping[str, str] | None = None) -> None:
+        """`headers` are sent with every request to the target; those of the caller are not passed on."""
         self.target = target
         self.faults: dict[str, list[Fault]] = defaultdict(list)
         self.always: dict[str, Fault] = {}
         self.calls: dict[str, list[bytes]] = defaultdict(list)
-        self._http = httpx.Client(timeout=10)
+        self._http = httpx.Client(timeout=10, headers=headers)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

@@ -12,6 +12,7 @@ from pytest_django.fixtures import Settings
 
 from dev.chain_setup import update_auth
 from dev.keys import new_keypair
+from dev.tpm_service import SCOPES
 from dev.transactions import Action, pack_name, push_actions
 from ledger import antelope, chain, services, settlement, tasks
 from ledger.models import Alert, ChainTransaction, LedgerEntry
@@ -19,6 +20,7 @@ from ledger.signer import signer
 from tests.conftest import CloseSessions, LedgerAccount
 from tests.ledger.conftest import all_recorded, drive
 from tests.ledger.proxy import Fault, Proxy, altered, cut_after, cut_before, error, late, says
+from tpm.models import TpmService
 
 pytestmark = pytest.mark.django_db(transaction=True)
 S = ChainTransaction.Status
@@ -445,7 +447,9 @@ def test_tpm_locked_stays_batched(
     ledger_account: LedgerAccount, close_sessions: CloseSessions, settings: Settings
 ) -> None:
     """The service's 423 tpm_lockout comes from the proxy here: the service's keys do not count failures (NODA)."""
-    locked = Proxy(ledger_account.tpm.service_url)
+    token = ledger_account.tpm.credentials(ledger_account.tpm.portal, SCOPES)()
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    locked = Proxy(ledger_account.tpm.service_url, headers)
     problem = b'{"type": "about:blank", "title": "locked", "status": 423, "code": "tpm_lockout", "detail": "locked"}'
     locked.always["sign"] = says(423, problem)
     real, settings.TPM_SERVICE_URL = settings.TPM_SERVICE_URL, ledger_account.tpm.service_url
@@ -457,12 +461,14 @@ def test_tpm_locked_stays_batched(
         assert (row.status, row.error_code) == (S.BATCHED, "tpm_lockout")
         assert open_alerts() == {"tpm_unavailable"}
     finally:
-        settings.TPM_SERVICE_URL = real
+        with_proxy(settings, real, ledger_account)
         locked.close()
     drive(all_recorded)
 
 
 def with_proxy(settings: Settings, url: str, account: LedgerAccount) -> None:
+    """The register knows the service under this address, too: it is the same TPM behind it."""
+    TpmService.objects.update(url=url)
     settings.TPM_SERVICE_URL = url
     signer()._public_key = (account.tpm.client().key_get("ledger").public_key_eosio, time.monotonic())
 
