@@ -49,7 +49,7 @@ from tpm.service.turn import caller
 
 log = logging.getLogger(__name__)
 
-MAX_FILE_BYTES = 8 * 1024 * 1024  # read and checked at a start in 0.2 s
+MAX_FILE_BYTES = 4 * 1024 * 1024  # 12,000 entries, checked at a start in 0.2 s
 SYNC_EVERY_S = 1.0
 NOT_TRIED = (QueueFullError, QueueDeadlineError)  # the TPM was never asked
 

@@ -59,7 +59,9 @@ def sealed_store() -> SealedStore:
 
 @cache
 def audit_log() -> AuditLog:
-    return AuditLog(settings.TPM_KEY_DIR / "audit")
+    made = AuditLog(settings.TPM_KEY_DIR / "audit")
+    atexit.register(made.close)
+    return made
 
 
 def evidence() -> Evidence:
