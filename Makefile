@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop status test lint bench chaos fuzz
+.PHONY: help demo stop status test lint bench chaos compose-test fuzz
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## start everything, with 3,395 real sessions on a chain of its own
 	@$(PYTHON) -m dev.bootstrap demo
@@ -50,3 +50,7 @@ chaos: ## kill parts at random while sessions are recorded; nothing lost, nothin
 fuzz: ## 5,000 made-up requests to the TPM service; no answer that its OpenAPI schema does not name
 	@$(PYTHON) -m dev.bootstrap test
 	$(VENV)/python -m dev.fuzz_tpm --cases 5000 $(ARGS)
+
+compose-test: ## the system in containers: recorded, tampered with, mended, taken down (docs/containers.md)
+	@$(PYTHON) -m dev.bootstrap demo
+	@$(VENV)/python -m dev.compose_test $(ARGS)
