@@ -75,6 +75,7 @@ def bootstrap(
     owner_key: KeyPair,
     active_key: KeyPair,
     record_public_key: str,
+    rotated_public_keys: Sequence[str] = (),
     account: str = ACCOUNT,
     contract_dir: Path = CONTRACT_DIR,
     bios_dir: Path | None = None,
@@ -83,15 +84,16 @@ def bootstrap(
     """Bring the chain behind `url` (the producer, with its producer API) to the state that the ledger needs.
 
     Every step first looks what is there, so that a second run changes nothing and an interrupted one is finished. A
-    `record` permission without `record_public_key` gets it as its only key. Returns when all is irreversible, without
-    `wait` when it is executed; raises ChainError.
+    `record` permission without `record_public_key` gets it as its only key, unless it holds one of
+    `rotated_public_keys`, those of the same TPM. Returns when all is irreversible, without `wait` when it is executed;
+    raises ChainError.
     """
     _activate_system(url, producer_key, bios_dir or contracts_dir() / "eosio.bios")
     if _account(url, account) is None:
         creation = _new_account(account, owner=owner_key.public, active=active_key.public)
         push_actions(url, [creation], [producer_key])
     actions = _contract_actions(url, account, contract_dir)
-    actions += _permission_actions(url, account, record_public_key)
+    actions += _permission_actions(url, account, record_public_key, rotated_public_keys)
     if actions:
         push_actions(url, actions, [active_key])
     if actions and wait:
@@ -176,14 +178,21 @@ def _contract_actions(url: str, account: str, contract_dir: Path) -> list[Action
     return actions
 
 
-def _permission_actions(url: str, account: str, record_public_key: str) -> list[Action]:
-    """What is left to do until the permission `record` has the key and may do evledger::record."""
+def record_keys(url: str, account: str = ACCOUNT) -> list[str]:
+    """The keys of the account's `record` permission, any of which may record (PUB_R1_…)."""
+    there = _account(url, account) or {"permissions": []}
+    found = [entry["required_auth"]["keys"] for entry in there["permissions"] if entry["perm_name"] == RECORD]
+    return [key["key"] for keys in found for key in keys]
+
+
+def _permission_actions(url: str, account: str, record_public_key: str, rotated: Sequence[str]) -> list[Action]:
+    """What is left to do until the permission `record` has such a key and may do evledger::record."""
     there = _account(url, account)
     permissions = {} if there is None else {entry["perm_name"]: entry for entry in there["permissions"]}
     record = permissions.get(RECORD, {"required_auth": {"keys": []}, "linked_actions": []})
     keys = {public_key_bytes(entry["key"]) for entry in record["required_auth"]["keys"]}
     actions = []
-    if public_key_bytes(record_public_key) not in keys:
+    if not keys & {public_key_bytes(key) for key in (record_public_key, *rotated)}:
         actions.append(update_auth(account, RECORD, [record_public_key]))
     if {"account": account, "action": RECORD} not in record["linked_actions"]:
         actions.append(link_auth(account, account, RECORD, RECORD))

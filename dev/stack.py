@@ -22,7 +22,7 @@ from dev.processes import ProcessError
 from dev.stack_chain import (
     chain_id,
     demo_password,
-    ledger_key,
+    ledger_keys,
     make_secrets,
     make_tpm_release,
     portal_client,
@@ -52,9 +52,9 @@ def up() -> None:
                 make_tpm_release()
         FOUNDATION_GROUP.start(ports)
         with step("the ledger's signing key, in the TPM"):
-            key = ledger_key(ports)
+            tpm_keys = ledger_keys(ports)
         with step("contract, account and permissions on the chain"):
-            set_up_chain(ports, key)
+            key = set_up_chain(ports, tpm_keys)
             found = chain_id(ports)
             write_portal_settings(ports, found)
         sessions, driver_sessions = _fill(ports)

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 
 from dev import tpm_release
-from dev.chain_setup import bootstrap, write_genesis
+from dev.chain_setup import bootstrap, record_keys, write_genesis
 from dev.cognito import Client, Pool, Provider
 from dev.keys import KeyPair, new_keypair
 from dev.master_key import ensure_recovery_key
@@ -100,13 +100,14 @@ def make_tpm_release() -> None:
         raise StackError(f"cannot make the release of the TPM service: {error}") from error
 
 
-def ledger_key(ports: Ports) -> str:
-    """The public key of the ledger's signing key in the TPM, made at first (PUB_R1_…)."""
+def ledger_keys(ports: Ports) -> list[str]:
+    """Public keys of the TPM's signing keys (PUB_R1_…): the ledger's first one, made at first, then the later ones."""
     app = portal_client()
     credentials = ClientCredentials(provider(ports).token_url, app.client_id, app.client_secret, SCOPES)
     client = TpmClient(ports.url("TPM"), credentials)
     try:
-        return (_existing(client, LEDGER_KEY) or client.key_create(LEDGER_KEY, policy="release")).public_key_eosio
+        first = _existing(client, LEDGER_KEY) or client.key_create(LEDGER_KEY, policy="release")
+        return [first.public_key_eosio, *(key.public_key_eosio for key in client.key_list() if key.public_key_eosio)]
     except TpmError as error:
         raise StackError(f"the TPM service gave no key: {error}") from error
 
@@ -121,15 +122,20 @@ def _existing(client: TpmClient, name: str) -> Key | None:
         return None
 
 
-def set_up_chain(ports: Ports, record_key: str) -> None:
-    """Contract, account and permissions, as far as they are missing; the TPM's key may `record`."""
+def set_up_chain(ports: Ports, tpm_keys: list[str]) -> str:
+    """Contract, account and permissions, as far as they are missing; returns the TPM's key that may `record`.
+
+    That is the first one, or the one that the ledger was rotated to.
+    """
     bootstrap(
         ports.url("NODEOS"),
         producer_key=chain_key("producer"),
         owner_key=chain_key("owner"),
         active_key=chain_key("active"),
-        record_public_key=record_key,
+        record_public_key=tpm_keys[0],
+        rotated_public_keys=tpm_keys,
     )
+    return next(key for key in record_keys(ports.url("NODEOS")) if key in tpm_keys)
 
 
 def chain_id(ports: Ports) -> str:

@@ -15,10 +15,12 @@ RotationError              it cannot go on; what is done stays done, and startin
 └── RotationRefused            the chain or the TPM service refuses
 """
 
+import re
 import secrets
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import count
 
 from django.conf import settings
 from django.db.models import Max, Q
@@ -52,11 +54,9 @@ class RotationRefused(RotationError):
 
 def next_name() -> str:
     """A name that no signing key had yet: ledger-2, ledger-3, …"""
-    names = set(SigningKey.objects.values_list("name", flat=True))
-    number = 2
-    while f"{settings.LEDGER_KEY}-{number}" in names:
-        number += 1
-    return f"{settings.LEDGER_KEY}-{number}"
+    names = {settings.LEDGER_KEY, *SigningKey.objects.values_list("name", flat=True)}
+    base = re.sub(r"-[0-9]+\Z", "", settings.LEDGER_KEY)
+    return next(name for name in (f"{base}-{number}" for number in count(2)) if name not in names)
 
 
 def prepare(name: str | None) -> KeyRotation:
@@ -93,6 +93,7 @@ class Rotation:
         self.row = row
         self.say = say
         self._me = secrets.token_hex(16)
+        self._begun = ""
         self._change: PermissionChange | None = None
 
     def run(self) -> None:
@@ -170,6 +171,12 @@ class Rotation:
         except ChainError as error:
             raise RotationRefused(f"the chain refuses: {error}") from error
 
+    def _begin(self, words: str) -> None:
+        """Say which step is taken now, once, however often it is tried."""
+        if self._begun != self.row.step:
+            self._begun = self.row.step
+            self.say(words)
+
     def _advance(self, to: Step) -> None:
         here = KeyRotation.objects.filter(pk=self.row.pk, step=self.row.step)
         if not here.update(step=to, **NO_TRANSACTION):
@@ -180,7 +187,7 @@ class Rotation:
 
     def _make(self) -> str | None:
         old, new = self.row.old, self.row.new
-        self.say(f"MAKE    the key {new.name} in the TPM service")
+        self._begin(f"MAKE    the key {new.name} in the TPM service")
         SigningKey.objects.filter(pk=old.pk).update(public_key=signer(old.name).to_public())
         public_key = self._key_create(new.name)
         self._try_out(new.name, public_key)
@@ -217,9 +224,9 @@ class Rotation:
         return self._permission("REMOVE", before=both, wanted={new.public_key}, key=new.name)
 
     def _permission(self, step: str, *, before: set[str], wanted: set[str], key: str) -> str | None:
+        change = {"ADD": f"takes {self.row.new.name} too", "REMOVE": f"takes {self.row.new.name} alone"}[step]
+        self._begin(f"{step:7} the account's permission `record` {change}; signed by {key}")
         if self._change is None:
-            change = {"ADD": f"takes {self.row.new.name} too", "REMOVE": f"takes {self.row.new.name} alone"}[step]
-            self.say(f"{step:7} the account's permission `record` {change}; signed by {key}")
             self._change = PermissionChange(self.row, before=frozenset(before), wanted=frozenset(wanted), key=key)
         news = self._change.look()
         if news is None:
@@ -232,11 +239,11 @@ class Rotation:
         if not signing_keys.switch(self.row):
             raise RotationBusy("another process took this step already")
         self.say(f"SWITCH  records are signed with {self.row.new.name} from here on")
-        self.say(f"SETTLE  what {self.row.old.name} signed comes to its end")
         return None
 
     def _settle(self) -> str | None:
         """Also without workers: what they would do for these transactions is done here."""
+        self._begin(f"SETTLE  what {self.row.old.name} signed comes to its end")
         signed = ChainTransaction.objects.filter(public_key=self.row.old.public_key, status__in=settlement.OPEN)
         if signed.exists():
             tasks.resume_waiting()

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from dev.chain_setup import ChainError, bootstrap
+from dev.chain_setup import ChainError, bootstrap, record_keys
 from dev.keys import KeyPair
 from dev.transactions import call
 from tpm.client import TpmClient, TpmError
@@ -28,7 +28,7 @@ RETRY_S = 1.0
 
 def main() -> int:
     try:
-        public_key = ledger_key()
+        public_key, *others = ledger_keys()
         keys = {name: KeyPair.load(SECRETS / f"chain_{name}") for name in ("producer", "owner", "active")}
         bootstrap(
             NODE,
@@ -36,23 +36,28 @@ def main() -> int:
             owner_key=keys["owner"],
             active_key=keys["active"],
             record_public_key=public_key,
+            rotated_public_keys=others,
         )
-        remember(str(call(NODE, "chain/get_info")["chain_id"]), public_key)
+        remember(str(call(NODE, "chain/get_info")["chain_id"]), ", ".join(record_keys(NODE)))
     except (ChainError, TpmError, OSError) as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def ledger_key() -> str:
-    """The ledger's signing key in the TPM, made at first (PUB_R1_…); the service may need a moment after its start."""
+def ledger_keys() -> list[str]:
+    """Public keys of the TPM's signing keys (PUB_R1_…): the ledger's first one, made at first, then the later ones.
+
+    The service may need a moment after its start.
+    """
     secret = (SECRETS / "setup_tpm_client_secret").read_text()
     client_id = os.environ["EVPORTAL_TPM_CLIENT_ID"]
     credentials = ClientCredentials(os.environ["EVPORTAL_TPM_TOKEN_URL"], client_id, secret, SCOPES)
     client = TpmClient(os.environ["EVPORTAL_TPM_SERVICE_URL"], credentials)
     for attempt in range(ATTEMPTS):
         try:
-            return client.key_create(LEDGER_KEY, policy="release").public_key_eosio
+            first = client.key_create(LEDGER_KEY, policy="release").public_key_eosio
+            return [first, *(key.public_key_eosio for key in client.key_list() if key.public_key_eosio)]
         except TpmError as error:
             if error.permanent or attempt == ATTEMPTS - 1:
                 raise

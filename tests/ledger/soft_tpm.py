@@ -4,7 +4,7 @@ import base64
 import hashlib
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -89,7 +89,8 @@ class SoftTpm:
         }
         head = struct.pack(">IH", parts["magic"], parts["type"]) + sized(parts["signer"]) + sized(parts["extra"])
         body = parts["clock"] + parts["firmware"]
-        return head + body + sized(parts["name"]) + sized(parts["qualified_name"]) + bytes(parts["tail"])
+        names = sized(parts["name"]) + sized(parts["qualified_name"])
+        return bytes(head + body + names + parts["tail"])
 
     def sign(self, message: bytes) -> bytes:
         return self.ak.sign(message, ec.ECDSA(SHA256()))
@@ -104,6 +105,3 @@ class SoftTpm:
         texts = {part: base64.b64encode(data).decode() for part, data in parts.items()}
         certificate = None if self.ek_certificate is None else base64.b64encode(self.ek_certificate).decode()
         return {"format": FORMAT, **texts, "ek_certificate": certificate}
-
-    def with_attributes(self, attributes: int) -> "SoftTpm":
-        return replace(self, ak_attributes=attributes)

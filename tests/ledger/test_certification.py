@@ -10,15 +10,21 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from django.test import Client
+from pytest_django.fixtures import Settings
 
+from accounts.models import User
 from dev.keys import new_keypair
-from ledger import certification, receipt
+from dev.nodeos import Nodeos
+from ledger import certification, checks, receipt
 from ledger.antelope import sha256
 from ledger.record import canonical
+from tests.conftest import CloseSessions, LedgerAccount
 from tests.ledger import soft_tpm
+from tests.ledger.conftest import all_recorded, drive
 from tests.ledger.receipt_chain import RECORD, SCRIPT, Verification, Verifier, portal, standalone, verifier
 from tests.ledger.soft_tpm import SoftTpm, ecc_public, point_of
+from tpm.certification import Certification, certification_nonce
 from tpm.client import TpmClient
 
 __all__ = ["verifier"]  # fixture
@@ -269,9 +275,9 @@ def made(tpm_stack: Any) -> tuple[str, Json]:
     key = client.key_create("certified")
     identity = client.identity()
     ek_certificate = base64.b64decode(identity["ek"]["certificate"])
-    answer = client.certify("certified", certification.certification_nonce(ek_certificate))
+    answer = client.certify("certified", certification_nonce(ek_certificate))
     attestation = certification.content(
-        certification.Certification.parse(answer),
+        Certification.parse(answer),
         ak_public=base64.b64decode(identity["ak"]["public"]),
         ek_certificate=ek_certificate,
     )
@@ -325,5 +331,61 @@ def test_the_command_s_help_explains_the_ak() -> None:
         assert words in text
 
 
-def test_the_soft_tpm_s_ak_is_a_p256_key() -> None:
-    assert isinstance(TPM.ak, ec.EllipticCurvePrivateKey)
+# --- a session's own receipt
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_session_s_receipt_says_in_which_tpm_its_key_was_made(
+    ledger_account: LedgerAccount,
+    second_node: Nodeos,
+    close_sessions: CloseSessions,
+    owner: User,
+    client: Client,
+    settings: Settings,
+) -> None:
+    """Recorded with the real TPM: the file that the driver downloads, the page that he sees, and the script."""
+    settings.LEDGER_NODES = nodes = [ledger_account.node.url, second_node.url]
+    (session,) = close_sessions()
+    drive(all_recorded)
+    client.force_login(owner)
+    content = receipt.loads(client.get(f"/sessions/{session.pk}/receipt.json").content)
+    fingerprint = sha256(base64.b64decode(content["attestation"]["ak"])).hex()
+    assert fingerprint == checks.published_ak(content["public_key"])
+    page = client.get(f"/sessions/{session.pk}/verify").content.decode()
+    assert f"made in the TPM of AK {fingerprint}" in page and "worth as much as that AK" in page
+    pinned = {"key": content["public_key"], "chain_id": settings.LEDGER_CHAIN_ID, "ak": fingerprint}
+    for check_it in (portal, standalone):
+        found = check_it(json.dumps(content), nodes, **pinned)
+        assert found.verdict == "VERIFIED", found.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_portal_knows_the_ak_and_takes_receipts_from_before_it_did(
+    ledger_account: LedgerAccount, second_node: Nodeos, close_sessions: CloseSessions, settings: Settings
+) -> None:
+    settings.LEDGER_NODES = [ledger_account.node.url, second_node.url]
+    (session,) = close_sessions()
+    drive(all_recorded)
+    content = checks.receipt_for(session)
+    assert receipt.verdict(checks.verify_receipt(content)) == "VERIFIED"
+    old = checks.verify_receipt({**content, "attestation": None})
+    assert receipt.verdict(old) == "VERIFIED" and "does not say in which TPM" in old[7].note
+    made_up = SoftTpm().certification(PAIR)
+    forged = {**content, "attestation": {**made_up, "key": content["attestation"]["key"]}}
+    assert [step.number for step in checks.verify_receipt(forged) if step.outcome == "failed"] == [8]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_self_made_ak_is_not_the_one_that_the_portal_knows(
+    ledger_account: LedgerAccount, second_node: Nodeos, close_sessions: CloseSessions, settings: Settings
+) -> None:
+    """A software AK can state anything; only whoever knows the published one finds that out."""
+    settings.LEDGER_NODES = [ledger_account.node.url, second_node.url]
+    (session,) = close_sessions()
+    drive(all_recorded)
+    content = checks.receipt_for(session)
+    key, tpm = base64.b64decode(content["attestation"]["key"]), SoftTpm()
+    forged = {**content, "attestation": tpm.certification(PAIR, public=key)}
+    steps = checks.verify_receipt(forged)
+    assert [step.number for step in steps if step.outcome == "failed"] == [8]
+    assert f"got one of AK {tpm.fingerprint}" in steps[7].note

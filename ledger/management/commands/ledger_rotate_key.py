@@ -72,6 +72,9 @@ class Command(BaseCommand):
         self.stdout.write("\nPublish beside the keys that were published before:")
         self.stdout.write(f"  key             {new.public_key}")
         self.stdout.write(f"  AK fingerprint  {published_ak(new.public_key) or '(not certified)'}")
+        self.stdout.write(
+            f"Set EVPORTAL_LEDGER_KEY={new.name}: it counts where the database is restored from the chain."
+        )
 
     def _say(self, text: str) -> None:
         self.stdout.write(f"{timezone.now():%H:%M:%S} {text}")
