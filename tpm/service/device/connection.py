@@ -55,6 +55,9 @@ ERRORS: dict[int, type[ServiceError]] = {
     TPM2_RC.OBJECT_MEMORY: TpmNoMemoryError,
     TPM2_RC.SESSION_MEMORY: TpmNoMemoryError,
     TPM2_RC.MEMORY: TpmNoMemoryError,
+    TPM2_RC.SESSION_HANDLES: TpmNoMemoryError,
+    TPM2_RC.OBJECT_HANDLES: TpmNoMemoryError,
+    TPM2_RC.CONTEXT_GAP: TpmNoMemoryError,
     TPM2_RC.NV_RATE: TpmUnavailableError,
     TPM2_RC.NV_UNAVAILABLE: TpmUnavailableError,
     TPM2_RC.INITIALIZE: TpmUnavailableError,
@@ -166,15 +169,23 @@ class Connection:
         return result
 
     def _connected(self) -> ESAPI:
+        """Return the connection, whole or not at all: one that was not measured into must never serve."""
         if self._esys is None:
             self._esys = ESAPI(self._tcti)
-            _startup(self._esys)
-            self._esys.tr_set_auth(ESYS_TR.OWNER, self._hierarchy_auths.owner)
-            self._esys.tr_set_auth(ESYS_TR.ENDORSEMENT, self._hierarchy_auths.endorsement)
-            _flush_all(self._esys)
-            self._storage_key = _storage_key(self._esys)
-            self._measure(self._esys)
+            try:
+                self._prepare(self._esys)
+            except BaseException:
+                self._disconnect()
+                raise
         return self._esys
+
+    def _prepare(self, esys: ESAPI) -> None:
+        _startup(esys)
+        esys.tr_set_auth(ESYS_TR.OWNER, self._hierarchy_auths.owner)
+        esys.tr_set_auth(ESYS_TR.ENDORSEMENT, self._hierarchy_auths.endorsement)
+        _flush_all(esys)
+        self._storage_key = _storage_key(esys)
+        self._measure(esys)
 
     def _measure(self, esys: ESAPI) -> None:
         """A TPM that has started since we spoke to it last has forgotten what was measured."""
@@ -217,6 +228,7 @@ class Connection:
 
     def load(self, esys: ESAPI, key: KeyBlob) -> ESYS_TR:
         """Return the handle of the key, for operations: loaded when it is not, its auth value set."""
+        self.require_integrity()
         if key in self._loaded:
             self._loaded.move_to_end(key)
             return self._loaded[key]
@@ -232,6 +244,11 @@ class Connection:
         self._loaded[key] = handle
         esys.tr_set_auth(handle, auth)
         return handle
+
+    def require_integrity(self) -> None:
+        """Raise IntegrityFailedError when integrity has failed: also while the request waited for its turn."""
+        if self._measured is not None and self._measured.failure is not None:
+            raise IntegrityFailedError("the service's log has the reason")
 
     def _auth(self, esys: ESAPI, key: KeyBlob) -> bytes:
         """Return the key's auth value; one that is sealed under the policy is unsealed once for each connection."""
@@ -301,4 +318,6 @@ def _flush_all(esys: ESAPI) -> None:
 def _translated(error: TSS2_Exception) -> ServiceError:
     if error.rc >> 16 != TPM_LAYER:
         return TpmUnavailableError()
-    return ERRORS.get(error.error, TpmFailureError)()
+    # A warning says that the TPM's state is in the way, as when others took our objects out of it (Part 2, 6.6.3).
+    warning = error.error & (TPM2_RC.WARN | TPM2_RC.FMT1) == TPM2_RC.WARN
+    return ERRORS.get(error.error, TpmUnavailableError if warning else TpmFailureError)()
