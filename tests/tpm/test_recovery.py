@@ -166,6 +166,26 @@ def test_damaged_key_file_harms_no_other(stack: TpmStack, client: TpmClient, key
     assert signs(client, client.key_get("second"))
 
 
+def test_without_measuring_there_is_no_policy(stack: TpmStack, client: TpmClient, key: Key) -> None:
+    """Nothing is made with it, and what a measured service made does not open."""
+    for make in (
+        lambda: client.key_create("new", policy="release"),
+        lambda: client.seal("new", b"x", policy="release"),
+    ):
+        with pytest.raises(TpmRefused, match="policy_unavailable"):
+            make()
+    path = stack.key_dir / "measured.json"
+    document = json.loads((stack.key_dir / "ledger.json").read_text())
+    guard = {"public": document["public"], "private": document["private"]}
+    path.write_text(json.dumps({**document, "name": "measured", "policy": "release", "guard": guard}))
+    restart(stack)
+    with pytest.raises(TpmUnavailable, match="integrity_failed"):
+        client.sign("measured", bytes(32))
+    assert signs(client, key)
+    assert client.health()["integrity"] == "unmeasured"
+    client.key_delete("measured")
+
+
 def test_queue_full_and_deadline(stack: TpmStack, client: TpmClient, key: Key) -> None:
     """With the TPM stopped one request has it, two wait until their deadline, and the rest are turned away at once."""
     assert signs(client, key)
