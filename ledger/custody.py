@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from django.conf import settings
@@ -22,9 +23,17 @@ def seal(*, dry_run: bool = False) -> list[str]:
     """
     sealing.recovery_public_key()  # demanded first: without it nothing is done by halves
     done = list(_plan(keyfile.read(settings.LEDGER_MASTER_KEY_FILE)))
-    if dry_run or not done:
+    if dry_run:
         return done
     path = settings.LEDGER_MASTER_KEY_FILE
+    if done:
+        _seal(path)
+    for master in _sealed(keyfile.read(path)):
+        vault.unsealed(master)  # it opens, or the caller hears why not
+    return done
+
+
+def _seal(path: Path) -> None:
     keys.keyring()
     if _to_be_replaced(keyfile.read(path)):
         keys.master_key_replace()
@@ -34,7 +43,6 @@ def seal(*, dry_run: bool = False) -> list[str]:
             if sealing.reseal_needed(master):
                 file = sealing.reseal(path, file, master)
         sealing.discard_all(path, file)
-    return done
 
 
 def _plan(file: KeyFile) -> Iterator[str]:

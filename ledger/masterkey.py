@@ -12,7 +12,7 @@ import base64
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from cryptography.exceptions import InvalidTag
@@ -47,8 +47,8 @@ def public_id(public: bytes) -> str:
 class Secret:
     """What opens data keys and tells which data key a copy on the chain belongs to; never on the portal's disk."""
 
-    private: X25519PrivateKey
-    directory: bytes
+    private: X25519PrivateKey = field(repr=False)
+    directory: bytes = field(repr=False)
 
     @classmethod
     def new(cls, directory: bytes) -> "Secret":
@@ -100,8 +100,8 @@ class PlainMaster:
     """A master key of version 1, in the clear."""
 
     id: str
-    key: bytes
-    directory: bytes
+    key: bytes = field(repr=False)
+    directory: bytes = field(repr=False)
 
     def wrap(self, key_id: bytes, key: bytes) -> bytes:
         nonce = os.urandom(NONCE_BYTES)

@@ -203,6 +203,8 @@ def test_a_wrong_recovery_key_is_refused(
     close_sessions(1)
     destroy_tpm(tpm)
     before, names = settings.LEDGER_MASTER_KEY_FILE.read_text(), sealed_names(tpm)
+    with pytest.raises(CommandError, match="ledger_keys recover"):
+        run("seal")
     run("recovery-keygen", "--out", str(tmp_path / "other.pem"))
     for options in ([], ["--dry-run"]):
         with pytest.raises(CommandError, match=r"this is recovery key \w+, but master key \w+ was wrapped for"):

@@ -65,6 +65,13 @@ def test_nothing_else_opens_it() -> None:
         new_secret().unwrap(KEY_ID, wrapped)
 
 
+def test_nothing_secret_is_shown_by_accident() -> None:
+    secret = new_secret()
+    plain = PlainMaster("0011223344556677", os.urandom(32), secret.directory)
+    for shown in (repr(secret), repr(plain), str(secret)):
+        assert "b'" not in shown and "X25519" not in shown
+
+
 def test_version_1_stays_readable() -> None:
     plain = PlainMaster("0011223344556677", os.urandom(32), os.urandom(32))
     wrapped = plain.wrap(KEY_ID, KEY)
