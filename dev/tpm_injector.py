@@ -27,13 +27,10 @@ USES_SLOTS = frozenset(
         tpm_stranger.CC_HASH_SEQUENCE,
     }
 )
-WITHIN = USES_SLOTS | {
-    tpm_stranger.CC_SIGN,
-    tpm_stranger.CC_UNSEAL,
-    tpm_stranger.CC_QUOTE,
-    tpm_stranger.CC_PCR_READ,
-    tpm_stranger.CC_POLICY_PCR,
-}
+WITHIN = (  # commands that come along all the time
+    *(tpm_stranger.CC_LOAD, tpm_stranger.CC_CREATE, tpm_stranger.CC_START_SESSION, tpm_stranger.CC_SIGN),
+    *(tpm_stranger.CC_UNSEAL, tpm_stranger.CC_QUOTE, tpm_stranger.CC_PCR_READ, tpm_stranger.CC_POLICY_PCR),
+)
 
 
 class Injector:
@@ -52,7 +49,10 @@ class Injector:
             "cut": (self._command, self._command, self._command, self._no_socket),
             "slow": (*[self._many_a_little] * 4, *[self._few_late] * 4, self._very_late),
             "lockout": (self._lockout,),
-            "slots": (self._filled, self._filled_within, self._filled_within, self._filled_after_cut, self._taken),
+            "slots": (
+                *(self._filled, self._filled_within, self._filled_within),
+                *(self._filled_after_cut, self._taken, self._flushed),
+            ),
         }
 
     def inject(self, kind: str) -> str:
@@ -88,7 +88,7 @@ class Injector:
             reached.set()
             go_on.wait(WAIT_S)
 
-        self._proxy.inject(Fault(codes=frozenset({self._rng.choice(sorted(WITHIN))}), before=pause))
+        self._proxy.inject(Fault(codes=frozenset({self._rng.choice(WITHIN)}), before=pause))
         try:
             reached.wait(WITHIN_S)
             self._swtpm.kill()
@@ -109,8 +109,7 @@ class Injector:
 
     def _command(self) -> None:
         """Up to four times: the service tries once more, and then has to say that it could not."""
-        codes = self._rng.choice((frozenset(), frozenset({self._rng.choice(sorted(WITHIN))})))
-        self._happens(Fault(times=self._rng.randint(1, 4), codes=codes, cut=self._rng.choice(CUTS)))
+        self._happens(Fault(times=self._rng.randint(1, 4), codes=self._some(), cut=self._rng.choice(CUTS)))
 
     def _no_socket(self) -> None:
         self._proxy.stop()
@@ -163,7 +162,15 @@ class Injector:
         def take(command: bytes) -> None:
             self._stranger.take_place(int.from_bytes(command[HEADER.size : HEADER.size + 4]))
 
-        self._happens(Fault(times=self._rng.randint(1, 2), codes=frozenset({tpm_stranger.CC_SIGN}), before=take))
+        self._happens(Fault(codes=frozenset({tpm_stranger.CC_SIGN}), before=take))
+
+    def _flushed(self) -> None:
+        """All that is in the TPM, the service's too, within a request."""
+
+        def flush(command: bytes) -> None:
+            self._stranger.flush_all()
+
+        self._happens(Fault(times=self._rng.randint(1, 4), codes=self._some(), before=flush))
 
     def _fill(self) -> None:
         with self._proxy.held():
@@ -172,16 +179,20 @@ class Injector:
 
     # ---
 
+    def _some(self) -> frozenset[int]:
+        """Return the code of some command, or none for any."""
+        return frozenset(self._rng.choice([[], [self._rng.choice(WITHIN)]]))
+
     def _happens(self, fault: Fault) -> None:
-        """Inject a fault and wait until it has happened so many times, asking for things when nobody else does."""
+        """Inject a fault and wait until it has happened so many times, asking for things when nobody else does.
+
+        Some commands come along once only, as the first after a cut: then it happened as often as it could.
+        """
+        times, deadline = fault.times, time.monotonic() + WITHIN_S
         self._proxy.inject(fault)
-
-        def used() -> bool:
-            if not fault.used.wait(POLL_S):
-                self._prober.one()
-            return fault.used.is_set()
-
-        self._until(used, "the fault happens")
+        while not fault.used.wait(POLL_S) and (fault.times == times or time.monotonic() < deadline):
+            self._prober.one()
+            expect(time.monotonic() < deadline + WAIT_S, "no command came along for the fault to happen")
 
     def _until(self, check: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + WAIT_S
