@@ -26,6 +26,7 @@ class Stack:
         self.engine = engine
         self.project = files.project
         self.environment_file = files.environment
+        self._label = f"label=com.docker.compose.project={files.project}"
         self._env = {**engine.environment, **{f"EVPORTAL_{name}_PORT": str(port) for name, port in ports.items()}}
 
     @property
@@ -49,6 +50,9 @@ class Stack:
     def down(self) -> None:
         """End and delete the containers, their networks and their volumes."""
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "20", timeout_s=DOWN_TIMEOUT_S)
+        left = self.engine.docker("volume", "ls", "--quiet", "--filter", self._label).split()
+        if left:  # of earlier releases
+            self.engine.docker("volume", "rm", *left)
 
     def execute(self, service: str, *command: str, timeout_s: float = 300, stdin: str | None = None) -> str:
         """Run a command in a running container and return what it printed; raises StackError."""
@@ -70,8 +74,7 @@ class Stack:
 
     def containers(self) -> dict[str, dict[str, Any]]:
         """What the engine knows of every container of this stack, by service, running or not."""
-        label = f"label=com.docker.compose.project={self.project}"
-        ids = self.engine.docker("ps", "--all", "--quiet", "--filter", label).split()
+        ids = self.engine.docker("ps", "--all", "--quiet", "--filter", self._label).split()
         described = json.loads(self.engine.docker("inspect", *ids)) if ids else []
         return {found["Config"]["Labels"]["com.docker.compose.service"]: found for found in described}
 
