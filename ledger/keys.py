@@ -166,9 +166,10 @@ def _erased_with(file: KeyFile) -> bool:
     return DataKey.objects.filter(destroyed_at__isnull=False, master_key_id__in=masters).exists()
 
 
-def master_key_replace(*, wait_s: float = LOCK_WAIT_S) -> str:
+def master_key_replace(*, wait_s: float = LOCK_WAIT_S, anew: bool = False) -> str:
     """Wrap every living data key for a new master key and destroy the old ones; returns the new id.
 
+    The new one may be that of an interrupted call, which is finished; with `anew` it is made by this call.
     Order matters: new key sealed and in the file, rows, old keys out of the file and destroyed in the TPM. Killed in
     between, both are in the file and nothing is lost; the next call finishes the work. Raises TpmError where the TPM
     is away, MasterKeyBusy, and MasterKeyMissing where a data key does not open.
@@ -180,7 +181,7 @@ def master_key_replace(*, wait_s: float = LOCK_WAIT_S) -> str:
         finished = len(file.masters) > 1
         if finished:
             file = _finish(file)
-        if not finished or _erased_with(file) or isinstance(file.masters[-1], PlainMaster):
+        if anew or not finished or _erased_with(file) or isinstance(file.masters[-1], PlainMaster):
             file = _finish(sealing.add(path, file, _opened(file.masters[-1]).directory))
         sealing.discard_all(path, file)
         return file.masters[-1].id

@@ -19,7 +19,7 @@ from dev.tpm_service import TpmStack
 from dev.transactions import push_actions
 from ledger import custody, keyfile, keys, masterkey, signer, tasks, vault
 from ledger.audit import audit
-from ledger.errors import RecoveryKeyError
+from ledger.errors import MasterKeyMissing, RecoveryKeyError
 from ledger.keyfile import KeyFile
 from ledger.masterkey import PlainMaster, SealedMaster
 from ledger.models import Alert, ChainTransaction, DataKey, LedgerEntry
@@ -428,6 +428,25 @@ def test_another_recovery_key_and_another_policy(
         masterkey.recovery_open(new, masterkey.recovery_private_load(RECOVERY_KEY.read_bytes()))
     masterkey.recovery_open(new, masterkey.recovery_private_load((tmp_path / "new.pem").read_bytes()))
     assert run("status")[0] == 0
+
+
+def test_replacing_after_the_recovery_key_has_leaked(
+    tpm: TpmStack, settings: Settings, close_sessions: CloseSessions, tmp_path: Path
+) -> None:
+    """The leaked key opens the old master key, which opens no row any more."""
+    path = settings.LEDGER_MASTER_KEY_FILE
+    close_sessions(2)
+    before, old = opened_keys(), the_master(path)
+    run("recovery-keygen", "--out", str(tmp_path / "new.pem"))
+    settings.LEDGER_RECOVERY_PUBLIC_KEY = (tmp_path / "new.pem.pub").read_text()
+    output = run("replace")[1]
+    assert the_master(path).id in output and the_master(path).id != old.id
+    leaked = masterkey.recovery_open(old, masterkey.recovery_private_load(RECOVERY_KEY.read_bytes()))
+    for row in DataKey.objects.all():
+        with pytest.raises(MasterKeyMissing):
+            leaked.unwrap(bytes(row.key_id), bytes(row.wrapped or b""))
+    masterkey.recovery_open(the_master(path), masterkey.recovery_private_load((tmp_path / "new.pem").read_bytes()))
+    assert opened_keys() == before and run("status")[0] == 0
 
 
 def test_without_a_recovery_key_the_commands_say_what_to_do(

@@ -48,6 +48,11 @@ class Command(BaseCommand):
             "in its file, seal and wrap anew after a change of recovery key or policy. Repeats safely",
         )
         seal.add_argument("--dry-run", action="store_true", help="say what would be done, and change nothing")
+        commands.add_parser(
+            "replace",
+            help="make a new master key, wrap all data keys for it and destroy the old one, as after a leak; make a "
+            "new backup afterwards. Repeats safely",
+        )
         recover = commands.add_parser(
             "recover",
             help="after the loss of the TPM: open the master key with the recovery key and seal it in the present TPM. "
@@ -66,6 +71,7 @@ class Command(BaseCommand):
             "erase": self._erase,
             "recovery-keygen": self._recovery_keygen,
             "seal": self._seal,
+            "replace": self._replace,
             "recover": self._recover,
             "status": self._status,
         }
@@ -121,6 +127,9 @@ class Command(BaseCommand):
             self.stdout.write(f"would: {what}" if dry_run else what)
         if not done:
             self.stdout.write("the master key is where the settings say; nothing to do")
+
+    def _replace(self, options: dict[str, Any]) -> None:
+        self.stdout.write(f"all data keys are wrapped for the new master key {keys.master_key_replace(anew=True)}")
 
     def _recover(self, options: dict[str, Any]) -> None:
         path, dry_run = options["recovery_key"], options["dry_run"]
