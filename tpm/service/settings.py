@@ -12,7 +12,7 @@ TPM_JWKS_AGE_S       how old the fetched keys may become, in seconds (default 36
 TPM_CLIENT_RATE      how many requests a second each client may send in the long run (default 500)
 TPM_CLIENT_BURST     how many it may send at once (default 1000)
 TPM_QUEUE_PLACES     how many requests of each client may wait for the TPM (default 16)
-TPM_QUEUE_DEADLINE_S how long each may wait (default 5)
+TPM_QUEUE_DEADLINE_S how long each may wait (default 4: the portal hears it before it gives up, at 5 s)
 
 What the service must be, or it answers `integrity_failed` (integrity.py):
 
@@ -76,7 +76,7 @@ TPM_JWKS_AGE_S = float(setting("TPM_JWKS_AGE_S", "3600"))
 TPM_CLIENT_RATE = float(setting("TPM_CLIENT_RATE", "500"))
 TPM_CLIENT_BURST = int(setting("TPM_CLIENT_BURST", "1000"))
 TPM_QUEUE_PLACES = int(setting("TPM_QUEUE_PLACES", "16"))
-TPM_QUEUE_DEADLINE_S = float(setting("TPM_QUEUE_DEADLINE_S", "5"))
+TPM_QUEUE_DEADLINE_S = float(setting("TPM_QUEUE_DEADLINE_S", "4"))
 TPM_MEASURE = choice("TPM_MEASURE", ("required", "off"), default="required")
 TPM_RELEASE_DIR = Path(setting("TPM_RELEASE_DIR", "" if TPM_MEASURE == "off" else None))
 TPM_RELEASE_KEY = Path(setting("TPM_RELEASE_KEY", "" if TPM_MEASURE == "off" else None))
