@@ -112,6 +112,7 @@ class Device(Connection):
 
     def _create(self, template: TPM2B_PUBLIC, auth: bytes, data: bytes = b"") -> KeyBlob:
         def create(esys: ESAPI) -> KeyBlob:
+            self.require_integrity()
             self.make_room(esys)
             private, public, *_ = esys.create(self._storage_key, sensitive(auth, data), template)
             return KeyBlob(public.marshal(), private.marshal(), auth)

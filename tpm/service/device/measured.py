@@ -66,6 +66,7 @@ class Measured:
 
         `started` tells that the TPM has started since the last call, or that there was none.
         """
+        self._proven = False
         self._extend(esys, started)
         self.policy.prove(esys)
         self._proven = True
@@ -74,7 +75,10 @@ class Measured:
         """Extend what is missing: the connection may have been lost while we extended."""
         if started and self.pcr == RESETTABLE:
             esys.pcr_reset(ESYS_TR(self.pcr))
-        (value,) = read_pcrs(esys, [self.pcr])
+        values = read_pcrs(esys, [self.pcr])
+        if not values:
+            raise NotApprovedError("the TPM has no SHA-256 bank")
+        (value,) = values
         if value != PCR_START and not self._begun:
             raise PcrNotZeroError(f"PCR {self.pcr} is not zero: the TPM has to be reset before the service starts")
         self._begun = True
