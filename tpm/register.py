@@ -180,8 +180,20 @@ def _counters(evidence: Evidence) -> dict[str, Any]:
 
 def attest_due() -> list[AttestationReport]:
     """Attest each service whose time has come; returns the reports."""
-    due = TpmService.objects.filter(due_at__lte=timezone.now(), ak_public__isnull=False)
-    return [report for service in due if (report := attest(service))]
+    enrolled = TpmService.objects.filter(ak_public__isnull=False)
+    return [report for service in enrolled if _is_due(service) and (report := attest(service))]
+
+
+def _is_due(service: TpmService) -> bool:
+    """Its time has come; or it says for itself that something is wrong, which is cheap to ask."""
+    if service.due_at <= timezone.now():
+        return True
+    if service.state != State.ATTESTED:
+        return False
+    try:
+        return client_of(service).health().get("integrity") == "failed"
+    except TpmError:
+        return False
 
 
 def attest_soon(url: str) -> None:

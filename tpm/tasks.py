@@ -7,7 +7,10 @@ from tpm import register, reports
 
 @shared_task(time_limit=120)
 def attest_services() -> None:
-    """Attest each service 5 minutes after its last good evidence, and 30 s after a try that failed."""
+    """Attest each service 5 minutes after its last good evidence, and 30 s after a try that failed.
+
+    One that says of itself that its files were changed is attested at the next turn.
+    """
     register.attest_due()
 
 
