@@ -6,16 +6,21 @@ TpmError
 """
 
 import base64
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 from tpm.tokens import ClientCredentials, TokenError
 
 RETRY_LATER = {423, 429}
+MAX_ANSWER_BYTES = 32 * 1024 * 1024  # evidence and manifest of 50,000 files have less
+WHOLE_ANSWER_S = 20.0  # from the first to the last byte: the timeout is one for each of them
+
+Read = TypeVar("Read")
 
 
 class TpmError(Exception):
@@ -53,7 +58,8 @@ class TpmClient:
 
     def __init__(self, base_url: str, token: Callable[[], str], *, timeout_s: float = 5.0) -> None:
         self._token = token
-        self._http = httpx.Client(base_url=base_url.rstrip("/") + "/v1", timeout=timeout_s)
+        headers = {"Accept-Encoding": "identity"}  # what is packed may be a thousand times as large
+        self._http = httpx.Client(base_url=base_url.rstrip("/") + "/v1", timeout=timeout_s, headers=headers)
 
     def close(self) -> None:
         self._http.close()
@@ -63,13 +69,14 @@ class TpmClient:
 
         With the policy `release` only an approved release of the service can use it.
         """
-        return _key(self._call("POST", "/keys", {"name": name, "type": "ecc-p256", "usage": "sign", "policy": policy}))
+        body = {"name": name, "type": "ecc-p256", "usage": "sign", "policy": policy}
+        return _read(self._call("POST", "/keys", body), _key)
 
     def key_get(self, name: str) -> Key:
-        return _key(self._call("GET", f"/keys/{name}"))
+        return _read(self._call("GET", f"/keys/{name}"), _key)
 
     def key_list(self) -> list[Key]:
-        return [_key(item) for item in self._call("GET", "/keys")["keys"]]
+        return _read(self._call("GET", "/keys"), lambda answer: [_key(item) for item in answer["keys"]])
 
     def key_delete(self, name: str) -> None:
         """Delete the key for ever."""
@@ -77,26 +84,23 @@ class TpmClient:
 
     def sign(self, key: str, digest: bytes, *, format: str = "eosio") -> str:
         """Sign a digest of 32 bytes; returns `SIG_R1_…`, or with `der` the signature in base64."""
-        return str(self._call("POST", f"/keys/{key}/sign", _item(digest, format))["signature"])
+        return _read(self._call("POST", f"/keys/{key}/sign", _item(digest, format)), _signature)
 
     def sign_batch(self, key: str, digests: Sequence[bytes], *, format: str = "eosio") -> list[str]:
         """Sign up to 256 digests in one request; raises when any of them is refused."""
-        results = self._call("POST", f"/keys/{key}/sign", {"batch": [_item(d, format) for d in digests]})["results"]
-        for number, result in enumerate(results):
-            if "error" in result:
-                raise _refusal(result["error"]["status"], result["error"]["code"], f"item {number} of the batch")
-        return [result["signature"] for result in results]
+        answer = self._call("POST", f"/keys/{key}/sign", {"batch": [_item(d, format) for d in digests]})
+        return _read(answer, lambda answer: _signatures(answer["results"], len(digests)))
 
     def random(self, count: int) -> bytes:
         """Return 1 to 1024 bytes of the TPM's random number generator."""
-        return base64.b64decode(self._call("POST", "/random", {"bytes": count})["random"])
+        return _read(self._call("POST", "/random", {"bytes": count}), lambda answer: _bytes(answer["random"]))
 
     def seal(self, name: str, data: bytes, *, policy: str | None = None) -> None:
         """Keep 1 to 32,768 bytes that only this TPM opens; the same again is fine, other data is refused."""
         self._call("PUT", f"/sealed/{name}", {"data": base64.b64encode(data).decode(), "policy": policy})
 
     def unseal(self, name: str) -> bytes:
-        return base64.b64decode(self._call("POST", f"/sealed/{name}/unseal")["data"])
+        return _read(self._call("POST", f"/sealed/{name}/unseal"), lambda answer: _bytes(answer["data"]))
 
     def sealed_delete(self, name: str) -> None:
         """Destroy a sealed object for ever."""
@@ -110,7 +114,7 @@ class TpmClient:
         """Have the TPM open a credential made for its EK and AK (TPM2_ActivateCredential); returns what was in it."""
         body = {"credential_blob": base64.b64encode(credential_blob).decode()}
         answer = self._call("POST", "/identity/activate", {**body, "secret": base64.b64encode(secret).decode()})
-        return base64.b64decode(answer["credential"])
+        return _read(answer, lambda answer: _bytes(answer["credential"]))
 
     def attest(self, nonce: bytes, pcrs: Sequence[int]) -> dict[str, Any]:
         """Return fresh evidence over these PCRs, for `tpm/attestation.py` to judge; the nonce has 32 bytes."""
@@ -152,11 +156,56 @@ class TpmClient:
 
     def _send(self, method: str, path: str, body: object, headers: dict[str, str]) -> httpx.Response:
         try:
-            return self._http.request(method, path, json=body, headers=headers)
+            with self._http.stream(method, path, json=body, headers=headers) as answer:
+                return _whole(answer)
         except httpx.TimeoutException as error:
             raise TpmUnavailable("timeout", f"{method} {path} took too long") from error
         except httpx.HTTPError as error:
             raise TpmUnavailable("connection", f"{method} {path}: {type(error).__name__}") from error
+
+
+def _whole(answer: httpx.Response) -> httpx.Response:
+    """Read the answer, up to a size and for a while: whoever answers may be anybody."""
+    content, until = bytearray(), time.monotonic() + WHOLE_ANSWER_S
+    for part in answer.iter_raw():
+        content += part
+        if len(content) > MAX_ANSWER_BYTES:
+            raise TpmUnavailable("answer", f"expected at most {MAX_ANSWER_BYTES} bytes")
+        if time.monotonic() > until:
+            raise TpmUnavailable("timeout", f"the answer was not whole after {WHOLE_ANSWER_S:g} s")
+    return httpx.Response(answer.status_code, headers={"Content-Type": "application/json"}, content=bytes(content))
+
+
+def _read(answer: dict[str, Any], read: Callable[[dict[str, Any]], Read]) -> Read:
+    """Return what `read` finds in the answer; raises TpmUnavailable where it is not there."""
+    try:
+        return read(answer)
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise TpmUnavailable("answer", f"not in its form: {type(error).__name__}") from error
+
+
+def _bytes(value: object) -> bytes:
+    return base64.b64decode(_text(value), validate=True)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _signature(answer: dict[str, Any]) -> str:
+    return _text(answer["signature"])
+
+
+def _signatures(results: list[dict[str, Any]], count: int) -> list[str]:
+    if len(results) != count:
+        raise ValueError
+    for number, result in enumerate(results):
+        if "error" in result:
+            status, code = result["error"]["status"], _text(result["error"]["code"])
+            raise _refusal(status if type(status) is int else 500, code, f"item {number} of the batch")
+    return [_signature(result) for result in results]
 
 
 def _item(digest: bytes, format: str) -> dict[str, str]:
@@ -166,13 +215,13 @@ def _item(digest: bytes, format: str) -> dict[str, str]:
 def _key(data: dict[str, Any]) -> Key:
     created_at = datetime.fromisoformat(data["created_at"])
     names = ("name", "type", "usage", "public_key_eosio", "public_key_pem")
-    return Key(**{name: str(data[name] or "") for name in names}, created_at=created_at)
+    return Key(**{name: _text(data[name] or "") for name in names}, created_at=created_at)
 
 
 def _json(answer: httpx.Response) -> dict[str, Any]:
     try:
         body = answer.json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TpmUnavailable("answer", f"expected JSON with status {answer.status_code}") from error
     if not isinstance(body, dict):
         raise TpmUnavailable("answer", "expected a JSON object")
@@ -184,7 +233,7 @@ def _problem(answer: httpx.Response) -> TpmError:
     try:
         body = answer.json()
         code, detail = str(body["code"]), str(body["detail"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         code, detail = "answer", f"expected a problem, got status {answer.status_code}"
     return _refusal(answer.status_code, code, detail)
 
