@@ -11,8 +11,10 @@ log = logging.getLogger(__name__)
 
 WHAT_TO_DO = {
     "tpm_unavailable": "Look at the TPM service's health. Nothing is lost; recording goes on by itself.",
-    "tpm_not_attested": "The TPM service is not attested, or its key not certified, so nothing is signed. Look at its "
-    "last report under TPM services, mend what the failed step names, then choose “Attest now”. Nothing is lost.",
+    "tpm_not_attested": "The TPM service is not attested, so nothing is signed. Look at its last report under TPM "
+    "services, mend what the failed step names, then choose “Attest now”. Nothing is lost.",
+    "tpm_not_certified": "The TPM does not certify that the signing key was made in it, so nothing is signed. Look at "
+    "EVPORTAL_LEDGER_KEY, and at who made the key. Nothing is lost.",
     "chain_unreachable": "Look at the nodes in EVPORTAL_LEDGER_NODES. Nothing is lost; recording goes on by itself.",
     "wrong_chain": "A node serves another chain than the pinned one. Correct EVPORTAL_LEDGER_NODES.",
     "cpu": "The account has too little CPU. Stake more or power up, then choose “Send again”.",

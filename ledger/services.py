@@ -163,7 +163,7 @@ def transactions_sign(*, transactions: Sequence[ChainTransaction]) -> bool:
     except ChainError as error:
         _postpone(transactions, "chain_unreachable", "chain_unreachable", error)
     else:
-        alerts_close("tpm_unavailable", "tpm_not_attested", "master_key")
+        alerts_close("tpm_unavailable", "tpm_not_attested", "tpm_not_certified", "master_key")
         signed = list(zip(transactions, built, signatures, strict=True))
         return _signed(signed, key_name=key.key, public_key=public_key)
     return False
@@ -232,7 +232,17 @@ def _tpm_alert(error: TpmError) -> str:
     """Which alert is it? A service that says that it was tampered with is attested at once, not in minutes."""
     if error.code == "integrity_failed":
         register.attest_soon(settings.TPM_SERVICE_URL)
-    return "tpm_not_attested" if error.code in register.NOT_TRUSTED else "tpm_unavailable"
+    return f"tpm_{error.code}" if error.code in register.NOT_TRUSTED else "tpm_unavailable"
+
+
+def tpm_watch() -> None:
+    """Open or close the alert about the TPM service before there is anything to sign."""
+    try:
+        register.require_attested(settings.TPM_SERVICE_URL)
+    except TpmError as error:
+        alert_raise("tpm_not_attested", message=str(error))
+    else:
+        alerts_close("tpm_not_attested")
 
 
 def _postpone(rows: Sequence[ChainTransaction], alert: str, code: str, error: Exception) -> None:

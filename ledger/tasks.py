@@ -142,6 +142,12 @@ def resume_waiting() -> None:
 
 
 @shared_task(time_limit=60)
+def watch_tpm() -> None:
+    """Raise an alarm when the TPM service is not attested, also while nothing waits to be signed."""
+    services.tpm_watch()
+
+
+@shared_task(time_limit=60)
 def watch_permissions() -> None:
     """Raise an alarm when the account's permissions are not the pinned ones."""
     try:

@@ -1,5 +1,6 @@
 """Nothing is signed through a TPM service that is not attested, or with a key that it did not certify."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -88,10 +89,40 @@ def test_a_key_that_the_tpm_does_not_certify_signs_nothing(
     """The portal may not ask for certifications: nothing is trusted unseen."""
     close_sessions(1)
     KeyCertification.objects.all().delete()
-    settings.TPM_SCOPES = ["tpm/keys", "tpm/sign", "tpm/seal"]
+    settings.TPM_SCOPES = ["tpm/keys", "tpm/sign", "tpm/seal"]  # the attestation before is refused as well
     tasks.anchor()
     assert ChainTransaction.objects.get().status == S.BATCHED
     assert open_alerts() == {"tpm_not_attested"}
+
+
+def test_a_key_of_somewhere_else_signs_nothing(
+    ledger_account: LedgerAccount, close_sessions: CloseSessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service names a public key that is not that of its TPM's key."""
+    close_sessions(1)
+    signing, real = signer(), signer().to_public()
+    monkeypatch.setattr(signing, "_public_key", ("PUB_R1_elsewhere", time.monotonic()))
+    tasks.anchor()
+    assert ChainTransaction.objects.get().error_code == "not_certified"
+    assert open_alerts() == {"tpm_not_certified"}
+    tasks.watch_tpm()
+    assert open_alerts() == {"tpm_not_certified"}, "attested, but that is not enough"
+    monkeypatch.setattr(signing, "_public_key", (real, time.monotonic()))
+    drive(all_recorded)
+    assert open_alerts() == set()
+
+
+def test_the_alarm_does_not_wait_for_something_to_sign(ledger_account: LedgerAccount) -> None:
+    tasks.watch_tpm()
+    assert open_alerts() == set()
+    TpmService.objects.update(state=TpmService.State.REFUSED, reason="step 11 (events): changed: /app/x")
+    for _ in range(2):
+        tasks.watch_tpm()
+    assert (Alert.objects.get().code, Alert.objects.get().count) == ("tpm_not_attested", 2)
+    assert "step 11 (events)" in Alert.objects.get().message
+    TpmService.objects.update(state=TpmService.State.ATTESTED)
+    tasks.watch_tpm()
+    assert open_alerts() == set()
 
 
 def test_the_gate_costs_one_query(
