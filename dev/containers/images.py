@@ -114,7 +114,7 @@ def _secrets() -> Iterator[list[str]]:
         bundle = next((os.environ[name] for name in CA_BUNDLES if os.environ.get(name)), "")
         if Path(bundle).is_file():
             options += ["--secret", f"id=ca,src={bundle}"]
-        index = _pip_index()
+        index = pip_index()
         if index:
             pip = Path(directory) / "pip.conf"
             pip.touch(mode=0o600)
@@ -123,7 +123,7 @@ def _secrets() -> Iterator[list[str]]:
         yield options
 
 
-def _pip_index() -> str:
+def pip_index() -> str:
     """The lines of pip's configuration that name an index on the network; one on this machine's disk is no use."""
     command = [sys.executable, "-m", "pip", "config", "list"]
     listed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout

@@ -1,0 +1,165 @@
+"""What compose.yaml promises, read from the file; the secrets it mounts; and the entry of the TPM service's container.
+
+That it runs, and that nobody reaches what he should not, tests `make compose-test` (dev/compose_test.py).
+"""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dev.containers import images
+from dev.containers.prepare import COGNITO, PORTAL, POSTGRES, REDIS, TOOLS, Files
+from dev.containers.tpm_entry import reset
+from dev.keys import KeyPair
+from dev.stack_layout import ROOT, read_settings
+from dev.steps import StackError
+from dev.swtpm import Swtpm, control_path
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+CALLERS = {"worker", "beat", "setup", "chain-setup"}
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other users")
+
+
+def on(network: str) -> set[str]:
+    return {name for name, service in SERVICES.items() if network in service.get("networks", [])}
+
+
+def mounting(volume: str) -> set[str]:
+    return {
+        name
+        for name, service in SERVICES.items()
+        if any(mount.startswith(f"{volume}:") for mount in service.get("volumes", []))
+    }
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_is_hardened(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not {"privileged", "cap_add", "pid", "ipc", "devices"} & service.keys()
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if name not in ("setup", "chain-setup")])
+def test_every_service_that_stays_has_a_health_check(name: str) -> None:
+    assert SERVICES[name]["healthcheck"]["test"]
+
+
+def test_only_the_tpm_service_reaches_the_tpm() -> None:
+    assert mounting("tpm-socket") == {"tpm", "swtpm"}
+    assert SERVICES["swtpm"]["network_mode"] == "none"
+
+
+def test_only_worker_and_beat_reach_the_tpm_service() -> None:
+    """`identity` leads from it to the provider; it listens on its address in `tpm` alone."""
+    assert on("tpm") == CALLERS | {"tpm"}
+    assert SERVICES["tpm"]["command"] == ["--bind", "tpm-api:8100"]
+    assert SERVICES["tpm"]["networks"] == {"identity": None, "tpm": {"aliases": ["tpm-api"]}}
+    assert not any("tpm-api" in str(service.get("networks")) for name, service in SERVICES.items() if name != "tpm")
+    assert all(COMPOSE["networks"][name] == {"internal": True} for name in ("tpm", "identity", "data"))
+
+
+def test_the_pages_have_no_credentials_for_the_tpm_service() -> None:
+    assert not {"tpm_client_secret", "setup_tpm_client_secret"} & set(SERVICES["web"]["secrets"])
+    assert not [name for name in SERVICES["web"]["environment"] if name.startswith("EVPORTAL_TPM_")]
+
+
+def test_what_is_measured_is_mounted_read_only() -> None:
+    mounts = [mount for mount in SERVICES["tpm"]["volumes"] if mount.split(":")[-1] == "ro"]
+    assert {mount.split(":")[-2] for mount in mounts} == {"/app", "/site-packages", "/run/release"}
+
+
+def test_no_secret_stands_in_an_environment() -> None:
+    for name, service in SERVICES.items():
+        for key, value in service.get("environment", {}).items():
+            assert not key.endswith(("SECRET", "SECRET_KEY", "PASSWORD", "DATABASE_URL", "REDIS_URL")), (name, key)
+            assert "://:" not in str(value), (name, key)
+
+
+def test_published_ports_are_those_of_this_machine_alone() -> None:
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert len(ports) == 3
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+@as_root
+def test_each_secret_is_for_the_user_of_its_container(tmp_path: Path) -> None:
+    files = Files(tmp_path / "compose")
+    files.prepare()
+    owners = {
+        "django_secret_key": PORTAL,
+        "database_url": PORTAL,
+        "redis_url": PORTAL,
+        "tpm_client_secret": PORTAL,
+        "setup_tpm_client_secret": TOOLS,
+        "chain_owner.json": TOOLS,
+        "postgres_password": POSTGRES,
+        "redis.conf": REDIS,
+    }
+    for name, owner in owners.items():
+        found = (files.secrets / name).stat()
+        assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (owner, 0o600), name
+    assert files.pool.stat().st_uid == COGNITO
+    assert set(COMPOSE["secrets"]) <= {path.name.removesuffix(".json") for path in files.secrets.iterdir()}
+    given = {secret["file"].rpartition("/")[2] for secret in COMPOSE["secrets"].values()}
+    assert given <= {path.name for path in files.secrets.iterdir()}
+
+
+@as_root
+def test_what_is_prepared_is_never_replaced(tmp_path: Path) -> None:
+    files = Files(tmp_path / "compose", project="mine")
+    files.prepare()
+    before = {path: path.read_bytes() for path in files.directory.rglob("*") if path.is_file()}
+    files.prepare()
+    assert {path: path.read_bytes() for path in files.directory.rglob("*") if path.is_file()} == before
+    settings = read_settings(files.environment)
+    assert settings["COMPOSE_PROJECT_NAME"] == "mine"
+    assert settings["EVPORTAL_LEDGER_OWNER_KEY"] == KeyPair.load(files.secrets / "chain_owner.json").public
+
+
+def test_only_root_can_prepare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(StackError, match="needs root"):
+        Files(tmp_path / "compose").prepare()
+    assert not (tmp_path / "compose").exists()
+
+
+def test_pip_of_a_build_hears_of_an_index_on_the_network_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    config = tmp_path / "pip.conf"
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
+    config.write_text(
+        "[global]\nindex-url = https://me:secret@index.example/simple\nextra-index-url = file:///srv/pypi\n"
+    )
+    assert images.pip_index() == "index-url = https://me:secret@index.example/simple\n"
+
+
+def test_the_entry_resets_the_software_tpm(tmp_path: Path) -> None:
+    swtpm = Swtpm(tmp_path / "state", tmp_path / "tpm")
+    swtpm.start()
+    tool = ["-T", swtpm.tcti]
+    try:
+        subprocess.run(["tpm2_pcrextend", *tool, f"8:sha256={'11' * 32}"], check=True, timeout=20)
+        reset(str(control_path(swtpm.socket)))
+        subprocess.run(["tpm2_startup", *tool, "--clear"], check=True, timeout=20)
+        read = subprocess.run(
+            ["tpm2_pcrread", *tool, "sha256:8"], capture_output=True, text=True, check=True, timeout=20
+        )
+        assert "0x" + "0" * 64 in read.stdout
+    finally:
+        swtpm.stop()
+
+
+def test_the_entry_ends_without_its_software_tpm(tmp_path: Path) -> None:
+    env = {**os.environ, "TPM_TCTI": f"swtpm:path={tmp_path / 'none'}"}
+    entry = [sys.executable, str(ROOT / "dev" / "containers" / "tpm_entry.py")]
+    done = subprocess.run(entry, env=env, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert "could not be reset" in done.stderr
