@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 
+import httpx
 from django.core.cache import close_caches
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
@@ -21,6 +22,12 @@ request_finished.disconnect(close_caches)
 
 from tpm.service import urls, wiring  # noqa: E402, F401 - the settings have to be there first
 from tpm.service.device import PcrNotZeroError  # noqa: E402
+from tpm.service.views import openapi  # noqa: E402
+
+# What runs is loaded before it is measured. What a request loaded could have been changed since through another name
+# of its file, of which the watcher hears nothing (drift.py); and it would be at the keys before the watcher.
+openapi.page()
+httpx.HTTPTransport().close()
 
 try:
     wiring.start()
