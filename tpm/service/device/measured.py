@@ -64,9 +64,9 @@ class Measured:
     def connected(self, esys: ESAPI, *, started: bool) -> None:
         """Bring the PCR up to the event log, and have the TPM judge it; raises NotApprovedError.
 
-        `started` tells that the TPM has started since the last call, or that there was none.
+        `started` tells that the TPM has started since the last call, or that there was none. Meanwhile `verified` stays
+        as it was: nothing is served, and evidence that others gather would tell of a failure that there is not.
         """
-        self._proven = False
         self._extend(esys, started)
         self.policy.prove(esys)
         self._proven = True
