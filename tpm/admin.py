@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.http import HttpRequest
 from django.urls import reverse
@@ -12,6 +13,7 @@ from django.utils.safestring import SafeString
 from tpm.endorsement import fingerprint
 from tpm.models import AttestationReport, KeyCertification, TpmService
 from tpm.register import attest_soon
+from tpm.tasks import hurry
 from tpm.words import age_words, hardware_words, is_red, measured_words, state_words
 
 WRONG = (TpmService.State.REFUSED, TpmService.State.UNREACHABLE, TpmService.State.NEW)
@@ -80,12 +82,15 @@ class TpmServiceAdmin(ReadOnly):
     @admin.action(description="Attest now", permissions=["operate"])
     def attest_now(self, request: HttpRequest, queryset: QuerySet[TpmService]) -> None:
         """Beat and worker do it: pages have no way to the TPM service (compose.yaml)."""
+        """The worker asks, because in production the web process has no way to a TPM service."""
         for service in queryset:
             if not service.enrolled:
                 self.message_user(request, f"{service} is not enrolled: run manage.py tpm_enrol.", messages.WARNING)
                 continue
             attest_soon(service.url)
-            self.message_user(request, f"{service} is attested within half a minute; look again then.")
+            text = f"{service} is asked for new evidence. Look again in some seconds."
+            self.message_user(request, text, messages.SUCCESS)
+        transaction.on_commit(hurry, robust=True)
 
     @admin.display(description="state", ordering="state")
     def state_shown(self, service: TpmService) -> str:

@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 from pytest_django.fixtures import Settings
 
 from accounts.models import User
@@ -16,8 +17,8 @@ from tests.enrolment import enrolled, use
 from tests.pages.test_admin import act, address
 from tests.pages.test_history import text
 from tests.tpm.forger import Forger, ecc_public, judged, nonce
-from tpm import register
 from tpm.models import AttestationReport, KeyCertification, TpmService
+from tpm.tasks import attest_services, hurry
 
 pytestmark = pytest.mark.django_db
 HOSTILE = "<script>alert(1)</script>"
@@ -123,11 +124,18 @@ def test_attest_now(staff_browser: Client, tpm_stack: TpmStack, settings: Settin
     reports = service.reports.count()
     new = TpmService.objects.create(name="new", url="http://127.0.0.1:2", ek_roots_pem="")
     page = act(staff_browser, "tpm.tpmservice", "attest_now", service, new)
-    assert "Main is attested within half a minute" in page
-    assert "is not enrolled: run manage.py tpm_enrol." in page
-    assert service.reports.count() == reports  # not by the page, which has no way to the TPM service
-    register.attest_due()
+    assert "Main is asked for new evidence." in page
+    assert "New is not enrolled: run manage.py tpm_enrol." in page
+    attest_services()  # as the worker does
     assert service.reports.count() == reports + 1
+
+
+def test_attest_now_without_redis_is_left_to_the_beat(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(**_: object) -> None:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(attest_services, "apply_async", refused)
+    hurry()
 
 
 def test_who_may_only_look_can_attest_nothing(client: Client, report: AttestationReport) -> None:
