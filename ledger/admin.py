@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 from ledger.alerts import alert_close
 from ledger.checks import entry_check
 from ledger.errors import ChainError, LedgerError
-from ledger.models import Alert, ChainTransaction, DataKey, LedgerEntry
+from ledger.models import Alert, ChainTransaction, DataKey, KeyRotation, LedgerEntry, SigningKey
 from ledger.services import entry_send_again
 from stations.admin import ReadOnly
 
@@ -205,6 +205,24 @@ class DataKeyAdmin(ReadOnly):
     @admin.display(description="key id", ordering="id")
     def key_id_hex(self, key: DataKey) -> str:
         return bytes(key.key_id).hex()
+
+
+@admin.register(SigningKey)
+class SigningKeyAdmin(ReadOnly):
+    """Which key signs, and which did; replaced by `manage.py ledger_rotate_key` alone."""
+
+    list_display = ("name", "status", "since", "public_key")
+    list_filter = ("status",)
+    search_fields = ("name", "=public_key")
+    fields = ("name", "status", "since", "public_key")
+
+
+@admin.register(KeyRotation)
+class KeyRotationAdmin(ReadOnly):
+    list_display = ("__str__", "step", "started_at", "finished_at")
+    list_filter = ("step",)
+    list_select_related = ("old", "new")
+    fields = ("old", "new", "step", "started_at", "finished_at", "claimed_until", "transaction_id", "expires_at")
 
 
 @admin.register(Alert)

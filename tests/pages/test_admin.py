@@ -13,7 +13,7 @@ from pytest_django.fixtures import Settings
 
 from accounts.models import User
 from ledger.alerts import alert_raise
-from ledger.models import Alert, LedgerEntry
+from ledger.models import Alert, KeyRotation, LedgerEntry, SigningKey
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, Station
 from stations.services import station_authenticate
 from tests.pages.conftest import MakeSession
@@ -42,6 +42,8 @@ def everything(make_session: MakeSession) -> ChargingSession:
     session = make_session()
     MeterValue.objects.create(session=session, sampled_at=session.started_at, value=1000)
     alert_raise("ram", "evledger", "account evledger has insufficient ram")
+    old = SigningKey.objects.create(name="ledger")
+    KeyRotation.objects.create(old=old, new=SigningKey.objects.create(name="ledger-2", status="COMING"))
     return session
 
 
@@ -54,6 +56,7 @@ def test_every_model_is_registered() -> None:
         *("accounts.user", "stations.site", "stations.station", "stations.connector", "stations.idtoken"),
         *("stations.chargingsession", "stations.metervalue"),
         *("ledger.ledgerentry", "ledger.chaintransaction", "ledger.datakey", "ledger.alert"),
+        *("ledger.signingkey", "ledger.keyrotation"),
     }
 
 
@@ -79,7 +82,9 @@ def test_no_row_shows_a_secret(staff_browser: Client, everything: ChargingSessio
     assert bytes(entry.data_key.key_id).hex() in pages
 
 
-@pytest.mark.parametrize("model", [*READ_ONLY, "ledger.datakey", "ledger.alert"])
+@pytest.mark.parametrize(
+    "model", [*READ_ONLY, "ledger.datakey", "ledger.alert", "ledger.signingkey", "ledger.keyrotation"]
+)
 def test_what_was_reported_and_recorded_cannot_be_written(
     staff_browser: Client, everything: ChargingSession, model: str
 ) -> None:
