@@ -45,10 +45,14 @@ class Attestation:
 
 def attested(connection: Connection, *, nonce: bytes, pcrs: Sequence[int], evidence: Evidence) -> Attestation:
     """Have the TPM attest these PCRs and this evidence for whoever drew the nonce (32 bytes)."""
-    claims = claims_text(evidence, attest.power_on_clock_ms(connection))
-    extra_data = hashlib.sha256(nonce + claims.encode()).digest()
-    quote = attest.quote(connection, pcrs, extra_data)
-    attest.keep_clock(connection)  # before anybody sees the quote
+    claims = ""
+
+    def extra_data(power_on_clock_ms: int) -> bytes:
+        nonlocal claims
+        claims = claims_text(evidence, power_on_clock_ms)
+        return hashlib.sha256(nonce + claims.encode()).digest()
+
+    quote = attest.quote_with_clock(connection, pcrs, extra_data)
     return Attestation(quote, claims, evidence.event_log)
 
 

@@ -7,7 +7,7 @@ AK   attestation key: a restricted signing key, which signs nothing but what the
 Both come from seeds of the TPM, so that one made anew is the same again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -132,39 +132,26 @@ def quote(connection: Connection, pcrs: Sequence[int], extra_data: bytes) -> Quo
 
     Values and quote are of one turn: between the two nobody extends a PCR.
     """
-    numbers = sorted(pcrs)
-
-    def state(esys: ESAPI) -> Quote:
-        with _ak(connection, esys) as ak:
-            values = dict(zip(numbers, read_pcrs(esys, numbers), strict=True))
-            selection = "sha256:" + ",".join(map(str, numbers))
-            return Quote(_statement(*esys.quote(ak, selection, extra_data, OWN_SCHEME)), values)
-
-    return connection.perform(state)
+    return connection.perform(lambda esys: _quote(connection, esys, pcrs, extra_data))
 
 
-def power_on_clock_ms(connection: Connection) -> int:
-    """Return what the TPM's clock said when it was last switched on (TPM2_ReadClock)."""
+def quote_with_clock(connection: Connection, pcrs: Sequence[int], extra_data: Callable[[int], bytes]) -> Quote:
+    """Quote, with extra data made of what the TPM's clock said when it was last switched on (milliseconds).
 
-    def read(esys: ESAPI) -> int:
-        now = esys.read_clock()
-        return int(now.clockInfo.clock) - int(now.time)
-
-    return connection.perform(read)
-
-
-def keep_clock(connection: Connection) -> None:
-    """Have a software TPM write its clock to its state (TPM2_Shutdown, after which it goes on working).
-
-    So a clock that was quoted is never quoted again after swtpm was killed, which writes it at no other time, and a
-    state that was put back shows. A chip keeps its clock by itself, and writing wears it out.
+    A software TPM then writes its clock to its state, before anybody sees the quote: a clock that was quoted is never
+    quoted again after swtpm was killed, which writes it at no other time, and a state that was put back shows. All of
+    it is of one start of the TPM, or done again.
     """
 
-    def keep(esys: ESAPI) -> None:
-        if _properties(esys)[0] == SOFTWARE_MANUFACTURER:
-            esys.shutdown(TPM2_SU.CLEAR)
+    def state(esys: ESAPI) -> Quote:
+        now = esys.read_clock()
+        made = _quote(connection, esys, pcrs, extra_data(int(now.clockInfo.clock) - int(now.time)))
+        if _properties(esys)[0] == SOFTWARE_MANUFACTURER:  # a chip keeps its clock by itself, and writing wears it out
+            esys.shutdown(TPM2_SU.CLEAR)  # after which it goes on working
+        connection.check_boot(esys)
+        return made
 
-    connection.perform(keep)
+    return connection.perform(state)
 
 
 def certify(connection: Connection, key: KeyBlob, extra_data: bytes) -> Certification:
@@ -202,6 +189,14 @@ def activate_credential(connection: Connection, credential_blob: bytes, secret: 
             return bytes(opened)
 
     return connection.perform(activate)
+
+
+def _quote(connection: Connection, esys: ESAPI, pcrs: Sequence[int], extra_data: bytes) -> Quote:
+    numbers = sorted(pcrs)
+    with _ak(connection, esys) as ak:
+        values = dict(zip(numbers, read_pcrs(esys, numbers), strict=True))
+        selection = "sha256:" + ",".join(map(str, numbers))
+        return Quote(_statement(*esys.quote(ak, selection, extra_data, OWN_SCHEME)), values)
 
 
 @contextmanager

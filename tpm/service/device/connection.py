@@ -156,7 +156,7 @@ class Connection:
     def _once(self, operation: Callable[[ESAPI], Result], *, check_boot: bool = False) -> Result:
         if check_boot and self._esys is not None:
             try:
-                self._check_boot(self._esys)
+                self.check_boot(self._esys)
             except TSS2_Exception:
                 log.warning("TPM: gone, or started anew")
                 self._disconnect()
@@ -200,13 +200,13 @@ class Connection:
         try:
             return operation(esys)
         except NotApprovedError as failure:
-            self._check_boot(esys)
+            self.check_boot(esys)
             if self._measured is not None:
                 self._measured.fail(failure)
             raise
 
-    def _check_boot(self, esys: ESAPI) -> None:
-        """Raise, as the TPM does before TPM2_Startup, when it has started anew and nobody noticed.
+    def check_boot(self, esys: ESAPI) -> None:
+        """Raise, as the TPM does before TPM2_Startup, when it has started anew and nobody noticed; for operations.
 
         libtss2 connects to swtpm anew for each command, so that another swtpm may answer than the one we measured into.
         """
@@ -232,7 +232,7 @@ class Connection:
         if key in self._loaded:
             self._loaded.move_to_end(key)
             return self._loaded[key]
-        self._check_boot(esys)
+        self.check_boot(esys)
         auth = self._auth(esys, key)
         self.make_room(esys)
         try:

@@ -89,8 +89,14 @@ class Device(Connection):
         return self.perform(lambda esys: self.unseal_released(esys, blob))
 
     def pcrs(self) -> list[bytes]:
-        """Return the 24 PCRs of the SHA-256 bank (32 bytes each), by number."""
-        return self.perform(lambda esys: read_pcrs(esys, range(PCRS)))
+        """Return the 24 PCRs of the SHA-256 bank (32 bytes each), by number, of a TPM that was measured into."""
+
+        def read(esys: ESAPI) -> list[bytes]:
+            values = read_pcrs(esys, range(PCRS))
+            self.check_boot(esys)
+            return values
+
+        return self.perform(read)
 
     def extend(self, pcr: int, event: bytes) -> bytes:
         """Extend a PCR with the hash of an event (at most MAX_BUFFER bytes), in all banks; returns its SHA-256 value.
