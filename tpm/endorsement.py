@@ -171,7 +171,10 @@ def chain_to_root(
 
 
 def _words(certificate: x509.Certificate) -> str:
-    subject = certificate.subject.rfc4514_string()
+    try:
+        subject = certificate.subject.rfc4514_string()
+    except ValueError:  # it is read only now, and need not be a name
+        subject = ""
     return f"certificate {subject or f'number {certificate.serial_number}'}"
 
 

@@ -79,9 +79,12 @@ def enrol(*, name: str, url: str, pins: Pins, replace: bool = False) -> Attestat
 
 def _registered(name: str, url: str, pins: Pins, *, replace: bool) -> TpmService:
     """Return the row to enrol, with the new pins; written only when it is new, or later with the accepted evidence."""
-    found = TpmService.objects.filter(Q(name=name) | Q(url=url)).first()
-    if found is None:
+    rows = list(TpmService.objects.filter(Q(name=name) | Q(url=url)))
+    if not rows:
         return TpmService.objects.create(name=name, url=url, **pins.fields())
+    if len(rows) > 1:
+        raise EnrolmentError(f"{name} and {url} are two services of the register, expected one")
+    found = rows[0]
     if (found.name, found.url) != (name, url) and not replace:
         raise EnrolmentError(f"{found.name} is registered at {found.url}, expected {name} at {url}")
     if found.enrolled and not replace:

@@ -62,7 +62,7 @@ def replay(events: Iterable[str]) -> bytes:
 def parse_manifest(text: str) -> Manifest:
     """Read a manifest strictly; raises MalformedError."""
     try:
-        given = json.loads(text, object_pairs_hook=_no_doubles)
+        given = json.loads(text, object_pairs_hook=no_doubles)
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"manifest: expected JSON: {error}") from error
     if not isinstance(given, dict) or set(given) != {"format", "version", "created_at", "roots", "files"}:
@@ -80,10 +80,11 @@ def parse_manifest(text: str) -> Manifest:
     return Manifest(str(given["version"]), tuple(paths), tuple(events))
 
 
-def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For json.loads: who reads a text must not find another member than who hashed or signed it."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise MalformedError("manifest: a member is named twice")
+        raise MalformedError("a member is named twice")
     return found
 
 

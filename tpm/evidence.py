@@ -9,11 +9,14 @@ from functools import cached_property
 from typing import Any
 
 from tpm.endorsement import from_base64
-from tpm.events import hex_digest, members, text_bytes
-from tpm.structures import AttestationError, Clock, MalformedError, Quote, parse_quote
+from tpm.events import hex_digest, members, no_doubles, text_bytes
+from tpm.structures import PCRS_MAX, AttestationError, Clock, MalformedError, Quote, parse_quote
 
 NONCE_BYTES = 32
 EVENTS_MAX = 400_000
+EVENT_CHARACTERS_MAX = 20_000  # path and target of a link have at most 4,096 bytes each, and an escape takes three
+CLAIMS_CHARACTERS_MAX = 4_096
+QUOTE_BYTES_MAX, SIGNATURE_BYTES_MAX = 4_096, 256
 _CLAIMS = {"manifest_digest", "measured_pcr", "event_log_sha256", "integrity", "audit", "power_on_clock_ms"}
 
 
@@ -45,16 +48,24 @@ class Evidence:
         """Read the service's answer; raises MalformedError."""
         given = members(answer, "evidence", {"quote", "signature", "pcrs", "claims", "event_log"})
         pcrs, claims, log = given["pcrs"], given["claims"], given["event_log"]
-        if not isinstance(pcrs, dict) or not all(name.isascii() and name.isdigit() and len(name) < 3 for name in pcrs):
+        if (
+            not isinstance(pcrs, dict)
+            or len(pcrs) > PCRS_MAX
+            or not all(name.isascii() and name.isdigit() and len(name) < 3 for name in pcrs)
+        ):
             raise MalformedError("pcrs: expected values by number")
         values = {int(name): from_base64(value, f"pcrs.{name}") for name, value in pcrs.items()}
         if len(values) != len(pcrs) or any(len(value) != 32 for value in values.values()):
             raise MalformedError("pcrs: expected 32 bytes for each number")
-        if not isinstance(claims, str):
-            raise MalformedError("claims: expected JSON as text")
-        if not isinstance(log, list) or len(log) > EVENTS_MAX or not all(isinstance(event, str) for event in log):
-            raise MalformedError(f"event_log: expected at most {EVENTS_MAX} texts")
+        if not isinstance(claims, str) or len(claims) > CLAIMS_CHARACTERS_MAX:
+            raise MalformedError(f"claims: expected JSON as text of at most {CLAIMS_CHARACTERS_MAX} characters")
+        if not isinstance(log, list) or len(log) > EVENTS_MAX or not all(map(_is_event, log)):
+            raise MalformedError(f"event_log: expected at most {EVENTS_MAX} texts of {EVENT_CHARACTERS_MAX} characters")
         quote, signature = (from_base64(given[name], name) for name in ("quote", "signature"))
+        if len(quote) > QUOTE_BYTES_MAX or len(signature) > SIGNATURE_BYTES_MAX:
+            raise MalformedError(
+                f"quote, signature: expected {QUOTE_BYTES_MAX} and {SIGNATURE_BYTES_MAX} bytes at most"
+            )
         return cls(quote, signature, values, claims, tuple(log))
 
     @cached_property
@@ -65,7 +76,7 @@ class Evidence:
     def claims(self) -> Claims:
         """The claims; raises MalformedError."""
         try:
-            given = members(json.loads(self.claims_text), "claims", _CLAIMS)
+            given = members(json.loads(self.claims_text, object_pairs_hook=no_doubles), "claims", _CLAIMS)
         except (ValueError, RecursionError) as error:
             raise MalformedError(f"claims: expected JSON: {error}") from error
         audit = members(given["audit"], "claims.audit", {"sequence", "hash"})
@@ -87,6 +98,14 @@ class Evidence:
             audit_hash=hex_digest(audit["hash"], "claims.audit.hash"),
             power_on_clock_ms=power_on_clock_ms,
         )
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdigit() and len(name) < 3
+
+
+def _is_event(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= EVENT_CHARACTERS_MAX
 
 
 @dataclass(frozen=True, slots=True)

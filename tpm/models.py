@@ -1,5 +1,6 @@
 """The register of TPM services, and what they have shown."""
 
+import hashlib
 import json
 import zlib
 from collections.abc import Sequence
@@ -165,13 +166,15 @@ class EventLog(models.Model):
         return f"{self.event_count:,} events ({self.sha256[:16]}…)"
 
     @classmethod
-    def keep(cls, sha256: str, events: Sequence[str]) -> "EventLog":
-        row = cls.objects.defer("compressed").filter(sha256=sha256).first()
+    def keep(cls, events: Sequence[str]) -> "EventLog":
+        """Return the row of this log; `sha256` is that of its JSON, since a name may have a line feed within it."""
+        text = json.dumps(list(events)).encode()
+        digest = hashlib.sha256(text).hexdigest()
+        row = cls.objects.defer("compressed").filter(sha256=digest).first()
         if row is not None:
             return row
-        compressed = zlib.compress(json.dumps(list(events)).encode())
-        fields = {"compressed": compressed, "event_count": len(events)}
-        return cls.objects.get_or_create(sha256=sha256, defaults=fields)[0]
+        fields = {"compressed": zlib.compress(text), "event_count": len(events)}
+        return cls.objects.get_or_create(sha256=digest, defaults=fields)[0]
 
     def events(self) -> list[str]:
         events: list[str] = json.loads(zlib.decompress(bytes(self.compressed)))

@@ -118,11 +118,14 @@ def _is_signed(manifest: SignedManifest, release_key_pem: str) -> bool:
 
 
 def _no_answer(service: TpmService, error: TpmError) -> None:
-    """A service that is away keeps its fresh evidence; one that refuses to be attested, or was refused, does not."""
+    """A service that is away keeps its fresh evidence; one that refuses to be attested, or was refused, does not.
+
+    Who has no token here (as the web process, whose admin asks too) has learnt nothing of the service.
+    """
     now = timezone.now()
     row = TpmService.objects.filter(pk=service.pk)
     row.update(tried_at=now, due_at=now + RETRY_AFTER, claimed_until=None)
-    if error.permanent:
+    if error.permanent and error.code != "token":
         row.update(state=State.REFUSED, reason=shown(str(error)))
     else:
         row.filter(state__in=[State.ATTESTED, State.UNREACHABLE]).update(

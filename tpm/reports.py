@@ -1,7 +1,6 @@
 """What is kept of each judgement, and for how long."""
 
 import contextlib
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
@@ -16,6 +15,7 @@ from tpm.steps import Step, accepted, reason
 from tpm.structures import AttestationError
 
 Outcome = AttestationReport.Outcome
+BORNE_OUT = ("signature", "binding", "event_log_hash", "replay")  # steps by which the TPM itself vouches for the log
 REPORTS_KEPT = timedelta(days=30)
 NONCES_KEPT = timedelta(days=1)
 
@@ -28,7 +28,10 @@ def report_keep(
     answer: Mapping[str, Any] | None = None,
     manifest: SignedManifest | None = None,
 ) -> AttestationReport:
-    """Keep the steps and, where it can be read, the evidence; what is no evidence is not kept."""
+    """Keep the steps and, where it can be read, the evidence; what is no evidence is not kept.
+
+    An event log has megabytes: only one that the TPM bears out is kept, or whoever answers could fill the database.
+    """
     report = AttestationReport(
         service=service,
         outcome=Outcome.ACCEPTED if accepted(steps) else Outcome.REFUSED,
@@ -39,7 +42,8 @@ def report_keep(
         nonce=nonce,
     )
     with contextlib.suppress(AttestationError):
-        _keep_evidence(report, Evidence.parse(answer or {}))
+        good = {step.name for step in steps if step.outcome == "ok"}
+        _keep_evidence(report, Evidence.parse(answer or {}), with_log=good.issuperset(BORNE_OUT))
     signed = next((step for step in steps if step.name == "manifest_signature"), None)
     if manifest is not None and service.measured and signed is not None and signed.outcome == "ok":
         report.manifest = ReleaseManifest.keep(manifest, signed.note.removeprefix("release "))
@@ -47,12 +51,12 @@ def report_keep(
     return report
 
 
-def _keep_evidence(report: AttestationReport, evidence: Evidence) -> None:
+def _keep_evidence(report: AttestationReport, evidence: Evidence, *, with_log: bool) -> None:
     report.quote, report.signature = evidence.quote, evidence.signature
     report.claims = evidence.claims_text.encode("utf-8", "surrogatepass")
     report.pcrs = {str(number): value.hex() for number, value in evidence.pcrs.items()}
-    digest = hashlib.sha256("\n".join(evidence.event_log).encode("utf-8", "surrogatepass")).hexdigest()
-    report.event_log = EventLog.keep(digest, evidence.event_log)
+    if with_log:
+        report.event_log = EventLog.keep(evidence.event_log)
 
 
 def prune() -> None:

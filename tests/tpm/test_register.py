@@ -144,6 +144,30 @@ def test_host_pcrs_are_held_to_what_was_pinned(portal: TpmStack) -> None:
     assert TpmService.objects.get().pinned().pcrs == [0, 7, 8]
 
 
+def test_the_name_of_one_service_and_the_address_of_another(service: TpmService, portal: TpmStack) -> None:
+    other = TpmService.objects.create(name="other", url="http://127.0.0.1:9", ek_roots_pem="")
+    for name, url in (("other", service.url), (service.name, other.url)):
+        with pytest.raises(EnrolmentError, match="two services"):
+            enrol(name=name, url=url, pins=pins(portal), replace=True)
+
+
+def test_an_event_log_that_the_tpm_does_not_bear_out_is_not_kept(service: TpmService, portal: TpmStack) -> None:
+    """It has megabytes, and whoever answers may send another one every thirty seconds."""
+    nonce = register.nonce_issue(service)
+    answer, manifest = register.evidence_ask(service, nonce)
+    kept = EventLog.objects.count()
+    answer["event_log"][0:2] = ["\n".join(answer["event_log"][0:2])]  # the claims' hash still fits: one event a line
+    report = register.evidence_take(service=service, nonce=bytes(nonce.value), answer=answer, manifest=manifest)
+    assert failed(report) == ["replay", "events"]
+    assert report.event_log is None
+    assert EventLog.objects.count() == kept
+
+
+def test_logs_that_look_the_same_line_by_line_are_two(db: None) -> None:
+    one, other = EventLog.keep(["a\nb"]), EventLog.keep(["a", "b"])
+    assert (one.events(), other.events()) == (["a\nb"], ["a", "b"])
+
+
 def test_pins_that_cannot_be_read(portal: TpmStack) -> None:
     for broken in (replace(pins(portal), ek_roots_pem="-----BEGIN"), replace(pins(portal), release_key_pem="x")):
         with pytest.raises(EnrolmentError, match="expected"):
@@ -237,6 +261,14 @@ def test_a_service_that_is_away_keeps_its_fresh_evidence(service: TpmService, po
         portal.start_service()
     assert failed(attested(service)) == []
     assert service.distrust() == ""
+
+
+def test_who_has_no_token_has_learnt_nothing_of_the_service(service: TpmService, settings: Settings) -> None:
+    """As the web process, which is given no credentials, when somebody asks for an attestation in the admin."""
+    settings.TPM_CLIENT_SECRET = "another"
+    assert register.attest(service) is None
+    service.refresh_from_db()
+    assert (service.state, service.distrust()) == (State.UNREACHABLE, "")
 
 
 def test_a_service_that_refuses_to_be_attested_is_refused(service: TpmService, settings: Settings) -> None:

@@ -454,6 +454,30 @@ def test_whatever_a_service_answers_is_judged(change: dict[str, Any], claims: An
     assert all(text.isprintable() for step in steps for text in (step.expected, step.found, step.note))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"claims": " " * 5_000},
+        {"event_log": ["x" * 30_000]},
+        {"quote": b64(bytes(5_000))},
+        {"signature": b64(bytes(300))},
+        {"pcrs": {str(number): b64(bytes(32)) for number in range(25)}},
+    ],
+)
+def test_evidence_has_a_size(change: dict[str, Any]) -> None:
+    answer = Forger().answer(nonce().value)
+    Evidence.parse(answer)
+    with pytest.raises(AttestationError):
+        Evidence.parse(answer | change)
+
+
+def test_claims_name_a_member_once(forger: Forger) -> None:
+    """Another reader of what was signed would take the other one."""
+    answer = forger.answer(nonce().value)
+    answer["claims"] = answer["claims"].replace("{", '{"integrity": "failed", ', 1)
+    assert failed(judged(forger, answer=answer))[0] == "format"
+
+
 @given(answer=st.dictionaries(MEMBERS, JSON, max_size=5))
 def test_evidence_of_any_form(answer: dict[str, Any]) -> None:
     with pytest.raises(AttestationError):

@@ -195,6 +195,14 @@ def test_an_ak_under_another_name(maker: Maker) -> None:
     assert failed(judged(replace(maker.identity, ak_name=name), maker.roots)) == ["ak_name"]
 
 
+def test_a_certificate_whose_subject_is_no_name(maker: Maker) -> None:
+    """The library reads it only when it is asked for it."""
+    der = authority("NO NAME", maker.root).certificate.public_bytes(Encoding.DER).replace(b"NO NAME", b"\xff\xfe NAME")
+    steps = judged(replace(maker.identity, ek_certificate=der), authority("TPM root").pem)
+    assert failed(steps)[0] == "ek_certificate"
+    assert "no pinned certificate signed it" in reason(steps)
+
+
 @given(data=st.binary(max_size=300), at=st.integers(0, 900))
 def test_hostile_certificates_raise_nothing_else(maker: Maker, data: bytes, at: int) -> None:
     real = maker.identity.ek_certificate or b""
