@@ -356,13 +356,19 @@ def test_another_start_of_the_tpm_is_measured_before_anything_else(swtpm: Swtpm,
     assert what.verified
 
 
-@pytest.mark.parametrize("command", ["pcr_extend", "verify_signature", "policy_pcr", "policy_authorize"])
-@pytest.mark.parametrize("how", ["cut", "killed", "reset"])
+AWAY = [
+    (how, command)
+    for how in ("cut", "killed", "reset")
+    for command in ("pcr_extend", "verify_signature", "policy_pcr", "policy_authorize")
+    # a TPM that is back between two events has a PCR that begins in the middle of the log: that looks like tampering
+    if (how, command) != ("killed", "pcr_extend")
+]
+
+
+@pytest.mark.parametrize(("how", "command"), AWAY)
 def test_the_tpm_goes_away_while_it_is_measured(
     swtpm: Swtpm, start: Start, monkeypatch: pytest.MonkeyPatch, command: str, how: str
 ) -> None:
-    if (how, command) == ("killed", "pcr_extend"):
-        pytest.skip("back between two events, its PCR begins in the middle of the log: that looks like tampering")
     device = start(what := measured(EVENTS))
     blob = device.seal_released(b"x")
     swtpm.kill()
