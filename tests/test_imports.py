@@ -41,6 +41,7 @@ PURE = (
         f"ledger/{name}.py"
         for name in ("record", "receipt", "receipt_form", "certification", "witness", "antelope", "block", "p256")
     ),
+    "ledger/masterkey.py",
     *(f"tpm/{name}.py" for name in VERIFIER),
 )
 

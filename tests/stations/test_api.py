@@ -9,6 +9,7 @@ from django.core.cache import cache
 from django.db import OperationalError, connection
 from django.test import Client
 
+from stations.errors import RecordingUnavailableError
 from stations.meter import meter_values_sha256
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, SessionClosedError
 from stations.services import station_credential_set
@@ -236,9 +237,10 @@ def test_a_start_of_zero_that_was_reported_at_once_is_believed(owner: StationCli
 # --- The signal and the transaction
 
 
-def test_a_receiver_that_raises_rolls_the_closing_back(owner: StationClient, ear: Ear) -> None:
+@pytest.mark.parametrize("refusal", [OperationalError("it cannot"), RecordingUnavailableError("no key yet")])
+def test_a_receiver_that_raises_rolls_the_closing_back(owner: StationClient, ear: Ear, refusal: Exception) -> None:
     owner.start()
-    ear.refuse = OperationalError("the ledger cannot")
+    ear.refuse = refusal
     answer = owner.stop()
     problem(answer, 503, "unavailable")
     assert int(answer["Retry-After"]) > 0
