@@ -61,6 +61,7 @@ ERRORS: dict[int, type[ServiceError]] = {
     TPM2_RC.NV_RATE: TpmUnavailableError,
     TPM2_RC.NV_UNAVAILABLE: TpmUnavailableError,
     TPM2_RC.INITIALIZE: TpmUnavailableError,
+    TPM2_RC.HANDLE: TpmUnavailableError,  # of what others have flushed
     TPM2_RC.BAD_AUTH: KeyUnusableError,
 }
 
