@@ -7,19 +7,23 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
 from dev.containers import images
 from dev.containers.prepare import COGNITO, PORTAL, POSTGRES, REDIS, TOOLS, Files
-from dev.containers.tpm_entry import reset
+from dev.containers.tpm_entry import altered, reset
 from dev.keys import KeyPair
+from dev.processes import Child, free_port, port_open
 from dev.stack_layout import ROOT, read_settings
 from dev.steps import StackError
 from dev.swtpm import Swtpm, control_path
+from tpm.client import TpmClient, TpmUnavailable
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -163,3 +167,75 @@ def test_the_entry_ends_without_its_software_tpm(tmp_path: Path) -> None:
     done = subprocess.run(entry, env=env, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1
     assert "could not be reset" in done.stderr
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> tuple[str, Path]:
+    """A manifest as the build makes it, and the one volume of which it tells."""
+    volume = tmp_path / "app"
+    (volume / "package").mkdir(parents=True)
+    (volume / "package" / "module.py").write_text("honest = True")
+    (volume / "link").symlink_to("package")
+    command = [sys.executable, "-m", "tpm.service.manifest", "build", "--root", str(volume), "--version", "1"]
+    subprocess.run([*command, "--out", str(tmp_path / "release")], check=True, capture_output=True, timeout=60)
+    return str(tmp_path / "release" / "manifest.json"), volume
+
+
+def test_volumes_as_the_image_was_built_are_run(image: tuple[str, Path]) -> None:
+    manifest, volume = image
+    assert altered(manifest, [str(volume)]) == ""
+
+
+@pytest.mark.parametrize(
+    ("tamper", "named"),
+    [
+        (lambda volume: (volume / "package" / "module.py").write_text("honest = not True"), "package/module.py"),
+        (lambda volume: (volume / "package" / "module.py").chmod(0o777), "package/module.py"),
+        (lambda volume: (volume / "package" / "module.py").unlink(), "package/module.py"),
+        (lambda volume: (volume / "package" / "json.py").touch(), "package/json.py"),
+        (lambda volume: (volume / "package" / "module.py").rename(volume / "module.py"), "module.py"),
+        (lambda volume: os.mkfifo(volume / "fifo"), "fifo"),
+        (lambda volume: ((volume / "link").unlink(), (volume / "link").symlink_to("/tmp")), "link"),
+        (lambda volume: ((volume / "link").unlink(), (volume / "link").mkdir()), "link"),
+    ],
+)
+def test_a_volume_that_was_changed_before_the_start_is_named(
+    image: tuple[str, Path], tamper: Callable[[Path], object], named: str
+) -> None:
+    manifest, volume = image
+    tamper(volume)
+    assert altered(manifest, [str(volume)]) == str(volume / named)
+
+
+@pytest.mark.parametrize("damage", ["changed", "no manifest", "no volume"])
+def test_nothing_of_a_volume_that_was_changed_runs(image: tuple[str, Path], tmp_path: Path, damage: str) -> None:
+    """Whatever its code would say of itself: the entry answers in its place."""
+    manifest, volume = image
+    if damage == "changed":
+        (volume / "http").mkdir()
+        (volume / "http" / "__init__.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    missing = str(tmp_path / "missing")
+    program = tmp_path / "entry.py"
+    where = {"no manifest": (missing, (str(volume),)), "no volume": (manifest, (missing,))}
+    program.write_text(
+        (ROOT / "dev" / "containers" / "tpm_entry.py")
+        .read_text()
+        .replace('if __name__ == "__main__":', f"MANIFEST, VOLUMES = {where.get(damage, (manifest, (str(volume),)))}")
+        .replace("\n    main()", "\nmain()")
+    )
+    port = free_port()
+    argv = [sys.executable, "-I", str(program), "--bind", f"127.0.0.1:{port}"]
+    env = {**os.environ, "PYTHONPATH": str(volume), "TPM_TCTI": ""}
+    child = Child("entry", argv, log=tmp_path / "entry.log", env=env)
+    child.start()
+    try:
+        child.wait_ready(lambda: port_open(port), timeout_s=10)
+        health = httpx.get(f"http://127.0.0.1:{port}/v1/health")
+        assert (health.status_code, health.json()["integrity"]) == (503, "failed")
+        with pytest.raises(TpmUnavailable) as caught:
+            TpmClient(f"http://127.0.0.1:{port}", lambda: "token").sign("ledger", bytes(32))
+        assert caught.value.code == "integrity_failed"
+    finally:
+        child.stop()
+    assert not (tmp_path / "ran").exists()
+    assert "INTEGRITY FAILED" in (tmp_path / "entry.log").read_text()
