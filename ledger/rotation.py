@@ -36,6 +36,7 @@ from tpm.client import TpmError, TpmRefused
 
 Say = Callable[[str], None]
 Step = KeyRotation.Step
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")  # as the TPM service takes them
 POLL_S = 0.3
 SAY_EVERY_S = 5.0
 
@@ -76,6 +77,8 @@ def prepare(name: str | None) -> KeyRotation:
 
 def check_name(name: str) -> None:
     """The key shall be a new one; raises RotationError."""
+    if not NAME.fullmatch(name):
+        raise RotationError(f"a key's name: expected 1 to 63 of a-z, 0-9 and inner hyphens, got {name[:80]!r}")
     if SigningKey.objects.filter(name=name).exists():
         raise RotationError(f"{name} signs, or has signed, records: give the new key a name of its own")
     try:
@@ -124,10 +127,12 @@ class Rotation:
         """Become the one who drives it. A killed process's claim runs out; a living one renews its own."""
         first = None
         while not self._take(Q(claimed_until__isnull=True) | Q(claimed_until__lt=timezone.now())):
-            self.row.refresh_from_db()
+            self._read()
             until = self.row.claimed_until
+            if self.row.step == Step.DONE:
+                return
             if until is None:
-                return  # done meanwhile
+                continue  # given up in this moment
             if first is None:
                 first = until
                 self.say(f"Another process was at this rotation. If it was killed, its claim ends at {until:%H:%M:%S}.")
@@ -141,7 +146,10 @@ class Rotation:
         KeyRotation.objects.filter(pk=self.row.pk, claimed_by=self._me).update(claimed_until=None)
 
     def _read(self) -> None:
-        self.row = KeyRotation.objects.select_related("old", "new").get(pk=self.row.pk)
+        try:
+            self.row = KeyRotation.objects.select_related("old", "new").get(pk=self.row.pk)
+        except KeyRotation.DoesNotExist:
+            raise RotationBusy("another process gave this rotation up: its key could not be made") from None
 
     def _take(self, free: Q) -> bool:
         until = timezone.now() + timedelta(seconds=settings.LEDGER_CLAIM_S)
@@ -188,13 +196,20 @@ class Rotation:
     def _make(self) -> str | None:
         old, new = self.row.old, self.row.new
         self._begin(f"MAKE    the key {new.name} in the TPM service")
+        try:
+            self._make_key(old, new)
+        except (TpmRefused, RotationRefused) as error:
+            signing_keys.rotation_give_up(self.row)
+            raise RotationRefused(f"there is no key {new.name} to rotate to: {error}") from error
+        self._advance(Step.ADD)
+        return None
+
+    def _make_key(self, old: SigningKey, new: SigningKey) -> None:
         SigningKey.objects.filter(pk=old.pk).update(public_key=signer(old.name).to_public())
         public_key = self._key_create(new.name)
         self._try_out(new.name, public_key)
         SigningKey.objects.filter(pk=new.pk).update(public_key=public_key)
         self.say(f"        {public_key}")
-        self._advance(Step.ADD)
-        return None
 
     def _key_create(self, name: str) -> str:
         client = signer(name).client

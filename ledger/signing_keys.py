@@ -67,6 +67,13 @@ def rotation_open(*, name: str) -> KeyRotation:
 
 
 @transaction.atomic
+def rotation_give_up(rotation: KeyRotation) -> None:
+    """Nothing came of it: there is no new key, and the chain was not asked for anything yet."""
+    KeyRotation.objects.filter(pk=rotation.pk, step=Step.MAKE).delete()
+    SigningKey.objects.filter(pk=rotation.new_id, status=Status.COMING, rotations_to=None).delete()
+
+
+@transaction.atomic
 def switch(rotation: KeyRotation) -> bool:
     """From here on the new key signs; waits for those that are committing signatures of the old one."""
     list(SigningKey.objects.select_for_update().filter(pk=rotation.old_id))

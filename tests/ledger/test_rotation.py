@@ -27,10 +27,11 @@ from dev.transactions import push_actions
 from ledger import antelope, chain, checks, permissions, receipt, rotation, services, signing_keys, tasks
 from ledger.errors import Unauthorized
 from ledger.models import Alert, ChainTransaction, KeyRotation, LedgerEntry, SigningKey
-from ledger.rotation import Rotation, RotationBusy
-from ledger.signer import signer
+from ledger.rotation import Rotation, RotationBusy, RotationError
+from ledger.signer import TpmSigner, signer
 from tests.conftest import CloseSessions, LedgerAccount
 from tests.ledger.conftest import all_recorded, drive
+from tpm.client import TpmRefused
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).parents[2]
@@ -218,6 +219,31 @@ def test_a_key_that_is_there_already_is_not_taken(ledger_account: LedgerAccount,
     assert not KeyRotation.objects.exists()
 
 
+@pytest.mark.parametrize("bad", ["", "Ledger", "../ledger", "-x", "a" * 64, "a b"])
+def test_what_is_no_name_is_refused(ledger_account: LedgerAccount, bad: str) -> None:
+    with pytest.raises(RotationError, match="a key's name"):
+        rotation.check_name(bad)
+
+
+def test_a_key_that_cannot_sign_is_given_up_before_anything_depends_on_it(
+    ledger_account: LedgerAccount, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a token whose scope names the old key alone."""
+    old = signer().to_public()
+
+    def forbid(self: TpmSigner, digests: object) -> list[str]:
+        raise TpmRefused("insufficient_scope", "the token has no scope for this key")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TpmSigner, "sign_many", forbid)
+        with pytest.raises(CommandError, match="no scope for this key"):
+            rotate(name)
+    assert not KeyRotation.objects.exists() and SigningKey.objects.get().name == "ledger"
+    assert record_keys(ledger_account) == {old}
+    rotate(f"{name}-b")
+    assert_rotated(ledger_account, old, f"{name}-b")
+
+
 # --- killed
 
 
@@ -264,7 +290,6 @@ def test_killed_within_a_step_it_goes_on_to_the_same_end(
     target, when = POINTS[point]
     old = signer().to_public()
     close_sessions(2)
-    drive(all_recorded)
     passed = 0
 
     def deadly(real: Callable[..., Any]) -> Callable[..., Any]:
@@ -467,8 +492,6 @@ def test_the_tpm_away_at_a_step_is_waited_for(
     ledger_account: LedgerAccount, close_sessions: CloseSessions, name: str, step: KeyRotation.Step
 ) -> None:
     old = signer().to_public()
-    close_sessions(2)
-    drive(all_recorded)
     rotate_until(step, name)
     ledger_account.tpm.swtpm.kill()
     with running(name) as said:
