@@ -48,7 +48,6 @@ class TpmProxy:
 
     def __init__(self, path: Path, tpm: Path) -> None:
         self.path = path
-        self.commands = 0  # passed on so far
         self._tpm = tpm
         self._conversation = threading.RLock()  # swtpm serves one connection at a time
         self._guard = threading.Lock()
@@ -148,7 +147,6 @@ class TpmProxy:
         if fault.cut == "unsent":
             raise ProxyError("cut before the command")
         answer = self.exchange(command, half=fault.cut == "half_sent")
-        self.commands += 1
         time.sleep(fault.delay_s)
         if fault.cut in ("half_sent", "unanswered"):
             raise ProxyError("cut before the answer")
