@@ -76,6 +76,15 @@ def test_a_use_that_the_tpm_refused_is_logged_and_one_that_waited_in_vain_is_not
     assert [entry["outcome"] for entry in entries(tmp_path)] == ["tpm_failure"]
 
 
+def test_a_use_that_ends_in_a_defect_of_ours_is_logged(tmp_path: Path) -> None:
+    """The TPM may have done it before that."""
+    log = AuditLog(tmp_path)
+    with pytest.raises(ZeroDivisionError), log.use("sign", "ledger", [DIGEST]):
+        raise ZeroDivisionError
+    log.close()
+    assert [(entry["outcome"], entry["digests"]) for entry in entries(tmp_path)] == [("internal_error", [DIGEST])]
+
+
 def test_the_log_goes_on_after_a_restart(tmp_path: Path) -> None:
     written(tmp_path, 3)
     written(tmp_path, 3)
@@ -322,6 +331,15 @@ def test_every_use_of_a_key_is_logged(http: httpx.Client, tpm_stack: TpmStack) -
     assert found == expected
     assert {entry["client_id"] for entry in logged} == {tpm_stack.portal.client_id}
     assert verify([directory]).breaks == []
+
+
+def test_activations_are_uses_of_the_endorsement_key(http: httpx.Client, tpm_stack: TpmStack) -> None:
+    blob = secrets.token_bytes(68)
+    body = {"credential_blob": base64.b64encode(blob).decode(), "secret": base64.b64encode(bytes(258)).decode()}
+    assert http.post("/identity/activate", json=body).status_code == 400
+    last = entries(tpm_stack.key_dir / "audit")[-1]
+    assert (last["operation"], last["key"], last["outcome"]) == ("activate", "EK", "invalid_credential")
+    assert last["digests"] == [sha256(blob).hexdigest()]
 
 
 def test_a_kept_answer_is_not_a_use(http: httpx.Client, tpm_stack: TpmStack, ledger_key: Key) -> None:

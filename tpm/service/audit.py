@@ -44,7 +44,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tpm.service.audit_check import NOTHING, UNKNOWN, Head, log_files, verified_file, verify
-from tpm.service.errors import AuditUnavailableError, QueueDeadlineError, QueueFullError, ServiceError
+from tpm.service.errors import AuditUnavailableError, InternalError, QueueDeadlineError, QueueFullError, ServiceError
 from tpm.service.turn import caller
 
 log = logging.getLogger(__name__)
@@ -103,6 +103,9 @@ class AuditLog:
             raise
         except ServiceError as error:
             self.append(operation, key, digests, outcome=error.code)
+            raise
+        except Exception:  # the key may have been used: what goes wrong behind the TPM is a use as well
+            self.append(operation, key, digests, outcome=InternalError.code)
             raise
         self.append(operation, key, digests, outcome=outcome.text)
 

@@ -1,5 +1,7 @@
 """Who the TPM is, and the proof that it holds what it shows."""
 
+from hashlib import sha256
+
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -10,8 +12,9 @@ from tpm.service.device.attest import TpmIdentity
 from tpm.service.encoding import base64_text
 from tpm.service.parsing import base64_bytes, text_fields
 from tpm.service.schema import described
-from tpm.service.wiring import device
+from tpm.service.wiring import audit_log, device
 
+EK = "EK"  # in the log of key uses; no key of the service has a name in capitals
 PUBLIC = base64_of("TPMT_PUBLIC", "ACMACwAFBHIAAAAQABgACwADABAAIA==")
 IDENTITY = fields(
     manufacturer=text("as the TPM names it", "IBM"),
@@ -62,7 +65,9 @@ class ActivateView(APIView):
         names = ("credential_blob", "secret")
         given = text_fields(request.data, required=names)
         blob, secret = (base64_bytes(name, given[name]) for name in names)
-        return Response({"credential": base64_text(attest.activate_credential(device(), blob, secret))})
+        with audit_log().use("activate", EK, [sha256(blob).hexdigest()]):
+            credential = attest.activate_credential(device(), blob, secret)
+        return Response({"credential": base64_text(credential)})
 
 
 def rendered(identity: TpmIdentity) -> dict[str, object]:
