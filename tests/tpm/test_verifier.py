@@ -372,6 +372,7 @@ def off_the_curve(public: bytes) -> bytes:
         (rsa_public(bits=1024), MalformedError),
         (rsa_public(modulus_bytes=255), MalformedError),
     ],
+    ids=["nothing", "short", "long", "curve", "point", "keyedhash", "hash", "rsa-1024", "modulus"],  # not the keys
 )
 def test_public_areas_are_read_strictly(data: bytes, error: type[AttestationError]) -> None:
     with pytest.raises(error):
