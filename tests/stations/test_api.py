@@ -409,7 +409,9 @@ WRONG_STARTS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "field"), WRONG_STARTS, ids=[ascii(change)[:60] for change, _ in WRONG_STARTS])
+@pytest.mark.parametrize(
+    ("change", "field"), WRONG_STARTS, ids=[f"{number}-{name}" for number, (_, name) in enumerate(WRONG_STARTS)]
+)
 def test_wrong_starts(owner: StationClient, change: dict[str, Any], field: str) -> None:
     body = problem(owner.start(**change), 400, "invalid_request")
     assert [error["field"] for error in body["errors"]] == [field]
