@@ -52,6 +52,13 @@ print(json.dumps({{
 """
 
 
+FINGERPRINT = """
+from tpm.endorsement import fingerprint
+from tpm.models import TpmService
+print(fingerprint(bytes(TpmService.objects.get().ak_public)))
+"""
+
+
 @dataclass(frozen=True)
 class State:
     """Ledger entries, how many are irreversible, codes of open alerts, and some of the driver's recorded sessions."""
@@ -148,14 +155,16 @@ class Portal:
         nodes = [option for node in self.nodes for option in ("--node", node)]
         command = [sys.executable, str(VERIFIER), str(receipt), *nodes]
         command += ["--key", pinned["EVPORTAL_LEDGER_PUBLIC_KEY"], "--chain-id", pinned["EVPORTAL_LEDGER_CHAIN_ID"]]
+        command += ["--ak", pinned["AK"]]
         done = subprocess.run(command, capture_output=True, text=True, timeout=VERIFY_TIMEOUT_S, check=False)
         if done.returncode != 0:
             raise StackError(f"verify_receipt.py ended with status {done.returncode}:\n{done.stdout}{done.stderr}")
 
     def _pinned(self) -> dict[str, str]:
-        """What an operator publishes: the chain's id and the ledger's public key, as the setup found them."""
+        """What an operator publishes: the chain's id, the ledger's public key, and its TPM's attestation key (AK)."""
         lines = self.stack.execute("web", "cat", "/run/portal/env").splitlines()
-        return dict(line.split("=", 1) for line in lines if "=" in line)
+        pinned = dict(line.split("=", 1) for line in lines if "=" in line)
+        return pinned | {"AK": self._python(FINGERPRINT).split()[-1]}
 
     def _python(self, code: str) -> str:
         return self.stack.execute(
