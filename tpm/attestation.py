@@ -11,14 +11,15 @@
  9. `manifest_signature`  the pinned release key signed the manifest
 10. `manifest_digest`     the manifest is the one in the claims
 11. `events`              the event log is that of the manifest
-12. `host_pcrs`           the host's PCRs have the pinned values
-13. `clock`               the TPM's clock and counters have not gone back
-14. `firmware`            the firmware's version, and whether it changed
-15. `audit`               the log of key uses has not gone back
-16. `integrity`           the service itself says that it runs what was released
+12. `release`             the release is not older than the last accepted one
+13. `host_pcrs`           the host's PCRs have the pinned values
+14. `clock`               the TPM's clock and counters have not gone back
+15. `firmware`            the firmware's version, and whether it changed
+16. `audit`               the log of key uses has not gone back
+17. `integrity`           the service itself says that it runs what was released
 
 Each failure names its step. A step that needs what an earlier one could not read stays undecided. A service that was
-registered as unmeasured (without a release key) has to say so itself; then steps 8 to 11 have nothing to compare.
+registered as unmeasured (without a release key) has to say so itself; then steps 8 to 12 have nothing to compare.
 Standards: TPM 2.0 Library, Part 1, 18 (attestation) and 36 (clock); Part 2, 10.12.
 """
 
@@ -60,7 +61,7 @@ def verify_evidence(
     now: datetime,
     first: int = 1,
 ) -> list[Step]:
-    """Return the sixteen steps, numbered from `first`; never raises, whatever the service answered.
+    """Return the seventeen steps, numbered from `first`; never raises, whatever the service answered.
 
     `nonce` is what the register knows of the nonce that was sent, None where it was never issued. `now` is the moment
     at which the answer had arrived.
@@ -111,6 +112,12 @@ class _Verifier:
             "The event log is that of the manifest",
             "the manifest's files",
             self._if_measured(self._events),
+        )
+        yield Check(
+            "release",
+            "The release is not older than the last accepted one",
+            "the same release or a later one",
+            self._if_measured(self._release),
         )
         yield Check("host_pcrs", "The host's PCRs have the pinned values", "the pinned values", self._host_pcrs)
         yield Check("clock", "The TPM's clock and counters have not gone back", "a later time", self._clock)
@@ -208,6 +215,13 @@ class _Verifier:
         expected, found = f"the {len(self.manifest.events):,} files of the manifest", self.evidence.event_log
         different = difference(self.manifest, found)
         return Finding(expected, different or f"{len(found):,} files", not different)
+
+    def _release(self) -> Finding:
+        found, last = self.manifest.created_at, self.pinned.last
+        if last is None or last.release_created_at is None:
+            return Finding("any: it is the first", f"made {found:%Y-%m-%d %H:%M:%S}", True)
+        expected = f"made {last.release_created_at:%Y-%m-%d %H:%M:%S} or later"
+        return Finding(expected, f"made {found:%Y-%m-%d %H:%M:%S}", found >= last.release_created_at)
 
     def _host_pcrs(self) -> Finding:
         for number, expected in sorted(self.pinned.host_pcrs.items()):

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -34,6 +35,7 @@ class Manifest:
     """
 
     version: str
+    created_at: datetime
     paths: tuple[str, ...]
     events: tuple[str, ...]
 
@@ -77,7 +79,17 @@ def parse_manifest(text: str) -> Manifest:
     order = [text_bytes(path) for path in paths]
     if any(one >= other for one, other in itertools.pairwise(order)):
         raise MalformedError("manifest: files: expected each path once, sorted by its bytes")
-    return Manifest(str(given["version"]), tuple(paths), tuple(events))
+    return Manifest(str(given["version"]), _time(given["created_at"]), tuple(paths), tuple(events))
+
+
+def _time(value: object) -> datetime:
+    try:
+        time = datetime.fromisoformat(str(value))
+    except ValueError as error:
+        raise MalformedError(f"manifest: created_at: expected an ISO 8601 time, got {str(value)[:40]!r}") from error
+    if time.utcoffset() != timedelta(0):
+        raise MalformedError("manifest: created_at: expected a time in UTC")
+    return time
 
 
 def no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -48,11 +48,7 @@ class Evidence:
         """Read the service's answer; raises MalformedError."""
         given = members(answer, "evidence", {"quote", "signature", "pcrs", "claims", "event_log"})
         pcrs, claims, log = given["pcrs"], given["claims"], given["event_log"]
-        if (
-            not isinstance(pcrs, dict)
-            or len(pcrs) > PCRS_MAX
-            or not all(name.isascii() and name.isdigit() and len(name) < 3 for name in pcrs)
-        ):
+        if not isinstance(pcrs, dict) or len(pcrs) > PCRS_MAX or not all(map(_is_number, pcrs)):
             raise MalformedError("pcrs: expected values by number")
         values = {int(name): from_base64(value, f"pcrs.{name}") for name, value in pcrs.items()}
         if len(values) != len(pcrs) or any(len(value) != 32 for value in values.values()):
@@ -147,6 +143,7 @@ class Accepted:
     audit_sequence: int
     audit_hash: str
     at: datetime
+    release_created_at: datetime | None = None  # None for a service that is not measured
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,15 @@ def _accepted(last: dict[str, Any] | None, at: datetime | None) -> Accepted | No
     if last is None or at is None:
         return None
     clock = Clock(last["clock_ms"], last["reset_count"], last["restart_count"], last["safe"])
-    return Accepted(clock, last["firmware_version"], last["audit_sequence"], last["audit_hash"], at)
+    created_at = last["release_created_at"]
+    return Accepted(
+        clock,
+        last["firmware_version"],
+        last["audit_sequence"],
+        last["audit_hash"],
+        at,
+        datetime.fromisoformat(created_at) if created_at else None,
+    )
 
 
 class Nonce(models.Model):

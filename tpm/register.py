@@ -23,7 +23,7 @@ from django.utils import timezone
 from tpm.attestation import verify_evidence
 from tpm.certification import Certification, certification_nonce, verify_certification
 from tpm.client import Key, TpmClient, TpmError, TpmRefused, TpmUnavailable
-from tpm.events import check_manifest_signature
+from tpm.events import check_manifest_signature, parse_manifest
 from tpm.evidence import NONCE_BYTES, Evidence, SignedManifest
 from tpm.models import AttestationReport, KeyCertification, Nonce, ReleaseManifest, TpmService
 from tpm.reports import report_keep
@@ -160,7 +160,7 @@ def evidence_judge(
     report = report_keep(service, [*before, *steps], nonce=nonce, answer=answer, manifest=manifest)
     good = report.outcome == Outcome.ACCEPTED
     if good:
-        service.last, service.last_attested_at = _counters(Evidence.parse(answer)), now
+        service.last, service.last_attested_at = _counters(Evidence.parse(answer), manifest), now
     elif before:
         return report  # what was enrolled before stays as it was
     service.state, service.reason = (State.ATTESTED, "") if good else (State.REFUSED, report.reason)
@@ -170,7 +170,7 @@ def evidence_judge(
     return report
 
 
-def _counters(evidence: Evidence) -> dict[str, Any]:
+def _counters(evidence: Evidence, manifest: SignedManifest | None) -> dict[str, Any]:
     """Return what the next evidence is compared with."""
     quoted, claims = evidence.quoted, evidence.claims
     return {
@@ -178,6 +178,7 @@ def _counters(evidence: Evidence) -> dict[str, Any]:
         "firmware_version": quoted.firmware_version,
         "audit_sequence": claims.audit_sequence,
         "audit_hash": claims.audit_hash,
+        "release_created_at": parse_manifest(manifest.text).created_at.isoformat() if manifest else None,
     }
 
 

@@ -69,6 +69,7 @@ class Forger:
     integrity: str = "verified"
     audit: tuple[int, str] = (12, "ab" * 32)
     files: tuple[str, ...] = FILES
+    created_at: str = "2026-03-01T00:00:00Z"
     measured_pcr: int = 8
     host_pcrs: dict[int, bytes] = field(default_factory=dict)
     log: tuple[str, ...] | None = None  # other than the manifest's
@@ -77,7 +78,7 @@ class Forger:
     @property
     def manifest_text(self) -> str:
         files = [*map(file_entry, self.files[:-1]), {"path": self.files[-1], "link": "x y%"}]
-        head = {"format": "evportal-manifest/1", "version": "1.0", "created_at": "2026-03-01T00:00:00Z"}
+        head = {"format": "evportal-manifest/1", "version": "1.0", "created_at": self.created_at}
         return json.dumps({**head, "roots": ["/app", "/lib"], "files": files})
 
     @property
@@ -129,7 +130,7 @@ class Forger:
 
     def accepted(self, at: datetime = NOW - timedelta(minutes=5)) -> Accepted:
         """What is remembered of evidence like this one."""
-        return Accepted(self.clock, self.firmware, *self.audit, at)
+        return Accepted(self.clock, self.firmware, *self.audit, at, datetime.fromisoformat(self.created_at))
 
 
 def nonce(value: bytes = b"n" * 32, **other: Any) -> IssuedNonce:

@@ -171,7 +171,7 @@ def test_the_command_enrols_and_certifies(files: list[str], tpm_stack: TpmStack)
     zero = "00" * 32
     out = run("tpm_enrol", "main", *files, "--host-pcrs", f"0={zero}", f"7={zero}", "--key", "ledger")
     assert "  1 ok        ek_certificate" in out
-    assert " 23 ok        integrity" in out
+    assert " 24 ok        integrity" in out
     assert "hardware: no — a software TPM: who is root on its host can defeat it" in out
     assert f"key ledger: certified as {public_key}" in out
     service = TpmService.objects.get()
@@ -220,7 +220,7 @@ def test_attest_prints_each_step(service: TpmService) -> None:
         *("main", "ACCEPTED"),
         *(False, True),
     )
-    assert [step["number"] for step in result["steps"]] == list(range(1, 17))
+    assert [step["number"] for step in result["steps"]] == list(range(1, 18))
 
 
 def test_attest_fails_where_it_is_refused(service: TpmService) -> None:

@@ -31,7 +31,17 @@ from tpm.structures import (
 
 STEPS = (
     *("nonce", "format", "signature", "binding", "selection", "pcr_digest", "event_log_hash", "replay"),
-    *("manifest_signature", "manifest_digest", "events", "host_pcrs", "clock", "firmware", "audit", "integrity"),
+    *(
+        "manifest_signature",
+        "manifest_digest",
+        "events",
+        "release",
+        "host_pcrs",
+        "clock",
+        "firmware",
+        "audit",
+        "integrity",
+    ),
 )
 
 
@@ -277,6 +287,20 @@ def test_later_evidence_is_accepted(forger: Forger) -> None:
 )
 def test_the_log_of_key_uses_never_goes_back(forger: Forger, audit: tuple[int, str], expected: list[str]) -> None:
     assert after(forger, audit=audit) == expected
+
+
+@pytest.mark.parametrize(
+    ("created_at", "expected"),
+    [
+        ("2026-02-28T23:59:59Z", ["release"]),
+        ("2026-03-01T00:00:00+00:00", []),
+        ("2026-03-01T00:00:00.5Z", []),
+        ("2026-03-01T00:00:00+01:00", ["manifest_signature"]),
+        ("yesterday", ["manifest_signature"]),
+    ],
+)
+def test_an_older_release_is_refused(forger: Forger, created_at: str, expected: list[str]) -> None:
+    assert after(forger, created_at=created_at) == expected
 
 
 def test_other_firmware_is_noted(forger: Forger) -> None:
