@@ -214,7 +214,7 @@ def test_a_service_that_is_not_there(files: list[str]) -> None:
 
 def test_attest_prints_each_step(service: TpmService) -> None:
     out = run("tpm_attest")
-    assert "main: accepted at" in out and " 16 ok        integrity" in out
+    assert "main: accepted at" in out and " 17 ok        integrity" in out
     (result,) = json.loads(run("tpm_attest", "main", "--json"))
     assert (result["service"], result["outcome"], result["hardware"], result["measured"]) == (
         *("main", "ACCEPTED"),
