@@ -4,6 +4,7 @@ Starts a PostgreSQL and a Redis of the tests' own; each worker of pytest-xdist h
 parts. EVPORTAL_TEST_DATABASE=sqlite runs the same tests on SQLite.
 """
 
+import argparse
 import atexit
 import os
 import shutil
@@ -23,8 +24,14 @@ DIRECTORY = Path(tempfile.mkdtemp(prefix="evp-"))
 REDIS = Redis(DIRECTORY / "redis", free_port(), appendonly=False)
 RECOVERY_KEY = DIRECTORY / "recovery_key.pem"
 POSTGRES = Postgres(DIRECTORY / "postgres")
-# The process that only hands out tests to workers needs no servers.
-HANDS_OUT = "PYTEST_XDIST_WORKER" not in os.environ and any(word.startswith("-n") for word in sys.argv)
+
+
+def _hands_out() -> bool:
+    """Whether this process only hands out tests to pytest-xdist's workers: then it needs no servers."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-n", "--numprocesses", default="0")
+    workers = parser.parse_known_args(sys.argv[1:])[0].numprocesses
+    return "PYTEST_XDIST_WORKER" not in os.environ and workers != "0"
 
 
 def _start() -> None:
@@ -36,7 +43,7 @@ def _start() -> None:
     os.environ["EVPORTAL_LEDGER_MASTER_KEY_FILE"] = str(DIRECTORY / "master_keys")
     write_unsealed_master_key(DIRECTORY / "master_keys", recovery_public)  # tests with a TPM make one of their own
     os.environ["EVPORTAL_REDIS_URL"] = REDIS.url
-    if HANDS_OUT:
+    if _hands_out():
         return
     REDIS.start()
     atexit.register(REDIS.stop)

@@ -26,7 +26,10 @@ from tpm.service.views import openapi  # noqa: E402
 
 # What runs is loaded before it is measured. What a request loaded could have been changed since through another name
 # of its file, of which the watcher hears nothing (drift.py); and it would be at the keys before the watcher.
-openapi.page()
+try:
+    openapi.page()
+except Exception as error:  # noqa: BLE001 - a file is gone or not what it was: the measurement will say so
+    logging.getLogger(__name__).error("the API's page cannot be made: %s", type(error).__name__)
 httpx.HTTPTransport().close()
 
 try:
