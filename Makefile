@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop status test lint bench chaos compose-test fuzz
+.PHONY: help demo stop status test lint bench chaos compose-test fuzz faults
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,7 +22,8 @@ status: ## what of the demo runs
 # What differs between the databases runs on both: on PostgreSQL with everything else, and on SQLite, the demo's default.
 ON_SQLITE := tests/ledger/test_recording.py \
 	tests/ledger/test_failures.py::test_two_workers_at_once_record_once \
-	tests/ledger/test_restoration.py::test_everything_is_back_from_the_chain
+	tests/ledger/test_restoration.py::test_everything_is_back_from_the_chain \
+	tests/ledger/test_keys.py::test_whoever_makes_keys_while_the_master_key_is_replaced_loses_none
 
 # Several at once, because most tests wait: for blocks, time-outs, recoveries. A file's tests stay together.
 WORKERS ?= 3
@@ -54,3 +55,7 @@ fuzz: ## 5,000 made-up requests to the TPM service; no answer that its OpenAPI s
 compose-test: ## the system in containers: recorded, tampered with, mended, taken down (docs/containers.md)
 	@$(PYTHON) -m dev.bootstrap demo
 	@$(VENV)/python -m dev.compose_test $(ARGS)
+
+faults: ## 10,000 operations of the TPM service while its TPM fails in 1 of 100; nothing lost, nothing wrong
+	@$(PYTHON) -m dev.bootstrap test
+	$(VENV)/python -m dev.tpm_faults --operations 10000 --faults 0.01 $(ARGS)
