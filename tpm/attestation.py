@@ -217,7 +217,11 @@ class _Verifier:
         return Finding(expected, different or f"{len(found):,} files", not different)
 
     def _release(self) -> Finding:
-        found, last = self.manifest.created_at, self.pinned.last
+        last = self.pinned.last
+        try:
+            found = self.manifest.created_at
+        except AttestationError as error:
+            raise NotDecidedError("the manifest cannot be read") from error
         if last is None or last.release_created_at is None:
             return Finding("any: it is the first", f"made {found:%Y-%m-%d %H:%M:%S}", True)
         expected = f"made {last.release_created_at:%Y-%m-%d %H:%M:%S} or later"

@@ -215,7 +215,7 @@ def test_another_release_key(forger: Forger) -> None:
 def test_no_manifest(forger: Forger) -> None:
     steps = judged(forger, manifest=None)
     assert failed(steps) == ["manifest_signature"]
-    assert [step.name for step in steps if step.outcome == "undecided"] == ["manifest_digest", "events"]
+    assert [step.name for step in steps if step.outcome == "undecided"] == ["manifest_digest", "events", "release"]
 
 
 def test_an_altered_manifest(forger: Forger) -> None:
@@ -295,8 +295,8 @@ def test_the_log_of_key_uses_never_goes_back(forger: Forger, audit: tuple[int, s
         ("2026-02-28T23:59:59Z", ["release"]),
         ("2026-03-01T00:00:00+00:00", []),
         ("2026-03-01T00:00:00.5Z", []),
-        ("2026-03-01T00:00:00+01:00", ["manifest_signature"]),
-        ("yesterday", ["manifest_signature"]),
+        ("2026-03-01T00:00:00+01:00", ["manifest_signature", "events"]),
+        ("yesterday", ["manifest_signature", "events"]),
     ],
 )
 def test_an_older_release_is_refused(forger: Forger, created_at: str, expected: list[str]) -> None:
