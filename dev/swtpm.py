@@ -20,6 +20,7 @@ EK_ROOT_FILE, EK_ISSUER_FILE = "ek-root.pem", "ek-issuer.pem"
 CIPHER = "aes-256-cbc"
 SUN_PATH_MAX = 107  # unix(7): 108 bytes with the closing zero
 READY_TIMEOUT_S = 10.0
+LISTENING = "00010000"  # among the flags of /proc/net/unix (__SO_ACCEPTCON)
 
 
 def manufacture(state: Path) -> None:
@@ -142,13 +143,23 @@ class Swtpm:
         manufacture(self.state_dir)
         self.socket.parent.mkdir(parents=True, exist_ok=True)
         self.child.start()
-        self.child.wait_ready(lambda: accepts(control_path(self.socket)), timeout_s=READY_TIMEOUT_S)
+        self.child.wait_ready(self._listens, timeout_s=READY_TIMEOUT_S)
+
+    def _listens(self) -> bool:
+        """Both sockets: swtpm opens the control channel first, and refuses commands until it has the other."""
+        return accepts(control_path(self.socket)) and listens(self.socket)
 
     def stop(self) -> None:
         self.child.stop()
 
     def kill(self) -> None:
         self.child.kill()
+
+
+def listens(path: Path) -> bool:
+    """Tell whether somebody listens on this Unix socket, without disturbing him: he serves one client at a time."""
+    sockets_now = (line.split(maxsplit=7) for line in Path("/proc/net/unix").read_text().splitlines())
+    return any(len(fields) == 8 and fields[3] == LISTENING and fields[7] == str(path) for fields in sockets_now)
 
 
 def accepts(path: Path) -> bool:

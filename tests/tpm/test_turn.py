@@ -50,7 +50,7 @@ def test_a_batchs_next_part_goes_behind_those_who_wait() -> None:
     order: list[str] = []
     with turn.hold():
         first = waiting(turn, lambda: order.append("single"))
-        with pytest.raises(QueueFullError, match="1 requests of this client"), turn.hold():
+        with pytest.raises(QueueFullError, match="1 requests of this client"), turn.hold(client=""):
             pass
         second = waiting(turn, lambda: order.append("next part"), admitted=True)
     first.join()
