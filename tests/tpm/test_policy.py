@@ -431,3 +431,11 @@ def test_another_host_opens_nothing(start: Start, stranger: ESAPI, pcr: int) -> 
     what = measured(EVENTS, pcr=23, host=HOST)
     assert refuses(start(what, reset=False), blob)
     assert not what.verified
+
+
+def test_a_release_key_whose_coordinate_begins_with_zero_is_given_in_full() -> None:
+    """One key in 128 has one; the TPM refuses the shorter form (TPM_RC_ECC_POINT)."""
+    numbers = (ec.derive_private_key(value, ec.SECP256R1()).public_key() for value in range(1, 5000))
+    key = next(key for key in numbers if key.public_numbers().x < 1 << 248)
+    point = release_public(key).publicArea.unique.ecc
+    assert (len(bytes(point.x.buffer)), len(bytes(point.y.buffer))) == (32, 32)

@@ -47,7 +47,11 @@ def release_public(key: EllipticCurvePublicKey) -> TPM2B_PUBLIC:
     scheme.details.anySig.hashAlg = TPM2_ALG.SHA256
     pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     attributes = TPMA_OBJECT.SIGN_ENCRYPT | TPMA_OBJECT.USERWITHAUTH
-    return TPM2B_PUBLIC.from_pem(pem, objectAttributes=attributes, scheme=scheme)
+    public = TPM2B_PUBLIC.from_pem(pem, objectAttributes=attributes, scheme=scheme)
+    point = key.public_numbers()  # in full length: the TPM refuses a coordinate whose leading zeros are left out
+    public.publicArea.unique.ecc.x = TPM2B_ECC_PARAMETER(point.x.to_bytes(32))
+    public.publicArea.unique.ecc.y = TPM2B_ECC_PARAMETER(point.y.to_bytes(32))
+    return public
 
 
 def authorize_policy(name: bytes, policy_ref: bytes = POLICY_REF) -> bytes:
