@@ -70,12 +70,12 @@ class Proxy:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def answer(self, path: str, body: bytes) -> Answer | None:
+    def answer(self, method: str, path: str, body: bytes) -> Answer | None:
         call = path.rsplit("/", 1)[-1]
         self.calls[call].append(body)
 
         def ask() -> Answer:
-            response = self._http.post(self.target + path, content=body)
+            response = self._http.request(method, self.target + path, content=body)
             return response.status_code, response.content
 
         fault = self.faults[call].pop(0) if self.faults[call] else self.always.get(call)
@@ -94,7 +94,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            answer = proxy.answer(self.path, body)
+            answer = proxy.answer(self.command, self.path, body)
             if answer is None:
                 self.close_connection = True
                 self.connection.close()
@@ -104,6 +104,8 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             self.send_header("content-length", str(len(answer[1])))
             self.end_headers()
             self.wfile.write(answer[1])
+
+        do_GET = do_POST
 
         def log_message(self, format: str, *args: object) -> None:
             """The tests' output is for the tests."""

@@ -268,9 +268,9 @@ class Memory(Proxy):
         self._server.RequestHandlerClass.disable_nagle_algorithm = True  # type: ignore[attr-defined]  # 40 ms an answer
         self._known: dict[tuple[str, bytes], Answer | None] = {}
 
-    def answer(self, path: str, body: bytes) -> Answer | None:
+    def answer(self, method: str, path: str, body: bytes) -> Answer | None:
         if (path, body) not in self._known:
-            self._known[path, body] = super().answer(path, body)
+            self._known[path, body] = super().answer(method, path, body)
         return self._known[path, body]
 
 
