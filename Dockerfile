@@ -32,7 +32,7 @@ RUN rm -r /app/tpm/service \
 
 FROM ${BASE}
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends python3 tzdata \
+    && apt-get install --yes --no-install-recommends python3 tzdata libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin portal \
     && install --directory --owner=10001 --group=10001 --mode=0700 /ledger

@@ -13,7 +13,17 @@ def time_zone_validate(name: str) -> None:
         raise ValidationError(f"expected an IANA time zone such as Europe/Berlin, got {name!r}")
 
 
+class Role(models.TextChoices):
+    """What Cognito's groups are called here; accounts/roles.py says what each may do."""
+
+    CUSTOMER = "customer"
+    OPERATOR = "operator"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+
+
 class User(AbstractUser):
     """A person. A driver's sessions are those whose `customer` is this user."""
 
+    roles = models.JSONField(default=list, blank=True, editable=False, help_text="from Cognito's groups, at each login")
     time_zone = models.CharField(max_length=64, blank=True, default="", validators=[time_zone_validate])

@@ -60,6 +60,10 @@ def file(pattern: str) -> Callable[[], bool]:
     return lambda: any(Path("/").glob(pattern.lstrip("/")))
 
 
+def library(name: str) -> Callable[[], bool]:
+    return lambda: any(file(f"{folder}/{name}")() for folder in ("/lib/*", "/usr/lib/*", "/usr/lib", "/usr/local/lib"))
+
+
 def python_module(name: str) -> Callable[[], bool]:
     return lambda: importlib.util.find_spec(name) is not None
 
@@ -85,6 +89,10 @@ TO_RUN = [
     Need("swtpm", "the software TPM", program("swtpm")),
     Need("swtpm-tools", "making a software TPM", program("swtpm_setup")),
     Need("gnutls-bin", "the certificate of a software TPM", program("certtool")),
+    Need("libpango-1.0-0", "statements as PDF", library("libpango-1.0.so.0")),
+    Need("libpangoft2-1.0-0", "statements as PDF", library("libpangoft2-1.0.so.0")),
+    Need("libharfbuzz-subset0", "statements as PDF", library("libharfbuzz-subset.so.0")),
+    Need("fonts-dejavu-core", "statements as PDF", file("/usr/share/fonts/**/*.[ot]tf")),
     Need("redis-tools", "Redis, without the machine's service", program("redis-server", "redis-check-rdb")),
 ]
 TO_TEST = [
@@ -93,6 +101,7 @@ TO_TEST = [
     Need("curl", "the lines of docs/tpm-api.md", program("curl")),
     Need("jq", "the lines of docs/tpm-api.md", program("jq")),
     Need("lld", "building the contract", program("wasm-ld")),
+    Need("gettext", "the German translation", program("msgfmt")),
     Need("postgresql", "tests on PostgreSQL", file("/usr/lib/postgresql/*/bin/initdb")),
 ]
 BROWSER = Need("chromium", "tests in a browser", program("chromium", "google-chrome", "google-chrome-stable"))

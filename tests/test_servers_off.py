@@ -16,6 +16,7 @@ from stations.models import ChargingSession
 from tests.conftest import CloseSessions, LedgerAccount
 from tests.environment import POSTGRES, REDIS
 from tests.ledger.conftest import all_recorded, drive
+from tests.people import log_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SCRIPT = Path(__file__).parents[1] / "ledger/standalone/verify_receipt.py"
@@ -64,7 +65,7 @@ def test_a_downloaded_receipt_verifies_with_everything_of_ours_stopped(
     true, altered = close_sessions(2)
     drive(all_recorded)
     ChargingSession.objects.filter(pk=altered.pk).update(energy_wh=7_781)
-    client.force_login(owner)
+    log_in(client, owner)
     for session in (true, altered):
         (tmp_path / f"{session.pk}.json").write_bytes(client.get(f"/sessions/{session.pk}/receipt.json").content)
     key = ledger_account.tpm.client().key_get("ledger").public_key_eosio

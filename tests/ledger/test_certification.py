@@ -24,6 +24,7 @@ from tests.ledger import soft_tpm
 from tests.ledger.conftest import all_recorded, drive
 from tests.ledger.receipt_chain import RECORD, SCRIPT, Verification, Verifier, portal, standalone, verifier
 from tests.ledger.soft_tpm import SoftTpm, ecc_public, point_of
+from tests.people import log_in
 from tpm.certification import Certification, certification_nonce
 from tpm.client import TpmClient
 
@@ -347,7 +348,7 @@ def test_a_session_s_receipt_says_in_which_tpm_its_key_was_made(
     settings.LEDGER_NODES = nodes = [ledger_account.node.url, second_node.url]
     (session,) = close_sessions()
     drive(all_recorded)
-    client.force_login(owner)
+    log_in(client, owner)
     content = receipt.loads(client.get(f"/sessions/{session.pk}/receipt.json").content)
     fingerprint = sha256(base64.b64decode(content["attestation"]["ak"])).hex()
     assert fingerprint == checks.published_ak(content["public_key"])

@@ -29,6 +29,7 @@ from tests.enrolment import enrolled
 from tests.environment import DIRECTORY
 from tests.ledger.conftest import all_recorded, drive
 from tests.ledger.killing import ended_well, forked, killed_at_each_step
+from tests.people import log_in
 from tpm.client import TpmClient, TpmUnavailable
 from tpm.models import TpmService
 
@@ -214,7 +215,7 @@ def test_a_session_of_a_new_token_closes_with_the_tpm_service_down(
     (token,) = tokens(1)
     (session,) = close_sessions(1, token=token)
     assert LedgerEntry.objects.get(session=session).state == "READY"
-    client.force_login(owner)
+    log_in(client, owner)
     assert client.get("/").status_code in (200, 302)
     assert asked == [], "nobody was asked, so nobody can be waited for"
     tpm.start_service()

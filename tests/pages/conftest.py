@@ -12,6 +12,7 @@ from accounts.models import User
 from ledger.models import ChainTransaction, LedgerEntry
 from stations.models import ChargingSession
 from tests.conftest import CloseSessions
+from tests.people import log_in
 
 PUBLIC_KEY = "PUB_R1_5hqxvq61zQUuuQPGCfPsbhArQZjgs6wgZtST4b1WY46BoiZHnS"
 CHAIN_ID = "c" * 64
@@ -31,21 +32,21 @@ def no_chain(settings: Settings) -> None:
 @pytest.fixture
 def browser(owner: User) -> Client:
     client = Client()
-    client.force_login(owner)
+    log_in(client, owner)
     return client
 
 
 @pytest.fixture
 def other_browser(other_customer: User) -> Client:
     client = Client()
-    client.force_login(other_customer)
+    log_in(client, other_customer)
     return client
 
 
 @pytest.fixture
 def staff_browser(db: None) -> Client:
     client = Client()
-    client.force_login(User.objects.create_superuser("olga", password="an operator's password"))
+    log_in(client, User.objects.create_superuser("olga", password="an operator's password"))
     return client
 
 

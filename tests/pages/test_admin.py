@@ -18,6 +18,7 @@ from stations.models import ChargingSession, Connector, IdToken, MeterValue, Sta
 from stations.services import station_authenticate
 from tests.pages.conftest import MakeSession
 from tests.pages.test_history import move, text
+from tests.people import log_in
 
 pytestmark = pytest.mark.django_db
 OURS = ("accounts", "stations", "ledger")
@@ -179,7 +180,7 @@ def test_check_again_says_that_the_chain_did_not_answer(staff_browser: Client, e
 def test_who_may_only_look_can_do_nothing(client: Client, everything: ChargingSession) -> None:
     auditor = User.objects.create_user("axel", password="an auditor's password", is_staff=True)
     auditor.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
-    client.force_login(auditor)
+    log_in(client, auditor)
     page = text(client, address("ledger.ledgerentry", "changelist"))
     assert "send_again" not in page
     act(client, "ledger.alert", "close", *Alert.objects.all())

@@ -16,6 +16,7 @@ from dev.tpm_service import TpmStack
 from tests.enrolment import enrolled, use
 from tests.pages.test_admin import act, address
 from tests.pages.test_history import text
+from tests.people import log_in
 from tests.tpm.forger import Forger, ecc_public, judged, nonce
 from tpm.models import AttestationReport, KeyCertification, TpmService
 from tpm.tasks import attest_services, hurry
@@ -141,6 +142,6 @@ def test_attest_now_without_redis_is_left_to_the_beat(monkeypatch: pytest.Monkey
 def test_who_may_only_look_can_attest_nothing(client: Client, report: AttestationReport) -> None:
     auditor = User.objects.create_user("axel", password="an auditor's password", is_staff=True)
     auditor.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
-    client.force_login(auditor)
+    log_in(client, auditor)
     assert "attest_now" not in text(client, address("tpm.tpmservice", "changelist"))
     assert SOFTWARE in text(client, address("tpm.tpmservice", "change", report.service_id))

@@ -9,6 +9,7 @@ from django.test import Client, RequestFactory
 from accounts.models import User
 from evportal import problems
 from tests.pages.test_history import text
+from tests.people import log_in
 
 pytestmark = pytest.mark.django_db
 FOUR_ANSWERS = ("Nothing was changed by this, and nothing is lost.", "If you ask for help, quote")
@@ -107,7 +108,7 @@ def test_pages_have_a_strict_policy_and_nothing_inline(staff_browser: Client, ad
 
 def test_staff_without_the_right_sees_only_his_own(client: Client, db: None) -> None:
     clerk = User.objects.create_user("clara", password="a clerk's password 1", is_staff=True)
-    client.force_login(clerk)
+    log_in(client, clerk)
     assert "My charging history" in text(client, "/")
     clerk.user_permissions.add(Permission.objects.get(codename="view_chargingsession"))
     assert "All charging sessions" in text(client, "/")
