@@ -74,6 +74,7 @@ def record_of(session: "ChargingSession") -> dict[str, Any]:
         "energy_wh": session.energy_wh,
         "cost_minor": session.cost_minor,
         "currency": session.currency or None,
+        "tariff": session.tariff or None,
         "stop_reason": session.stop_reason or None,
         "source": session.source,
         "flags": session.flags or None,

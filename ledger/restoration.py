@@ -133,6 +133,7 @@ def session_from(content: dict[str, Any], data_key: DataKey) -> ChargingSession:
             "id_token": token,
             "customer": token.customer if token else None,
             "flags": content.get("flags", []),
+            "tariff": content.get("tariff", {}),
             "credit": "credit_reference_id" in content,
             "credit_reference_id": content.get("credit_reference_id"),
             **moments,

@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 
-from stations.models import ChargingSession, Connector, IdToken, MeterValue, Site, Station
+from stations.models import ChargingSession, Connector, IdToken, MeterValue, Site, Station, Tariff
 from stations.paging import CappedPaginator
 from stations.services import id_token_link, id_token_unlink, station_credential_set
 from stations.words import duration, flags, kwh, money, spelled
@@ -51,9 +51,21 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the 
 @admin.register(Site)
 class SiteAdmin(NamesStay):
     names = ("code",)
-    list_display = ("name", "code", "city", "country", "time_zone", "currency")
+    list_display = ("name", "code", "city", "country", "time_zone", "currency", "tariff")
     list_filter = ("country", "currency")
     search_fields = ("name", "code", "city")
+    list_select_related = ("tariff",)
+    autocomplete_fields = ("tariff",)
+
+
+@admin.register(Tariff)
+class TariffAdmin(NamesStay):
+    """A change holds for sessions that start from now on: those that run or ended keep what they were promised."""
+
+    names = ("code", "currency")
+    list_display = ("name", "code", "currency", "price_per_kwh", "price_per_session", "vat_percent", "valid_to")
+    list_filter = ("currency",)
+    search_fields = ("name", "code")
 
 
 class ConnectorInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -103,11 +115,11 @@ class StationAdmin(NamesStay):
 @admin.register(Connector)
 class ConnectorAdmin(NamesStay):
     names = ("station", "evse_id", "connector_id")
-    list_display = ("__str__", "standard", "power_type", "max_power_w", "status")
+    list_display = ("__str__", "standard", "power_type", "max_power_w", "status", "tariff")
     list_filter = ("status", "standard", "power_type")
-    list_select_related = ("station",)
+    list_select_related = ("station", "tariff")
     search_fields = ("station__identity",)
-    autocomplete_fields = ("station",)
+    autocomplete_fields = ("station", "tariff")
 
 
 @admin.register(IdToken)

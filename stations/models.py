@@ -4,13 +4,92 @@ Energy is integer Wh, money integer minor units with an ISO 4217 currency, time 
 """
 
 import uuid
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 
 from accounts.models import time_zone_validate
+from stations.pricing import decimal_text
+
+currency_validate = RegexValidator(r"\A[A-Z]{3}\Z", "Expected a currency of ISO 4217 such as EUR.")
+# As OCPI's CiString(36), without what an address would have to escape.
+code_validate = RegexValidator(
+    r"\A[A-Za-z0-9][A-Za-z0-9*_=:|@.\-]{0,35}\Z", "Expected up to 36 letters, digits or *_=:|@.-"
+)
+price_validate = MinValueValidator(Decimal(0))
+
+
+class Tariff(models.Model):
+    """What charging costs, per kWh and per session: an OCPI Tariff with one element and no restriction.
+
+    Prices are what the driver pays, VAT included, in units of the currency with up to four decimals. A session keeps
+    the tariff as it was at its start, so a change holds for sessions that start from then on.
+    """
+
+    code = models.CharField(max_length=36, unique=True, validators=[code_validate], help_text="its OCPI id; stays")
+    name = models.CharField(max_length=255, help_text="as drivers read it")
+    currency = models.CharField(max_length=3, default="EUR", validators=[currency_validate], help_text="ISO 4217")
+    price_per_kwh = models.DecimalField(
+        max_digits=10, decimal_places=4, default=Decimal(0), validators=[price_validate], help_text="VAT included"
+    )
+    price_per_session = models.DecimalField(
+        max_digits=10, decimal_places=4, default=Decimal(0), validators=[price_validate], help_text="VAT included"
+    )
+    vat_percent = models.DecimalField(
+        "VAT in percent",
+        max_digits=5,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[price_validate],
+        help_text="how much VAT the prices include; empty where no VAT applies",
+    )
+    valid_from = models.DateTimeField(null=True, blank=True, help_text="for sessions that start from then on")
+    valid_to = models.DateTimeField(null=True, blank=True, help_text="for sessions that start before then")
+
+    class Meta:
+        ordering = ["code"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(price_per_kwh__gte=0) & Q(price_per_session__gte=0), name="tariff_prices_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(valid_from__isnull=True) | Q(valid_to__isnull=True) | Q(valid_to__gt=F("valid_from")),
+                name="tariff_ends_after_it_begins",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.code})"
+
+    def holds_at(self, moment: datetime) -> bool:
+        begun = self.valid_from is None or self.valid_from <= moment
+        return begun and (self.valid_to is None or moment < self.valid_to)
+
+    def snapshot(self) -> dict[str, str]:
+        """As a session keeps it (stations/pricing.py)."""
+        kept = {
+            "id": self.code,
+            "name": self.name,
+            "currency": self.currency,
+            "price_per_kwh": decimal_text(self.price_per_kwh),
+            "price_per_session": decimal_text(self.price_per_session),
+        }
+        return kept if self.vat_percent is None else kept | {"vat_percent": decimal_text(self.vat_percent)}
+
+
+def tariff_currency_check(tariff: Tariff | None, currency: str) -> None:
+    """A site and its outlets charge in one currency, or their costs could not be added."""
+    if tariff and tariff.currency != currency:
+        raise ValidationError(
+            {"tariff": f"expected a tariff in {currency}, the site's currency, got {tariff.currency}"}
+        )
 
 
 class Site(models.Model):
@@ -23,12 +102,26 @@ class Site(models.Model):
     country = models.CharField(max_length=3, blank=True, default="", help_text="ISO 3166-1 alpha-3")
     time_zone = models.CharField(max_length=64, default="UTC", validators=[time_zone_validate])
     currency = models.CharField(max_length=3, default="EUR", help_text="ISO 4217")
+    tariff = models.ForeignKey(
+        Tariff,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="sites",
+        help_text="unless an outlet's own",
+    )
 
     class Meta:
         ordering = ["name", "id"]
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        tariff_currency_check(self.tariff, self.currency)
+        others = Tariff.objects.filter(connectors__station__site=self.pk).exclude(currency=self.currency)
+        if self.pk and (other := others.first()):
+            raise ValidationError({"currency": f"an outlet here has the tariff {other}, which is in {other.currency}"})
 
 
 class Station(models.Model):
@@ -67,6 +160,9 @@ class Connector(models.Model):
     power_type = models.CharField(max_length=16, blank=True, default="", help_text="OCPI PowerType")
     max_power_w = models.PositiveIntegerField(null=True, blank=True)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.UNKNOWN)
+    tariff = models.ForeignKey(
+        Tariff, null=True, blank=True, on_delete=models.PROTECT, related_name="connectors", help_text="else the site's"
+    )
 
     class Meta:
         ordering = ["station", "evse_id", "connector_id"]
@@ -76,6 +172,15 @@ class Connector(models.Model):
 
     def __str__(self) -> str:
         return f"{self.station.identity}/{self.evse_id}/{self.connector_id}"
+
+    def clean(self) -> None:
+        if self.station_id:
+            tariff_currency_check(self.tariff, self.station.site.currency)
+
+    def tariff_at(self, moment: datetime) -> Tariff | None:
+        """The tariff for a session that starts then: this connector's own, else its site's."""
+        candidates = (self.tariff, self.station.site.tariff)
+        return next((tariff for tariff in candidates if tariff and tariff.holds_at(moment)), None)
 
 
 class IdToken(models.Model):
@@ -151,6 +256,8 @@ class ChargingSession(models.Model):
     energy_wh = models.BigIntegerField(null=True, blank=True)
     cost_minor = models.BigIntegerField(null=True, blank=True, help_text="in minor units of the currency")
     currency = models.CharField(max_length=3, blank=True, default="")
+    # What the driver was promised (stations/pricing.py); {} where no tariff applied.
+    tariff = models.JSONField(default=dict, blank=True, help_text="the tariff as it was at the start")
     stop_reason = models.CharField(max_length=20, blank=True, default="")
     source = models.CharField(max_length=8, choices=Source.choices)
     # Why the figures need a look, e.g. ["zero_energy"]; see stations/plausibility.py.

@@ -245,7 +245,10 @@ class TokenAnswerSerializer(serializers.ModelSerializer[IdToken]):
 
 
 class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
-    """A session as its station sees it; energy in Wh, null while it runs or where it must not be billed."""
+    """A session as its station sees it; energy in Wh, null while it runs or where it must not be billed.
+
+    `tariff`: as promised at the start (stations/pricing.py), {} where none applied; `cost_minor` then stays null.
+    """
 
     evse_id = serializers.IntegerField(source="connector.evse_id")
     connector_id = serializers.IntegerField(source="connector.connector_id")
@@ -265,6 +268,9 @@ class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
             "meter_start_wh",
             "meter_stop_wh",
             "energy_wh",
+            "cost_minor",
+            "currency",
+            "tariff",
             "stop_reason",
             "flags",
         ]

@@ -25,6 +25,7 @@ from stations.errors import (
 )
 from stations.meter import meter_values_sha256
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, Site, Station
+from stations.pricing import cost_lines, total_minor
 from stations.signals import sessions_closed
 
 ENERGY_REGISTER = "Energy.Active.Import.Register"
@@ -79,6 +80,7 @@ def session_start(
     """
     connector = connector_get(station=station, evse_id=evse_id, connector_id=connector_id)
     id_token = id_token_get(token=token) if token else None
+    tariff = connector.tariff_at(started_at)
     late = offline or timezone.now() - started_at > plausibility.LATE_AFTER
     reported = {
         "connector_id": connector.pk,
@@ -94,6 +96,7 @@ def session_start(
             **reported,
             "customer_id": id_token.customer_id if id_token else None,
             "location": location_of(station.site),
+            "tariff": tariff.snapshot() if tariff else {},
             "flags": [plausibility.START_REPORTED_LATE] if late else [],
             "source": source,
         },
@@ -142,7 +145,8 @@ def session_close(
 ) -> tuple[ChargingSession, bool]:
     """End a session; returns it and whether this call did it. The same message again changes nothing.
 
-    The session becomes COMPLETED, or INVALID where its figures cannot be true. The row and the signal
+    The session becomes COMPLETED, with its cost under the tariff promised at the start, or INVALID where its figures
+    cannot be true; that is never billed. The row and the signal
     `sessions_closed` are one database transaction: a receiver that raises leaves the session open.
     Raises SessionConflictError for another stop than the one before, TimesImpossibleError.
     """
@@ -158,8 +162,10 @@ def session_close(
     for name, value in reported.items():
         setattr(session, name, value)
     verdict_apply(session=session)
+    cost_apply(session=session)
     session.meter_values_sha256 = meter_values_sha256(session.meter_values.all())
-    session.save(update_fields=[*reported, "status", "energy_wh", "flags", "meter_values_sha256"])
+    decided = ["status", "energy_wh", "flags", "cost_minor", "currency", "meter_values_sha256"]
+    session.save(update_fields=[*reported, *decided])
     sessions_closed.send(sender=ChargingSession, sessions=[session])
     return session, True
 
@@ -184,6 +190,14 @@ def verdict_apply(*, session: ChargingSession) -> None:
     session.status = ChargingSession.Status.COMPLETED if verdict.billable else ChargingSession.Status.INVALID
     session.energy_wh = energy_wh if verdict.billable else None
     session.flags = verdict.flags
+
+
+def cost_apply(*, session: ChargingSession) -> None:
+    """Set cost and currency of a session that was judged (not saved here); without a tariff they stay unknown."""
+    if session.status == ChargingSession.Status.COMPLETED and session.tariff:
+        assert session.energy_wh is not None
+        session.cost_minor = total_minor(cost_lines(session.tariff, energy_wh=session.energy_wh))
+        session.currency = session.tariff["currency"]
 
 
 def session_locked(session: ChargingSession) -> ChargingSession:
@@ -217,7 +231,8 @@ def sample_compare(stored: MeterValue | Sample, sample: Sample) -> None:
 
 
 def connector_get(*, station: Station, evse_id: int, connector_id: int) -> Connector:
-    connector = Connector.objects.filter(station=station, evse_id=evse_id, connector_id=connector_id).first()
+    connectors = Connector.objects.select_related("tariff", "station__site__tariff")
+    connector = connectors.filter(station=station, evse_id=evse_id, connector_id=connector_id).first()
     if connector is None:
         raise ConnectorUnknownError(f"station {station.identity} has no EVSE {evse_id} with connector {connector_id}")
     return connector

@@ -9,10 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from stations import plausibility
 from stations.models import ChargingSession, IdToken
-
-# ISO 4217: currencies whose minor unit is not a hundredth.
-_DECIMALS = {"BHD": 3, "CLP": 0, "IQD": 3, "ISK": 0, "JOD": 3, "JPY": 0, "KRW": 0, "KWD": 3, "LYD": 3, "OMR": 3}
-_DECIMALS |= {"PYG": 0, "RWF": 0, "TND": 3, "UGX": 0, "VND": 0, "VUV": 0, "XAF": 0, "XOF": 0, "XPF": 0}
+from stations.pricing import minor_digits
 
 NONE = "–"
 
@@ -93,7 +90,7 @@ def money(minor: int | None, currency: str) -> str:
 
 def amount(minor: int, currency: str) -> str:
     """The same without the currency: (125, "USD") -> "1.25"."""
-    decimals = _DECIMALS.get(currency, 2)
+    decimals = minor_digits(currency)
     return f"{Decimal(minor).scaleb(-decimals):,.{decimals}f}"
 
 

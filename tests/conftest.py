@@ -161,6 +161,15 @@ def id_token(owner: User) -> IdToken:
 
 
 METER_START_WH = 41_234_567
+# Under it 7,780 Wh cost 3.12 EUR.
+TARIFF = {
+    "id": "HARBOUR",
+    "name": "Harbour tariff",
+    "currency": "EUR",
+    "price_per_kwh": "0.2725",
+    "price_per_session": "1",
+    "vat_percent": "19",
+}
 CloseSessions = Callable[..., list[ChargingSession]]
 
 
@@ -170,7 +179,12 @@ def close_sessions(connector: Connector, id_token: IdToken) -> CloseSessions:
     numbers = itertools.count(1)
 
     def close(
-        count: int = 1, *, token: IdToken | None = id_token, energy_wh: int = 7_780, cost_minor: int = 312
+        count: int = 1,
+        *,
+        token: IdToken | None = id_token,
+        energy_wh: int = 7_780,
+        cost_minor: int = 312,
+        tariff: dict[str, str] | None = None,
     ) -> list[ChargingSession]:
         from django.db import transaction
 
@@ -192,6 +206,7 @@ def close_sessions(connector: Connector, id_token: IdToken) -> CloseSessions:
                 energy_wh=energy_wh,
                 cost_minor=cost_minor,
                 currency="EUR",
+                tariff=tariff or {},
                 stop_reason="EVDisconnected",
                 source=ChargingSession.Source.STATION,
             )

@@ -8,7 +8,7 @@ import pytest
 
 from ledger import record
 from ledger.models import LedgerEntry
-from tests.conftest import CloseSessions, LedgerAccount
+from tests.conftest import TARIFF, CloseSessions, LedgerAccount
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -19,7 +19,7 @@ def needles(entry: LedgerEntry) -> dict[str, bytes]:
     assert session is not None and session.id_token is not None and session.customer is not None
     fields = record.record_of(session)
     found: dict[str, bytes] = {}
-    for name, value in {**fields, **fields["location"], **fields["id_token"]}.items():
+    for name, value in {**fields, **fields["location"], **fields["tariff"], **fields["id_token"]}.items():
         if isinstance(value, str) and len(value) >= 4:
             found[name] = value.encode()
         elif isinstance(value, int) and value > 1_000_000:  # small numbers stand in any block by chance
@@ -36,7 +36,7 @@ def needles(entry: LedgerEntry) -> dict[str, bytes]:
 def test_no_field_of_any_session_is_in_any_block(
     ledger_account: LedgerAccount, close_sessions: CloseSessions, record_all: Callable[[], None]
 ) -> None:
-    close_sessions(5, energy_wh=12_345_678, cost_minor=9_876_543)
+    close_sessions(5, energy_wh=12_345_678, cost_minor=9_876_543, tariff=TARIFF)
     record_all()
     log = (ledger_account.node.data_dir / "blocks" / "blocks.log").read_bytes()
     entries = list(LedgerEntry.objects.select_related("session__id_token", "session__customer", "data_key"))

@@ -18,7 +18,7 @@ from ledger.erasure import customer_erase
 from ledger.errors import LedgerError, MasterKeyMissing
 from ledger.models import ChainTransaction, DataKey, LedgerEntry
 from stations.models import ChargingSession, Connector, IdToken, Site, Station
-from tests.conftest import CloseSessions, LedgerAccount
+from tests.conftest import TARIFF, CloseSessions, LedgerAccount
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,7 +47,7 @@ def two_customers(
 ) -> tuple[list[ChargingSession], list[ChargingSession]]:
     """Recorded sessions of anna, and of ben."""
     ben = IdToken.objects.create(uid="BEEF00", customer=other_customer)
-    annas, bens = close_sessions(4), close_sessions(3, token=ben)
+    annas, bens = close_sessions(4, tariff=TARIFF), close_sessions(3, token=ben)
     close_sessions(2, token=None)
     record_all()
     return annas, bens
@@ -72,6 +72,7 @@ def test_everything_is_back_from_the_chain(two_customers: object, tmp_path: Path
     status, output, _ = run("ledger_restore", "--keys", str(backup))
     assert status == 0 and "9 sessions restored" in output
     assert sessions() == before
+    assert [row["tariff"] for row in before].count(TARIFF) == 4, "what they were promised is back, too"
     report = audit()
     assert report.clean and report.equal == 9
     assert "0 sessions restored, 9 already there" in run("ledger_restore")[1]

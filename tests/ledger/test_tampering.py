@@ -18,7 +18,7 @@ from ledger.errors import NotRecordedYet
 from ledger.models import Alert, LedgerEntry
 from stations.models import ChargingSession, Connector, MeterValue
 from stations.services import Sample, meter_values_add, session_close, session_start
-from tests.conftest import CloseSessions, LedgerAccount
+from tests.conftest import TARIFF, CloseSessions, LedgerAccount
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,7 +32,7 @@ def recorded(
     settings: Settings,
 ) -> list[ChargingSession]:
     settings.LEDGER_NODES = [ledger_account.node.url, second_node.url]
-    sessions = close_sessions(3)
+    sessions = close_sessions(3, tariff=TARIFF)
     record_all()
     return sessions
 
@@ -67,6 +67,8 @@ FIELDS: list[tuple[str, object]] = [
     ("started_at", datetime(2026, 3, 1, 7, 59, tzinfo=UTC)),
     ("stopped_at", datetime(2026, 3, 2, 7, 59, tzinfo=UTC)),
     ("source", "IMPORT"),
+    ("tariff", TARIFF | {"price_per_kwh": "0.2726"}),
+    ("tariff", {}),
 ]
 
 

@@ -46,6 +46,9 @@ def test_a_session_from_start_to_stop(owner: StationClient, ear: Ear) -> None:
         "meter_start_wh": 1000,
         "meter_stop_wh": None,
         "energy_wh": None,
+        "cost_minor": None,
+        "currency": "",
+        "tariff": {},
         "stop_reason": "",
         "flags": ["start_reported_late"],
     }
