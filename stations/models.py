@@ -10,96 +10,45 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
 
 from accounts.models import time_zone_validate
-from stations.pricing import decimal_text
+from stations.dated import Dated, DatedQuerySet
+from stations.tariffs import Tariff as Tariff
+from stations.tariffs import tariff_currency_check
 
-currency_validate = RegexValidator(r"\A[A-Z]{3}\Z", "Expected a currency of ISO 4217 such as EUR.")
-# As OCPI's CiString(36), without what an address would have to escape.
-code_validate = RegexValidator(
-    r"\A[A-Za-z0-9][A-Za-z0-9*_=:|@.\-]{0,35}\Z", "Expected up to 36 letters, digits or *_=:|@.-"
-)
-price_validate = MinValueValidator(Decimal(0))
+# eMI3: country, operator, E, outlet
+EMI3_ID = r"[A-Z]{2}\*?[A-Z0-9]{3}\*?E[A-Z0-9][A-Z0-9*]{0,30}"
 
 
-class Tariff(models.Model):
-    """What charging costs, per kWh and per session: an OCPI Tariff with one element and no restriction.
-
-    Prices are what the driver pays, VAT included, in units of the currency with up to four decimals. A session keeps
-    the tariff as it was at its start, so a change holds for sessions that start from then on.
-    """
-
-    code = models.CharField(max_length=36, unique=True, validators=[code_validate], help_text="its OCPI id; stays")
-    name = models.CharField(max_length=255, help_text="as drivers read it")
-    currency = models.CharField(max_length=3, default="EUR", validators=[currency_validate], help_text="ISO 4217")
-    price_per_kwh = models.DecimalField(
-        max_digits=10, decimal_places=4, default=Decimal(0), validators=[price_validate], help_text="VAT included"
-    )
-    price_per_session = models.DecimalField(
-        max_digits=10, decimal_places=4, default=Decimal(0), validators=[price_validate], help_text="VAT included"
-    )
-    vat_percent = models.DecimalField(
-        "VAT in percent",
-        max_digits=5,
-        decimal_places=2,
-        null=True,
-        blank=True,
-        validators=[price_validate],
-        help_text="how much VAT the prices include; empty where no VAT applies",
-    )
-    valid_from = models.DateTimeField(null=True, blank=True, help_text="for sessions that start from then on")
-    valid_to = models.DateTimeField(null=True, blank=True, help_text="for sessions that start before then")
-
-    class Meta:
-        ordering = ["code"]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(price_per_kwh__gte=0) & Q(price_per_session__gte=0), name="tariff_prices_not_negative"
-            ),
-            models.CheckConstraint(
-                condition=Q(valid_from__isnull=True) | Q(valid_to__isnull=True) | Q(valid_to__gt=F("valid_from")),
-                name="tariff_ends_after_it_begins",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.code})"
-
-    def holds_at(self, moment: datetime) -> bool:
-        begun = self.valid_from is None or self.valid_from <= moment
-        return begun and (self.valid_to is None or moment < self.valid_to)
-
-    def snapshot(self) -> dict[str, str]:
-        """As a session keeps it (stations/pricing.py)."""
-        kept = {
-            "id": self.code,
-            "name": self.name,
-            "currency": self.currency,
-            "price_per_kwh": decimal_text(self.price_per_kwh),
-            "price_per_session": decimal_text(self.price_per_session),
-        }
-        return kept if self.vat_percent is None else kept | {"vat_percent": decimal_text(self.vat_percent)}
-
-
-def tariff_currency_check(tariff: Tariff | None, currency: str) -> None:
-    """A site and its outlets charge in one currency, or their costs could not be added."""
-    if tariff and tariff.currency != currency:
-        raise ValidationError(
-            {"tariff": f"expected a tariff in {currency}, the site's currency, got {tariff.currency}"}
-        )
-
-
-class Site(models.Model):
+class Site(Dated):
     """An OCPI Location. `code` is its OCPI id and never changes: recorded sessions name it."""
 
     code = models.CharField(max_length=36, unique=True)
     name = models.CharField(max_length=255)
     address = models.CharField(max_length=255, blank=True, default="")
     city = models.CharField(max_length=100, blank=True, default="")
+    postal_code = models.CharField(max_length=10, blank=True, default="")
     country = models.CharField(max_length=3, blank=True, default="", help_text="ISO 3166-1 alpha-3")
+    latitude = models.DecimalField(
+        max_digits=9,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal(-90)), MaxValueValidator(Decimal(90))],
+        help_text="WGS 84, decimal degrees",
+    )
+    longitude = models.DecimalField(
+        max_digits=9,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal(-180)), MaxValueValidator(Decimal(180))],
+        help_text="WGS 84, decimal degrees",
+    )
+    public = models.BooleanField(default=False, help_text="may be shown to anybody in apps and on maps")
     time_zone = models.CharField(max_length=64, default="UTC", validators=[time_zone_validate])
     currency = models.CharField(max_length=3, default="EUR", help_text="ISO 4217")
     tariff = models.ForeignKey(
@@ -124,7 +73,7 @@ class Site(models.Model):
             raise ValidationError({"currency": f"an outlet here has the tariff {other}, which is in {other.currency}"})
 
 
-class Station(models.Model):
+class Station(Dated):
     """A charging station. `identity` is its OCPP ChargeBoxId."""
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="stations")
@@ -136,6 +85,8 @@ class Station(models.Model):
     credential_hash = models.CharField(max_length=255, blank=True, default="", editable=False)
     last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
 
+    objects = DatedQuerySet["Station"].as_manager()
+
     class Meta:
         ordering = ["identity"]
 
@@ -143,7 +94,7 @@ class Station(models.Model):
         return self.identity
 
 
-class Connector(models.Model):
+class Connector(Dated):
     """One outlet of a station: OCPP 2.0.1 numbers. An OCPP 1.6 connector is an EVSE with connector 1."""
 
     class Status(models.TextChoices):
@@ -153,16 +104,35 @@ class Connector(models.Model):
         FAULTED = "FAULTED"
         UNKNOWN = "UNKNOWN"
 
+    class Format(models.TextChoices):
+        SOCKET = "SOCKET"
+        CABLE = "CABLE"
+
     station = models.ForeignKey(Station, on_delete=models.PROTECT, related_name="connectors")
     evse_id = models.PositiveIntegerField(default=1)
     connector_id = models.PositiveIntegerField(default=1)
+    emi3_id = models.CharField(
+        "EVSE ID",
+        max_length=48,
+        blank=True,
+        default="",
+        validators=[RegexValidator(rf"\A{EMI3_ID}\Z", "Expected an EVSE ID such as DE*ABC*E1234*1.")],
+        help_text="as printed at the outlet (eMI3), such as DE*ABC*E1234*1",
+    )
     standard = models.CharField(max_length=32, blank=True, default="", help_text="OCPI ConnectorType")
     power_type = models.CharField(max_length=16, blank=True, default="", help_text="OCPI PowerType")
+    format = models.CharField(max_length=6, choices=Format.choices, blank=True, default="")
     max_power_w = models.PositiveIntegerField(null=True, blank=True)
+    max_voltage = models.PositiveIntegerField(
+        null=True, blank=True, help_text="V, from line to neutral with three phases"
+    )
+    max_amperage = models.PositiveIntegerField(null=True, blank=True, help_text="A")
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.UNKNOWN)
     tariff = models.ForeignKey(
         Tariff, null=True, blank=True, on_delete=models.PROTECT, related_name="connectors", help_text="else the site's"
     )
+
+    objects = DatedQuerySet["Connector"].as_manager()
 
     class Meta:
         ordering = ["station", "evse_id", "connector_id"]
@@ -214,7 +184,7 @@ class SessionClosedError(Exception):
     """A closed session was about to be changed; corrections are new sessions that credit the old one."""
 
 
-class ChargingSessionQuerySet(models.QuerySet["ChargingSession"]):
+class ChargingSessionQuerySet(DatedQuerySet["ChargingSession"]):
     def visible_to(self, user: Any) -> "ChargingSessionQuerySet":
         """What this person may see: his own sessions, staff with the permission all."""
         if user.is_staff and user.has_perm("stations.view_chargingsession"):
@@ -225,7 +195,7 @@ class ChargingSessionQuerySet(models.QuerySet["ChargingSession"]):
         return self.exclude(status=ChargingSession.Status.ACTIVE)
 
 
-class ChargingSession(models.Model):
+class ChargingSession(Dated):
     """One charge. Once COMPLETED or INVALID it never changes; its customer link alone may."""
 
     class Status(models.TextChoices):
@@ -302,6 +272,8 @@ class ChargingSession(models.Model):
             # The history page: one customer's sessions, newest first.
             models.Index(fields=["customer", "-started_at", "-id"], name="session_history"),
             models.Index(fields=["-started_at", "-id"], name="session_newest"),
+            # OCPI: what changed since, oldest first.
+            models.Index(fields=["updated_at", "id"], name="session_updated"),
             # Open sessions of a station, a small part of the table.
             models.Index(fields=["station"], condition=Q(status="ACTIVE"), name="session_active"),
         ]

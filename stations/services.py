@@ -136,6 +136,8 @@ def meter_values_add(*, session: ChargingSession, samples: Iterable[Sample]) -> 
         )
         for sample in wanted.values()
     )
+    if wanted:  # so far charged, in other systems' eyes
+        ChargingSession.objects.filter(pk=session.pk).update(updated_at=timezone.now())
     return len(wanted)
 
 
@@ -239,8 +241,12 @@ def connector_get(*, station: Station, evse_id: int, connector_id: int) -> Conne
 
 
 def location_of(site: Site) -> dict[str, str]:
-    """The place as a session keeps it (the part of OCPI CdrLocation that identifies it)."""
-    return {"id": site.code, "name": site.name, "country": site.country, "time_zone": site.time_zone}
+    """The place as a session keeps it (the site's part of OCPI CdrLocation); address and coordinates if known."""
+    known = {"id": site.code, "name": site.name, "country": site.country, "time_zone": site.time_zone}
+    address = {"address": site.address, "city": site.city, "postal_code": site.postal_code}
+    if site.latitude is not None and site.longitude is not None:
+        address |= {"latitude": f"{site.latitude:.6f}", "longitude": f"{site.longitude:.6f}"}
+    return known | {name: value for name, value in address.items() if value}
 
 
 # --- Tokens

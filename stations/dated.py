@@ -1,0 +1,32 @@
+"""Rows that know when they last changed."""
+
+from typing import Any, TypeVar
+
+from django.db import models
+from django.utils import timezone
+
+M = TypeVar("M", bound=models.Model)
+# Fields of which other systems are told nothing: writing them leaves `updated_at` as it is.
+UNTOLD = {"customer", "customer_id", "id_token", "id_token_id", "last_seen_at", "credential_hash"}
+
+
+class DatedQuerySet(models.QuerySet[M]):
+    def update(self, **values: Any) -> int:
+        if not values or set(values) - UNTOLD:
+            values.setdefault("updated_at", timezone.now())
+        return super().update(**values)
+
+
+class Dated(models.Model):
+    """Knows when it last changed in a way that other systems hear of (OCPI's last_updated)."""
+
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        fields = kwargs.get("update_fields")
+        if fields is not None and set(fields) - UNTOLD:
+            kwargs["update_fields"] = {*fields, "updated_at"}
+        super().save(*args, **kwargs)
