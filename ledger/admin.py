@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.timesince import timesince
 from django.utils.translation import ngettext
 
+from accounts.admin_access import NotesLooks
 from ledger.alerts import alert_close
 from ledger.checks import entry_check
 from ledger.errors import ChainError, LedgerError
@@ -45,7 +46,8 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(ReadOnly):
+class LedgerEntryAdmin(NotesLooks, ReadOnly):
+    customer_path = "session__customer"
     list_display = ("id", "state", "session_short", "opened_at", "block", "trouble", "checked_at")
     list_filter = (StateFilter, ("mismatch", admin.EmptyFieldListFilter), ("conflict", admin.EmptyFieldListFilter))
     list_select_related = ("transaction",)
@@ -192,9 +194,10 @@ class ChainTransactionAdmin(ReadOnly):
 
 
 @admin.register(DataKey)
-class DataKeyAdmin(ReadOnly):
+class DataKeyAdmin(NotesLooks, ReadOnly):
     """That there is a key, whose, and since when; never the key, wrapped or not."""
 
+    customer_path = "id_token__customer"
     list_display = ("key_id_hex", "id_token", "site", "created_at", "destroyed_at", "master_key_id")
     list_filter = (("destroyed_at", admin.EmptyFieldListFilter), "master_key_id")
     list_select_related = ("id_token", "site")

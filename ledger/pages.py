@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounts.access_log import Look, access_note, access_note_all
 from accounts.models import User
 from ledger import checks, history, receipt
 from ledger.errors import NotRecordedYet, RecordError
@@ -46,11 +47,12 @@ def _with_record(sessions: ChargingSessionQuerySet) -> ChargingSessionQuerySet:
     return sessions.select_related(*related).defer("ledger_entry__transaction__packed")
 
 
-def _session(request: HttpRequest, session_id: UUID) -> ChargingSession:
-    """The session, if this reader may see it; else 404, whether it exists or not."""
+def _session(request: HttpRequest, session_id: UUID, look: Look = Look.SESSION) -> ChargingSession:
+    """The session, if this reader may see it; else 404, whether it exists or not. A look of staff is noted."""
     session = _with_record(ChargingSession.objects.visible_to(request.user)).filter(pk=session_id).first()
     if session is None:
         raise Http404(f"no session {session_id} for this reader")
+    access_note(viewer=_user(request), customer=session.customer_id, what=look, subject=str(session.pk))
     return session
 
 
@@ -87,6 +89,9 @@ def history_page(request: HttpRequest) -> HttpResponse:
     paginator.count = totals.sessions  # known already, not counted again
     page = paginator.get_page(request.GET.get("page"))
     sessions = list(page)
+    if everybody:
+        customers = {session.customer_id for session in sessions}
+        access_note_all(viewer=_user(request), customers=customers, what=Look.HISTORY)
     rows = [Row(session, period(session), state_of(session)) for session in sessions]
     context = {
         "everybody": everybody,
@@ -112,7 +117,11 @@ def history_csv(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         return _problem(
             request, 400, "This filter cannot be used", problems, "Set the filter anew on the history page."
         )
-    lines = csv_lines(_with_record(form.narrow(visible)))
+    found = form.narrow(visible)
+    if _user(request).is_staff:
+        customers = found.order_by().values_list("customer_id", flat=True).distinct()
+        access_note_all(viewer=_user(request), customers=customers, what=Look.EXPORT)
+    lines = csv_lines(_with_record(found))
     name = f"evportal-sessions-{timezone.now():%Y-%m-%d}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
@@ -209,7 +218,7 @@ def _no_receipt(session: ChargingSession, entry: LedgerEntry | None) -> str:
 @login_required
 @never_cache
 def receipt_file(request: HttpRequest, session_id: UUID) -> HttpResponse:
-    session = _session(request, session_id)
+    session = _session(request, session_id, Look.RECEIPT)
     reason = _no_receipt(session, entry_of(session))
     if reason:
         return _not_now(request, session, "There is no receipt of this session", reason)

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 
+from accounts.admin_access import NotesLooks
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, Site, Station, Tariff
 from stations.paging import CappedPaginator
 from stations.services import id_token_link, id_token_unlink, station_credential_set
@@ -123,7 +124,7 @@ class ConnectorAdmin(NamesStay):
 
 
 @admin.register(IdToken)
-class IdTokenAdmin(NamesStay):
+class IdTokenAdmin(NotesLooks, NamesStay):
     """A customer gets a card here; its sessions come along."""
 
     names = ("uid", "type")
@@ -165,7 +166,7 @@ class RemarksFilter(admin.SimpleListFilter):
 
 
 @admin.register(ChargingSession)
-class ChargingSessionAdmin(ReadOnly):
+class ChargingSessionAdmin(NotesLooks, ReadOnly):
     list_display = ("started", "place", "customer", "energy", "cost", "lasted", "status", "flag_names")
     list_filter = ("status", "source", "station__site", RemarksFilter)
     list_select_related = ("station", "customer")
@@ -227,7 +228,8 @@ class ChargingSessionAdmin(ReadOnly):
 
 
 @admin.register(MeterValue)
-class MeterValueAdmin(ReadOnly):
+class MeterValueAdmin(NotesLooks, ReadOnly):
+    customer_path = "session__customer"
     list_display = ("sampled_at", "session", "measurand", "value", "unit", "phase", "context")
     list_filter = ("measurand", "context")
     list_select_related = ("session",)

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from accounts.access_log import Look, access_note
 from accounts.models import User
 from ledger.alerts import alert_raise
 from ledger.models import Alert, KeyRotation, LedgerEntry, SigningKey
@@ -43,6 +44,7 @@ def everything(make_session: MakeSession) -> ChargingSession:
     session = make_session()
     MeterValue.objects.create(session=session, sampled_at=session.started_at, value=1000)
     alert_raise("ram", "evledger", "account evledger has insufficient ram")
+    access_note(viewer="partner ABC", customer=session.customer, what=Look.API)
     old = SigningKey.objects.create(name="ledger")
     KeyRotation.objects.create(old=old, new=SigningKey.objects.create(name="ledger-2", status="COMING"))
     return session
@@ -54,7 +56,14 @@ def everything(make_session: MakeSession) -> ChargingSession:
 def test_every_model_is_registered() -> None:
     names = {model._meta.label_lower for model in MODELS}
     assert names == {
-        *("accounts.user", "stations.site", "stations.station", "stations.connector", "stations.idtoken"),
+        *(
+            "accounts.user",
+            "accounts.accesslogentry",
+            "stations.site",
+            "stations.station",
+            "stations.connector",
+            "stations.idtoken",
+        ),
         *("stations.chargingsession", "stations.metervalue"),
         *("ledger.ledgerentry", "ledger.chaintransaction", "ledger.datakey", "ledger.alert"),
         *("ledger.signingkey", "ledger.keyrotation"),
