@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from accounts.models import User
+from accounts.models import SignIn, User
 from ledger.alerts import alert_raise
 from ledger.models import Alert, KeyRotation, LedgerEntry, SigningKey
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, Station
@@ -41,6 +41,8 @@ def act(client: Client, model: str, action: str, *rows: object) -> str:
 @pytest.fixture
 def everything(make_session: MakeSession) -> ChargingSession:
     session = make_session()
+    assert session.customer is not None
+    SignIn.objects.create(user=session.customer, outcome=SignIn.Outcome.LOGGED_IN)
     MeterValue.objects.create(session=session, sampled_at=session.started_at, value=1000)
     alert_raise("ram", "evledger", "account evledger has insufficient ram")
     old = SigningKey.objects.create(name="ledger")
@@ -54,7 +56,14 @@ def everything(make_session: MakeSession) -> ChargingSession:
 def test_every_model_is_registered() -> None:
     names = {model._meta.label_lower for model in MODELS}
     assert names == {
-        *("accounts.user", "stations.site", "stations.station", "stations.connector", "stations.idtoken"),
+        *(
+            "accounts.user",
+            "accounts.signin",
+            "stations.site",
+            "stations.station",
+            "stations.connector",
+            "stations.idtoken",
+        ),
         *("stations.chargingsession", "stations.metervalue"),
         *("ledger.ledgerentry", "ledger.chaintransaction", "ledger.datakey", "ledger.alert"),
         *("ledger.signingkey", "ledger.keyrotation"),
@@ -178,7 +187,7 @@ def test_check_again_says_that_the_chain_did_not_answer(staff_browser: Client, e
 
 
 def test_who_may_only_look_can_do_nothing(client: Client, everything: ChargingSession) -> None:
-    auditor = User.objects.create_user("axel", password="an auditor's password", is_staff=True)
+    auditor = User.objects.create_user("axel", is_staff=True)
     auditor.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     log_in(client, auditor)
     page = text(client, address("ledger.ledgerentry", "changelist"))
