@@ -11,7 +11,8 @@ think of it.
 import time
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from urllib.parse import urlsplit
 
 import django_otp
 from django.conf import settings
@@ -51,13 +52,12 @@ def recent_second_factor(
     What is posted when the time is over is not kept: let the page with the form have this, too.
     """
 
-    @wraps(view)
     def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if second_factor_is_recent(request):
             return view(request, *args, **kwargs)
         return second_factor_asked(request, again=True)
 
-    return guarded
+    return cast("Callable[Concatenate[HttpRequest, P], HttpResponseBase]", wraps(view)(guarded))
 
 
 def second_factor_shown(request: HttpRequest, device: Device, *, by_hand: bool = True) -> None:
@@ -107,7 +107,8 @@ def _led(request: HttpRequest, address: str, query: dict[str, str]) -> HttpRespo
 
 def referring_page(request: HttpRequest) -> str:
     """The page of ours that a form was sent from, else nothing."""
-    return safe_target(request, request.headers.get("Referer", ""), default="")
+    page = urlsplit(safe_target(request, request.headers.get("Referer", ""), default=""))
+    return page._replace(scheme="", netloc="").geturl()
 
 
 def safe_target(request: HttpRequest, target: str, *, default: str | None = None) -> str:

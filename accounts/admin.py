@@ -28,6 +28,7 @@ class PersonAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in t
     list_display = ("username", "email", "role_names", "is_active", "last_login")
     list_filter = ("is_staff", "is_active")
     search_fields = ("username", "email", "sub")
+    ordering = ("username",)
     fieldsets = (
         (None, {"fields": ("username", "sub", "email", "role_names", "last_login", "date_joined")}),
         ("Access", {"fields": ("is_active", "remember_allowed", "second_factor", "recovery_codes_left")}),

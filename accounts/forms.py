@@ -45,7 +45,11 @@ class ReadingForm(forms.ModelForm):  # type: ignore[type-arg]  # a generic in th
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        names = [(name, name.replace("_", " ")) for name in sorted(zoneinfo.available_timezones()) if "/" in name]
+        names = [
+            (name, name.replace("_", " "))
+            for name in sorted(zoneinfo.available_timezones())
+            if "/" in name or name == "UTC"
+        ]
         self.fields["time_zone"] = forms.ChoiceField(
             label=_("Time zone"), choices=[("", _("That of each site")), *names], required=False
         )

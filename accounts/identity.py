@@ -138,9 +138,15 @@ def logout_url(*, back: str) -> str:
     return f"{settings.OIDC_DOMAIN}/logout?{urlencode({'client_id': settings.OIDC_RP_CLIENT_ID, 'logout_uri': back})}"
 
 
+@lru_cache(maxsize=1)
+def _client() -> httpx.Client:
+    """One for all: making it takes longer than asking with it."""
+    return httpx.Client(timeout=TIMEOUT_S)
+
+
 def _asked(method: str, url: str, **options: Any) -> httpx.Response:
     try:
-        response = httpx.request(method, url, timeout=TIMEOUT_S, **options)
+        response = _client().request(method, url, **options)
     except httpx.HTTPError as error:
         raise IdentityUnavailableError(f"{urlsplit(url).path}: {type(error).__name__}") from error
     if response.is_server_error or response.is_redirect or response.status_code == httpx.codes.TOO_MANY_REQUESTS:

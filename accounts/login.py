@@ -96,7 +96,7 @@ def forget_old_states(request: HttpRequest) -> None:
     request.session["oidc_states"] = {key: state for key, state in states.items() if state["added_on"] > young}
 
 
-class Callback(CallbackView):  # type: ignore[misc]  # no types
+class Callback(CallbackView):
     """Checks state, nonce and verifier, exchanges the code, and begins a session of the person's own."""
 
     user: User | None = None

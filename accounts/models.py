@@ -28,7 +28,7 @@ class Role(models.TextChoices):
     ADMIN = "admin"
 
 
-class User(AbstractUser):
+class User(AbstractUser):  # type: ignore[django-manager-missing]  # django-otp has no types
     """A person. A driver's sessions are those whose `customer` is this user."""
 
     sub = models.CharField(

@@ -73,7 +73,7 @@ class CognitoBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # no typ
         """Asked at each request: somebody who was disabled is nobody at the next one."""
         return User.objects.filter(pk=user_id, is_active=True).first()
 
-    def has_perm(self, user_obj: Any, perm: str, obj: object = None) -> bool:
+    def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
         """Customers have no rights of this kind: that takes no query."""
         return bool(user_obj.is_staff and ModelBackend.has_perm(self, user_obj, perm, obj))
 

@@ -83,7 +83,8 @@ def seconds_locked(device: Device) -> int:
     allowed, why = device.verify_is_allowed()
     if allowed:
         return 0
-    return max(1, round((why["locked_until"] - timezone.now()).total_seconds()))
+    wait: timedelta = why["locked_until"] - timezone.now()
+    return max(1, round(wait.total_seconds()))
 
 
 # --- recovery codes
@@ -113,11 +114,12 @@ def recovery_code_plain(code: str) -> str:
 
 
 def recovery_sheet_of(user: User) -> RecoverySheet | None:
-    return RecoverySheet.objects.filter(user=user).first()
+    sheet: RecoverySheet | None = RecoverySheet.objects.filter(user=user).first()
+    return sheet
 
 
 def recovery_codes_left(user: User) -> int:
-    return RecoveryCode.objects.filter(sheet__user=user, used_at__isnull=True).count()
+    return int(RecoveryCode.objects.filter(sheet__user=user, used_at__isnull=True).count())
 
 
 # --- remembered devices
@@ -143,7 +145,9 @@ def device_recall(*, user: User, cookie: str) -> RememberedDevice | None:
         secret = signing.loads(cookie, salt=COOKIE_SALT, max_age=timedelta(days=REMEMBERED_DAYS))
     except signing.BadSignature:
         return None
-    device = RememberedDevice.objects.filter(user=user, digest=secret_digest(str(secret))).first()
+    device: RememberedDevice | None = RememberedDevice.objects.filter(
+        user=user, digest=secret_digest(str(secret))
+    ).first()
     if device is None or not device.verify_token(secret) or not remembering_allowed(user):
         return None
     RememberedDevice.objects.filter(pk=device.pk).update(last_used_at=timezone.now())

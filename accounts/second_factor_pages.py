@@ -44,7 +44,7 @@ def second_factor_page(request: HttpRequest) -> HttpResponse:
     device = second_factor.authenticator_of(user)
     if device is None:
         return led_to("second_factor_enrol", target)
-    if access.second_factor_holds(user) and "again" not in request.GET:
+    if request.method != "POST" and access.second_factor_holds(user) and "again" not in request.GET:
         return HttpResponseRedirect(target)
     form = CodeForm(request.POST or None)
     if form.is_valid() and checked(request, device, form, SignIn.Outcome.SECOND_FACTOR):

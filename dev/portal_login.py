@@ -50,13 +50,15 @@ class Visitor:
     def get(self, path: str) -> httpx.Response:
         return self._page(self.client.get(path))
 
-    def submit(self, page: httpx.Response, **fields: str) -> httpx.Response:
-        """Send the page's first form with a field of its own to the page's address, hidden fields included."""
+    def submit(self, page: httpx.Response, *, button: str = "", **fields: str) -> httpx.Response:
+        """Send the page's first form that has these fields and this button, its hidden fields included."""
         forms = re.findall(r"<form\b.*?</form>", page.text, re.DOTALL)
-        form = next(form for form in forms if all(f'name="{name}"' in form for name in fields))
+        form = next(form for form in forms if button in form and all(f'name="{name}"' in form for name in fields))
+        action = re.match(r'<form[^>]* action="([^"]*)"', form)
+        target = page.url.join(html.unescape(action[1])) if action else page.url
         hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form)
         data = {name: html.unescape(value) for name, value in hidden} | fields
-        return self._page(self.client.post(page.url, data=data, headers={"Referer": str(page.url)}))
+        return self._page(self.client.post(target, data=data, headers={"Referer": str(page.url)}))
 
     def _page(self, response: httpx.Response) -> httpx.Response:
         if response.is_error:

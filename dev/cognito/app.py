@@ -89,7 +89,7 @@ def add_programs(app: Flask, pool: Pool, server: AuthorizationServer, issuer: st
     @app.get("/oauth2/userInfo")
     def user_info() -> Any:
         try:
-            keys = KeySet(pool.published_keys())
+            keys = KeySet(list(pool.published_keys()))
             decoded = jwt.decode(request.headers.get("Authorization", "").removeprefix("Bearer "), keys)
             jwt.JWTClaimsRegistry(iss={"essential": True, "value": issuer}).validate(decoded.claims)
         except (JoseError, ValueError):

@@ -24,6 +24,7 @@ REFRESH_FILE = "refresh-tokens.json"
 KEY_FILE = "signing-key.pem"
 OLD_KEY_FILE = "old-key.pem"
 FAILURES_FILE = "failures.json"
+HASH = "scrypt:4096:8:1"  # quick, for tests; the demo's passwords are random
 CLIENT_ID_ALPHABET = string.ascii_lowercase + string.digits
 
 
@@ -182,7 +183,7 @@ class Pool:
             people[username] = Person(
                 sub=old.sub if old else str(uuid.uuid4()),
                 username=username,
-                password_hash=old.password_hash if old and kept else generate_password_hash(password),
+                password_hash=old.password_hash if old and kept else generate_password_hash(password, HASH),
                 email=email or f"{username}@example.com",
                 email_verified=email_verified,
                 groups=tuple(groups),
