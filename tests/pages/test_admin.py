@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from accounts.access_log import Look, access_note
-from accounts.models import User
+from accounts.models import SignIn, User
 from ledger.alerts import alert_raise
 from ledger.models import Alert, KeyRotation, LedgerEntry, SigningKey
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, Station
@@ -42,6 +42,8 @@ def act(client: Client, model: str, action: str, *rows: object) -> str:
 @pytest.fixture
 def everything(make_session: MakeSession) -> ChargingSession:
     session = make_session()
+    assert session.customer is not None
+    SignIn.objects.create(user=session.customer, outcome=SignIn.Outcome.LOGGED_IN)
     MeterValue.objects.create(session=session, sampled_at=session.started_at, value=1000)
     alert_raise("ram", "evledger", "account evledger has insufficient ram")
     access_note(viewer="partner ABC", customer=session.customer, what=Look.API)
@@ -59,6 +61,7 @@ def test_every_model_is_registered() -> None:
         *(
             "accounts.user",
             "accounts.accesslogentry",
+            "accounts.signin",
             "stations.site",
             "stations.station",
             "stations.connector",
@@ -187,7 +190,7 @@ def test_check_again_says_that_the_chain_did_not_answer(staff_browser: Client, e
 
 
 def test_who_may_only_look_can_do_nothing(client: Client, everything: ChargingSession) -> None:
-    auditor = User.objects.create_user("axel", password="an auditor's password", is_staff=True)
+    auditor = User.objects.create_user("axel", is_staff=True)
     auditor.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     log_in(client, auditor)
     page = text(client, address("ledger.ledgerentry", "changelist"))
