@@ -274,10 +274,13 @@ def _receipt_name(session: ChargingSession) -> str:
 def _command(session: ChargingSession) -> str:
     """The command by which anybody checks the receipt without us."""
     entry = entry_of(session)
-    key = entry.transaction.public_key if entry and entry.transaction else ""
-    nodes = [*settings.LEDGER_NODES, "URL_OF_A_SECOND_NODE"][: max(2, len(settings.LEDGER_NODES))]
+    return _command_for(_receipt_name(session), entry.transaction.public_key if entry and entry.transaction else "")
+
+
+def _command_for(file: str, key: str) -> str:
+    nodes = [*checks.public_nodes(), "URL_OF_A_SECOND_NODE"][: max(2, len(checks.public_nodes()))]
     parts = [
-        f"python3 verify_receipt.py {_receipt_name(session)}",
+        f"python3 verify_receipt.py {file}",
         *(f"--node {node}" for node in nodes),
         f"--chain-id {settings.LEDGER_CHAIN_ID}",
         f"--key {key}",

@@ -16,6 +16,9 @@ export async function ask(url, call, query = {}) {
     referrerPolicy: "no-referrer",
     cache: "no-store",
     signal: AbortSignal.timeout(TIMEOUT_MS),
+  }).catch((error) => {
+    const why = error.name === "TimeoutError" ? "no answer in time" : "it does not answer, or lets no pages ask it (CORS)";
+    throw new Error(why);
   });
   need(response.ok, `it answers with status ${response.status}`);
   return parse(await limited(response.body, ANSWER_MAX));

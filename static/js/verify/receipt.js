@@ -12,7 +12,7 @@
 // A step is ok when all nodes, at least two, agree with the receipt. It failed when the receipt contradicts itself, the
 // key or the chain id, or when two nodes contradict it and none agrees. Otherwise it is undecided.
 import { blockId, packed, recordsIn, transactionRoot, transactionsById } from "./block.js";
-import { base58, bytesOf, concat, hexOf, need, sha256, utf8 } from "./encoding.js";
+import { base58, bytesOf, concat, hexOf, name, need, sha256, utf8 } from "./encoding.js";
 import { canonical, parse as parseJson } from "./json.js";
 import { ask } from "./node.js";
 import { decompress, isSignedBy } from "./p256.js";
@@ -40,7 +40,7 @@ export function parse(text) {
   need(receipt.format === FORMAT, `format: expected ${FORMAT}`);
   const values = receipt.signed_meter_values;
   need(Array.isArray(values) && values.length === 0, "signed_meter_values: expected []");
-  for (const name of TEXTS) need(isText(receipt[name], TEXT_MAX), `${name}: expected text of up to ${TEXT_MAX} characters`);
+  for (const field of TEXTS) need(isText(receipt[field], TEXT_MAX), `${field}: expected text of up to ${TEXT_MAX} characters`);
   const number = receipt.block_num;
   need(typeof number === "bigint" && number > 0n && number < 1n << 32n, "block_num: expected a number of 32 bits");
   need(receipt.attestation === null || isCertification(receipt.attestation), `attestation: expected null or ${CERTIFICATION}`);
@@ -127,11 +127,12 @@ async function* examine(url, receipt, key) {
   yield finding(8, key, await signer(packed(entry), receipt.chain_id, key));
   const mine = `${receipt.ledger_id} ${receipt.digest}`;
   yield finding(9, mine, recordsOf(packed(entry), receipt).join(", "));
+  const number = integer(receipt.ledger_id);
+  name(receipt.account); // no node is asked about what is no name
   const bounds = { lower_bound: receipt.ledger_id, upper_bound: receipt.ledger_id };
   const there = await row("records", bounds);
   const floor = there ? 0n : integer(((await row("state")) ?? { floor: 0n }).floor);
   const found = there ? `${there.id} ${there.digest}` : `absent, the floor is ${floor}`;
-  const number = integer(receipt.ledger_id);
   yield finding(10, mine, found, (number > 0n && number <= floor) || found === mine);
 }
 

@@ -1,0 +1,101 @@
+"""The check for everybody (/verify), which runs in the browser, and a receipt on paper with the QR code that opens it."""
+
+from collections.abc import Callable
+from functools import wraps
+from uuid import UUID
+
+from csp.decorators import csp_update
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from ledger import checks, pages, receipt
+from ledger.errors import NotRecordedYet, RecordError
+from ledger.receipt import ReceiptError
+from ledger.receipt_link import qr_svg, receipt_fragment
+from ledger.words import entry_of
+from stations.words import period, zone
+
+# The titles of ledger/receipt.py's steps, in the reader's language (the tests compare).
+TITLES = (
+    _("The record and the salt give the digest"),
+    _("The chain is the pinned one"),
+    _("The block is irreversible"),
+    _("The block id is the hash of its header"),
+    _("The block's transaction root is that of all its transactions"),
+    _("The transaction was executed"),
+    _("The transaction id is the hash of a transaction in the block"),
+    _("The published key signed the transaction"),
+    _("The transaction records this id and digest"),
+    _("The chain's table holds the same digest"),
+)
+OWN_MACHINE = ("http://127.0.0.1:*", "http://localhost:*")
+View = Callable[[HttpRequest], HttpResponse]
+
+
+def asks_nodes(view: View) -> View:
+    """Let this page's scripts ask nodes of the chain, and only them: `connect-src` without 'self'.
+
+    Not only the published nodes: the point of the check is that the reader need not believe us, so he may name nodes of
+    his own, any with HTTPS and those of his own machine. A receipt names no nodes, so whoever sends a receipt cannot make
+    a browser ask anybody. What a script of ours tells a node is a block number and a ledger id (static/js/verify/node.js),
+    scripts of others do not run here (`default-src 'self'`), and requests carry no cookies.
+    """
+
+    @wraps(view)
+    def asking(request: HttpRequest) -> HttpResponse:
+        allowed = [*checks.public_nodes(), *OWN_MACHINE, "https:"]
+        response: HttpResponse = csp_update({"connect-src": allowed})(view)(request)  # type: ignore[assignment]
+        response["Permissions-Policy"] = "camera=(self)"  # to read a QR code
+        return response
+
+    return asking
+
+
+@require_safe
+@asks_nodes
+def public_check(request: HttpRequest) -> HttpResponse:
+    """The same page for everybody: the receipt never comes here. It is public (accounts/access.py)."""
+    keys = checks.published_keys()
+    context = {
+        "titles": TITLES,
+        "nodes": checks.public_nodes(),
+        "chain_id": settings.LEDGER_CHAIN_ID,
+        "keys": keys,
+        "command": pages._command_for("RECEIPT.json", next(iter(keys), "")),
+    }
+    return render(request, "check/verify.html", context)
+
+
+@require_safe
+@login_required
+@never_cache
+def receipt_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
+    """The receipt to print: the figures, the record, every id in full, and the QR code that opens the public check."""
+    session = pages._session(request, session_id)
+    reason = pages._no_receipt(session, entry_of(session))
+    if reason:
+        return pages._not_now(request, session, "There is no receipt of this session", reason)
+    try:
+        content = checks.receipt_for(session)
+    except (NotRecordedYet, RecordError, ReceiptError) as error:
+        return pages._not_now(request, session, "No receipt can be made of this session", pages._broken(error))
+    address = request.build_absolute_uri(reverse("public_check"))
+    link = f"{address}#{receipt_fragment(content)}"
+    context = {
+        "session": session,
+        "period": period(session),
+        "zone": zone(session),
+        "receipt": content,
+        "record": receipt.dumps(content["record"]),
+        "made_in": checks.published_ak(content["public_key"]),
+        "link": link,
+        "qr": qr_svg(link),
+        "address": address,
+    }
+    return render(request, "session/receipt.html", context)
