@@ -223,7 +223,7 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- Ledger
 LEDGER_NODES = env.listing("EVPORTAL_LEDGER_NODES", "http://127.0.0.1:8888")
-# The same nodes as browsers and receipts' readers reach them (HTTPS, CORS: docs/ledger.md), where that is another address
+# The same nodes as readers' browsers reach them (HTTPS, CORS: docs/ledger.md), where that is another address
 LEDGER_PUBLIC_NODES = env.listing("EVPORTAL_LEDGER_PUBLIC_NODES")
 LEDGER_CHAIN_ID = env.text("EVPORTAL_LEDGER_CHAIN_ID", "")  # pinned; without it nothing is signed
 LEDGER_ACCOUNT = env.text("EVPORTAL_LEDGER_ACCOUNT", "evledger")

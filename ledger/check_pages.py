@@ -1,4 +1,4 @@
-"""The check for everybody (/verify), which runs in the browser, and a receipt on paper with the QR code that opens it."""
+"""The check for everybody (/verify), which runs in the browser; and a receipt on paper, whose QR code opens it."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -41,10 +41,10 @@ View = Callable[[HttpRequest], HttpResponse]
 def asks_nodes(view: View) -> View:
     """Let this page's scripts ask nodes of the chain, and only them: `connect-src` without 'self'.
 
-    Not only the published nodes: the point of the check is that the reader need not believe us, so he may name nodes of
-    his own, any with HTTPS and those of his own machine. A receipt names no nodes, so whoever sends a receipt cannot make
-    a browser ask anybody. What a script of ours tells a node is a block number and a ledger id (static/js/verify/node.js),
-    scripts of others do not run here (`default-src 'self'`), and requests carry no cookies.
+    Not only the published nodes: the point of the check is that the reader need not believe us, so he may name nodes
+    of his own, any with HTTPS and those of his own machine. A receipt names no nodes, so whoever sends one cannot make
+    a browser ask anybody. What our scripts tell a node is a block number and a ledger id (static/js/verify/node.js),
+    scripts of others do not run here (`default-src 'self'`), and the requests carry no cookies.
     """
 
     @wraps(view)

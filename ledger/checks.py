@@ -154,7 +154,7 @@ def receipt_for(session: ChargingSession, *, attested: bool = True) -> dict[str,
 
 
 def check_fragment(session: ChargingSession) -> str:
-    """What stands behind the # of the public check's address for this session; "" where no receipt can be made of it."""
+    """What stands behind the # of the public check's address for this session; "" where there is no receipt."""
     try:
         return receipt_fragment(receipt_for(session, attested=False))
     except (NotRecordedYet, RecordError, ReceiptError):

@@ -18,7 +18,7 @@ from ledger.record import canonical
 from tests.browsers import chromium_started, static_served
 from tests.ledger import test_certification as certifications
 from tests.ledger.proxy import Proxy, altered, cut_before, says
-from tests.ledger.receipt_chain import Recorded, recorded, standalone
+from tests.ledger.receipt_chain import Recorded, standalone
 from tests.ledger.test_verify_receipt import (
     LIES,
     ONLY_ONE_VALUE,
@@ -30,7 +30,7 @@ from tests.ledger.test_verify_receipt import (
     values,
 )
 
-__all__ = ["other", "proxies", "proxy", "recorded", "remembered"]  # fixtures
+__all__ = ["other", "proxies", "proxy", "remembered"]  # fixtures
 Json = dict[str, Any]
 
 # Takes all cases at once: what a page is asked costs more than what it answers. The same question is asked once.
@@ -182,7 +182,7 @@ def test_other_spellings_of_the_same_json(page: Page, recorded: Recorded) -> Non
 
 
 def test_texts_of_every_kind_have_the_same_canonical_form(page: Page, recorded: Recorded) -> None:
-    """Names sorted by UTF-16, control characters, astral ones, integers beyond a double's: as RFC 8785 by the script."""
+    """Names sorted by UTF-16, control characters, astral ones, the largest integers: RFC 8785 as the script has it."""
     record = {
         **{chr(code): chr(code) for code in (*range(0x20), 0x7F, 0x2028, 0xFB33, 0x1F50C, 0xE9)},
         **{"big": 2**53 - 1, "small": -(2**53) + 1, "10": 1, "9": 2, "list": [[], {}, "\\u0041", '"']},

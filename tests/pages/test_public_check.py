@@ -1,4 +1,4 @@
-"""The public check in a real browser: a receipt as file, text, link, picture and before the camera; nothing is uploaded."""
+"""The public check in a real browser: a receipt as file, text, link, picture, to the camera; nothing is uploaded."""
 
 import json
 import re
@@ -22,13 +22,12 @@ from tests.browsers import chromium_started
 from tests.conftest import CloseSessions, LedgerAccount
 from tests.ledger.conftest import all_recorded, drive
 from tests.ledger.proxy import Proxy, altered
-from tests.ledger.receipt_chain import Recorded, recorded
+from tests.ledger.receipt_chain import Recorded
 from tests.pages.conftest import MakeSession
 from tests.pages.test_session import move
 from tests.people import log_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
-__all__ = ["recorded"]  # fixture
 Json = dict[str, Any]
 SIZES = {"wide": (1280, 900), "narrow": (390, 844)}
 
