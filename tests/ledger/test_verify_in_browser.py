@@ -19,6 +19,7 @@ from tests.browsers import chromium_started, static_served
 from tests.ledger import test_certification as certifications
 from tests.ledger.proxy import Proxy, altered, cut_before, says
 from tests.ledger.receipt_chain import Recorded, standalone
+from tests.ledger.soft_tpm import SoftTpm, ecc_public, point_of
 from tests.ledger.test_verify_receipt import (
     LIES,
     ONLY_ONE_VALUE,
@@ -136,7 +137,20 @@ def test_every_single_change_of_the_record_fails(page: Page, recorded: Recorded)
     assert {tuple(answer[1]) for answer in compare(page, cases)} == {(1,)}
 
 
-HOSTILE_VALUES = [None, True, 1.5, -1, 2**70, "x", "x" * 101, [], [[]], {}, {"x": None}, {"__proto__": {"x": 1}}]
+HOSTILE_VALUES: list[Any] = [
+    None,
+    True,
+    1.5,
+    -1,
+    2**70,
+    "x",
+    "x" * 101,
+    [],
+    [[]],
+    {},
+    {"x": None},
+    {"__proto__": {"x": 1}},
+]
 
 
 def test_values_of_any_other_type_and_missing_fields(page: Page, recorded: Recorded) -> None:
@@ -256,14 +270,14 @@ def test_nodes_that_talk_nonsense(page: Page, recorded: Recorded, proxy: Proxy, 
 def test_certifications_real_and_hostile(page: Page) -> None:
     """All that test_certification.py knows: every altered byte, every hostile form, pinned and not."""
     good = certifications.TPM.certification(certifications.PAIR)
-    ours, foreign = certifications.TPM.fingerprint, certifications.SoftTpm().fingerprint
+    ours, foreign = certifications.TPM.fingerprint, SoftTpm().fingerprint
     found = [(good, None), (good, ours), (good, foreign), (None, None), (None, ours)]
     found += [({**good, part: text}, None) for part, text in certifications.texts_of(good)]
     found += [(make(), None) for make in certifications.HOSTILE.values()]
     for attributes in range(1 << 11):  # each mixture of the attributes that matter, and some that do not
         spread = sum(1 << bit for i, bit in enumerate((1, 2, 4, 5, 6, 7, 10, 11, 16, 17, 18)) if attributes >> i & 1)
         if attributes % 16 == 0 or attributes.bit_count() > 7:
-            key = certifications.ecc_public(certifications.point_of(certifications.PAIR), spread)
+            key = ecc_public(point_of(certifications.PAIR), spread)
             found.append((certifications.TPM.certification(certifications.PAIR, public=key), None))
     cases = [_certified(attestation, ak) for attestation, ak in found]
     answers = compare(page, cases)
@@ -300,7 +314,7 @@ def test_bytes_and_texts_as_python_makes_them(page: Page) -> None:
     }""",
         {"samples": [sample.hex() for sample in samples], "keys": keys, "names": names},
     )
-    points = [certifications.point_of(KeyPair("", key)) for key in keys]
+    points = [point_of(KeyPair("", key)) for key in keys]
     assert found["digests"] == [antelope.ripemd160(sample).hex() for sample in samples]
     assert found["keys"] == found["again"] == [public_key_bytes(key)[1:].hex() for key in keys]
     assert found["names"] == [antelope.name_pack(name).hex() for name in names]

@@ -24,7 +24,7 @@ from tests.ledger.conftest import all_recorded, drive
 from tests.ledger.proxy import Proxy, altered
 from tests.ledger.receipt_chain import Recorded
 from tests.pages.conftest import MakeSession
-from tests.pages.test_session import move
+from tests.pages.test_history import move
 from tests.people import log_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
