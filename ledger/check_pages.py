@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounts.access_log import Look
 from ledger import checks, pages, receipt
 from ledger.errors import NotRecordedYet, RecordError
 from ledger.receipt import ReceiptError
@@ -77,7 +78,7 @@ def public_check(request: HttpRequest) -> HttpResponse:
 @never_cache
 def receipt_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
     """The receipt to print: the figures, the record, every id in full, and the QR code that opens the public check."""
-    session = pages._session(request, session_id)
+    session = pages._session(request, session_id, Look.RECEIPT)
     reason = pages._no_receipt(session, entry_of(session))
     if reason:
         return pages._not_now(request, session, "There is no receipt of this session", reason)

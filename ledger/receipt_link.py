@@ -26,6 +26,18 @@ def receipt_fragment(receipt: Mapping[str, Any]) -> str:
 
 
 def qr_svg(link: str) -> str:
-    """Return the link's QR code as an SVG element, black on white with its quiet zone in any theme."""
-    code = segno.make_qr(link, error="m", boost_error=False)
+    """Return the link's QR code as an SVG element, black on white with its quiet zone in any theme.
+
+    Level M, which a stain does not spoil; L for long links, and "" for those that no code holds (2,953 characters).
+    """
+    for level in ("m", "l"):
+        try:
+            code = segno.make_qr(link, error=level, boost_error=False)
+        except segno.DataOverflowError:
+            continue
+        return _svg(code)
+    return ""
+
+
+def _svg(code: segno.QRCode) -> str:
     return code.svg_inline(scale=4, border=4, dark="#000", light="#fff", omitsize=True, svgclass="qr", lineclass=None)

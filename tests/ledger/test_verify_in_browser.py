@@ -137,20 +137,8 @@ def test_every_single_change_of_the_record_fails(page: Page, recorded: Recorded)
     assert {tuple(answer[1]) for answer in compare(page, cases)} == {(1,)}
 
 
-HOSTILE_VALUES: list[Any] = [
-    None,
-    True,
-    1.5,
-    -1,
-    2**70,
-    "x",
-    "x" * 101,
-    [],
-    [[]],
-    {},
-    {"x": None},
-    {"__proto__": {"x": 1}},
-]
+HOSTILE_VALUES: list[Any] = [None, True, 1.5, -1, 2**70, "x", "x" * 101, [], [[]], {}, {"x": None}]
+HOSTILE_VALUES += [{"__proto__": {"x": 1}}, {"constructor": "x"}]
 
 
 def test_values_of_any_other_type_and_missing_fields(page: Page, recorded: Recorded) -> None:

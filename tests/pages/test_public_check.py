@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import segno
+from axe_playwright_python.sync_playwright import Axe
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 from pytest_django.fixtures import Settings
@@ -100,7 +101,10 @@ class Checker:
         return found
 
     def look(self) -> None:
+        """Nothing in the console, nothing sideways, nothing that a screen reader stumbles over."""
         assert self.complaints == []
+        found = Axe().run(self.page).response["violations"]
+        assert [(bad["id"], bad["nodes"][0]["html"]) for bad in found if bad["impact"] in ("serious", "critical")] == []
         assert self.page.evaluate("document.documentElement.scrollWidth") <= self.width
 
     def uploads(self, content: Json) -> list[str]:
@@ -443,6 +447,13 @@ def test_published_nodes_are_the_ledger_s_unless_said_otherwise(settings: Settin
 def test_the_code_is_black_on_white_without_style(recorded: Recorded) -> None:
     svg = qr_svg(f"https://portal.example.org/verify#{receipt_fragment(recorded.receipt)}")
     assert svg.startswith("<svg") and "style=" not in svg and "<script" not in svg
+
+
+def test_a_link_too_long_for_a_code_has_none(recorded: Recorded) -> None:
+    link = "https://portal.example.org/verify#"
+    assert len(qr_svg(link + "x" * 2_200)) > len(qr_svg(link + "x" * 1_000)) > 0
+    assert qr_svg(link + "x" * 2_500).startswith("<svg")  # level L
+    assert qr_svg(link + "x" * 3_000) == ""
 
 
 def test_the_receipt_page_is_the_owner_s_alone(
