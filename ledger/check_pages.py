@@ -10,31 +10,19 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access_log import Look
 from ledger import checks, pages, receipt
 from ledger.errors import NotRecordedYet, RecordError
+from ledger.proof_words import TITLES
 from ledger.receipt import ReceiptError
 from ledger.receipt_link import qr_svg, receipt_fragment
 from ledger.words import entry_of
 from stations.words import period, zone
 
-# The titles of ledger/receipt.py's steps, in the reader's language (the tests compare).
-TITLES = (
-    _("The record and the salt give the digest"),
-    _("The chain is the pinned one"),
-    _("The block is irreversible"),
-    _("The block id is the hash of its header"),
-    _("The block's transaction root is that of all its transactions"),
-    _("The transaction was executed"),
-    _("The transaction id is the hash of a transaction in the block"),
-    _("The published key signed the transaction"),
-    _("The transaction records this id and digest"),
-    _("The chain's table holds the same digest"),
-)
 OWN_MACHINE = ("http://127.0.0.1:*", "http://localhost:*")
 View = Callable[[HttpRequest], HttpResponse]
 
@@ -81,11 +69,11 @@ def receipt_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
     session = pages._session(request, session_id, Look.RECEIPT)
     reason = pages._no_receipt(session, entry_of(session))
     if reason:
-        return pages._not_now(request, session, "There is no receipt of this session", reason)
+        return pages._not_now(request, session, gettext("There is no receipt of this session"), reason)
     try:
         content = checks.receipt_for(session)
     except (NotRecordedYet, RecordError, ReceiptError) as error:
-        return pages._not_now(request, session, "No receipt can be made of this session", pages._broken(error))
+        return pages._not_now(request, session, gettext("No receipt can be made of this session"), pages._broken(error))
     address = request.build_absolute_uri(reverse("public_check"))
     link = f"{address}#{receipt_fragment(content)}"
     context = {

@@ -14,6 +14,8 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, Stream
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -25,6 +27,7 @@ from ledger.errors import NotRecordedYet, RecordError
 from ledger.export import csv_lines
 from ledger.history import HistoryFilter
 from ledger.models import ChainTransaction, LedgerEntry
+from ledger.proof_words import TITLES
 from ledger.receipt import ReceiptError, Step
 from ledger.record import canonical, record_of
 from ledger.words import StateWords, entry_of, state_of
@@ -34,7 +37,7 @@ from stations.words import Period, period, zone, zone_names
 PAGE_SIZE = 50
 METER_VALUES_SHOWN = 500
 STANDALONE = Path(__file__).parent / "standalone" / "verify_receipt.py"
-VERDICTS = {"VERIFIED": "Verified", "NOT VALID": "Invalid", "NOT DECIDED": "Undecided"}
+VERDICTS = {"VERIFIED": _("Verified"), "NOT VALID": _("Invalid"), "NOT DECIDED": _("Undecided")}
 
 
 def _user(request: HttpRequest) -> User:
@@ -206,13 +209,13 @@ def _no_receipt(session: ChargingSession, entry: LedgerEntry | None) -> str:
     if entry is None:
         return state_of(session).reason
     if entry.erased_at:
-        return "Its personal data were erased, and with them what a receipt is made of."
+        return gettext("Its personal data were erased, and with them what a receipt is made of.")
     if entry.state == ChainTransaction.Status.IRREVERSIBLE:
         return ""
     state = state_of(session)
     if state.kind == "mismatch":
         return state.reason
-    return f"It is still being recorded. {state.reason}".rstrip()
+    return f"{gettext('It is still being recorded.')} {state.reason}".rstrip()
 
 
 @require_safe
@@ -222,11 +225,11 @@ def receipt_file(request: HttpRequest, session_id: UUID) -> HttpResponse:
     session = _session(request, session_id, Look.RECEIPT)
     reason = _no_receipt(session, entry_of(session))
     if reason:
-        return _not_now(request, session, "There is no receipt of this session", reason)
+        return _not_now(request, session, gettext("There is no receipt of this session"), reason)
     try:
         text = receipt.dumps(checks.receipt_for(session))
     except (NotRecordedYet, RecordError, ReceiptError) as error:
-        return _not_now(request, session, "No receipt can be made of this session", _broken(error))
+        return _not_now(request, session, gettext("No receipt can be made of this session"), _broken(error))
     headers = {"Content-Disposition": f'attachment; filename="{_receipt_name(session)}"'}
     return HttpResponse(text, content_type="application/json", headers=headers)
 
@@ -239,18 +242,19 @@ def verify_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
     session = _session(request, session_id)
     reason = _no_receipt(session, entry_of(session))
     if reason:
-        return _not_now(request, session, "There is nothing to verify yet", reason)
+        return _not_now(request, session, gettext("There is nothing to verify yet"), reason)
     try:
         steps = checks.verify_session(session)
     except (NotRecordedYet, RecordError, ReceiptError) as error:
-        return _not_now(request, session, "This session cannot be verified", _broken(error))
+        return _not_now(request, session, gettext("This session cannot be verified"), _broken(error))
     verdict = receipt.verdict(steps)
     context = {
         "session": session,
         "period": period(session),
         "verdict": VERDICTS[verdict],
-        "failed": [step for step in steps if step.outcome == "failed"],
-        "steps": steps,
+        "outcome": {"VERIFIED": "ok", "NOT VALID": "failed"}.get(verdict, "undecided"),
+        "failed": [(step.number, TITLES[step.number - 1]) for step in steps if step.outcome == "failed"],
+        "steps": list(zip(TITLES, steps, strict=True)),
         "now": timezone.now(),
         "zone": zone(session),
         "nodes": settings.LEDGER_NODES,
@@ -301,12 +305,15 @@ def standalone_script(request: HttpRequest) -> FileResponse:
 
 
 def _broken(error: Exception) -> str:
-    return f"What our database holds of it is not in the form of a record: {error}."
+    words = gettext("What our database holds of it is not in the form of a record: %(error)s.")
+    return words % {"error": error}
 
 
 def _not_now(request: HttpRequest, session: ChargingSession, title: str, reason: str) -> HttpResponse:
     back = reverse("session", args=[session.pk])
-    return _problem(request, 409, title, reason, "Look at the session: it says how far its record is.", back=back)
+    return _problem(
+        request, 409, title, reason, gettext("Look at the session: it says how far its record is."), back=back
+    )
 
 
 def _problem(request: HttpRequest, status: int, title: str, what: str, todo: str, *, back: str = "") -> HttpResponse:

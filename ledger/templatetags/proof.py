@@ -3,8 +3,8 @@
 from django import template
 
 from ledger.checks import check_fragment
-from ledger.milestones import Milestone, milestones
 from ledger.models import LedgerEntry
+from ledger.proof_words import Milestone, milestones
 from stations.models import ChargingSession
 
 register = template.Library()

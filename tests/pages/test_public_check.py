@@ -16,8 +16,9 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
 from dev.nodeos import Nodeos
-from ledger import check_pages, checks, receipt
+from ledger import checks, receipt
 from ledger.models import SigningKey
+from ledger.proof_words import TITLES
 from ledger.receipt_link import qr_svg, receipt_fragment
 from tests.browsers import chromium_started
 from tests.conftest import CloseSessions, LedgerAccount
@@ -434,7 +435,7 @@ def test_without_records_the_page_still_stands(client: Client, db: None) -> None
 
 
 def test_its_titles_are_those_of_the_steps() -> None:
-    assert [str(title) for title in check_pages.TITLES] == [title for title, _, _ in receipt.STEPS]
+    assert [str(title) for title in TITLES] == [title for title, _, _ in receipt.STEPS]
 
 
 def test_published_nodes_are_the_ledger_s_unless_said_otherwise(settings: Settings) -> None:
