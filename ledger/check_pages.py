@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounts.access import public
 from accounts.access_log import Look
 from ledger import checks, pages, receipt
 from ledger.errors import NotRecordedYet, RecordError
@@ -40,16 +41,16 @@ def asks_nodes(view: View) -> View:
     def asking(request: HttpRequest) -> HttpResponse:
         allowed = [*checks.public_nodes(), *OWN_MACHINE, "https:"]
         response: HttpResponse = csp_update({"connect-src": allowed})(view)(request)  # type: ignore[assignment]
-        response["Permissions-Policy"] = "camera=(self)"  # to read a QR code
         return response
 
     return asking
 
 
+@public
 @require_safe
 @asks_nodes
 def public_check(request: HttpRequest) -> HttpResponse:
-    """The same page for everybody: the receipt never comes here. It is public (accounts/access.py)."""
+    """The same page for everybody: the receipt never comes here."""
     keys = checks.published_keys()
     context = {
         "titles": TITLES,

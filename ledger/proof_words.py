@@ -1,4 +1,4 @@
-"""The proof in the words that a driver reads: how a session came onto the chain, and the titles of the check's steps."""
+"""The proof in the words that a driver reads: how a session came onto the chain, and the check's steps."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,24 +44,16 @@ def milestones(entry: LedgerEntry) -> list[Milestone]:
     signed, final = bool(row and row.signature), status == Status.IRREVERSIBLE
     block = row.block_num if row and status in {Status.IN_BLOCK, Status.IRREVERSIBLE} else None
     in_block = gettext("In block %(number)s") % {"number": intcomma(block)} if block else gettext("In a block")
+    stored = gettext("with everything that is recorded of it, when it ended")
+    by_key = gettext("with the operator's key, which the signing device holds")
+    kept = gettext("of the chain, where every node keeps it")
+    settled = gettext("nobody can take it back any more, we included")
     return [
-        Milestone(
-            True, gettext("Stored"), gettext("with everything that is recorded of it, when it ended"), entry.opened_at
-        ),
-        Milestone(
-            signed,
-            gettext("Signed"),
-            gettext("with the operator's key, which the signing device holds"),
-            _at(row, "signed_at"),
-        ),
+        Milestone(True, gettext("Stored"), stored, entry.opened_at),
+        Milestone(signed, gettext("Signed"), by_key, _at(row, "signed_at")),
         Milestone(status in SENT, gettext("Sent"), gettext("to the chain"), _at(row, "sent_at")),
-        Milestone(block is not None, in_block, gettext("of the chain, where every node keeps it")),
-        Milestone(
-            final,
-            gettext("Final"),
-            gettext("nobody can take it back any more, we included"),
-            _at(row, "irreversible_at"),
-        ),
+        Milestone(block is not None, in_block, kept),
+        Milestone(final, gettext("Final"), settled, _at(row, "irreversible_at")),
     ]
 
 
