@@ -98,6 +98,13 @@ def kwh(energy_wh: int | None) -> str:
     return number((Decimal(energy_wh) / 1000).quantize(Decimal("0.01"), ROUND_HALF_UP), 2)
 
 
+def kw(power_w: int | None) -> str:
+    """Power in kW with one decimal: 7432 -> "7.4", None -> "–"."""
+    if power_w is None:
+        return NONE
+    return number((Decimal(power_w) / 1000).quantize(Decimal("0.1"), ROUND_HALF_UP), 1)
+
+
 def money(minor: int | None, currency: str) -> str:
     """Minor units with their currency: (125, "USD") -> "1.25 USD", None -> "–"."""
     return NONE if minor is None else f"{amount(minor, currency)} {currency}".rstrip()
@@ -107,6 +114,11 @@ def amount(minor: int, currency: str) -> str:
     """The same without the currency: (125, "USD") -> "1.25"."""
     decimals = minor_digits(currency)
     return number(Decimal(minor).scaleb(-decimals), decimals)
+
+
+def minor_digits(currency: str) -> int:
+    """How many digits the currency has after the point."""
+    return _DECIMALS.get(currency, 2)
 
 
 def plain(value: Decimal) -> str:

@@ -25,6 +25,9 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "stop": words.stop,
     "token": words.token,
     "plain": words.plain,
+    "number": words.number,
+    "date_text": words.date_text,
+    "kw": words.kw,
 }
 for name, function in FILTERS.items():
     register.filter(name, function)

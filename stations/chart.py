@@ -1,0 +1,84 @@
+"""PURE: where the parts of a chart lie. All coordinates are integers, as SVG reads no comma in a number.
+
+A plot is HEIGHT high. The pages stretch it to the width and height that they have, and write its labels beside it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+HEIGHT = 1000
+BAR = 100  # what a bar takes of the width, its gap included
+GAP = 24
+WIDTH = 1000  # of a line's plot
+
+
+@dataclass(frozen=True)
+class Rect:
+    x: int
+    y: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Bars over a zero line. `top` and `bottom` are the values at the upper and lower edge."""
+
+    rects: list[Rect]
+    width: int
+    zero: int
+    top: int
+    bottom: int
+    bar_width: int = BAR - GAP
+    height: int = HEIGHT
+
+
+def plot_of(values: Sequence[int]) -> Plot:
+    """A bar for each value; below the zero line for what is negative, as after a credit."""
+    top, bottom = nice(max(values, default=0)), -nice(-min(values, default=0))
+    if top == bottom:
+        top = 1
+    zero = y_of(0, top, bottom)
+    rects = []
+    for number, value in enumerate(values):
+        y = y_of(value, top, bottom)
+        # Whatever is not nothing is visible: one hundredth of the height at least.
+        height = max(abs(y - zero), HEIGHT // 100) if value else 0
+        rects.append(Rect(number * BAR + GAP // 2, zero - height if value > 0 else zero, height))
+    return Plot(rects, len(values) * BAR, zero, top, bottom)
+
+
+def y_of(value: int, top: int, bottom: int) -> int:
+    """The distance of a value from the upper edge, of HEIGHT."""
+    return (top - value) * HEIGHT // (top - bottom)
+
+
+def nice(value: int) -> int:
+    """The smallest of 1, 2, 3, 4, 5, 6, 8 times a power of ten that is at least the value; 0 for nothing.
+
+    >>> nice(7780), nice(41), nice(-3)
+    (8000, 50, 0)
+    """
+    if value <= 0:
+        return 0
+    power = 10 ** (len(str(value)) - 1)
+    return next(step * power for step in (1, 2, 3, 4, 5, 6, 8, 10) if step * power >= value)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line through points: `path` and `area` as SVG's points; `top` is the value at the upper edge."""
+
+    path: str
+    area: str
+    top: int
+    width: int = WIDTH
+    height: int = HEIGHT
+
+
+def line_of(points: Sequence[tuple[int, int]]) -> Line:
+    """A line through (x from 0 to WIDTH, value) in the order of x; values below 0 lie on the zero line."""
+    top = nice(max((value for _, value in points), default=0)) or 1
+    placed = [(x, y_of(max(value, 0), top, 0)) for x, value in points]
+    path = " ".join(f"{x},{y}" for x, y in placed)
+    area = f"{placed[0][0]},{HEIGHT} {path} {placed[-1][0]},{HEIGHT}" if placed else ""
+    return Line(path, area, top)
