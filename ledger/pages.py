@@ -28,7 +28,7 @@ from ledger.receipt import ReceiptError, Step
 from ledger.record import canonical, record_of
 from ledger.words import entry_of, state_of
 from stations.models import ChargingSession, MeterValue
-from stations.power import curve_of, progress_of
+from stations.power import curve_of, mean_w, progress_of
 from stations.words import also_text, period, zone, zone_named
 
 METER_VALUES_SHOWN = 500
@@ -71,6 +71,7 @@ def _figures(session: ChargingSession, values: Sequence[MeterValue], reader: Use
     return {
         "curve": curve_of(session, values),
         "progress": None if session.is_closed else progress_of(session, values),
+        "mean_w": mean_w(session),
         "last_value": values[-1] if values else None,
         "so_far": timezone.now() - session.started_at,
         "reader_zone": here,

@@ -18,6 +18,7 @@ POWER = "Power.Active.Import"
 REGISTER = "Energy.Active.Import.Register"
 POINTS_MAX = 240
 
+_MICROSECOND = timedelta(microseconds=1)
 _MICROSECONDS_AN_HOUR = 3_600_000_000
 
 
@@ -103,7 +104,7 @@ def _derived(session: ChargingSession, values: Iterable[MeterValue]) -> tuple[li
     if any(later < earlier for (_, earlier), (_, later) in pairwise(ordered)):
         return [], 1
     return [
-        Point(at, (later - earlier) * _MICROSECONDS_AN_HOUR // ((until - at) // timedelta(microseconds=1)), until)
+        Point(at, (later - earlier) * _MICROSECONDS_AN_HOUR // ((until - at) // _MICROSECOND), until)
         for (at, earlier), (until, later) in pairwise(kept)
     ], size
 
@@ -120,6 +121,13 @@ def _line(points: Sequence[Point], start: datetime, end: datetime) -> Line:
         if point.until:
             places.append((point.until, point.power_w))
     return line_of([((at - start) * WIDTH // (end - start), power) for at, power in places])
+
+
+def mean_w(session: ChargingSession) -> int | None:
+    """Energy over duration; None where one of them is not known or nothing."""
+    if not session.energy_wh or session.stopped_at is None or session.stopped_at <= session.started_at:
+        return None
+    return session.energy_wh * _MICROSECONDS_AN_HOUR // ((session.stopped_at - session.started_at) // _MICROSECOND)
 
 
 # --- Single values

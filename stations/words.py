@@ -214,6 +214,11 @@ def moment_text(moment: datetime | None, where: ZoneInfo) -> str:
     return f"{date_text(local)}, {local:%H:%M:%S} {zone_mark(local)}"
 
 
+def time_text(moment: datetime, where: ZoneInfo) -> str:
+    """The time of day: "15:40"."""
+    return f"{moment.astimezone(where):%H:%M}"
+
+
 def also_text(moment: datetime | None, where: ZoneInfo, reader: ZoneInfo) -> str:
     """The moment in the reader's zone, "" where its clock shows the same: "21:40:26 CET", with the date if another."""
     if moment is None or moment.astimezone(where).utcoffset() == moment.astimezone(reader).utcoffset():
