@@ -11,6 +11,8 @@ BAR = 100  # what a bar takes of the width, its gap included
 GAP = 24
 WIDTH = 1000  # of a line's plot
 
+_TENTHS = (10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100)
+
 
 @dataclass(frozen=True)
 class Rect:
@@ -53,15 +55,15 @@ def y_of(value: int, top: int, bottom: int) -> int:
 
 
 def nice(value: int) -> int:
-    """The smallest of 1, 2, 3, 4, 5, 6, 8 times a power of ten that is at least the value; 0 for nothing.
+    """The smallest round number that is at least the value, for the edge of a plot; 0 for nothing.
 
-    >>> nice(7780), nice(41), nice(-3)
-    (8000, 50, 0)
+    7780 -> 8000, 11000 -> 12000, 41 -> 50, 7 -> 8
     """
     if value <= 0:
         return 0
     power = 10 ** (len(str(value)) - 1)
-    return next(step * power for step in (1, 2, 3, 4, 5, 6, 8, 10) if step * power >= value)
+    round_numbers = (tenths * power // 10 for tenths in _TENTHS if tenths * power % 10 == 0)
+    return next(number for number in round_numbers if number >= value)
 
 
 @dataclass(frozen=True)
