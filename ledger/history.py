@@ -127,11 +127,15 @@ def charging(sessions: ChargingSessionQuerySet) -> ChargingSessionQuerySet:
     """Open sessions, the newest first, each with its last meter reading and power as `last_…` (None: not reported)."""
     register = _last("Energy.Active.Import.Register")
     power = _last("Power.Active.Import")
-    found = sessions.filter(_ACTIVE).annotate(
-        last_register=Subquery(register.values("value")[:1]),
-        last_register_unit=Subquery(register.values("unit")[:1]),
-        last_power=Subquery(power.values("value")[:1]),
-        last_power_unit=Subquery(power.values("unit")[:1]),
+    found = (
+        sessions.filter(_ACTIVE)
+        .select_related("station", "connector")
+        .annotate(
+            last_register=Subquery(register.values("value")[:1]),
+            last_register_unit=Subquery(register.values("unit")[:1]),
+            last_power=Subquery(power.values("value")[:1]),
+            last_power_unit=Subquery(power.values("unit")[:1]),
+        )
     )
     return found.order_by("-started_at", "-id")[:CHARGING_SHOWN]
 

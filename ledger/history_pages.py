@@ -25,6 +25,7 @@ from ledger.history import Totals
 from ledger.history_filter import BY_TIME, SORTS, HistoryFilter, in_days, ordered
 from ledger.reading import problem, reader_of, with_record
 from ledger.words import StateWords, state_of
+from stations.bill import cost_so_far
 from stations.models import ChargingSession, ChargingSessionQuerySet
 from stations.power import Progress, progress_reported
 from stations.words import Period, period, zone_names
@@ -45,6 +46,7 @@ class ChargingRow:
     session: ChargingSession
     period: Period
     progress: Progress
+    cost: tuple[int, str] | None
 
 
 class History:
@@ -127,8 +129,12 @@ class History:
     def charging(self) -> list[ChargingRow]:
         if not self.everybody and not any(group["charging"] for group in self.groups):
             return []
-        open_sessions = history.charging(self.visible.select_related("station", "connector"))
-        return [ChargingRow(session, period(session), progress_reported(session)) for session in open_sessions]
+        return [_charging_row(session) for session in history.charging(self.visible)]
+
+
+def _charging_row(session: ChargingSession) -> ChargingRow:
+    progress = progress_reported(session)
+    return ChargingRow(session, period(session), progress, cost_so_far(session, progress.energy_wh))
 
 
 @require_safe

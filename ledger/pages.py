@@ -1,10 +1,8 @@
 """The driver's pages of one session: its figures and its record, its receipt, and the check of it."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -18,7 +16,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access_log import Look
-from accounts.models import User
 from ledger import checks, receipt
 from ledger.errors import NotRecordedYet, RecordError
 from ledger.export import meter_csv_lines
@@ -26,10 +23,10 @@ from ledger.models import ChainTransaction, LedgerEntry
 from ledger.reading import problem, reader_of, session_read
 from ledger.receipt import ReceiptError, Step
 from ledger.record import canonical, record_of
+from ledger.session_figures import figures_of
 from ledger.words import entry_of, state_of
-from stations.models import ChargingSession, MeterValue
-from stations.power import curve_of, mean_w, progress_of
-from stations.words import also_text, period, zone, zone_named
+from stations.models import ChargingSession
+from stations.words import period, zone
 
 METER_VALUES_SHOWN = 500
 STANDALONE = Path(__file__).parent / "standalone" / "verify_receipt.py"
@@ -59,32 +56,16 @@ def session_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
         "exact": _exact_terms(entry),
         "meter_values": values[:METER_VALUES_SHOWN],
         "more_meter_values": len(values) > METER_VALUES_SHOWN,
-        **_figures(session, values, reader_of(request)),
+        **figures_of(session, values, reader_of(request)),
     }
     return render(request, "session/session.html", context)
-
-
-def _figures(session: ChargingSession, values: Sequence[MeterValue], reader: User) -> dict[str, Any]:
-    """What the page says of the charge itself: power over time, how far it has come, its times for this reader."""
-    there = zone(session)
-    here = zone_named(reader.time_zone) if reader.time_zone else there
-    return {
-        "curve": curve_of(session, values),
-        "progress": None if session.is_closed else progress_of(session, values),
-        "mean_w": mean_w(session),
-        "last_value": values[-1] if values else None,
-        "so_far": timezone.now() - session.started_at,
-        "reader_zone": here,
-        "also_start": also_text(session.started_at, there, here),
-        "also_stop": also_text(session.stopped_at, there, here),
-    }
 
 
 @require_safe
 @login_required
 @never_cache
 def meter_values_csv(request: HttpRequest, session_id: UUID) -> StreamingHttpResponse:
-    session = session_read(request, session_id)
+    session = session_read(request, session_id, Look.EXPORT)
     headers = {"Content-Disposition": f'attachment; filename="evportal-meter-values-{session.pk}.csv"'}
     return StreamingHttpResponse(meter_csv_lines(session), content_type="text/csv; charset=utf-8", headers=headers)
 

@@ -6,7 +6,8 @@ from django.utils import dateformat
 from django.utils.translation import gettext
 
 from ledger.figures import Chart, Figures, Span
-from stations.words import amount, date_text, day, kwh, minor_digits, number
+from stations.pricing import minor_digits
+from stations.words import amount, date_text, day, kwh, number
 
 MONTHS_NAMED = 12
 LABELS = 6

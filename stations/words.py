@@ -98,6 +98,11 @@ def kwh(energy_wh: int | None) -> str:
     return number((Decimal(energy_wh) / 1000).quantize(Decimal("0.01"), ROUND_HALF_UP), 2)
 
 
+def kwh_exact(energy_wh: int) -> str:
+    """Energy in kWh to the Wh, as a bill multiplies it: 7780 -> "7.780"."""
+    return number(Decimal(energy_wh).scaleb(-3), 3)
+
+
 def kw(power_w: int | None) -> str:
     """Power in kW with one decimal: 7432 -> "7.4", None -> "–"."""
     if power_w is None:
@@ -114,11 +119,6 @@ def amount(minor: int, currency: str) -> str:
     """The same without the currency: (125, "USD") -> "1.25"."""
     decimals = minor_digits(currency)
     return number(Decimal(minor).scaleb(-decimals), decimals)
-
-
-def minor_digits(currency: str) -> int:
-    """How many digits the currency has after the point."""
-    return _DECIMALS.get(currency, 2)
 
 
 def plain(value: Decimal) -> str:
