@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any, cast
 
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -117,14 +117,13 @@ class History:
             return None
         return figures_of(self.groups, span, self.wanted, today=self.today, everybody=self.everybody)
 
-    def page(self) -> Any:
-        """The page of the list; its rows are read by their keys alone, as skipping whole rows takes long."""
-        paginator = Paginator(ordered(self.found, self.sort).values_list("pk"), PAGE_SIZE)
+    def page(self) -> tuple[Page[Any], list[ChargingSession]]:
+        """The page of the list, and its sessions; found by their keys alone, as skipping whole rows takes long."""
+        paginator = Paginator(ordered(self.found, self.sort).values_list("pk", flat=True), PAGE_SIZE)
         paginator.count = self.totals.sessions  # known already, not counted again
         page = paginator.get_page(self.query.get("page"))
-        sessions = with_record(ChargingSession.objects.filter(pk__in=page.object_list))
-        page.object_list = list(ordered(sessions, self.sort))
-        return page
+        keys: Any = page.object_list  # not read here: it becomes a part of the query for the sessions
+        return page, list(ordered(with_record(ChargingSession.objects.filter(pk__in=keys)), self.sort))
 
     def charging(self) -> list[ChargingRow]:
         if not self.everybody and not any(group["charging"] for group in self.groups):
@@ -144,11 +143,12 @@ def history_page(request: HttpRequest) -> HttpResponse:
     seen = History(reader_of(request), request.GET)
     if seen.is_empty:
         return render(request, "history/empty.html", {"everybody": seen.everybody})
-    charging, page, figures = seen.charging(), seen.page(), seen.figures
+    charging, figures = seen.charging(), seen.figures
+    page, sessions = seen.page()
     if seen.everybody:
-        customers = {session.customer_id for session in [*page, *(row.session for row in charging)]}
+        customers = {session.customer_id for session in [*sessions, *(row.session for row in charging)]}
         access_note_all(viewer=seen.user, customers=customers, what=Look.HISTORY)
-    rows = [Row(session, period(session), state_of(session)) for session in page]
+    rows = [Row(session, period(session), state_of(session)) for session in sessions]
     context = {
         "everybody": seen.everybody,
         "form": seen.form,
@@ -159,11 +159,12 @@ def history_page(request: HttpRequest) -> HttpResponse:
         "latest": not (request.GET.get("from") or request.GET.get("to")),
         "totals": seen.totals,
         "page": page,
+        "rows": rows,
         "sort": seen.sort,
         "sorts": [(name, label) for name, (label, _) in SORTS.items()],
         "days": _by_day(rows) if seen.sort in BY_TIME else [("", rows)],
         "by_time": seen.sort in BY_TIME,
-        "zones": zone_names([row.session for row in rows]),
+        "zones": zone_names(sessions),
         "charging": charging,
         "refresh": bool(charging) or any(row.state.kind in {"pending", "late"} for row in rows),
     }

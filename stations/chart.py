@@ -15,22 +15,14 @@ _TENTHS = (10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100)
 
 
 @dataclass(frozen=True)
-class Rect:
-    x: int
-    y: int
-    height: int
-
-
-@dataclass(frozen=True)
 class Plot:
-    """Bars over a zero line. `top` and `bottom` are the values at the upper and lower edge."""
+    """Bars over a zero line: `path` draws them all. `top` and `bottom` are the values at the upper and lower edge."""
 
-    rects: list[Rect]
+    path: str
     width: int
     zero: int
     top: int
     bottom: int
-    bar_width: int = BAR - GAP
     height: int = HEIGHT
 
 
@@ -40,13 +32,17 @@ def plot_of(values: Sequence[int]) -> Plot:
     if top == bottom:
         top = 1
     zero = y_of(0, top, bottom)
-    rects = []
-    for number, value in enumerate(values):
-        y = y_of(value, top, bottom)
-        # Whatever is not nothing is visible: one hundredth of the height at least.
-        height = max(abs(y - zero), HEIGHT // 100) if value else 0
-        rects.append(Rect(number * BAR + GAP // 2, zero - height if value > 0 else zero, height))
-    return Plot(rects, len(values) * BAR, zero, top, bottom)
+    bars = [
+        _bar(number, value, zero, zero - y_of(value, top, bottom)) for number, value in enumerate(values) if value
+    ]
+    return Plot(" ".join(bars), len(values) * BAR, zero, top, bottom)
+
+
+def _bar(number: int, value: int, zero: int, reach: int) -> str:
+    """A bar as a part of an SVG path. Whatever is not nothing is visible: one hundredth of the height at least."""
+    least = HEIGHT // 100 if value > 0 else -(HEIGHT // 100)
+    height = max(reach, least) if value > 0 else min(reach, least)
+    return f"M{number * BAR + GAP // 2},{zero}v{-height}h{BAR - GAP}v{height}z"
 
 
 def y_of(value: int, top: int, bottom: int) -> int:
@@ -61,7 +57,7 @@ def nice(value: int) -> int:
     """
     if value <= 0:
         return 0
-    power = 10 ** (len(str(value)) - 1)
+    power = int(10 ** (len(str(value)) - 1))
     round_numbers = (tenths * power // 10 for tenths in _TENTHS if tenths * power % 10 == 0)
     return next(number for number in round_numbers if number >= value)
 

@@ -165,7 +165,10 @@ def progress_reported(session: Any) -> Progress:
     """From the last values alone, which `ledger.history.charging` has put beside the session."""
     register = _sample(REGISTER, session.last_register, session.last_register_unit)
     power = _sample(POWER, session.last_power, session.last_power_unit)
-    return Progress(_since_start(session, register and register_wh(register)), power and power_w(power))
+    return Progress(
+        energy_wh=_since_start(session, register_wh(register) if register else None),
+        power_w=power_w(power) if power else None,
+    )
 
 
 def _sample(measurand: str, value: Decimal | None, unit: str | None) -> MeterValue | None:
