@@ -19,6 +19,7 @@ from accounts.access_log import Look
 from ledger import checks, pages, receipt
 from ledger.errors import NotRecordedYet, RecordError
 from ledger.proof_words import TITLES
+from ledger.reading import session_read
 from ledger.receipt import ReceiptError
 from ledger.receipt_link import qr_svg, receipt_fragment
 from ledger.words import entry_of
@@ -67,7 +68,7 @@ def public_check(request: HttpRequest) -> HttpResponse:
 @never_cache
 def receipt_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
     """The receipt to print: the figures, the record, every id in full, and the QR code that opens the public check."""
-    session = pages._session(request, session_id, Look.RECEIPT)
+    session = session_read(request, session_id, Look.RECEIPT)
     reason = pages._no_receipt(session, entry_of(session))
     if reason:
         return pages._not_now(request, session, gettext("There is no receipt of this session"), reason)

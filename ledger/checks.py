@@ -42,7 +42,9 @@ def differences(entry: LedgerEntry) -> list[str]:
     if entry.session is None or entry.salt is None or entry.canonical is None:
         return ["session"]
     try:
-        now = record.canonical(record.record_of(entry.session))
+        fields = record.record_of(entry.session)
+        kept = bytes(entry.canonical)
+        now = kept if record.is_known_form(fields, kept) else record.canonical(fields)
     except RecordError:
         return ["status"]
     if record.digest(bytes(entry.salt), now) == bytes(entry.digest):
