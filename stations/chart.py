@@ -32,9 +32,7 @@ def plot_of(values: Sequence[int]) -> Plot:
     if top == bottom:
         top = 1
     zero = y_of(0, top, bottom)
-    bars = [
-        _bar(number, value, zero, zero - y_of(value, top, bottom)) for number, value in enumerate(values) if value
-    ]
+    bars = [_bar(number, value, zero, zero - y_of(value, top, bottom)) for number, value in enumerate(values) if value]
     return Plot(" ".join(bars), len(values) * BAR, zero, top, bottom)
 
 
@@ -47,7 +45,7 @@ def _bar(number: int, value: int, zero: int, reach: int) -> str:
 
 def y_of(value: int, top: int, bottom: int) -> int:
     """The distance of a value from the upper edge, of HEIGHT."""
-    return (top - value) * HEIGHT // (top - bottom)
+    return (2 * (top - value) * HEIGHT + (top - bottom)) // (2 * (top - bottom))  # rounded half up
 
 
 def nice(value: int) -> int:
