@@ -18,7 +18,7 @@ from stations.services import session_close
 from tests.people import log_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
-REGISTER = "Energy.Active.Import.Register"
+FLAGS = ["--no-sandbox", "--disable-gpu"]
 
 
 @pytest.fixture(scope="module")
