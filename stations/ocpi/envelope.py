@@ -13,7 +13,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from stations.ocpi.errors import MethodRefused, OcpiError
+from stations.ocpi.errors import MethodRefused, OcpiError, TokenUnknown
 from stations.ocpi.values import date_time, json_text
 
 log = logging.getLogger(__name__)
@@ -62,6 +62,10 @@ def _response_to(error: Exception) -> Response | None:
         return refusal(error.status_code, str(error))
     if isinstance(error, MethodRefused):
         return refusal(CLIENT_ERROR, str(error), http=405)
+    if isinstance(error, TokenUnknown):
+        response = refusal(CLIENT_ERROR, str(error), http=401)
+        response["WWW-Authenticate"] = "Token"
+        return response
     if isinstance(error, Http404):
         return refusal(UNKNOWN_LOCATION, "there is nothing here that you may see", http=404)
     if isinstance(error, OperationalError):

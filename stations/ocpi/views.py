@@ -13,6 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.access_log import access_note_all
+from accounts.models import AccessLogEntry
 from stations.models import Connector, MeterValue, OcpiPartner, Site
 from stations.ocpi import charges, locations, partners, peer, published
 from stations.ocpi.access import (
@@ -142,7 +144,7 @@ class CredentialsView(OcpiView):
 
 
 class ModuleView(OcpiView):
-    """Objects for registered partners, with the routing headers; each look is logged."""
+    """Objects for registered partners, with the routing headers; each look at a customer's data is noted."""
 
     permission_classes = [IsRegistered]
     http_method_names = ["get", "head"]
@@ -170,6 +172,9 @@ class ModuleView(OcpiView):
 
     def told(self, request: Request, found: Page[Any], objects: list[dict[str, Any]]) -> Response:
         log.info("OCPI: %s pulled %d objects of %s", self.partner, len(objects), request.path)
+        customers = [getattr(row, "customer_id", None) for row in found.rows]
+        viewer = f"OCPI partner {self.partner}"
+        access_note_all(viewer=viewer, customers=customers, what=AccessLogEntry.Look.API, subject=request.path)
         return answer(objects, headers=found.headers(request.build_absolute_uri(request.path)))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from accounts.models import AccessLogEntry
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, Site, Station, Tariff
 from stations.ocpi.locations import evse_uid
 from tests.stations.ocpi import schema
@@ -349,6 +350,17 @@ def test_no_customer_is_ever_named(provider: Partner, charge: Charge, django_use
     IdToken.objects.update(customer=anna)
     for path in ("locations", "tariffs", f"sessions?{FROM}", "cdrs"):
         assert not re.search(rb"secret|customer", provider.get(f"2.2.1/{path}").content, re.IGNORECASE)
+
+
+def test_a_customer_can_see_which_partner_looked(provider: Partner, charge: Charge, django_user_model: Any) -> None:
+    anna = django_user_model.objects.create_user("anna")
+    charge(customer=anna), charge(customer=anna), charge()
+    provider.objects("locations"), provider.objects("tariffs")
+    assert not AccessLogEntry.objects.exists()
+    provider.objects("cdrs")
+    look = AccessLogEntry.objects.get()
+    assert (look.customer, look.viewer_name, look.what) == (anna, "OCPI partner 8AC (DE*8AC)", "api")
+    assert look.subject == "/ocpi/2.2.1/cdrs"
 
 
 def test_linking_a_customer_is_no_change_that_partners_hear_of(provider: Partner, charge: Charge) -> None:
