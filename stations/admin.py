@@ -54,7 +54,7 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the 
 class TellsGaps(NamesStay):
     """Says whether OCPI partners can see the row, and if not, what they would need to know of it."""
 
-    readonly_fields: tuple[str, ...] = ("published",)
+    readonly_fields = ("published",)
 
     @admin.display(description="for OCPI partners")
     def published(self, row: Site | Connector) -> str:

@@ -171,10 +171,11 @@ def test_a_party_that_was_not_agreed_is_refused(credentials: str, partner: OcpiP
 
 
 ROLE = {"role": "EMSP", "country_code": "DE", "party_id": "8AC", "business_details": {"name": "n"}}
+NO_ROLES: list[Any] = [None, [], {}, "x", [7], [ROLE] * 51]
 BAD: list[tuple[str, Any]] = [
     *(("token", value) for value in (None, "", 7, "a b", "é", "x" * 65, ["x"])),
     *(("url", value) for value in (None, "", "ftp://x", "x", "http://" + "x" * 250, "http://a b", 7)),
-    *(("roles", value) for value in (None, [], {}, "x", [7], [ROLE] * 51)),
+    *(("roles", value) for value in NO_ROLES),
     *(("roles", [ROLE | {"role": value}]) for value in (None, "cpo", "X")),
     *(("roles", [ROLE | {"country_code": value}]) for value in (None, "D", "DEU", "1A", 49)),
     *(("roles", [ROLE | {"party_id": value}]) for value in (None, "8A", "8ACX", "8A*")),
@@ -192,8 +193,9 @@ def test_malformed_credentials_are_named(name: str, value: Any) -> None:
 
 def test_malformed_credentials_change_nothing(credentials: str, partner: OcpiPartner, receiver: Receiver) -> None:
     token_a = partner_invite(partner=partner)
-    for nothing in ([], "x", None, receiver.credentials(token="a b")):
-        refused(receiver.call("POST", credentials, token_a, nothing), 200, 2001)
+    bodies: list[Any] = [[], "x", None, receiver.credentials(token="a b")]
+    for body in bodies:
+        refused(receiver.call("POST", credentials, token_a, body), 200, 2001)
     partner.refresh_from_db()
     assert partner.status == "INVITED" and not receiver.heard
 
@@ -223,7 +225,7 @@ def test_a_platform_that_does_not_answer_as_it_should(
         return receiver.call("POST", credentials, token_a, receiver.credentials(**changes))
 
     good = dict(receiver.answers)
-    for answers, code in (
+    bad: list[tuple[dict[str, Any], int]] = [
         ({"/versions": []}, 3002),
         ({"/versions": [{"version": "2.2.1"}]}, 3002),
         ({"/versions": {"version": "2.2.1"}}, 3001),
@@ -233,7 +235,8 @@ def test_a_platform_that_does_not_answer_as_it_should(
         ({"/2.2.1": []}, 3001),
         ({"/2.2.1": {"endpoints": []}}, 3003),
         ({"/2.2.1": None}, 3001),
-    ):
+    ]
+    for answers, code in bad:
         receiver.answers = good | answers
         refused(post(), 200, code)
     receiver.answers = good
