@@ -243,6 +243,15 @@ LEDGER_EXPIRATION_S = env.integer("EVPORTAL_LEDGER_EXPIRATION_S", 120)
 LEDGER_CLAIM_S = env.integer("EVPORTAL_LEDGER_CLAIM_S", 30)
 LEDGER_CPU_RESERVE_US = env.integer("EVPORTAL_LEDGER_CPU_RESERVE_US", 10_000)  # less left: the account lacks CPU
 
+# --- OCPI: who we are there; without party id and country (ISO 3166-1 alpha-2) it is off
+OCPI_PARTY_ID = env.text("EVPORTAL_OCPI_PARTY_ID", "")
+OCPI_COUNTRY_CODE = env.text("EVPORTAL_OCPI_COUNTRY_CODE", "")
+OCPI_OPERATOR_NAME = env.text("EVPORTAL_OCPI_OPERATOR_NAME", "EVPortal")
+# Where partners' interfaces may be: public | any (http and private addresses too, for development)
+OCPI_PARTNER_URLS = env.choice("EVPORTAL_OCPI_PARTNER_URLS", "public", ("public", "any"))
+# CDRs are listed once they are this old: by then every transaction that made an older one has ended.
+OCPI_CDR_SETTLE_S = env.integer("EVPORTAL_OCPI_CDR_SETTLE_S", 10)
+
 # --- TPM service
 TPM_SERVICE_URL = env.text("EVPORTAL_TPM_SERVICE_URL", "http://127.0.0.1:8100")
 TPM_TOKEN_URL = env.text("EVPORTAL_TPM_TOKEN_URL", "")

@@ -13,4 +13,5 @@ urlpatterns = [
     path("", include("ledger.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/station/", include("stations.urls_api")),
+    path("ocpi/", include("stations.ocpi.urls")),
 ]

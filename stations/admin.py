@@ -15,6 +15,8 @@ from django.views.decorators.cache import never_cache
 
 from accounts.admin_access import NotesLooks
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, Site, Station, Tariff
+from stations.ocpi.admin import OcpiPartnerAdmin as OcpiPartnerAdmin
+from stations.ocpi.published import gaps
 from stations.paging import CappedPaginator
 from stations.services import id_token_link, id_token_unlink, station_credential_set
 from stations.words import duration, flags, kwh, money, spelled
@@ -49,8 +51,19 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the 
         return False
 
 
+class TellsGaps(NamesStay):
+    """Says whether OCPI partners can see the row, and if not, what they would need to know of it."""
+
+    readonly_fields = ("published",)
+
+    @admin.display(description="for OCPI partners")
+    def published(self, row: Site | Connector) -> str:
+        missing = gaps(row) if row.pk else []
+        return f"not published: lacks {', '.join(missing)}" if missing else "published"
+
+
 @admin.register(Site)
-class SiteAdmin(NamesStay):
+class SiteAdmin(TellsGaps):
     names = ("code",)
     list_display = ("name", "code", "city", "country", "time_zone", "currency", "tariff")
     list_filter = ("country", "currency")
@@ -114,7 +127,7 @@ class StationAdmin(NamesStay):
 
 
 @admin.register(Connector)
-class ConnectorAdmin(NamesStay):
+class ConnectorAdmin(TellsGaps):
     names = ("station", "evse_id", "connector_id")
     list_display = ("__str__", "standard", "power_type", "max_power_w", "status", "tariff")
     list_filter = ("status", "standard", "power_type")

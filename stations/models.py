@@ -16,6 +16,7 @@ from django.db.models import F, Q
 
 from accounts.models import time_zone_validate
 from stations.dated import Dated, DatedQuerySet
+from stations.ocpi.models import OcpiPartner as OcpiPartner
 from stations.tariffs import Tariff as Tariff
 from stations.tariffs import tariff_currency_check
 
