@@ -67,7 +67,7 @@ def is_api(path: str) -> bool:
 
 def asked(client: Client, method: str, path: str) -> Any:
     """A request as such a client would make it, with a body where there is one."""
-    body = {} if method == "get" else {"data": json.dumps({}), "content_type": "application/json"}
+    body: dict[str, Any] = {} if method == "get" else {"data": json.dumps({}), "content_type": "application/json"}
     if method == "post" and not is_api(path):
         body = {"data": {}}
     return getattr(client, method)(path, **body)
@@ -109,7 +109,9 @@ class Asked:
         return f"{self.method} {self.path} ({self.address.name}): {self.response.status_code}"
 
 
-def every_request(ids: dict[str, Any], user: User | None, *, second_factor: bool = True) -> Iterator[Asked]:
+def every_request(
+    ids: dict[str, Any], user: User | None, *, second_factor: bool = True, reading: bool = True
+) -> Iterator[Asked]:
     """Each method at every address, each address with a session of its own, and undone before the next."""
     for address in ADDRESSES:
         path = address.path(ids)
@@ -119,7 +121,7 @@ def every_request(ids: dict[str, Any], user: User | None, *, second_factor: bool
             client = Client()
             if user is not None:
                 log_in(client, user, second_factor=second_factor)
-            for method in methods:
+            for method in methods if reading else methods[1:]:
                 yield Asked(address, method, path, asked(client, method, path))
             transaction.set_rollback(True)
 
@@ -164,11 +166,11 @@ def test_another_customer_sees_and_changes_nothing_of_it(
 def test_an_auditor_changes_nothing(owners: dict[str, Any], owner: User) -> None:
     auditor = User.objects.create_user("axel", is_staff=True, roles=["auditor"])
     before, wrong = business(), []
-    for one in every_request(owners, auditor):
+    for one in every_request(owners, auditor, reading=False):
         right = one.response.status_code < 500
-        if one.method != "get" and one.address.app_model:
+        if one.address.app_model:
             right = one.response.status_code in (302, 403, 404, 405)
-        if not right or (one.method != "get" and business() != before):
+        if not right or business() != before:
             wrong.append(str(one))
     assert wrong == []
 
