@@ -57,7 +57,12 @@ STOPS = {
 def token(session: ChargingSession) -> str:
     """What the driver showed: "card 04A2B3"; "no card" where the session has none."""
     shown = session.id_token
-    return f"{TOKENS.get(shown.type, shown.type)} {shown.uid}" if shown else "no card"
+    return token_name(shown.type, shown.uid) if shown else "no card"
+
+
+def token_name(kind: str, uid: str) -> str:
+    """A token of that type (IdToken.Type): ("ISO14443", "04A2B3") -> "card 04A2B3"."""
+    return f"{TOKENS.get(kind, kind)} {uid}"
 
 
 def stop(session: ChargingSession) -> str:
