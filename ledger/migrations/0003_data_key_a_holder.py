@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('ledger', '0002_signing_keys'),
-        ('stations', '0002_link_codes'),
+        ('stations', '0006_link_codes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

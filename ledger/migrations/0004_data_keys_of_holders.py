@@ -10,6 +10,6 @@ def holders_set(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ledger", "0003_data_key_a_holder"), ("stations", "0002_link_codes")]
+    dependencies = [("ledger", "0003_data_key_a_holder"), ("stations", "0006_link_codes")]
 
     operations = [migrations.RunPython(holders_set, migrations.RunPython.noop)]

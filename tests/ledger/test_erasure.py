@@ -1,4 +1,4 @@
-"""Erasing a customer: his copies are closed for ever, and nobody else loses anything, where a card changed hands too."""
+"""Erasing a customer: his copies are closed for ever, and nobody else loses anything, shared cards or not."""
 
 from collections.abc import Callable
 from datetime import timedelta
