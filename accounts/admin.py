@@ -4,10 +4,15 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.cache import never_cache
 
 from accounts.admin_access import NotesLooks
-from accounts.models import AccessLogEntry, User
+from accounts.models import AccessLogEntry, Erasure, User
+from accounts.privacy_forms import EraseForm
 
 
 @admin.register(User)
@@ -17,22 +22,35 @@ class PersonAdmin(NotesLooks, UserAdmin):  # type: ignore[type-arg]  # a generic
     customer_path = "pk"
     list_display = ("username", "email", "is_staff", "is_active", "last_login")
     fieldsets = (*(UserAdmin.fieldsets or ()), ("Reading", {"fields": ("time_zone",)}))
+    change_form_template = "admin/accounts/user/change_form.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(never_cache(self.erase_view))
+        return [path("<int:pk>/erase/", view, name="accounts_user_erase"), *super().get_urls()]
+
+    def erase_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Erase a customer, as he can himself: ask for the name and a reason, and begin."""
+        customer = self.get_object(request, str(pk))
+        if customer is None:
+            raise Http404(f"no user {pk}")
+        if not self.has_change_permission(request, customer):
+            raise PermissionDenied
+        form = EraseForm(request.POST if request.method == "POST" else None, customer=customer)
+        if request.method == "POST" and form.is_valid():
+            form.erase(asked_by=request.user.get_username())
+            if not form.errors:
+                self.log_change(request, customer, "Asked for the erasure of the account.")
+                return HttpResponseRedirect(reverse("admin:accounts_erasure_changelist"))
+        context = {**self.admin_site.each_context(request), "customer": customer, "form": form, "opts": self.opts}
+        return render(request, "admin/accounts/user/erase.html", context)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
 
-@admin.register(AccessLogEntry)
-class AccessLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Read by auditors; the rows that a customer reads about himself, with all of them."""
+class OnlyRead(admin.ModelAdmin):  # type: ignore[type-arg]
+    """What the portal writes and nobody changes."""
 
-    list_display = ("at", "viewer_name", "what", "customer", "subject", "reason")
-    list_filter = ("what",)
-    list_select_related = ("customer",)
-    search_fields = ("^viewer_name", "^customer__username")
-    search_help_text = "Who looked, or the customer"
-    date_hierarchy = "at"
-    fields = ("at", "viewer_name", "viewer", "customer", "what", "subject", "reason")
     show_full_result_count = False
     list_per_page = 50
 
@@ -44,3 +62,26 @@ class AccessLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+@admin.register(AccessLogEntry)
+class AccessLogAdmin(OnlyRead):
+    """Read by auditors; the rows that a customer reads about himself, with all of them."""
+
+    list_display = ("at", "viewer_name", "what", "customer", "subject", "reason")
+    list_filter = ("what",)
+    list_select_related = ("customer",)
+    search_fields = ("^viewer_name", "^customer__username")
+    search_help_text = "Who looked, or the customer"
+    date_hierarchy = "at"
+    fields = ("at", "viewer_name", "viewer", "customer", "what", "subject", "reason")
+
+
+@admin.register(Erasure)
+class ErasureAdmin(OnlyRead):
+    """Accounts on their way to their end, and those that are there; who waits, and for what."""
+
+    list_display = ("pseudonym", "asked_at", "asked_by", "reason", "waits_for", "done_at")
+    list_filter = (("done_at", admin.EmptyFieldListFilter),)
+    search_fields = ("pseudonym",)
+    date_hierarchy = "asked_at"

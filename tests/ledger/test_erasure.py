@@ -115,7 +115,7 @@ def test_a_former_holders_record_and_receipt_stay_whole(
 
 def copies_on_chain(account: LedgerAccount) -> dict[int, bytes]:
     """ledger id -> sealed copy, from the blocks themselves."""
-    found = {}
+    found: dict[int, bytes] = {}
     for entry in LedgerEntry.objects.select_related("transaction"):
         assert entry.transaction and entry.transaction.block_num and entry.transaction.transaction_id
         block = account.chain.block(entry.transaction.block_num)
@@ -133,7 +133,7 @@ def can_be_read(session: ChargingSession, copies: dict[int, bytes]) -> bool:
         key = ring.unwrap(DataKey.objects.get(key_id=key_id))
     except KeyDestroyed:
         return False
-    return record.open_sealed(ledger_id=entry.pk, sealed=sealed, key=key).record["id"] == str(session.pk)
+    return bool(record.open_sealed(ledger_id=entry.pk, sealed=sealed, key=key).record["id"] == str(session.pk))
 
 
 def test_what_is_not_recorded_yet_is_recorded_without_a_copy(

@@ -58,7 +58,7 @@ def everything(make_session: MakeSession) -> ChargingSession:
 def test_every_model_is_registered() -> None:
     names = {model._meta.label_lower for model in MODELS}
     assert names == {
-        *("accounts.user", "accounts.accesslogentry", "stations.linkcode"),
+        *("accounts.user", "accounts.accesslogentry", "accounts.erasure", "stations.linkcode"),
         *("stations.site", "stations.station", "stations.connector", "stations.idtoken"),
         *("stations.chargingsession", "stations.metervalue"),
         *("ledger.ledgerentry", "ledger.chaintransaction", "ledger.datakey", "ledger.alert"),
