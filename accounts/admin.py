@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
@@ -37,9 +38,11 @@ class PersonAdmin(NotesLooks, UserAdmin):  # type: ignore[type-arg]  # a generic
             raise PermissionDenied
         form = EraseForm(request.POST if request.method == "POST" else None, customer=customer)
         if request.method == "POST" and form.is_valid():
-            form.erase(asked_by=request.user.get_username())
+            with transaction.atomic():  # the log is complete before the erasure begins to take names out of it
+                form.erase(asked_by=request.user.get_username())
+                if not form.errors:
+                    self.log_change(request, customer, "Asked for the erasure of the account.")
             if not form.errors:
-                self.log_change(request, customer, "Asked for the erasure of the account.")
                 return HttpResponseRedirect(reverse("admin:accounts_erasure_changelist"))
         context = {**self.admin_site.each_context(request), "customer": customer, "form": form, "opts": self.opts}
         return render(request, "admin/accounts/user/erase.html", context)

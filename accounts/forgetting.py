@@ -49,7 +49,7 @@ def looks_forget(erasure: Erasure) -> None:
 
 @transaction.atomic
 def person_forget(erasure: Erasure) -> None:
-    """The row stays, under the pseudonym; nobody can log in with it, and the same `sub` begins anew with another one."""
+    """The row stays, under the pseudonym; nobody can log in with it, and the same `sub` begins with a new one."""
     customer = User.objects.select_for_update().get(pk=erasure.customer_id)
     if customer.username == erasure.pseudonym:
         return
@@ -69,7 +69,7 @@ def person_forget(erasure: Erasure) -> None:
 def log_forget(*, words: Iterable[str], pseudonym: str) -> None:
     """Put the pseudonym in place of these words (names, card numbers) in the admin's log; each of them as a whole."""
     for word in filter(None, words):
-        pattern = re.compile(rf"(?<![\w@.+-]){re.escape(word)}(?![\w@+-])")
+        pattern = re.compile(rf"(?<![\w@.+-]){re.escape(word)}(?![\w@+-]|\.\w)")
         for entry in LogEntry.objects.filter(Q(object_repr__contains=word) | Q(change_message__contains=_json(word))):
             repr_, message = (
                 pattern.sub(pseudonym, entry.object_repr),

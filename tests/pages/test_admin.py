@@ -12,11 +12,11 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from accounts.access_log import Look, access_note
-from accounts.models import User
+from accounts.models import Erasure, User
 from ledger.alerts import alert_raise
 from ledger.models import Alert, KeyRotation, LedgerEntry, SigningKey
 from stations.linking import link_code_make
-from stations.models import ChargingSession, Connector, IdToken, MeterValue, Station
+from stations.models import ChargingSession, Connector, IdToken, MeterValue, Station, Tariff
 from stations.services import station_authenticate
 from tests.pages.conftest import MakeSession
 from tests.pages.test_history import move, text
@@ -47,6 +47,8 @@ def everything(make_session: MakeSession) -> ChargingSession:
     alert_raise("ram", "evledger", "account evledger has insufficient ram")
     access_note(viewer="partner ABC", customer=session.customer, what=Look.API)
     link_code_make(id_token=IdToken.objects.create(uid="04NEW"), made_by=None)
+    Erasure.objects.create(customer=User.objects.create_user("erased-0"), pseudonym="erased-0")
+    Tariff.objects.create(code="T-1", name="Public")
     old = SigningKey.objects.create(name="ledger")
     KeyRotation.objects.create(old=old, new=SigningKey.objects.create(name="ledger-2", status="COMING"))
     return session
@@ -59,7 +61,7 @@ def test_every_model_is_registered() -> None:
     names = {model._meta.label_lower for model in MODELS}
     assert names == {
         *("accounts.user", "accounts.accesslogentry", "accounts.erasure", "stations.linkcode"),
-        *("stations.site", "stations.station", "stations.connector", "stations.idtoken"),
+        *("stations.site", "stations.tariff", "stations.station", "stations.connector", "stations.idtoken"),
         *("stations.chargingsession", "stations.metervalue"),
         *("ledger.ledgerentry", "ledger.chaintransaction", "ledger.datakey", "ledger.alert"),
         *("ledger.signingkey", "ledger.keyrotation"),
