@@ -66,14 +66,14 @@ def section_add(section: Section) -> None:
 
 def archive_ask(*, customer: User) -> Archive:
     """The archive that is being made for this person: a new one, unless one is under way already."""
-    from accounts.tasks import archive_make
+    from accounts.tasks import archive_make, soon
 
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=customer.pk)  # of two clicks at once one waits
         archive, created = Archive.objects.get_or_create(customer=customer, status=Archive.Status.ASKED)
         if created:
             Archive.objects.filter(customer=customer, status=Archive.Status.FAILED).delete()
-            transaction.on_commit(lambda: archive_make.delay(archive.pk), robust=True)  # else the sweep finds it
+            transaction.on_commit(lambda: soon(archive_make, archive.pk))
     return archive
 
 

@@ -66,7 +66,7 @@ def erasure_ask(*, customer: User, asked_by: str = "", reason: str = "", althoug
 
     `asked_by` is who of the staff, "" for the person himself. Raises ErasureRefusedError with the reason in words.
     """
-    from accounts.tasks import erase
+    from accounts.tasks import erase, soon
 
     locked = User.objects.select_for_update(no_key=True).get(pk=customer.pk)
     if found := Erasure.objects.filter(customer=locked).first():
@@ -78,7 +78,7 @@ def erasure_ask(*, customer: User, asked_by: str = "", reason: str = "", althoug
     erasure = Erasure.objects.create(customer=locked, pseudonym=f"erased-{secrets.token_hex(6)}", **words)
     User.objects.filter(pk=locked.pk).update(is_active=False)
     customer.is_active = False
-    transaction.on_commit(lambda: erase.delay(erasure.pk), robust=True)  # else the sweep finds it
+    transaction.on_commit(lambda: soon(erase, erasure.pk))
     return erasure
 
 

@@ -76,7 +76,7 @@ def delete_page(request: HttpRequest) -> HttpResponse:
             return HttpResponseRedirect(reverse("deleted"))
     refused = bool(reasons) and request.method == "POST"
     context = {"form": form, "reasons": reasons, "ready": archive.archive_ready(customer=user)}
-    return render(request, "privacy/delete.html", context, status=409 if refused else 400 if form.errors else 200)
+    return render(request, "privacy/delete.html", context, status=409 if refused else 200)
 
 
 @require_safe

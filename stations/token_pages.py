@@ -61,7 +61,7 @@ def tokens_page(request: HttpRequest) -> HttpResponse:
         "former": cards(former, user),
         "days": VALID_FOR.days,
     }
-    return render(request, "tokens/tokens.html", context, status=400 if form.errors else 200)
+    return render(request, "tokens/tokens.html", context)
 
 
 def _link(request: HttpRequest, form: LinkForm) -> bool:

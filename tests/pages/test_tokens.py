@@ -45,7 +45,7 @@ def test_the_code_brings_the_card_and_its_past(
     close_sessions(3, token=card)
     page = enter(other_browser, link_code_make(id_token=card, made_by=None))
     assert "Linked: card 04NEW. 3 earlier charges came along." in page
-    assert "DE-8AA-C12345678-X" in page and "1 Mar" in page.replace("March 1", "1 Mar")
+    assert "DE-8AA-C12345678-X" in page and "1 Mar 2026" in page
     assert "3 sessions" in text(other_browser, "/")
 
 
@@ -82,7 +82,7 @@ def test_guessing_is_stopped(other_browser: Client, card: IdToken) -> None:
 
 def test_nothing_typed_is_a_clear_error(other_browser: Client) -> None:
     assert "Type the code that the operator gave you." in enter(other_browser, "  ")
-    assert other_browser.post(reverse("tokens"), {}).status_code == 400
+    assert other_browser.post(reverse("tokens"), {}).status_code == 200
 
 
 def test_unlinking_asks_once_names_the_card_and_keeps_the_past(
