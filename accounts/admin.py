@@ -1,61 +1,93 @@
-"""People in the admin, and who looked at whose data."""
+"""People in the admin: who they are comes from the identity provider, here they are disabled and helped."""
 
 from typing import Any
 
-from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin
+from django.contrib import admin, messages
+from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.cache import never_cache
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts.admin_access import NotesLooks
-from accounts.models import AccessLogEntry, Erasure, User
-from accounts.privacy_forms import EraseForm
+from accounts import access
+from accounts.admin_privacy import Erasable
+from accounts.forms import ResetForm
+from accounts.models import SignIn, User
+from accounts.second_factor import authenticator_of, recovery_codes_left, second_factor_reset
+
+admin.site.unregister(TOTPDevice)  # whoever saw a key there could be that person
+admin.site.unregister(Group)  # roles are the identity provider's groups (accounts/roles.py)
 
 
 @admin.register(User)
-class PersonAdmin(NotesLooks, UserAdmin):  # type: ignore[type-arg]  # a generic in the stubs alone
-    """Django's own, with the time zone. Nobody is deleted here: that would leave his copies on the chain readable."""
+class PersonAdmin(Erasable):
+    """Nobody is added here, for people come by logging in; nobody is deleted: his copies would stay readable."""
 
-    customer_path = "pk"
-    list_display = ("username", "email", "is_staff", "is_active", "last_login")
-    fieldsets = (*(UserAdmin.fieldsets or ()), ("Reading", {"fields": ("time_zone",)}))
     change_form_template = "admin/accounts/user/change_form.html"
+    list_display = ("username", "email", "role_names", "is_active", "last_login")
+    list_filter = ("is_staff", "is_active")
+    search_fields = ("username", "email", "sub")
+    ordering = ("username",)
+    fieldsets = (
+        (None, {"fields": ("username", "sub", "email", "role_names", "last_login", "date_joined")}),
+        ("Access", {"fields": ("is_active", "remember_allowed", "second_factor", "recovery_codes_left")}),
+        ("Reading", {"fields": ("language", "time_zone")}),
+    )
+    readonly_fields = (
+        *("username", "sub", "email", "role_names", "last_login", "date_joined"),
+        *("second_factor", "recovery_codes_left"),
+    )
 
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(never_cache(self.erase_view))
-        return [path("<int:pk>/erase/", view, name="accounts_user_erase"), *super().get_urls()]
-
-    def erase_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Erase a customer, as he can himself: ask for the name and a reason, and begin."""
-        customer = self.get_object(request, str(pk))
-        if customer is None:
-            raise Http404(f"no user {pk}")
-        if not self.has_change_permission(request, customer):
-            raise PermissionDenied
-        form = EraseForm(request.POST if request.method == "POST" else None, customer=customer)
-        if request.method == "POST" and form.is_valid():
-            with transaction.atomic():  # the log is complete before the erasure begins to take names out of it
-                form.erase(asked_by=request.user.get_username())
-                if not form.errors:
-                    self.log_change(request, customer, "Asked for the erasure of the account.")
-            if not form.errors:
-                return HttpResponseRedirect(reverse("admin:accounts_erasure_changelist"))
-        context = {**self.admin_site.each_context(request), "customer": customer, "form": form, "opts": self.opts}
-        return render(request, "admin/accounts/user/erase.html", context)
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    @admin.display(description="roles")
+    def role_names(self, person: User) -> str:
+        return ", ".join(person.roles) or "none"
 
-class OnlyRead(admin.ModelAdmin):  # type: ignore[type-arg]
-    """What the portal writes and nobody changes."""
+    @admin.display(description="second factor")
+    def second_factor(self, person: User) -> str:
+        device = authenticator_of(person)
+        return f"authenticator, set up {device.created_at:%Y-%m-%d}" if device and device.created_at else "not set up"
 
+    @admin.display(description="recovery codes left")
+    def recovery_codes_left(self, person: User) -> int:
+        return recovery_codes_left(person)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(never_cache(access.recent_second_factor(self.reset_view)))
+        return [path("<int:pk>/second-factor/", view, name="accounts_user_second_factor"), *super().get_urls()]
+
+    def reset_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """For somebody who has lost his authenticator: ask why, forget it, write it down and tell him."""
+        person = get_object_or_404(User, pk=pk)
+        if not self.has_change_permission(request, person) or person == request.user:
+            raise PermissionDenied  # nobody for himself: a second person has to look
+        form = ResetForm(request.POST or None)
+        if form.is_valid():
+            second_factor_reset(user=person)
+            self.log_change(request, person, f"Reset the second factor: {form.cleaned_data['reason']}")
+            told = f"{person.email} is told." if person.email else "No verified e-mail address: tell the person."
+            messages.success(request, f"The second factor of {person} is reset. {told}")
+            return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[pk]))
+        context = {**self.admin_site.each_context(request), "person": person, "opts": self.opts, "form": form}
+        return render(request, "admin/accounts/user/second_factor.html", context)
+
+
+@admin.register(SignIn)
+class SignInAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Read only: an audit trail."""
+
+    list_display = ("at", "user", "outcome", "address", "browser")
+    list_filter = ("outcome", "at")
+    list_select_related = ("user",)
+    search_fields = ("user__username", "address")
     show_full_result_count = False
-    list_per_page = 50
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -65,26 +97,3 @@ class OnlyRead(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-
-@admin.register(AccessLogEntry)
-class AccessLogAdmin(OnlyRead):
-    """Read by auditors; the rows that a customer reads about himself, with all of them."""
-
-    list_display = ("at", "viewer_name", "what", "customer", "subject", "reason")
-    list_filter = ("what",)
-    list_select_related = ("customer",)
-    search_fields = ("^viewer_name", "^customer__username")
-    search_help_text = "Who looked, or the customer"
-    date_hierarchy = "at"
-    fields = ("at", "viewer_name", "viewer", "customer", "what", "subject", "reason")
-
-
-@admin.register(Erasure)
-class ErasureAdmin(OnlyRead):
-    """Accounts on their way to their end, and those that are there; who waits, and for what."""
-
-    list_display = ("pseudonym", "asked_at", "asked_by", "reason", "waits_for", "done_at")
-    list_filter = (("done_at", admin.EmptyFieldListFilter),)
-    search_fields = ("pseudonym",)
-    date_hierarchy = "asked_at"

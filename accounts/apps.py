@@ -1,11 +1,20 @@
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
 
 
 class AccountsConfig(AppConfig):
     name = "accounts"
+    default = True
 
     def ready(self) -> None:
         from accounts import forgetting, holdings  # their models are there now
 
         forgetting.add_steps()
         holdings.add_sections()
+
+
+class PortalAdminConfig(admin_apps.AdminConfig):
+    """Django's admin with our site: every `admin.site.register` goes there."""
+
+    default = False
+    default_site = "accounts.admin_site.PortalAdminSite"

@@ -19,7 +19,7 @@ from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import F, Q
 from django.template.loader import render_to_string
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 
@@ -98,11 +98,12 @@ def archive_build(*, archive_id: int) -> bool:
     archive = _claimed(archive_id)
     if archive is None:
         return False
-    try:
-        _write(archive)
-    except SupersededError:
-        return False
-    _tell(archive.customer)
+    with translation.override(archive.customer.language or None):
+        try:
+            _write(archive)
+        except SupersededError:
+            return False
+        _tell(archive.customer)
     return True
 
 

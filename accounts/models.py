@@ -1,10 +1,16 @@
-"""People who log in: drivers (customers) and staff."""
+"""People who log in: drivers (customers) and staff; what proves that it is they; and their sign-ins."""
 
+import hashlib
 import zoneinfo
+from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django_otp.models import Device, ThrottlingMixin
 
 
 def time_zone_validate(name: str) -> None:
@@ -22,14 +28,133 @@ class Role(models.TextChoices):
     ADMIN = "admin"
 
 
-class User(AbstractUser):
+class User(AbstractUser):  # type: ignore[django-manager-missing]  # django-otp has no types
     """A person. A driver's sessions are those whose `customer` is this user."""
 
+    sub = models.CharField(
+        max_length=64,
+        unique=True,
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="who this is at the identity provider; names and e-mail addresses may change hands, this never does",
+    )
     roles = models.JSONField(default=list, blank=True, editable=False, help_text="from Cognito's groups, at each login")
     time_zone = models.CharField(max_length=64, blank=True, default="", validators=[time_zone_validate])
+    language = models.CharField(max_length=8, blank=True, default="", choices=settings.LANGUAGES)
+    remember_allowed = models.BooleanField(
+        "may remember devices",
+        default=True,
+        help_text="Without it the second factor is asked at every login, on every device.",
+    )
+
+
+def secret_digest(secret: str) -> str:
+    """What is kept of a secret drawn at random (at least 79 bits): such a one needs no salt and no slow hash."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class RecoverySheet(ThrottlingMixin, Device):  # type: ignore[misc]  # django-otp has no types
+    """A person's ten recovery codes, as a device of django-otp: what somebody shows who has lost his authenticator."""
+
+    made_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user"], name="one_recovery_sheet_a_person")]
+
+    def get_throttle_factor(self) -> int:
+        return int(settings.OTP_TOTP_THROTTLE_FACTOR)
+
+    def verify_token(self, token: Any) -> bool:
+        """Use up the code (its conditional update says who was first); wrong ones are waited for, ever longer."""
+        allowed, _reason = self.verify_is_allowed()
+        if not allowed:
+            return False
+        unused = self.codes.filter(digest=secret_digest(str(token)), used_at__isnull=True)
+        if not unused.update(used_at=timezone.now()):
+            self.throttle_increment(commit=True)
+            return False
+        self.throttle_reset(commit=True)
+        return True
+
+
+class RecoveryCode(models.Model):
+    """One recovery code, of which only the digest is kept."""
+
+    sheet = models.ForeignKey(RecoverySheet, on_delete=models.CASCADE, related_name="codes")
+    digest = models.CharField(max_length=64)
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["sheet", "digest"], name="one_recovery_code_once")]
+
+    def __str__(self) -> str:
+        return f"recovery code {self.pk}"
+
+
+class RememberedDevice(Device):  # type: ignore[misc]
+    """A browser that need not show the second factor until `expires_at`: it has a cookie, whose digest is here."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    browser = models.CharField(max_length=200, blank=True)
+    address = models.GenericIPAddressField(null=True, blank=True)
+    made_at = models.DateTimeField(default=timezone.now)
+    last_used_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-last_used_at", "-pk"]
+
+    def is_over(self) -> bool:
+        return bool(self.expires_at <= timezone.now())
+
+    def verify_token(self, token: Any) -> bool:
+        return self.digest == secret_digest(str(token)) and not self.is_over()
+
+
+class SignIn(models.Model):
+    """One step of a login, as the person can look it up: when, from where, with what, and how it went."""
+
+    class Outcome(models.TextChoices):
+        LOGGED_IN = "logged_in", _("Logged in")
+        SECOND_FACTOR = "second_factor", _("Second factor shown")
+        REMEMBERED = "remembered", _("Second factor skipped on a remembered device")
+        RECOVERY_CODE = "recovery_code", _("Recovery code used")
+        WRONG_CODE = "wrong_code", _("Wrong code")
+        REFUSED = "refused", _("Refused: the account is disabled")
+        ENROLLED = "enrolled", _("Authenticator set up")
+        CODES_MADE = "codes_made", _("New recovery codes made")
+        RESET = "reset", _("Second factor reset by staff")
+        LOGGED_OUT = "logged_out", _("Logged out")
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sign_ins")
+    at = models.DateTimeField(default=timezone.now)
+    outcome = models.CharField(max_length=16, choices=Outcome.choices)
+    address = models.GenericIPAddressField(null=True, blank=True)
+    browser = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+        indexes = [models.Index(fields=["user", "-at"], name="sign_ins_of_a_person")]
+
+    def __str__(self) -> str:
+        return f"{self.outcome} {self.at:%Y-%m-%d %H:%M}"
 
 
 # Defined elsewhere to keep this module short; Django looks for models here.
 from accounts.privacy_models import AccessLogEntry, Archive, ArchivePart, Erasure  # noqa: E402
 
-__all__ = ["AccessLogEntry", "Archive", "ArchivePart", "Erasure", "Role", "User", "time_zone_validate"]
+__all__ = [
+    "AccessLogEntry",
+    "Archive",
+    "ArchivePart",
+    "Erasure",
+    "RecoveryCode",
+    "RecoverySheet",
+    "RememberedDevice",
+    "Role",
+    "SignIn",
+    "User",
+    "secret_digest",
+    "time_zone_validate",
+]

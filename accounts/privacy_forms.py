@@ -5,7 +5,6 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django_otp import match_token
 
 from accounts.erasure import ErasureRefusedError, erasure_ask
 from accounts.models import User
@@ -14,7 +13,7 @@ FIELD = {"class": "form-control", "autocomplete": "off", "autocapitalize": "none
 
 
 class DeleteForm(forms.Form):
-    """The account's name, typed, and a fresh code: whoever found the phone unlocked deletes nothing."""
+    """The account's name, typed, and a fresh code, which the page checks once the name is right."""
 
     name = forms.CharField(
         label=gettext_lazy("The name of the account"),
@@ -33,18 +32,13 @@ class DeleteForm(forms.Form):
         super().__init__(data)
         self.user = user
 
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if "name" in cleaned and cleaned["name"] != self.user.get_username():
-            self.add_error("name", _("This is not the name of the account."))
-        if not self.errors and not code_is_right(self.user, cleaned["code"]):
-            self.add_error("code", _("This code is wrong, or it was used already. Wait for the next one."))
-        return cleaned
+    def clean_name(self) -> str:
+        if self.cleaned_data["name"] != self.user.get_username():
+            raise forms.ValidationError(_("This is not the name of the account."))
+        return str(self.cleaned_data["name"])
 
-
-def code_is_right(user: User, code: str) -> bool:
-    """django-otp takes no code twice, and lets whoever is wrong wait ever longer."""
-    return match_token(user, code.replace(" ", "")) is not None
+    def clean_code(self) -> str:
+        return str(self.cleaned_data["code"]).replace(" ", "")
 
 
 class EraseForm(forms.Form):

@@ -1,19 +1,21 @@
 """The page "My data": what is held, the archive of it, who looked, and deleting the account."""
 
 from django.contrib.auth import logout
-from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import archive
+from accounts import access, archive
 from accounts.erasure import ErasureRefusedError, erasure_ask, hindrances
-from accounts.models import AccessLogEntry, Archive, User
+from accounts.models import AccessLogEntry, Archive, SignIn, User
 from accounts.privacy_forms import DeleteForm
+from accounts.second_factor import authenticator_of
+from accounts.second_factor_pages import checked
 
 LOOKS_A_PAGE = 25
 
@@ -24,7 +26,6 @@ def _user(request: HttpRequest) -> User:
 
 
 @require_safe
-@login_required
 @never_cache
 def my_data_page(request: HttpRequest) -> HttpResponse:
     user = _user(request)
@@ -39,14 +40,12 @@ def my_data_page(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@login_required
 def archive_ask_page(request: HttpRequest) -> HttpResponse:
     archive.archive_ask(customer=_user(request))
     return HttpResponseRedirect(reverse("my_data"))
 
 
 @require_safe
-@login_required
 @never_cache
 def archive_file(request: HttpRequest, archive_id: int) -> StreamingHttpResponse:
     """The ZIP, for its owner alone, until it is over."""
@@ -59,14 +58,13 @@ def archive_file(request: HttpRequest, archive_id: int) -> StreamingHttpResponse
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@login_required
 @never_cache
 def delete_page(request: HttpRequest) -> HttpResponse:
     """Say what goes and what stays, ask once, and begin; the account is locked from then on."""
     user = _user(request)
     form = DeleteForm(request.POST if request.method == "POST" else None, user=user)
     reasons = hindrances(user)
-    if request.method == "POST" and not reasons and form.is_valid():
+    if request.method == "POST" and not reasons and form.is_valid() and _code_is_right(request, form):
         try:
             erasure_ask(customer=user)
         except ErasureRefusedError as error:  # a charge began just now
@@ -79,6 +77,16 @@ def delete_page(request: HttpRequest) -> HttpResponse:
     return render(request, "privacy/delete.html", context, status=409 if refused else 200)
 
 
+def _code_is_right(request: HttpRequest, form: DeleteForm) -> bool:
+    """A code of the authenticator, now: whoever found the phone unlocked deletes nothing. Else the form says why."""
+    device = authenticator_of(_user(request))
+    if device is None:
+        form.add_error("code", _("Set up an authenticator first, on the page Security."))
+        return False
+    return checked(request, device, form, SignIn.Outcome.SECOND_FACTOR)
+
+
+@access.public
 @require_safe
 def deleted_page(request: HttpRequest) -> HttpResponse:
     """What happens now, for who has no account any more. It says nothing of anybody."""

@@ -24,7 +24,7 @@ WSGI_APPLICATION = "evportal.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "accounts.apps.PortalAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -53,6 +53,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
+    "accounts.middleware.AccessMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -88,17 +89,41 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;",
     }
 
-# --- Accounts
+# --- Accounts: people log in at a Cognito user pool (docs/cognito.md) and show a second factor
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "accounts.roles.RoleBackend"]
+AUTHENTICATION_BACKENDS = ["accounts.oidc.CognitoBackend", "accounts.roles.RoleBackend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "history"
 LOGOUT_REDIRECT_URL = "login"
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-]
+OIDC_ISSUER = env.text("EVPORTAL_OIDC_ISSUER", "")  # https://cognito-idp.REGION.amazonaws.com/POOL
+OIDC_DOMAIN = env.text("EVPORTAL_OIDC_DOMAIN", "").rstrip("/")  # where browsers log in and out
+OIDC_RP_CLIENT_ID = env.text("EVPORTAL_OIDC_CLIENT_ID", "")
+OIDC_RP_CLIENT_SECRET = env.text("EVPORTAL_OIDC_CLIENT_SECRET", "")
+OIDC_RP_SCOPES = "openid email profile"
+OIDC_RP_SIGN_ALGO = "RS256"
+OIDC_USE_NONCE = OIDC_USE_PKCE = True
+OIDC_PKCE_CODE_CHALLENGE_METHOD = "S256"
+OIDC_MAX_STATES = 10
+OIDC_AUTHENTICATION_CALLBACK_URL = "login_callback"
+OIDC_STORE_ACCESS_TOKEN = OIDC_STORE_ID_TOKEN = False
+# Programs authenticate themselves here; they have no sessions.
+ACCESS_OWN_PREFIXES = ("/api/", "/ocpi/")
+OTP_TOTP_ISSUER = env.text("EVPORTAL_TOTP_ISSUER", "EVPortal")  # how the authenticator's list calls us
+OTP_TOTP_THROTTLE_FACTOR = 1  # seconds to wait after a wrong code; doubled with each further one
+# Whose browsers need not show the second factor for 30 days: all | drivers | off
+REMEMBER_DEVICE = env.choice("EVPORTAL_REMEMBER_DEVICE", "drivers", ("all", "drivers", "off"))
+# How many proxies in front of us append to X-Forwarded-For; what stands further left is not believed.
+TRUSTED_PROXIES = env.integer("EVPORTAL_TRUSTED_PROXIES", 0)
+
+# --- E-mail: to the log, unless a server is named
+EMAIL_HOST = env.text("EVPORTAL_EMAIL_HOST", "")
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+EMAIL_PORT = env.integer("EVPORTAL_EMAIL_PORT", 587)
+EMAIL_HOST_USER = env.text("EVPORTAL_EMAIL_USER", "")
+EMAIL_HOST_PASSWORD = env.text("EVPORTAL_EMAIL_PASSWORD", "")
+EMAIL_USE_TLS = env.boolean("EVPORTAL_EMAIL_TLS", True)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("EVPORTAL_EMAIL_FROM", "EVPortal <portal@localhost>")
 
 # --- Privacy
 ACCESS_LOG_KEEP_DAYS = env.integer("EVPORTAL_ACCESS_LOG_KEEP_DAYS", 730)  # who looked at whose data
@@ -106,12 +131,15 @@ ACCESS_LOG_KEEP_DAYS = env.integer("EVPORTAL_ACCESS_LOG_KEEP_DAYS", 730)  # who 
 # --- Security headers and cookies
 HTTPS = env.boolean("EVPORTAL_HTTPS", False)
 SECURE_SSL_REDIRECT = HTTPS
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
+if HTTPS:  # __Host-: no other host of the domain can set or overwrite them (RFC 6265bis)
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+SESSION_COOKIE_AGE = 12 * 3600
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
-SESSION_COOKIE_SAMESITE = "Lax"
-CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -121,7 +149,8 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "data:"],
         "object-src": [NONE],
         "base-uri": [SELF],
-        "form-action": [SELF],
+        # logging out posts a form to us, and we lead on to the identity provider
+        "form-action": [SELF, *([OIDC_DOMAIN] if OIDC_DOMAIN else [])],
         "frame-ancestors": [NONE],
     }
 }

@@ -3,9 +3,6 @@
 from django.contrib import admin
 from django.urls import include, path
 
-admin.site.site_header = admin.site.site_title = "EVPortal"
-admin.site.index_title = "Operations"
-
 handler400 = "evportal.problems.bad_request"
 handler403 = "evportal.problems.forbidden"
 handler404 = "evportal.problems.not_found"

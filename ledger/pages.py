@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounts.access import public
 from accounts.access_log import Look, access_note, access_note_all
 from accounts.models import User
 from ledger import checks, history, receipt
@@ -284,6 +285,7 @@ def _command(session: ChargingSession) -> str:
     return " \\\n    ".join(parts)
 
 
+@public
 @require_safe
 def standalone_script(request: HttpRequest) -> FileResponse:
     """The script that checks receipts without us, for everybody."""

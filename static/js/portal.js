@@ -1,4 +1,4 @@
-// Two comforts; every page works without them.
+// A few comforts; every page works without them.
 "use strict";
 
 // A copy button beside each exact value.
@@ -21,6 +21,12 @@ for (const holder of document.querySelectorAll("[data-copy]")) {
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
   });
   holder.append(button);
+}
+
+// Printing needs a script: without one the button is not there.
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
 }
 
 // A state that is still moving: read the page again and put the new words in place.

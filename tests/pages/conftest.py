@@ -26,7 +26,6 @@ def no_chain(settings: Settings) -> None:
     """These pages must stand with every node away; the tests that ask the chain set their own nodes."""
     settings.LEDGER_NODES = ["http://127.0.0.1:9", "http://127.0.0.1:10"]
     settings.LEDGER_CHAIN_ID = CHAIN_ID
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # slow hashes test nothing here
 
 
 @pytest.fixture
@@ -46,7 +45,7 @@ def other_browser(other_customer: User) -> Client:
 @pytest.fixture
 def staff_browser(db: None) -> Client:
     client = Client()
-    log_in(client, User.objects.create_superuser("olga", password="an operator's password"))
+    log_in(client, User.objects.create_user("olga", is_staff=True, is_superuser=True))
     return client
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from accounts.access_log import Look, access_note
-from accounts.models import Erasure, User
+from accounts.models import Erasure, SignIn, User
 from ledger.alerts import alert_raise
 from ledger.models import Alert, KeyRotation, LedgerEntry, SigningKey
 from stations.linking import link_code_make
@@ -43,6 +43,8 @@ def act(client: Client, model: str, action: str, *rows: object) -> str:
 @pytest.fixture
 def everything(make_session: MakeSession) -> ChargingSession:
     session = make_session()
+    assert session.customer is not None
+    SignIn.objects.create(user=session.customer, outcome=SignIn.Outcome.LOGGED_IN)
     MeterValue.objects.create(session=session, sampled_at=session.started_at, value=1000)
     alert_raise("ram", "evledger", "account evledger has insufficient ram")
     access_note(viewer="partner ABC", customer=session.customer, what=Look.API)
@@ -60,8 +62,18 @@ def everything(make_session: MakeSession) -> ChargingSession:
 def test_every_model_is_registered() -> None:
     names = {model._meta.label_lower for model in MODELS}
     assert names == {
-        *("accounts.user", "accounts.accesslogentry", "accounts.erasure", "stations.linkcode"),
-        *("stations.site", "stations.tariff", "stations.station", "stations.connector", "stations.idtoken"),
+        *(
+            "accounts.user",
+            "accounts.accesslogentry",
+            "accounts.erasure",
+            "stations.linkcode",
+            "stations.tariff",
+            "accounts.signin",
+            "stations.site",
+            "stations.station",
+            "stations.connector",
+            "stations.idtoken",
+        ),
         *("stations.chargingsession", "stations.metervalue"),
         *("ledger.ledgerentry", "ledger.chaintransaction", "ledger.datakey", "ledger.alert"),
         *("ledger.signingkey", "ledger.keyrotation"),
@@ -185,7 +197,7 @@ def test_check_again_says_that_the_chain_did_not_answer(staff_browser: Client, e
 
 
 def test_who_may_only_look_can_do_nothing(client: Client, everything: ChargingSession) -> None:
-    auditor = User.objects.create_user("axel", password="an auditor's password", is_staff=True)
+    auditor = User.objects.create_user("axel", is_staff=True)
     auditor.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     log_in(client, auditor)
     page = text(client, address("ledger.ledgerentry", "changelist"))

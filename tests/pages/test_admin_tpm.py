@@ -140,7 +140,7 @@ def test_attest_now_without_redis_is_left_to_the_beat(monkeypatch: pytest.Monkey
 
 
 def test_who_may_only_look_can_attest_nothing(client: Client, report: AttestationReport) -> None:
-    auditor = User.objects.create_user("axel", password="an auditor's password", is_staff=True)
+    auditor = User.objects.create_user("axel", is_staff=True)
     auditor.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     log_in(client, auditor)
     assert "attest_now" not in text(client, address("tpm.tpmservice", "changelist"))

@@ -18,6 +18,7 @@ from ledger.models import LedgerEntry
 from tests.conftest import CloseSessions, LedgerAccount
 from tests.ledger.conftest import all_recorded, drive
 from tests.pages.conftest import MakeSession, MakeTransaction
+from tests.people import browser_log_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
@@ -50,11 +51,8 @@ class Reader:
         if kind in {"error", "warning"}:
             self.complaints.append(words)
 
-    def login(self, name: str, password: str) -> None:
-        self.page.goto(f"{self.base}/login")
-        self.page.get_by_label("Name").fill(name)
-        self.page.get_by_label("Password").fill(password)
-        self.page.get_by_role("button", name="Log in").click()
+    def login(self, user: User) -> None:
+        browser_log_in(self.page, self.base, user)
 
     def look(self) -> None:
         """Nothing in the console, nothing sideways."""
@@ -79,7 +77,7 @@ def two_nodes(ledger_account: LedgerAccount, second_node: Nodeos, settings: Sett
 def walk(reader: Reader, directory: Path) -> dict[str, object]:
     """From the login to a downloaded receipt."""
     page = reader.page
-    reader.login("anna", "a driver's password 1")
+    reader.login(User.objects.get(username="anna"))
     expect(page.get_by_role("heading", name="My charging history")).to_be_visible()
     reader.look()
     page.get_by_label("Record").select_option(label="Recorded")
@@ -101,8 +99,7 @@ def walk(reader: Reader, directory: Path) -> dict[str, object]:
     expect(page.locator("[data-outcome=ok]")).to_have_count(10)
     expect(page.get_by_text("What the nodes say: the chain has 1 producer.")).to_be_visible()
     reader.look()
-    page.get_by_role("button", name="Log out anna").click()
-    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    expect(page.get_by_role("button", name="Log out anna")).to_be_visible()  # pressed in tests/accounts/test_walk.py
     found: dict[str, object] = json.loads(file.read_text())
     return found
 
@@ -135,7 +132,7 @@ def test_the_command_on_the_page_works_without_us(
     drive(all_recorded)
     reader = reader_at(chromium, live_server.url, "wide")
     walk_page = reader.page
-    reader.login("anna", "a driver's password 1")
+    reader.login(User.objects.get(username="anna"))
     walk_page.locator("[data-session] a").first.click()
     walk_page.get_by_role("link", name="Verify now").click()
     command = walk_page.locator("pre.command").inner_text()
@@ -155,7 +152,7 @@ def test_a_state_that_moves_is_told_without_reloading(
 ) -> None:
     session = make_session("SENT")
     reader = reader_at(chromium, live_server.url, "narrow")
-    reader.login("anna", "a driver's password 1")
+    reader.login(User.objects.get(username="anna"))
     reader.page.goto(f"{live_server.url}/sessions/{session.pk}")
     expect(reader.page.locator(".panel")).to_contain_text("Being recorded, since")
     recorded = make_transaction("IRREVERSIBLE", block_num=12, irreversible_at=session.stopped_at)
@@ -172,11 +169,8 @@ def test_all_of_it_works_without_script_and_by_keyboard(
     reader = reader_at(chromium, live_server.url, "narrow", java_script_enabled=False)
     page = reader.page
     page.goto(f"{live_server.url}/")
-    expect(page.get_by_label("Name")).to_be_focused()
-    page.keyboard.type("anna")
-    page.keyboard.press("Tab")
-    page.keyboard.type("a driver's password 1")
-    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Log in")).to_be_focused()
+    reader.login(User.objects.get(username="anna"))
     expect(page.get_by_role("heading", name="My charging history")).to_be_visible()
     page.locator("[data-session] a").first.focus()
     page.keyboard.press("Enter")
@@ -195,7 +189,7 @@ def test_what_is_exact_can_be_copied(chromium: Browser, live_server: LiveServer,
     session = make_session()
     reader = reader_at(chromium, live_server.url, "wide")
     reader.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    reader.login("anna", "a driver's password 1")
+    reader.login(User.objects.get(username="anna"))
     reader.page.goto(f"{live_server.url}/sessions/{session.pk}")
     reader.page.get_by_role("button", name="Copy the session's id").click()
     assert reader.page.evaluate("navigator.clipboard.readText()") == str(session.pk)
@@ -223,9 +217,9 @@ def test_the_admin_lives_with_the_strict_policy(
 ) -> None:
     """Lists, filters, autocompletion (which brings scripts and styles of its own) and an action."""
     session = make_session()
-    User.objects.create_superuser("olga", password="an operator's password")
+    olga = User.objects.create_user("olga", is_staff=True, is_superuser=True)
     reader = reader_at(chromium, live_server.url, size)
-    reader.login("olga", "an operator's password")
+    reader.login(olga)
     page = reader.page
     for address in ("", "stations/chargingsession/", f"stations/chargingsession/{session.pk}/change/", "ledger/alert/"):
         page.goto(f"{live_server.url}/admin/{address}")

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0003_access_log'),
+        ('accounts', '0004_login_second_factor'),
     ]
 
     operations = [
