@@ -216,6 +216,7 @@ CELERY_BEAT_SCHEDULE = {
     "ledger-sweep": {"task": "ledger.tasks.sweep", "schedule": schedule(run_every=5)},
     "ledger-watch-permissions": {"task": "ledger.tasks.watch_permissions", "schedule": schedule(run_every=60)},
     "ledger-watch-tpm": {"task": "ledger.tasks.watch_tpm", "schedule": schedule(run_every=30)},
+    "accounts-sweep": {"task": "accounts.tasks.sweep", "schedule": schedule(run_every=15)},
     "accounts-prune": {"task": "accounts.tasks.prune", "schedule": schedule(run_every=3600)},
     "tpm-attest": {"task": "tpm.tasks.attest_services", "schedule": schedule(run_every=30)},
     "tpm-prune": {"task": "tpm.tasks.prune_reports", "schedule": schedule(run_every=3600)},

@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 
 from accounts.models import time_zone_validate
 from stations.dated import Dated, DatedQuerySet
@@ -179,6 +180,45 @@ class IdToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.uid}"
+
+
+class LinkCodeQuerySet(models.QuerySet["LinkCode"]):
+    def open(self) -> "LinkCodeQuerySet":
+        """Codes that still link: neither used nor ended nor too old."""
+        return self.filter(used_at__isnull=True, ended_at__isnull=True, expires_at__gt=timezone.now())
+
+
+class LinkCode(models.Model):
+    """A one-time code that links one token to the account of whoever enters it (stations/linking.py)."""
+
+    id_token = models.ForeignKey(IdToken, on_delete=models.CASCADE, related_name="link_codes")
+    code_hash = models.CharField(max_length=64, unique=True, editable=False)
+    made_at = models.DateTimeField(default=timezone.now)
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="link_codes_made"
+    )
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+    used_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="link_codes_used"
+    )
+    ended_at = models.DateTimeField(null=True, help_text="a newer code took its place, or the token was linked")
+
+    objects = LinkCodeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-made_at", "-id"]
+        constraints = [
+            # A new code ends the one before, also where two are made at once.
+            models.UniqueConstraint(
+                fields=["id_token"],
+                condition=Q(used_at__isnull=True, ended_at__isnull=True),
+                name="link_code_one_open_per_token",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"link code for {self.id_token}"
 
 
 class SessionClosedError(Exception):

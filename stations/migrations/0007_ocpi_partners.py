@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('stations', '0005_updated_at_required'),
+        ('stations', '0006_link_codes'),
     ]
 
     operations = [
