@@ -6,6 +6,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from ledger.webhook_models import Webhook as Webhook
+from ledger.webhook_models import WebhookDelivery as WebhookDelivery
 from stations.models import ChargingSession, IdToken, Site
 
 
@@ -251,3 +253,4 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} {self.subject}".strip()
+

@@ -14,10 +14,13 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import F, Q
 
+from accounts.api_authentication import Program
+from accounts.api_models import ApiClient
 from accounts.models import time_zone_validate
 from stations.dated import Dated, DatedQuerySet
 from stations.tariffs import Tariff as Tariff
 from stations.tariffs import tariff_currency_check
+from stations.visibility import ConnectorQuerySet, IdTokenQuerySet, SiteQuerySet, StationQuerySet
 
 # eMI3: country, operator, E, outlet
 EMI3_ID = r"[A-Z]{2}\*?[A-Z0-9]{3}\*?E[A-Z0-9][A-Z0-9*]{0,30}"
@@ -59,6 +62,9 @@ class Site(Dated):
         related_name="sites",
         help_text="unless an outlet's own",
     )
+    api_clients = models.ManyToManyField(ApiClient, blank=True, related_name="sites", editable=False)
+
+    objects = SiteQuerySet.as_manager()
 
     class Meta:
         ordering = ["name", "id"]
@@ -85,7 +91,7 @@ class Station(Dated):
     credential_hash = models.CharField(max_length=255, blank=True, default="", editable=False)
     last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    objects = DatedQuerySet["Station"].as_manager()
+    objects = StationQuerySet.as_manager()
 
     class Meta:
         ordering = ["identity"]
@@ -132,7 +138,7 @@ class Connector(Dated):
         Tariff, null=True, blank=True, on_delete=models.PROTECT, related_name="connectors", help_text="else the site's"
     )
 
-    objects = DatedQuerySet["Connector"].as_manager()
+    objects = ConnectorQuerySet.as_manager()
 
     class Meta:
         ordering = ["station", "evse_id", "connector_id"]
@@ -172,6 +178,8 @@ class IdToken(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="id_tokens"
     )
 
+    objects = IdTokenQuerySet.as_manager()
+
     class Meta:
         ordering = ["uid"]
         constraints = [models.UniqueConstraint(fields=["uid", "type"], name="id_token_unique")]
@@ -186,7 +194,10 @@ class SessionClosedError(Exception):
 
 class ChargingSessionQuerySet(DatedQuerySet["ChargingSession"]):
     def visible_to(self, user: Any) -> "ChargingSessionQuerySet":
-        """What this person may see: his own sessions, staff with the permission all."""
+        """What this caller may see: a person his own sessions, staff with the permission all, a program its sites'."""
+        if isinstance(user, Program):
+            sites = Site.objects.visible_to(user).order_by().values("pk")
+            return self if user.client.all_sites else self.filter(station__site__in=sites)
         if user.is_staff and user.has_perm("stations.view_chargingsession"):
             return self
         return self.filter(customer_id=user.pk) if user.is_authenticated else self.none()
