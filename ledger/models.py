@@ -253,4 +253,3 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} {self.subject}".strip()
-

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from uuid import UUID
+from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -58,18 +58,18 @@ class MeterValuesView(ListView):
 
     def visible(self) -> QuerySet[MeterValue]:
         sessions = ChargingSession.objects.visible_to(self.request.user)
-        if not sessions.filter(pk=self.kwargs["row"]).exists():
+        if not sessions.filter(pk=self.kwargs["id"]).exists():
             raise exceptions.NotFound
-        return MeterValue.objects.filter(session_id=self.kwargs["row"])
+        return MeterValue.objects.filter(session_id=self.kwargs["id"])
 
 
 class EntryView(SessionRows):
     serializer_class = rest_serializers.EntrySerializer
     operations = {"GET": "sessions_ledger"}
 
-    def get(self, request: Request, row: UUID) -> Response:
+    def get(self, request: Request, **kwargs: Any) -> Response:
         shown = rest_serializers.entry_shown
-        session = self.row(row)
+        session = self.row()
         return Response(shown(session, chain_id=settings.LEDGER_CHAIN_ID, account=settings.LEDGER_ACCOUNT))
 
 
@@ -83,8 +83,8 @@ class ReceiptView(SessionRows):
 
     operations = {"GET": "sessions_receipt"}
 
-    def get(self, request: Request, row: UUID) -> Response:
-        session = self.row(row)
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        session = self.row()
         try:
             return Response(checks.receipt_for(session))
         except (NotRecordedYet, RecordError, ReceiptError) as error:
@@ -98,8 +98,8 @@ class ProofView(SessionRows):
     operations = {"GET": "sessions_proof"}
     throttle_classes = [CostlyThrottle, CallerThrottle]
 
-    def get(self, request: Request, row: UUID) -> Response:
-        session = self.row(row)
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        session = self.row()
         try:
             steps = checks.verify_session(session)
         except (NotRecordedYet, RecordError, ReceiptError) as error:

@@ -126,12 +126,12 @@ class WebhookView(WebhookRows, ChangeView):
             row.failing_since, row.disabled_reason = None, ""
         row.save()
 
-    def delete(self, request: Request, row: Any) -> Response:
+    def delete(self, request: Request, **kwargs: Any) -> Response:
         """It is gone with its deliveries. Needs no If-Match."""
-        self.row(row)
+        self.row()
 
         def act() -> Response:
-            self.visible().filter(pk=row).delete()
+            self.visible().filter(**self.named).delete()
             return Response(status=204)
 
         return self.once(request, act)
@@ -140,14 +140,14 @@ class WebhookView(WebhookRows, ChangeView):
 class WebhookSecretView(WebhookRows):
     """A new secret, shown this once; the old one ends at once."""
 
-    scopes, operations = {"POST": WRITE}, {"POST": "webhooks_new_secret"}
+    scopes, operations, statuses = {"POST": WRITE}, {"POST": "webhooks_new_secret"}, {"POST": 200}
     serializer_class = NewWebhookSerializer
 
-    def post(self, request: Request, row: Any) -> Response:
-        self.row(row)
+    def post(self, request: Request, **kwargs: Any) -> Response:
+        self.row()
 
         def act() -> Response:
-            hook = self.row_locked(row)
+            hook = self.row_locked()
             hook.shown_secret = webhooks.secret_make(hook=hook)
             hook.save(update_fields=["secret"])
             return Response(self.shown(hook))
@@ -158,11 +158,11 @@ class WebhookSecretView(WebhookRows):
 class WebhookPingView(WebhookRows):
     """A delivery to try the receiver with. It is sent soon: read the deliveries to see how it went."""
 
-    scopes, operations = {"POST": WRITE}, {"POST": "webhooks_ping"}
+    scopes, operations, statuses = {"POST": WRITE}, {"POST": "webhooks_ping"}, {"POST": 202}
     serializer_class = DeliverySerializer
 
-    def post(self, request: Request, row: Any) -> Response:
-        hook = self.row(row)
+    def post(self, request: Request, **kwargs: Any) -> Response:
+        hook = self.row()
         return self.once(request, lambda: Response(self.shown(webhooks.ping(hook=hook)), status=202))
 
 
@@ -174,6 +174,6 @@ class DeliveriesView(ListView):
     ordering = ("-created_at", "-id")
 
     def visible(self) -> QuerySet[WebhookDelivery]:
-        if not own_webhooks(self.request.user).filter(pk=self.kwargs["row"]).exists():
+        if not own_webhooks(self.request.user).filter(pk=self.kwargs["id"]).exists():
             raise exceptions.NotFound
-        return WebhookDelivery.objects.filter(webhook_id=self.kwargs["row"])
+        return WebhookDelivery.objects.filter(webhook_id=self.kwargs["id"])

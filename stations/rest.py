@@ -35,7 +35,6 @@ class SiteView(ChangeView):
     serializer_class, body_class = forms.SiteSerializer, forms.SiteBody
     scopes, rights = CHANGE_SCOPES, {"PATCH": "stations.change_site"}
     operations = {"GET": "sites_get", "PATCH": "sites_update"}
-    lookup = "code"
 
 
 class StationBodies:
@@ -70,7 +69,6 @@ class StationView(StationBodies, ChangeView):
     serializer_class, body_class = forms.StationSerializer, forms.StationBody
     scopes, rights = CHANGE_SCOPES, {"PATCH": "stations.change_station"}
     operations = {"GET": "stations_get", "PATCH": "stations_update"}
-    lookup = "identity"
 
     def change(self, row: Any, body: dict[str, Any]) -> None:
         super().change(row, self.with_site(body))

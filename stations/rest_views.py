@@ -27,19 +27,23 @@ class RowsView(ApiView):
     body_class: type[serializers.Serializer[Any]]
     filterset_class: type[FilterSet] | None = None
     ordering: tuple[str, ...] = ("id",)
-    lookup = "pk"  # the field that the address names
 
     def visible(self) -> models.QuerySet[Any]:
         rows: Any = self.queryset.all()
         visible: models.QuerySet[Any] = rows.visible_to(self.request.user)
         return visible
 
-    def row(self, value: Any) -> Any:
-        return get_object_or_404(self.visible(), **{self.lookup: value})
+    @property
+    def named(self) -> dict[str, Any]:
+        """What the address says of the row: `{"code": …}`, `{"identity": …}` or `{"pk": …}`."""
+        return {"pk" if name in {"id", "number"} else name: value for name, value in self.kwargs.items()}
 
-    def row_locked(self, value: Any) -> Any:
+    def row(self) -> Any:
+        return get_object_or_404(self.visible(), **self.named)
+
+    def row_locked(self) -> Any:
         """The row as it is now, for a change that depends on its version; inside a transaction."""
-        return get_object_or_404(self.visible().select_for_update(of=("self",), no_key=True), **{self.lookup: value})
+        return get_object_or_404(self.visible().select_for_update(of=("self",), no_key=True), **self.named)
 
     def shown(self, row: Any, *, many: bool = False) -> Any:
         return self.serializer_class(row, many=many, context={"request": self.request}).data
@@ -56,6 +60,8 @@ class RowsView(ApiView):
 
 class ListView(RowsView):
     """GET: a page of what the caller sees and the filter lets through."""
+
+    pagination_class = KeysetPagination
 
     def get(self, request: Request, **kwargs: Any) -> Response:
         rows = self.filtered(self.visible())
@@ -105,8 +111,8 @@ class NewRowView(RowsView):
 class DetailView(RowsView):
     """GET: one row."""
 
-    def get(self, request: Request, row: Any, **kwargs: Any) -> Response:
-        return Response(self.shown(self.row(row)))
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        return Response(self.shown(self.row()))
 
 
 class ChangeView(DetailView):
@@ -115,12 +121,12 @@ class ChangeView(DetailView):
     def change(self, row: Any, body: dict[str, Any]) -> None:
         row_save(row, body, taken="another one is the same")
 
-    def patch(self, request: Request, row: Any, **kwargs: Any) -> Response:
-        self.row(row)  # 404 comes before what is wrong with the body
+    def patch(self, request: Request, **kwargs: Any) -> Response:
+        self.row()  # 404 comes before what is wrong with the body
         body = self.body(partial=True)
 
         def act() -> Response:
-            found = self.row_locked(row)
+            found = self.row_locked()
             self.version_require(request, self.shown(found))
             self.change(found, body)
             log.info("API: %s changed %s of %s %s", request.auth.name, sorted(body), found._meta.model_name, found.pk)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from accounts.strict_fields import FlagField, StrictSerializer, TextField, WholeNumberField, described
@@ -174,6 +175,11 @@ class MeterValuesSerializer(StrictSerializer):
     values = serializers.ListField(child=SampleSerializer(), allow_empty=False, max_length=SAMPLES_MAX)
 
 
+class MeterValuesAnswerSerializer(serializers.Serializer[Any]):
+    accepted = serializers.IntegerField()
+    repeated = serializers.IntegerField()
+
+
 class TokenAnswerSerializer(serializers.ModelSerializer[IdToken]):
     class Meta:
         model = IdToken
@@ -181,6 +187,7 @@ class TokenAnswerSerializer(serializers.ModelSerializer[IdToken]):
         read_only_fields = fields
 
 
+@extend_schema_serializer(component_name="ReportedSession")
 class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
     """A session as its station sees it; energy in Wh, null while it runs or where it must not be billed.
 
