@@ -6,7 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-PLAIN_TEXT = r"[^\x00-\x1f\x7f\ud800-\udfff]"
+SURROGATES = r"\ud800-\udfff"
+PLAIN_TEXT = rf"[^\x00-\x1f\x7f{SURROGATES}]"
 
 
 class StrictSerializer(serializers.Serializer[Any]):

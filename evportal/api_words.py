@@ -1,4 +1,4 @@
-"""What the OpenAPI document says in words and examples. tests/api/test_openapi.py holds the examples to their schemas."""
+"""What the OpenAPI document says in words and examples. tests/api/test_openapi.py checks these."""
 
 from typing import Any
 

@@ -16,7 +16,7 @@ from rest_framework.serializers import ListSerializer
 import evportal.schema_fields  # noqa: F401  its extensions register themselves
 from accounts.api_authentication import BearerAuthentication
 from accounts.scopes import RESOURCE_SERVER, SCOPES
-from evportal.api_words import DESCRIPTION, EXAMPLES, PATH, PROBLEM_SCHEMA, PROBLEMS, RECEIPT, TITLES
+from evportal.api_words import DESCRIPTION, EXAMPLES, PATH, PROBLEM_SCHEMA, PROBLEMS, RECEIPT, TEXT, TITLES
 from stations.api import StationView as StationCallerView
 from stations.rest_views import ChangeView, ListView
 
@@ -83,10 +83,9 @@ class ApiSchema(AutoSchema):
             answers["304"] = OpenApiResponse(description="You have this version already")
         if 200 in getattr(self.view, "also", ()):
             answers["200", JSON] = self.answer()
-        refused = {
-            (str(status), PROBLEM_JSON): OpenApiResponse(PROBLEM_REF, TITLES[status]) for status in self.refusals()
-        }
-        return answers | refused
+        for status in self.refusals():
+            answers[str(status), PROBLEM_JSON] = OpenApiResponse(PROBLEM_REF, TITLES[status])
+        return answers
 
     @property
     def success(self) -> int:
@@ -131,6 +130,8 @@ class ApiSchema(AutoSchema):
         return [*named, IDEMPOTENCY_KEY, *([IF_MATCH] if self.method == "PATCH" else [])]
 
     def _is_list_view(self, serializer: Any = None) -> bool:
+        if serializer is None:  # asked for the parameters
+            return self.method == "GET" and isinstance(self.view, ListView)
         return isinstance(serializer, ListSerializer)
 
     def filters(self) -> list[OpenApiParameter]:
@@ -188,6 +189,7 @@ def _exemplify(operation: Schema) -> None:
     """Put the examples of this operation where readers and tools look for them."""
     example = EXAMPLES.get(operation["operationId"], {})
     if "body" in example:
+        operation["requestBody"]["required"] = True
         operation["requestBody"]["content"][JSON]["example"] = example["body"]
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "path":
@@ -213,10 +215,8 @@ def _headers(operation: Schema, status: str) -> Schema:
     texts |= {"201": {"Location": "The address of the new row", "ETag": "Its version"}}
     if "station" in operation["tags"] and status < "400":
         return {}
-    shown = {
-        name: {"description": words, "schema": {"type": "string"}} for name, words in texts.get(status, {}).items()
-    }
-    return whole | shown
+    named = texts.get(status, {})
+    return whole | {name: {"description": words, "schema": TEXT} for name, words in named.items()}
 
 
 def finish(result: Schema, **kwargs: Any) -> Schema:

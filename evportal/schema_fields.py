@@ -4,6 +4,7 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 
+from accounts.strict_fields import SURROGATES
 from stations.serializers import DECIMAL, METER_MAX_WH, TIME
 
 Schema = dict[str, Any]
@@ -16,7 +17,8 @@ class TextSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-ca
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:
         if self.target.one_of is not None:
             return {"type": "string", "enum": list(self.target.one_of)}
-        return {"type": "string", "pattern": f"^(?:{self.target.pattern})$"}
+        # Lone surrogates cannot stand in JSON's UTF-8; engines of other languages know no such class.
+        return {"type": "string", "pattern": f"^(?:{self.target.pattern})$".replace(SURROGATES, "")}
 
 
 class WholeNumberSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]

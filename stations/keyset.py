@@ -110,7 +110,7 @@ class KeysetPagination(BasePagination):
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         address = {"type": ["string", "null"], "format": "uri"}
-        properties = {"next": address, "previous": address, "results": {"type": "array", "items": schema}}
+        properties = {"next": address, "previous": address, "results": schema}
         return {"type": "object", "required": [*properties], "properties": properties}
 
 

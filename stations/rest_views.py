@@ -76,6 +76,8 @@ class ListView(RowsView):
         if unknown := sorted(set(self.request.query_params) - expected):
             message = f"expected only {', '.join(sorted(expected))}; got {unknown[0][:40]!a}"
             raise exceptions.ValidationError({"non_field_errors": [message]})
+        if empty := sorted(name for name, value in self.request.query_params.items() if not value):
+            raise exceptions.ValidationError({empty[0]: ["expected a value; leave it out for all"]})
         if self.filterset_class is None:
             return rows
         chosen = self.filterset_class(self.request.query_params, queryset=rows, request=self.request)
