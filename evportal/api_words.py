@@ -1,4 +1,4 @@
-"""What the OpenAPI document says in words and examples. tests/api/test_openapi.py checks these."""
+"""What the OpenAPI document says in words and examples; tests/api/test_openapi.py checks these."""
 
 from typing import Any
 
