@@ -97,7 +97,7 @@ NUMBER: Schema = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
 PATH: dict[str, tuple[Schema, str, Any]] = {
     "id": ({"type": "string", "format": "uuid"}, "Its id", UUID),
     "number": (NUMBER, "Its id", 7),
-    "code": (NAME, "The site's code", "S1"),
+    "code": (NAME, "The code of the site, or of the tariff", "S1"),
     "identity": (NAME, "The station's identity", "CP-HARBOUR-1"),
     "transaction_id": (
         {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9*_=:+|@.\\-]{0,35}$"},
@@ -169,7 +169,27 @@ SESSION: Schema = {
     "flags": [],
     "credit": False,
     "credit_reference": None,
+    "tariff": {
+        "id": "STANDARD",
+        "name": "Standard",
+        "currency": "EUR",
+        "price_per_kwh": "0.27",
+        "price_per_session": "1",
+        "vat_percent": "19",
+    },
     "ledger": RECORDED,
+    "updated_at": "2026-03-01T08:45:00Z",
+}
+TARIFF: Schema = {
+    "code": "STANDARD",
+    "name": "Standard",
+    "currency": "EUR",
+    "price_per_kwh": "0.27",
+    "price_per_session": "1",
+    "vat_percent": "19",
+    "valid_from": None,
+    "valid_to": None,
+    "updated_at": "2026-03-01T08:00:00Z",
 }
 DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 ENTRY: Schema = {
@@ -253,6 +273,9 @@ REPORTED: Schema = {
     "meter_start_wh": 1000,
     "meter_stop_wh": None,
     "energy_wh": None,
+    "cost_minor": None,
+    "currency": "",
+    "tariff": {},
     "stop_reason": "",
     "flags": [],
 }
@@ -274,6 +297,13 @@ EXAMPLES: dict[str, Schema] = {
     },
     "connectors_get": {"answer": CONNECTOR},
     "connectors_update": {"body": {"max_power_w": 22000}, "answer": CONNECTOR},
+    "tariffs_list": {"answer": page(TARIFF)},
+    "tariffs_create": {
+        "body": {"code": "STANDARD", "name": "Standard", "price_per_kwh": "0.27", "price_per_session": "1"},
+        "answer": TARIFF,
+    },
+    "tariffs_get": {"answer": TARIFF},
+    "tariffs_update": {"body": {"price_per_kwh": "0.29"}, "answer": TARIFF},
     "tokens_list": {"answer": page(TOKEN)},
     "tokens_get": {"answer": TOKEN},
     "sessions_list": {"answer": page(SESSION)},

@@ -1,16 +1,19 @@
 """REST for people and programs: sessions with meter values, record, receipt and proof; monthly sums; the ledger."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.access_log import Look, access_note_all
 from accounts.api_throttling import CallerThrottle, CostlyThrottle
 from accounts.api_view import ApiView
 from accounts.models import User
@@ -34,6 +37,17 @@ class SessionRows(RowsView):
     serializer_class = rest_serializers.SessionSerializer
     scopes = READ
 
+    def looked_at(self, rows: list[ChargingSession]) -> None:
+        session_looked_at(self.request, rows)
+
+
+def session_looked_at(request: Request, rows: Sequence[ChargingSession]) -> None:
+    """Each customer reads later that somebody else looked at his sessions, and who."""
+    viewer = request.user if isinstance(request.user, User) else f"program {request.user.client.name}"
+    customers = {row.customer_id for row in rows}
+    subject = str(rows[0].pk) if rows else ""
+    access_note_all(viewer=viewer, customers=customers, what=Look.API, subject=subject)
+
 
 class SessionsView(SessionRows, ListView):
     filterset_class = SessionFilter
@@ -41,8 +55,8 @@ class SessionsView(SessionRows, ListView):
     ordering = ("-started_at", "-id")
 
     def get_ordering(self) -> tuple[str, ...]:
-        rising = self.request.query_params.get("order") == "started_at"
-        return ("started_at", "id") if rising else self.ordering
+        first = self.request.query_params.get("order", "-started_at")
+        return (first, "-id" if first.startswith("-") else "id")
 
 
 class SessionView(SessionRows, DetailView):
@@ -57,10 +71,9 @@ class MeterValuesView(ListView):
     ordering = ("sampled_at", "id")
 
     def visible(self) -> QuerySet[MeterValue]:
-        sessions = ChargingSession.objects.visible_to(self.request.user)
-        if not sessions.filter(pk=self.kwargs["id"]).exists():
-            raise exceptions.NotFound
-        return MeterValue.objects.filter(session_id=self.kwargs["id"])
+        session = get_object_or_404(ChargingSession.objects.visible_to(self.request.user), pk=self.kwargs["id"])
+        session_looked_at(self.request, [session])
+        return MeterValue.objects.filter(session=session)
 
 
 class EntryView(SessionRows):

@@ -14,15 +14,20 @@ from stations.rest_filters import MomentFilter, NameFilter, OneOfFilter
 class SessionFilter(django_filters.FilterSet):
     date_from = MomentFilter(field_name="started_at", lookup_expr="gte", help_text="Started at this moment or later.")
     date_to = MomentFilter(field_name="started_at", lookup_expr="lt", help_text="Started before this moment.")
+    updated_from = MomentFilter(
+        field_name="updated_at",
+        lookup_expr="gte",
+        help_text="Reported or changed at this moment or later; of the record's progress tell webhooks.",
+    )
     site = NameFilter(field_name="station__site__code", help_text="At the site with this code.")
     station = NameFilter(field_name="station__identity", help_text="At the station with this identity.")
     token = NameFilter(field_name="id_token__uid", help_text="Charged with the card or contract of this uid.")
     status = OneOfFilter(names=list(ChargingSession.Status.values), help_text="With this status.")
     ledger_state = OneOfFilter(names=STATES, method="by_state", help_text="With a record in this state.")
     order = OneOfFilter(
-        names=["started_at", "-started_at"],
+        names=["started_at", "-started_at", "updated_at"],
         method="unchanged",
-        help_text="By start and id: rising, or falling (`-started_at`, which is what you get without it).",
+        help_text="By this, then by id: rising, or falling (`-started_at`, which is what you get without it).",
     )
 
     def by_state(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:

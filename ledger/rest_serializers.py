@@ -48,6 +48,9 @@ class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
     connector_id = serializers.IntegerField(source="connector.connector_id")
     id_token = ShownTokenSerializer(allow_null=True)
     flags = serializers.ListField(child=serializers.CharField())
+    tariff = serializers.DictField(
+        child=serializers.CharField(), help_text="as it was at the start; empty where none was promised"
+    )
     credit_reference = serializers.UUIDField(source="credit_reference_id", allow_null=True)
     ledger = serializers.SerializerMethodField()
 
@@ -56,7 +59,7 @@ class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
         fields = [
             *("id", "status", "started_at", "stopped_at", "location", "station", "evse_id", "connector_id"),
             *("transaction_id", "id_token", "meter_start_wh", "meter_stop_wh", "energy_wh", "cost_minor", "currency"),
-            *("stop_reason", "source", "flags", "credit", "credit_reference", "ledger"),
+            *("stop_reason", "source", "flags", "credit", "credit_reference", "tariff", "ledger", "updated_at"),
         ]
         read_only_fields = fields
 

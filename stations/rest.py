@@ -2,14 +2,15 @@
 
 from typing import Any
 
+from django.db.models import Q, QuerySet
 from rest_framework import exceptions
 from rest_framework.request import Request
 
 from accounts.api_authentication import Program
 from stations import rest_serializers as forms
-from stations.models import Connector, IdToken, Site, Station
+from stations.models import Connector, IdToken, Site, Station, Tariff
 from stations.rest_filters import ConnectorFilter, IdTokenFilter, StationFilter
-from stations.rest_views import ChangeView, DetailView, ListView, NewRowView, row_save
+from stations.rest_views import ChangeView, DetailView, ListView, NewRowView, RowsView, row_save
 
 READ, WRITE = "stations.read", "stations.write"
 NEW_SCOPES, CHANGE_SCOPES = {"GET": READ, "POST": WRITE}, {"GET": READ, "PATCH": WRITE}
@@ -97,6 +98,42 @@ class ConnectorView(ChangeView):
     serializer_class, body_class = forms.ConnectorSerializer, forms.ConnectorBody
     scopes, rights = CHANGE_SCOPES, {"PATCH": "stations.change_connector"}
     operations = {"GET": "connectors_get", "PATCH": "connectors_update"}
+
+
+class TariffRows(RowsView):
+    """Staff see all tariffs, others those of the sites and outlets that they see."""
+
+    queryset = Tariff.objects.all()
+    serializer_class = forms.TariffSerializer
+
+    def visible(self) -> QuerySet[Tariff]:
+        user: Any = self.request.user
+        everything = user.client.all_sites if isinstance(user, Program) else user.has_perm("stations.view_tariff")
+        if everything:
+            return Tariff.objects.all()
+        at_sites = Site.objects.visible_to(user).filter(tariff__isnull=False).values("tariff")
+        at_outlets = Connector.objects.visible_to(user).filter(tariff__isnull=False).order_by().values("tariff")
+        return Tariff.objects.filter(Q(pk__in=at_sites.order_by()) | Q(pk__in=at_outlets))
+
+
+class TariffsView(TariffRows, NewRowView, ListView):
+    body_class = forms.NewTariffBody
+    scopes = {"GET": "tariffs.read", "POST": "tariffs.write"}
+    rights, operations = {"POST": "stations.add_tariff"}, {"GET": "tariffs_list", "POST": "tariffs_create"}
+    address_name, address_field = "api-tariff", "code"
+
+    def create(self, body: dict[str, Any]) -> Tariff:
+        user: Any = self.request.user
+        if isinstance(user, Program) and not user.client.all_sites:
+            raise exceptions.PermissionDenied("this program sees chosen sites only and makes no tariffs")
+        made: Tariff = row_save(Tariff(), body, taken="there is a tariff with this code, or it ends before it begins")
+        return made
+
+
+class TariffView(TariffRows, ChangeView):
+    body_class = forms.TariffBody
+    scopes = {"GET": "tariffs.read", "PATCH": "tariffs.write"}
+    rights, operations = {"PATCH": "stations.change_tariff"}, {"GET": "tariffs_get", "PATCH": "tariffs_update"}
 
 
 class IdTokensView(ListView):

@@ -1,14 +1,19 @@
 """Sites, stations, connectors and tokens as the REST API shows them, and what operators may write of them."""
 
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from rest_framework import serializers
 
 from accounts.strict_fields import PLAIN_TEXT, StrictSerializer, TextField, WholeNumberField
-from stations.models import Connector, IdToken, Site, Station
-from stations.serializers import IDENTIFIER, NUMBER_MAX
+from stations.models import Connector, IdToken, Site, Station, Tariff
+from stations.pricing import decimal_text
+from stations.serializers import IDENTIFIER, NUMBER_MAX, TIME
 
 IDENTITY = r"[A-Za-z0-9][A-Za-z0-9*_=:+|@.\-]{0,47}"  # OCPP 2.0.1, as it stands in the station's address
+TARIFF_CODE = r"[A-Za-z0-9][A-Za-z0-9*_=:|@.\-]{0,35}"
+PRICE = r"[0-9]{1,6}(\.[0-9]{1,4})?"
 # OCPI 2.2.1 ConnectorType and PowerType, those of cars
 STANDARDS = [
     *("CHADEMO", "CHAOJI", "DOMESTIC_A", "DOMESTIC_B", "DOMESTIC_C", "DOMESTIC_D", "DOMESTIC_E", "DOMESTIC_F"),
@@ -93,6 +98,68 @@ class NewConnectorBody(ConnectorBody):
     station = TextField(pattern=IDENTITY)
     evse_id = WholeNumberField(minimum=1, maximum=NUMBER_MAX, required=False)
     connector_id = WholeNumberField(minimum=1, maximum=NUMBER_MAX, required=False)
+
+
+class TariffSerializer(serializers.ModelSerializer[Tariff]):
+    """Prices per kWh and per session in units of the currency, VAT included, exact, as text."""
+
+    price_per_kwh = serializers.SerializerMethodField()
+    price_per_session = serializers.SerializerMethodField()
+    vat_percent = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Tariff
+        fields = [
+            *("code", "name", "currency", "price_per_kwh", "price_per_session", "vat_percent"),
+            *("valid_from", "valid_to", "updated_at"),
+        ]
+        read_only_fields = fields
+
+    def get_price_per_kwh(self, tariff: Tariff) -> str:
+        return decimal_text(tariff.price_per_kwh)
+
+    def get_price_per_session(self, tariff: Tariff) -> str:
+        return decimal_text(tariff.price_per_session)
+
+    def get_vat_percent(self, tariff: Tariff) -> str | None:
+        return None if tariff.vat_percent is None else decimal_text(tariff.vat_percent)
+
+
+class DecimalTextField(TextField):
+    """A decimal number as text, exact."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return Decimal(super().to_internal_value(data))
+
+
+class MomentTextField(TextField):
+    """Any RFC 3339 timestamp with offset; UTC inside."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(pattern=TIME.pattern, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Any:
+        text = super().to_internal_value(data)
+        try:
+            return datetime.fromisoformat(text).astimezone(UTC)
+        except (ValueError, OverflowError) as error:
+            raise serializers.ValidationError(f"expected a date and time that exist, got {text!a}") from error
+
+
+class TariffBody(StrictSerializer):
+    """A change names only what changes, and holds for sessions that start from then on; `code` stays."""
+
+    name = text(255, 1)
+    currency = TextField(pattern=r"[A-Z]{3}", required=False)
+    price_per_kwh = DecimalTextField(pattern=PRICE, required=False)
+    price_per_session = DecimalTextField(pattern=PRICE, required=False)
+    vat_percent = DecimalTextField(pattern=r"[0-9]{1,3}(\.[0-9]{1,2})?", required=False, allow_null=True)
+    valid_from = MomentTextField(required=False, allow_null=True)
+    valid_to = MomentTextField(required=False, allow_null=True)
+
+
+class NewTariffBody(TariffBody):
+    code = TextField(pattern=TARIFF_CODE)
 
 
 class IdTokenSerializer(serializers.ModelSerializer[IdToken]):

@@ -39,11 +39,16 @@ class RowsView(ApiView):
         return {"pk" if name in {"id", "number"} else name: value for name, value in self.kwargs.items()}
 
     def row(self) -> Any:
-        return get_object_or_404(self.visible(), **self.named)
+        found = get_object_or_404(self.visible(), **self.named)
+        self.looked_at([found])
+        return found
 
     def row_locked(self) -> Any:
         """The row as it is now, for a change that depends on its version; inside a transaction."""
         return get_object_or_404(self.visible().select_for_update(of=("self",), no_key=True), **self.named)
+
+    def looked_at(self, rows: list[Any]) -> None:
+        """Called before rows are shown: where they are people's data, this notes whose were looked at."""
 
     def shown(self, row: Any, *, many: bool = False) -> Any:
         return self.serializer_class(row, many=many, context={"request": self.request}).data
@@ -67,6 +72,7 @@ class ListView(RowsView):
         rows = self.filtered(self.visible())
         paginator = KeysetPagination()
         page = paginator.paginate_queryset(rows, request, view=self)
+        self.looked_at(page)
         return paginator.get_paginated_response(self.shown(page, many=True))
 
     def filtered(self, rows: models.QuerySet[Any]) -> models.QuerySet[Any]:

@@ -116,7 +116,6 @@ def test_a_filter_that_cannot_be_meant_is_refused(api: Caller, query: str) -> No
 @pytest.mark.parametrize(
     "cursor",
     [
-        "",
         "x",
         "%00",
         "bnVsbA",
