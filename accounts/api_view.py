@@ -59,6 +59,12 @@ class ApiView(APIView):
             response[name] = value
         return response
 
+    def body_require(self, request: Request) -> Any:
+        """What was sent, which may not be nothing at all: that is a program's mistake, and no empty change."""
+        if request.stream is None:
+            raise exceptions.ParseError("expected a JSON object, got no body", "invalid_request")
+        return request.data
+
     def once(self, request: Request, act: Callable[[], Response]) -> Response:
         return once(request, act)
 

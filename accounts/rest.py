@@ -54,7 +54,7 @@ class MeView(ApiView):
     def patch(self, request: Request) -> Response:
         if not isinstance(request.user, User):
             raise exceptions.PermissionDenied("only a person has a time zone: expected a personal token")
-        message = MeBody(data=request.data, partial=True)
+        message = MeBody(data=self.body_require(request), partial=True)
         message.is_valid(raise_exception=True)
 
         def act() -> Response:

@@ -54,7 +54,7 @@ class RowsView(ApiView):
         return self.serializer_class(row, many=many, context={"request": self.request}).data
 
     def body(self, *, partial: bool = False) -> dict[str, Any]:
-        message = self.body_class(data=self.request.data, partial=partial)
+        message = self.body_class(data=self.body_require(self.request), partial=partial)
         message.is_valid(raise_exception=True)
         found: dict[str, Any] = message.validated_data
         return found
