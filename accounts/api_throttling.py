@@ -14,6 +14,8 @@ from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from accounts.api_authentication import grant_of
+
 log = logging.getLogger(__name__)
 WINDOW_S = 60
 
@@ -47,7 +49,7 @@ class CallerThrottle(BaseThrottle):
     def allow_request(self, request: Request, view: Any) -> bool:
         window, passed = divmod(int(time.time()), WINDOW_S)
         try:
-            used = _count(f"api_rate:{self.scope}:{request.auth.name}:{window}")
+            used = _count(f"api_rate:{self.scope}:{grant_of(request).name}:{window}")
         except (RedisError, OSError) as error:
             # Counting needs Redis, reading one's sessions does not: nothing is refused because the counter is away.
             log.warning("API throttle off, cache unavailable: %s", type(error).__name__)

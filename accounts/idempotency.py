@@ -19,6 +19,7 @@ from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
 
 from accounts import sealed_text
+from accounts.api_authentication import grant_of
 from accounts.api_models import IdempotentAnswer
 
 KEY = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
@@ -40,12 +41,10 @@ def once(request: Request, act: Callable[[], Response]) -> Response:
             return act()
     if not KEY.fullmatch(key):
         raise exceptions.ParseError("Idempotency-Key: expected 1 to 128 visible ASCII characters", "invalid_request")
-    wanted = _digest(request)
+    wanted, caller = _digest(request), grant_of(request).name
     with transaction.atomic():
-        IdempotentAnswer.objects.filter(caller=request.auth.name, key=key, created_at__lt=_oldest()).delete()
-        kept, created = IdempotentAnswer.objects.get_or_create(
-            caller=request.auth.name, key=key, defaults={"request": wanted}
-        )
+        IdempotentAnswer.objects.filter(caller=caller, key=key, created_at__lt=_oldest()).delete()
+        kept, created = IdempotentAnswer.objects.get_or_create(caller=caller, key=key, defaults={"request": wanted})
         if not created:
             return _repeated(kept, wanted)
         response = act()

@@ -7,7 +7,7 @@ from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api_authentication import Program
+from accounts.api_authentication import Program, grant_of
 from accounts.api_view import ApiView, etag
 from accounts.models import User
 from accounts.scopes import SCOPES
@@ -57,8 +57,10 @@ class MeView(ApiView):
         message = MeBody(data=self.body_require(request), partial=True)
         message.is_valid(raise_exception=True)
 
+        user_id = request.user.pk
+
         def act() -> Response:
-            request.user = User.objects.select_for_update().get(pk=request.user.pk)
+            request.user = User.objects.select_for_update().get(pk=user_id)
             self.version_require(request, self.shown(request))
             for name, value in message.validated_data.items():
                 setattr(request.user, name, value)
@@ -70,10 +72,12 @@ class MeView(ApiView):
 
     def shown(self, request: Request) -> dict[str, Any]:
         user: Any = request.user
-        scopes = [name for name in SCOPES if name in request.auth.scopes]
+        grant = grant_of(request)
+        scopes = [name for name in SCOPES if name in grant.scopes]
         if isinstance(user, Program):
             own = {"kind": "program", "id": user.client.client_id, "name": user.client.name, "roles": []}
             return {**own, "time_zone": "", "scopes": scopes, "token_expires_at": None}
         own = {"kind": "person", "id": str(user.pk), "name": user.get_username(), "roles": user.roles}
-        expires = serializers.DateTimeField().to_representation(request.auth.token.expires_at)
+        assert grant.token is not None, "a person calls with a token of his own"
+        expires = serializers.DateTimeField().to_representation(grant.token.expires_at)
         return {**own, "time_zone": user.time_zone, "scopes": scopes, "token_expires_at": expires}

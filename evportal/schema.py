@@ -52,6 +52,8 @@ IF_MATCH = OpenApiParameter(
 class ApiSchema(AutoSchema):
     """Reads off a view what the document says of it."""
 
+    view: Any  # as the views of the API are; the stubs know APIView alone
+
     @property
     def operation(self) -> str:
         name: str = self.view.operations[self.method]
@@ -76,7 +78,7 @@ class ApiSchema(AutoSchema):
         return getattr(self.view, "body_class", None) if self.method in {"POST", "PATCH"} else None
 
     def get_response_serializers(self) -> Any:
-        answers: Schema = {(str(self.success), JSON): self.answer()}
+        answers: dict[Any, Any] = {(str(self.success), JSON): self.answer()}
         if self.success == 204:
             answers = {"204": OpenApiResponse(description="Done")}
         if self.method == "GET" and self.scope:
@@ -144,7 +146,7 @@ class ApiSchema(AutoSchema):
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # it registers itself
     target_class = BearerAuthentication
-    name = ["personal_token", "cognito"]  # type: ignore[assignment]
+    name = ["personal_token", "cognito"]
 
     def get_security_definition(self, auto_schema: AutoSchema) -> Any:
         personal = {"type": "http", "scheme": "bearer", "bearerFormat": "evp_…", "description": "Made under Security."}
@@ -172,7 +174,9 @@ class StrictBody(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
     match_subclasses = True
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> Schema:
-        schema: Schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        schema: Schema = auto_schema._map_serializer(  # type: ignore[no-untyped-call]
+            self.target, direction, bypass_extensions=True
+        )
         return {**schema, "additionalProperties": False}
 
 

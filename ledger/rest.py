@@ -34,7 +34,7 @@ class SessionRows(RowsView):
     queryset = ChargingSession.objects.select_related(
         "station", "connector", "id_token", "ledger_entry__transaction"
     ).defer("ledger_entry__transaction__packed")
-    serializer_class = rest_serializers.SessionSerializer
+    serializer_class: Any = rest_serializers.SessionSerializer
     scopes = READ
 
     def looked_at(self, rows: list[ChargingSession]) -> None:
@@ -43,7 +43,8 @@ class SessionRows(RowsView):
 
 def session_looked_at(request: Request, rows: Sequence[ChargingSession]) -> None:
     """Each customer reads later that somebody else looked at his sessions, and who."""
-    viewer = request.user if isinstance(request.user, User) else f"program {request.user.client.name}"
+    caller: Any = request.user
+    viewer = caller if isinstance(caller, User) else f"program {caller.client.name}"
     customers = {row.customer_id for row in rows}
     subject = str(rows[0].pk) if rows else ""
     access_note_all(viewer=viewer, customers=customers, what=Look.API, subject=subject)

@@ -11,7 +11,7 @@ from stations.models import ChargingSession
 from stations.rest_filters import MomentFilter, NameFilter, OneOfFilter
 
 
-class SessionFilter(django_filters.FilterSet):
+class SessionFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
     date_from = MomentFilter(field_name="started_at", lookup_expr="gte", help_text="Started at this moment or later.")
     date_to = MomentFilter(field_name="started_at", lookup_expr="lt", help_text="Started before this moment.")
     updated_from = MomentFilter(

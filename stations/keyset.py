@@ -54,7 +54,7 @@ def cursor_read(text: str, *, fields: int) -> Cursor:
 class KeysetPagination(BasePagination):
     """`ordering` comes from the view: fields that are unique together, all rising or all falling ("-")."""
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.request = request
         self.fields, self.falling = _ordering(view.get_ordering())
         self.size = _size(request.query_params.get("limit"))

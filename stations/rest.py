@@ -4,7 +4,6 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 from rest_framework import exceptions
-from rest_framework.request import Request
 
 from accounts.api_authentication import Program
 from stations import rest_serializers as forms
@@ -38,10 +37,8 @@ class SiteView(ChangeView):
     operations = {"GET": "sites_get", "PATCH": "sites_update"}
 
 
-class StationBodies:
+class StationBodies(RowsView):
     """A station is put at a site that the caller sees; another is none."""
-
-    request: Request
 
     def with_site(self, body: dict[str, Any]) -> dict[str, Any]:
         if "site" not in body:

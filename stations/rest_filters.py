@@ -28,12 +28,12 @@ class MomentFormField(forms.CharField):
             raise ValidationError("expected a date and time that exist") from error
 
 
-class MomentFilter(django_filters.Filter):
+class MomentFilter(django_filters.Filter):  # type: ignore[misc]  # django-filter has no types
     field_class = MomentFormField
     schema = {"type": "string", "format": "date-time"}
 
 
-class NameFilter(django_filters.CharFilter):
+class NameFilter(django_filters.CharFilter):  # type: ignore[misc]  # django-filter has no types
     """Exactly this name, as code, identity or uid."""
 
     schema = {"type": "string", "minLength": 1, "maxLength": NAME_MAX}
@@ -42,22 +42,22 @@ class NameFilter(django_filters.CharFilter):
         super().__init__(*args, max_length=NAME_MAX, strip=False, **kwargs)
 
 
-class OneOfFilter(django_filters.ChoiceFilter):
+class OneOfFilter(django_filters.ChoiceFilter):  # type: ignore[misc]  # django-filter has no types
     def __init__(self, *args: Any, names: list[str], **kwargs: Any) -> None:
         super().__init__(*args, choices=[(name, name) for name in names], **kwargs)
         self.schema = {"type": "string", "enum": names}
 
 
-class StationFilter(django_filters.FilterSet):
+class StationFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
     site = NameFilter(field_name="site__code", help_text="At the site with this code.")
 
 
-class ConnectorFilter(django_filters.FilterSet):
+class ConnectorFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
     site = NameFilter(field_name="station__site__code", help_text="At the site with this code.")
     station = NameFilter(field_name="station__identity", help_text="Of the station with this identity.")
     status = OneOfFilter(names=list(Connector.Status.values), help_text="With this status.")
 
 
-class IdTokenFilter(django_filters.FilterSet):
+class IdTokenFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
     uid = NameFilter(help_text="With this uid.")
     type = OneOfFilter(names=list(IdToken.Type.values), help_text="Of this type.")

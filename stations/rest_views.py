@@ -13,6 +13,7 @@ from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api_authentication import grant_of
 from accounts.api_view import ApiView, etag
 from stations.keyset import KeysetPagination
 
@@ -89,7 +90,8 @@ class ListView(RowsView):
         chosen = self.filterset_class(self.request.query_params, queryset=rows, request=self.request)
         if not chosen.is_valid():
             raise exceptions.ValidationError({name: [*map(str, texts)] for name, texts in chosen.errors.items()})
-        return chosen.qs
+        found: models.QuerySet[Any] = chosen.qs
+        return found
 
 
 class NewRowView(RowsView):
@@ -107,7 +109,7 @@ class NewRowView(RowsView):
 
         def act() -> Response:
             row = self.create(body)
-            log.info("API: %s made %s %s", request.auth.name, row._meta.model_name, row.pk)
+            log.info("API: %s made %s %s", grant_of(request).name, row._meta.model_name, row.pk)
             address = reverse(self.address_name, args=[getattr(row, self.address_field)])
             data = (self.created_class or self.serializer_class)(row, context={"request": request}).data
             headers = {"Location": request.build_absolute_uri(address), "ETag": etag(data)}
@@ -137,7 +139,9 @@ class ChangeView(DetailView):
             found = self.row_locked()
             self.version_require(request, self.shown(found))
             self.change(found, body)
-            log.info("API: %s changed %s of %s %s", request.auth.name, sorted(body), found._meta.model_name, found.pk)
+            log.info(
+                "API: %s changed %s of %s %s", grant_of(request).name, sorted(body), found._meta.model_name, found.pk
+            )
             data = self.shown(found)
             return Response(data, headers={"ETag": etag(data)})
 

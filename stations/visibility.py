@@ -5,7 +5,7 @@ a driver   his own tokens, and the places where he charged
 a program  all, or those of the sites that were chosen for it
 """
 
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from django.apps import apps
 from django.db import models
@@ -13,8 +13,14 @@ from django.db import models
 from accounts.api_authentication import Program
 from stations.dated import DatedQuerySet
 
+if TYPE_CHECKING:
+    pass
 
-class VisibleQuerySet(models.QuerySet[Any]):
+
+M = TypeVar("M", bound=models.Model)
+
+
+class VisibleQuerySet(models.QuerySet[M]):
     """`site` leads from a row to its site, `of_session` from a session to the row."""
 
     permission: ClassVar[str]
@@ -36,19 +42,19 @@ class VisibleQuerySet(models.QuerySet[Any]):
         return self.filter(pk__in=sessions.order_by().values(self.of_session))  # not a join: no row twice
 
 
-class SiteQuerySet(DatedQuerySet[Any], VisibleQuerySet):
+class SiteQuerySet(DatedQuerySet["Site"], VisibleQuerySet["Site"]):
     permission, site, of_session = "stations.view_site", "pk", "station__site"
 
 
-class StationQuerySet(DatedQuerySet[Any], VisibleQuerySet):
+class StationQuerySet(DatedQuerySet["Station"], VisibleQuerySet["Station"]):
     permission, site, of_session = "stations.view_station", "site", "station"
 
 
-class ConnectorQuerySet(DatedQuerySet[Any], VisibleQuerySet):
+class ConnectorQuerySet(DatedQuerySet["Connector"], VisibleQuerySet["Connector"]):
     permission, site, of_session = "stations.view_connector", "station__site", "connector"
 
 
-class IdTokenQuerySet(VisibleQuerySet):
+class IdTokenQuerySet(VisibleQuerySet["IdToken"]):
     permission = "stations.view_idtoken"
 
     def at_sites_of(self, program: Program) -> Self:

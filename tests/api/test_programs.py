@@ -120,7 +120,7 @@ def test_a_token_that_says_otherwise_is_refused(program: ApiClient, sign: Sign, 
 def test_forged_tokens_are_refused(provider: Provider, issuer: str, program: ApiClient) -> None:
     claims = access_claims(issuer=issuer, client_id="partner", scope="evportal/stations.read")
     key = provider.pool.signing_key()
-    none = jwt.encode(claims, None, algorithm="none", headers={"kid": key.kid})
+    none = jwt.encode(claims, "", algorithm="none", headers={"kid": key.kid})
     public = key.as_pem(private=False)
     hmac = jwt.api_jws.PyJWS().encode(b"{}", b"x" * 32, algorithm="HS256", headers={"kid": key.kid})
     unknown = jwt.encode(claims, key.as_pem(private=True), algorithm="RS256", headers={"kid": "nobody"})
