@@ -20,10 +20,14 @@ from accounts.models import time_zone_validate
 from stations.dated import Dated, DatedQuerySet
 from stations.tariffs import Tariff as Tariff
 from stations.tariffs import tariff_currency_check
-from stations.visibility import ConnectorQuerySet, IdTokenQuerySet, SiteQuerySet, StationQuerySet
+from stations.visibility import Visible
 
 # eMI3: country, operator, E, outlet
 EMI3_ID = r"[A-Z]{2}\*?[A-Z0-9]{3}\*?E[A-Z0-9][A-Z0-9*]{0,30}"
+
+
+class SiteQuerySet(DatedQuerySet["Site"], Visible):
+    permission, site, of_session = "stations.view_site", "pk", "station__site"
 
 
 class Site(Dated):
@@ -79,6 +83,10 @@ class Site(Dated):
             raise ValidationError({"currency": f"an outlet here has the tariff {other}, which is in {other.currency}"})
 
 
+class StationQuerySet(DatedQuerySet["Station"], Visible):
+    permission, site, of_session = "stations.view_station", "site", "station"
+
+
 class Station(Dated):
     """A charging station. `identity` is its OCPP ChargeBoxId."""
 
@@ -98,6 +106,10 @@ class Station(Dated):
 
     def __str__(self) -> str:
         return self.identity
+
+
+class ConnectorQuerySet(DatedQuerySet["Connector"], Visible):
+    permission, site, of_session = "stations.view_connector", "station__site", "connector"
 
 
 class Connector(Dated):
@@ -157,6 +169,19 @@ class Connector(Dated):
         """The tariff for a session that starts then: this connector's own, else its site's."""
         candidates = (self.tariff, self.station.site.tariff)
         return next((tariff for tariff in candidates if tariff and tariff.holds_at(moment)), None)
+
+
+class IdTokenQuerySet(models.QuerySet["IdToken"], Visible):
+    """A driver sees his own; a program with chosen sites those that charged there."""
+
+    permission = "stations.view_idtoken"
+
+    def at_sites_of(self, program: Program) -> "IdTokenQuerySet":
+        sessions = ChargingSession.objects.visible_to(program)
+        return self.filter(pk__in=sessions.order_by().values("id_token"))
+
+    def of_customer(self, user: Any) -> "IdTokenQuerySet":
+        return self.filter(customer_id=user.pk)
 
 
 class IdToken(models.Model):

@@ -5,61 +5,35 @@ a driver   his own tokens, and the places where he charged
 a program  all, or those of the sites that were chosen for it
 """
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self
 
 from django.apps import apps
-from django.db import models
 
 from accounts.api_authentication import Program
-from stations.dated import DatedQuerySet
-
-if TYPE_CHECKING:
-    pass
 
 
-M = TypeVar("M", bound=models.Model)
-
-
-class VisibleQuerySet(models.QuerySet[M]):
-    """`site` leads from a row to its site, `of_session` from a session to the row."""
+class Visible:
+    """Mixed into a QuerySet. `site` leads from a row to its site, `of_session` from a session to the row."""
 
     permission: ClassVar[str]
     site: ClassVar[str]
     of_session: ClassVar[str]
+    filter: Any
+    none: Any
 
     def visible_to(self, user: Any) -> Self:
         if isinstance(user, Program):
             return self if user.client.all_sites else self.at_sites_of(user)
         if user.is_staff and user.has_perm(self.permission):
             return self
-        return self.of_customer(user) if user.is_authenticated else self.none()
+        found: Self = self.of_customer(user) if user.is_authenticated else self.none()
+        return found
 
     def at_sites_of(self, program: Program) -> Self:
-        return self.filter(**{f"{self.site}__in": program.client.sites.values("pk")})
+        found: Self = self.filter(**{f"{self.site}__in": program.client.sites.values("pk")})
+        return found
 
     def of_customer(self, user: Any) -> Self:
         sessions = apps.get_model("stations", "ChargingSession").objects.filter(customer_id=user.pk)
-        return self.filter(pk__in=sessions.order_by().values(self.of_session))  # not a join: no row twice
-
-
-class SiteQuerySet(DatedQuerySet["Site"], VisibleQuerySet["Site"]):
-    permission, site, of_session = "stations.view_site", "pk", "station__site"
-
-
-class StationQuerySet(DatedQuerySet["Station"], VisibleQuerySet["Station"]):
-    permission, site, of_session = "stations.view_station", "site", "station"
-
-
-class ConnectorQuerySet(DatedQuerySet["Connector"], VisibleQuerySet["Connector"]):
-    permission, site, of_session = "stations.view_connector", "station__site", "connector"
-
-
-class IdTokenQuerySet(VisibleQuerySet["IdToken"]):
-    permission = "stations.view_idtoken"
-
-    def at_sites_of(self, program: Program) -> Self:
-        sessions = apps.get_model("stations", "ChargingSession").objects.visible_to(program)
-        return self.filter(pk__in=sessions.order_by().values("id_token"))
-
-    def of_customer(self, user: Any) -> Self:
-        return self.filter(customer_id=user.pk)
+        found: Self = self.filter(pk__in=sessions.order_by().values(self.of_session))  # not a join: no row twice
+        return found
