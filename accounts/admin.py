@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import access
+from accounts import api_admin as api_admin
 from accounts.admin_privacy import Erasable
 from accounts.forms import ResetForm
 from accounts.models import SignIn, User

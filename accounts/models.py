@@ -12,6 +12,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_otp.models import Device, ThrottlingMixin
 
+from accounts.api_models import ApiClient as ApiClient
+from accounts.api_models import ApiToken as ApiToken
+from accounts.api_models import IdempotentAnswer as IdempotentAnswer
+
 
 def time_zone_validate(name: str) -> None:
     """Accept IANA zone names only ("Europe/Berlin")."""

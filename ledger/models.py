@@ -7,6 +7,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from ledger.webhook_models import Webhook as Webhook
+from ledger.webhook_models import WebhookDelivery as WebhookDelivery
 from stations.models import ChargingSession, IdToken, Site
 
 

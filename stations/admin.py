@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 
 from accounts.admin_access import NotesLooks
-from accounts.models import User
+from accounts.models import ApiClient, User
 from stations.errors import TokenTakenError
 from stations.linking import VALID_FOR, link_code_make
 from stations.models import ChargingSession, Connector, IdToken, LinkCode, MeterValue, Site, Station, Tariff
@@ -304,3 +304,35 @@ class MeterValueAdmin(NotesLooks, ReadOnly):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         return lookup == "session__id__exact" or super().lookup_allowed(lookup, value, request)
+
+
+class ClientSiteInline(admin.TabularInline):  # type: ignore[type-arg]
+    """The sites that a program sees; none are needed where it sees all."""
+
+    model = Site.api_clients.through
+    extra = 0
+    verbose_name, verbose_name_plural = "site", "sites that it sees"
+    autocomplete_fields = ("site",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("accounts.change_apiclient")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("accounts.view_apiclient")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("accounts.change_apiclient")
+
+
+@admin.register(ApiClient)
+class ApiClientAdmin(NamesStay):
+    """Programs of integrators: Cognito app clients, with what each may see."""
+
+    names = ("client_id",)
+    list_display = ("name", "client_id", "all_sites", "is_active", "created_at")
+    list_filter = ("is_active", "all_sites")
+    search_fields = ("name", "client_id")
+    inlines = (ClientSiteInline,)

@@ -15,14 +15,21 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from accounts.api_authentication import Program
+from accounts.api_models import ApiClient
 from accounts.models import time_zone_validate
 from stations.dated import Dated, DatedQuerySet
 from stations.ocpi.models import OcpiPartner as OcpiPartner
 from stations.tariffs import Tariff as Tariff
 from stations.tariffs import tariff_currency_check
+from stations.visibility import Visible
 
 # eMI3: country, operator, E, outlet
 EMI3_ID = r"[A-Z]{2}\*?[A-Z0-9]{3}\*?E[A-Z0-9][A-Z0-9*]{0,30}"
+
+
+class SiteQuerySet(DatedQuerySet["Site"], Visible):
+    permission, site, of_session = "stations.view_site", "pk", "station__site"
 
 
 class Site(Dated):
@@ -61,6 +68,9 @@ class Site(Dated):
         related_name="sites",
         help_text="unless an outlet's own",
     )
+    api_clients = models.ManyToManyField(ApiClient, blank=True, related_name="sites", editable=False)
+
+    objects = SiteQuerySet.as_manager()
 
     class Meta:
         ordering = ["name", "id"]
@@ -75,6 +85,10 @@ class Site(Dated):
             raise ValidationError({"currency": f"an outlet here has the tariff {other}, which is in {other.currency}"})
 
 
+class StationQuerySet(DatedQuerySet["Station"], Visible):
+    permission, site, of_session = "stations.view_station", "site", "station"
+
+
 class Station(Dated):
     """A charging station. `identity` is its OCPP ChargeBoxId."""
 
@@ -87,13 +101,17 @@ class Station(Dated):
     credential_hash = models.CharField(max_length=255, blank=True, default="", editable=False)
     last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    objects = DatedQuerySet["Station"].as_manager()
+    objects = StationQuerySet.as_manager()
 
     class Meta:
         ordering = ["identity"]
 
     def __str__(self) -> str:
         return self.identity
+
+
+class ConnectorQuerySet(DatedQuerySet["Connector"], Visible):
+    permission, site, of_session = "stations.view_connector", "station__site", "connector"
 
 
 class Connector(Dated):
@@ -134,7 +152,7 @@ class Connector(Dated):
         Tariff, null=True, blank=True, on_delete=models.PROTECT, related_name="connectors", help_text="else the site's"
     )
 
-    objects = DatedQuerySet["Connector"].as_manager()
+    objects = ConnectorQuerySet.as_manager()
 
     class Meta:
         ordering = ["station", "evse_id", "connector_id"]
@@ -155,6 +173,19 @@ class Connector(Dated):
         return next((tariff for tariff in candidates if tariff and tariff.holds_at(moment)), None)
 
 
+class IdTokenQuerySet(models.QuerySet["IdToken"], Visible):
+    """A driver sees his own; a program with chosen sites those that charged there."""
+
+    permission = "stations.view_idtoken"
+
+    def at_sites_of(self, program: Program) -> "IdTokenQuerySet":
+        sessions = ChargingSession.objects.visible_to(program)
+        return self.filter(pk__in=sessions.order_by().values("id_token"))
+
+    def of_customer(self, user: Any) -> "IdTokenQuerySet":
+        return self.filter(customer_id=user.pk)
+
+
 class IdToken(models.Model):
     """What a driver shows to start a charge: an RFID card, an app user, a contract (OCPP 2.0.1 IdTokenType)."""
 
@@ -173,6 +204,8 @@ class IdToken(models.Model):
     customer = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="id_tokens"
     )
+
+    objects = IdTokenQuerySet.as_manager()
 
     class Meta:
         ordering = ["uid"]
@@ -227,7 +260,10 @@ class SessionClosedError(Exception):
 
 class ChargingSessionQuerySet(DatedQuerySet["ChargingSession"]):
     def visible_to(self, user: Any) -> "ChargingSessionQuerySet":
-        """What this person may see: his own sessions, staff with the permission all."""
+        """What this caller may see: a person his own sessions, staff with the permission all, a program its sites'."""
+        if isinstance(user, Program):
+            sites = Site.objects.visible_to(user).order_by().values("pk")
+            return self if user.client.all_sites else self.filter(station__site__in=sites)
         if user.is_staff and user.has_perm("stations.view_chargingsession"):
             return self
         return self.filter(customer_id=user.pk) if user.is_authenticated else self.none()
