@@ -13,6 +13,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import access
 from accounts.admin_access import NotesLooks
+from accounts.admin_log import Logged
 from accounts.forms import ResetForm
 from accounts.models import AccessLogEntry, SignIn, User
 from accounts.second_factor import authenticator_of, recovery_codes_left, second_factor_reset
@@ -22,7 +23,7 @@ admin.site.unregister(Group)  # roles are the identity provider's groups (accoun
 
 
 @admin.register(User)
-class PersonAdmin(NotesLooks, admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the stubs alone
+class PersonAdmin(NotesLooks, Logged):
     """Nobody is added here, for people come by logging in; nobody is deleted: his copies would stay readable."""
 
     customer_path = "pk"

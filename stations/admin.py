@@ -14,39 +14,11 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 
 from accounts.admin_access import NotesLooks
+from stations.admin_base import NamesStay, ReadOnly
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, Site, Station, Tariff
 from stations.paging import CappedPaginator
 from stations.services import id_token_link, id_token_unlink, station_credential_set
 from stations.words import duration, flags, kwh, money, spelled
-
-
-class NamesStay(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the stubs alone
-    """`names` are part of recorded sessions: they are given once and stay, and nothing that has them is deleted."""
-
-    names: tuple[str, ...] = ()
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        return [*super().get_readonly_fields(request, obj), *(self.names if obj else ())]
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the stubs alone
-    """Rows that the portal writes and people read."""
-
-    paginator = CappedPaginator
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Site)
