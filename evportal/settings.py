@@ -217,6 +217,7 @@ CELERY_BEAT_SCHEDULE = {
     "ledger-watch-permissions": {"task": "ledger.tasks.watch_permissions", "schedule": schedule(run_every=60)},
     "ledger-watch-tpm": {"task": "ledger.tasks.watch_tpm", "schedule": schedule(run_every=30)},
     "accounts-prune": {"task": "accounts.tasks.prune", "schedule": schedule(run_every=3600)},
+    "stations-imports": {"task": "stations.tasks.import_sweep", "schedule": schedule(run_every=10)},
     "tpm-attest": {"task": "tpm.tasks.attest_services", "schedule": schedule(run_every=30)},
     "tpm-prune": {"task": "tpm.tasks.prune_reports", "schedule": schedule(run_every=3600)},
 }

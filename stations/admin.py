@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 
 from accounts.admin_access import NotesLooks
+from stations import admin_imports as admin_imports  # registers its own
 from stations.admin_base import NamesStay, ReadOnly
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, Site, Station, Tariff
 from stations.paging import CappedPaginator

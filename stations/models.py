@@ -16,6 +16,7 @@ from django.db.models import F, Q
 
 from accounts.models import time_zone_validate
 from stations.dated import Dated, DatedQuerySet
+from stations.import_runs import ImportRun as ImportRun  # the app's models are found here
 from stations.tariffs import Tariff as Tariff
 from stations.tariffs import tariff_currency_check
 

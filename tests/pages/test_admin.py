@@ -15,6 +15,7 @@ from accounts.access_log import Look, access_note
 from accounts.models import SignIn, User
 from ledger.alerts import alert_raise
 from ledger.models import Alert, KeyRotation, LedgerEntry, SigningKey
+from stations.import_runs import ImportRun
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, Station
 from stations.services import station_authenticate
 from tests.pages.conftest import MakeSession
@@ -47,6 +48,7 @@ def everything(make_session: MakeSession) -> ChargingSession:
     MeterValue.objects.create(session=session, sampled_at=session.started_at, value=1000)
     alert_raise("ram", "evledger", "account evledger has insufficient ram")
     access_note(viewer="partner ABC", customer=session.customer, what=Look.API)
+    ImportRun.objects.create(file_name="january.csv", sha256="0" * 64, size=1, time_zone="UTC")
     old = SigningKey.objects.create(name="ledger")
     KeyRotation.objects.create(old=old, new=SigningKey.objects.create(name="ledger-2", status="COMING"))
     return session
@@ -67,7 +69,7 @@ def test_every_model_is_registered() -> None:
             "stations.connector",
             "stations.idtoken",
         ),
-        *("stations.chargingsession", "stations.metervalue"),
+        *("stations.chargingsession", "stations.metervalue", "stations.importrun"),
         *("ledger.ledgerentry", "ledger.chaintransaction", "ledger.datakey", "ledger.alert"),
         *("ledger.signingkey", "ledger.keyrotation"),
     }
