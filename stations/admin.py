@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from accounts.admin_access import NotesLooks
 from stations import admin_imports as admin_imports  # registers its own
 from stations.admin_base import NamesStay, ReadOnly
+from stations.admin_corrections import Correctable
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, Site, Station, Tariff
 from stations.paging import CappedPaginator
 from stations.services import id_token_link, id_token_unlink, station_credential_set
@@ -139,7 +140,8 @@ class RemarksFilter(admin.SimpleListFilter):
 
 
 @admin.register(ChargingSession)
-class ChargingSessionAdmin(NotesLooks, ReadOnly):
+class ChargingSessionAdmin(NotesLooks, Correctable, ReadOnly):
+    change_form_template = "admin/stations/chargingsession/change_form.html"
     list_display = ("started", "place", "customer", "energy", "cost", "lasted", "status", "flag_names")
     list_filter = ("status", "source", "station__site", RemarksFilter)
     list_select_related = ("station", "customer")

@@ -15,8 +15,9 @@ from django.db import models
 from django.db.models import F, Q
 
 from accounts.models import time_zone_validate
+from stations.correction import Correction as Correction  # the app's models are found here
 from stations.dated import Dated, DatedQuerySet
-from stations.import_runs import ImportRun as ImportRun  # the app's models are found here
+from stations.import_runs import ImportRun as ImportRun
 from stations.tariffs import Tariff as Tariff
 from stations.tariffs import tariff_currency_check
 
@@ -208,6 +209,7 @@ class ChargingSession(Dated):
         STATION = "STATION"
         IMPORT = "IMPORT"
         OCPP = "OCPP"
+        OPERATOR = "OPERATOR"  # a correction
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     station = models.ForeignKey(Station, on_delete=models.PROTECT, related_name="sessions")
@@ -264,6 +266,10 @@ class ChargingSession(Dated):
             ),
             models.CheckConstraint(
                 condition=Q(credit=False) | Q(credit_reference__isnull=False), name="session_credit_has_reference"
+            ),
+            # Taken back once, however often and at what moment somebody presses the button.
+            models.UniqueConstraint(
+                fields=["credit_reference"], condition=Q(credit=True), name="session_credited_once"
             ),
             models.CheckConstraint(
                 condition=Q(cost_minor__isnull=True) | ~Q(currency=""), name="session_cost_has_currency"

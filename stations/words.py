@@ -29,6 +29,7 @@ SOURCES = {
     ChargingSession.Source.STATION.value: "reported by the station",
     ChargingSession.Source.IMPORT.value: "imported from a file",
     ChargingSession.Source.OCPP.value: "reported by the station (OCPP)",
+    ChargingSession.Source.OPERATOR.value: "made by the operator to correct another session",
 }
 
 
@@ -92,6 +93,11 @@ def amount(minor: int, currency: str) -> str:
     """The same without the currency: (125, "USD") -> "1.25"."""
     decimals = minor_digits(currency)
     return f"{Decimal(minor).scaleb(-decimals):,.{decimals}f}"
+
+
+def minor_digits(currency: str) -> int:
+    """How many decimals the currency's minor unit has: 2 for EUR, 0 for JPY (ISO 4217)."""
+    return _DECIMALS.get(currency, 2)
 
 
 def plain(value: Decimal) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from django import template
 
 from stations import words
+from stations.corrections import correction_about
 
 register = template.Library()
 
@@ -25,6 +26,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "stop": words.stop,
     "token": words.token,
     "plain": words.plain,
+    "correction": correction_about,
 }
 for name, function in FILTERS.items():
     register.filter(name, function)
