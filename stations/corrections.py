@@ -25,7 +25,17 @@ from stations.signals import sessions_closed
 Status = ChargingSession.Status
 REASON_MIN, REASON_MAX = 10, 500
 # What a credit and a replacement have in common with the session that they are about.
-SAME = ("station_id", "connector_id", "id_token_id", "customer_id", "location", "started_at", "stopped_at", "currency")
+SAME = (
+    "station_id",
+    "connector_id",
+    "id_token_id",
+    "customer_id",
+    "location",
+    "started_at",
+    "stopped_at",
+    "currency",
+    "tariff",
+)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from accounts.models import time_zone_validate
 from stations.correction import Correction as Correction  # the app's models are found here
 from stations.dated import Dated, DatedQuerySet
 from stations.import_runs import ImportRun as ImportRun
+from stations.silence import SILENT_AFTER
 from stations.tariffs import Tariff as Tariff
 from stations.tariffs import tariff_currency_check
 
@@ -75,6 +76,13 @@ class Site(Dated):
             raise ValidationError({"currency": f"an outlet here has the tariff {other}, which is in {other.currency}"})
 
 
+class StationQuerySet(DatedQuerySet["Station"]):
+    def silent(self, now: datetime) -> "StationQuerySet":
+        """Heard before, and not for longer than usual (stations/silence.py)."""
+        unknown_yet = Q(expected_by__isnull=True, last_seen_at__lt=now - SILENT_AFTER)
+        return self.filter(Q(expected_by__lt=now) | unknown_yet)
+
+
 class Station(Dated):
     """A charging station. `identity` is its OCPP ChargeBoxId."""
 
@@ -86,8 +94,11 @@ class Station(Dated):
     firmware_version = models.CharField(max_length=50, blank=True, default="")
     credential_hash = models.CharField(max_length=255, blank=True, default="", editable=False)
     last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # How long it usually is silent, and when it should have been heard again at the latest (stations/silence.py).
+    usual_silence_s = models.PositiveIntegerField(null=True, editable=False)
+    expected_by = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
 
-    objects = DatedQuerySet["Station"].as_manager()
+    objects = StationQuerySet.as_manager()
 
     class Meta:
         ordering = ["identity"]

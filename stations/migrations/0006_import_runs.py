@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('stations', '0001_initial'),
+        ('stations', '0005_updated_at_required'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('stations', '0002_import_runs'),
+        ('stations', '0006_import_runs'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
