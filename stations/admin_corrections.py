@@ -25,7 +25,8 @@ from stations.corrections import (
 )
 from stations.errors import CorrectionRefusedError
 from stations.models import ChargingSession
-from stations.words import kwh, minor_digits, money
+from stations.pricing import minor_digits
+from stations.words import kwh, money
 
 KWH_MAX = Decimal(1_000_000)
 

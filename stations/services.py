@@ -300,6 +300,12 @@ def station_credential_set(*, station: Station) -> str:
     return credential
 
 
+def station_credential_withdraw(*, station: Station) -> None:
+    """Let the station report no more, until it gets a new credential."""
+    station.credential_hash = ""
+    station.save(update_fields=["credential_hash"])
+
+
 def credential_hash(credential: str) -> str:
     """SHA-256 without salt and stretching, as a station authenticates with every request.
 

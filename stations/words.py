@@ -95,11 +95,6 @@ def amount(minor: int, currency: str) -> str:
     return f"{Decimal(minor).scaleb(-decimals):,.{decimals}f}"
 
 
-def minor_digits(currency: str) -> int:
-    """How many decimals the currency's minor unit has: 2 for EUR, 0 for JPY (ISO 4217)."""
-    return _DECIMALS.get(currency, 2)
-
-
 def plain(value: Decimal) -> str:
     """An exact value without trailing zeros: Decimal("7780.5000") -> "7,780.5"."""
     return f"{value.normalize():,f}"

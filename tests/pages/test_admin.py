@@ -16,7 +16,7 @@ from accounts.models import SignIn, User
 from ledger.alerts import alert_raise
 from ledger.models import Alert, KeyRotation, LedgerEntry, SigningKey
 from stations.import_runs import ImportRun
-from stations.models import ChargingSession, Connector, IdToken, MeterValue, Station
+from stations.models import ChargingSession, Connector, IdToken, MeterValue, Station, Tariff
 from stations.services import station_authenticate
 from tests.pages.conftest import MakeSession
 from tests.pages.test_history import move, text
@@ -49,6 +49,7 @@ def everything(make_session: MakeSession) -> ChargingSession:
     alert_raise("ram", "evledger", "account evledger has insufficient ram")
     access_note(viewer="partner ABC", customer=session.customer, what=Look.API)
     ImportRun.objects.create(file_name="january.csv", sha256="0" * 64, size=1, time_zone="UTC")
+    Tariff.objects.create(code="T1", name="Day")
     old = SigningKey.objects.create(name="ledger")
     KeyRotation.objects.create(old=old, new=SigningKey.objects.create(name="ledger-2", status="COMING"))
     return session
@@ -69,7 +70,7 @@ def test_every_model_is_registered() -> None:
             "stations.connector",
             "stations.idtoken",
         ),
-        *("stations.chargingsession", "stations.metervalue", "stations.importrun"),
+        *("stations.chargingsession", "stations.metervalue", "stations.importrun", "stations.tariff"),
         *("ledger.ledgerentry", "ledger.chaintransaction", "ledger.datakey", "ledger.alert"),
         *("ledger.signingkey", "ledger.keyrotation"),
     }
