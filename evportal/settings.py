@@ -56,6 +56,7 @@ MIDDLEWARE = [
     "accounts.middleware.AccessMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "accounts.support.SupportMiddleware",  # the last: it swaps the reader
 ]
 
 TEMPLATES = [

@@ -11,6 +11,7 @@ handler500 = "evportal.problems.server_error"
 urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("ledger.urls")),
+    path("admin/support/", include("stations.urls_support")),
     path("admin/", admin.site.urls),
     path("api/v1/station/", include("stations.urls_api")),
 ]

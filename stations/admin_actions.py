@@ -1,4 +1,4 @@
-"""What the admin's lists and pages of stations and cards share: latest sessions, and actions that ask before they do."""
+"""What the admin's pages of stations and cards share: latest sessions, and actions that ask before they do."""
 
 from collections.abc import Callable
 from typing import Any

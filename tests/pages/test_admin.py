@@ -11,12 +11,10 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from accounts.access_log import Look, access_note
-from accounts.models import SignIn, User
+from accounts.models import User
 from ledger.alerts import alert_raise
-from ledger.models import Alert, KeyRotation, LedgerEntry, SigningKey
-from stations.import_runs import ImportRun
-from stations.models import ChargingSession, Connector, IdToken, MeterValue, Station, Tariff
+from ledger.models import Alert, LedgerEntry
+from stations.models import ChargingSession, Connector, IdToken, MeterValue, Station
 from stations.services import station_authenticate
 from tests.pages.conftest import MakeSession
 from tests.pages.test_history import move, text
@@ -38,21 +36,6 @@ def act(client: Client, model: str, action: str, *rows: object) -> str:
     response = client.post(address(model, "changelist"), form, follow=True)
     assert response.status_code == 200
     return " ".join(response.content.decode().split())
-
-
-@pytest.fixture
-def everything(make_session: MakeSession) -> ChargingSession:
-    session = make_session()
-    assert session.customer is not None
-    SignIn.objects.create(user=session.customer, outcome=SignIn.Outcome.LOGGED_IN)
-    MeterValue.objects.create(session=session, sampled_at=session.started_at, value=1000)
-    alert_raise("ram", "evledger", "account evledger has insufficient ram")
-    access_note(viewer="partner ABC", customer=session.customer, what=Look.API)
-    ImportRun.objects.create(file_name="january.csv", sha256="0" * 64, size=1, time_zone="UTC")
-    Tariff.objects.create(code="T1", name="Day")
-    old = SigningKey.objects.create(name="ledger")
-    KeyRotation.objects.create(old=old, new=SigningKey.objects.create(name="ledger-2", status="COMING"))
-    return session
 
 
 # --- looking
