@@ -72,13 +72,15 @@ def change_lines(entry: LogEntry) -> list[str]:
         parts = json.loads(entry.change_message or "[]")
     except ValueError:
         return [entry.change_message]  # a text, as Django allows it
-    if not isinstance(parts, list):
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
         return [entry.change_message]
-    return [line for part in parts if isinstance(part, dict) for line in _lines(part)] or [entry.get_change_message()]
+    return [line for part in parts for line in _lines(part)]
 
 
 def _lines(part: Mapping[str, Any]) -> list[str]:
-    ((verb, content),) = part.items() if len(part) == 1 else (("changed", {}),)
+    verb, content = next(iter(part.items()), ("changed", {}))
+    if not isinstance(content, dict):
+        return [f"{verb}: {content}"]
     subject = f"{content['name']} {content['object']}: " if "object" in content else ""
     lines = [f"{subject}{content['words']}"] if content.get("words") else []
     if verb != "changed":
