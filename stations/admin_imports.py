@@ -40,8 +40,8 @@ class UploadForm(forms.Form):
         help_text="The file's times are local and name no zone. Sites that are there keep their own.",
     )
 
-    def clean_file(self) -> UploadedFile:
-        file: UploadedFile = self.cleaned_data["file"]
+    def clean_file(self) -> "UploadedFile[Any]":
+        file: UploadedFile[Any] = self.cleaned_data["file"]
         if (file.size or 0) > SIZE_MAX:
             raise forms.ValidationError(f"Expected at most {SIZE_MAX:,} bytes, got {file.size:,}. Split the file.")
         return file

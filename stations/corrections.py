@@ -97,7 +97,8 @@ def _taken(session: ChargingSession, reason: str) -> ChargingSession:
     if not REASON_MIN <= len(reason.strip()) <= REASON_MAX:
         raise CorrectionRefusedError(f"expected a reason of {REASON_MIN} to {REASON_MAX} characters")
     # The token first, as linking does: whoever links it meanwhile must wait, or would miss the new sessions.
-    list(IdToken.objects.select_for_update(no_key=True).filter(pk=session.id_token_id))
+    if session.id_token_id:
+        list(IdToken.objects.select_for_update(no_key=True).filter(pk=session.id_token_id))
     locked = session_locked(session)
     if why_not := refusal(locked):
         raise CorrectionRefusedError(why_not)

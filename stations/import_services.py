@@ -189,7 +189,7 @@ def _checkpoint(run: ImportRun, tally: Tally, findings: list[Finding], *, positi
 def _finish(run: ImportRun, state: str, reason: str = "") -> None:
     """End the check or the import; the file is kept only while it may still be imported."""
     over = state != State.CHECKED
-    fields = {"state": state, "reason": reason[:500], "claimed_until": None, "attempts": 0}
+    fields: dict[str, object] = {"state": state, "reason": reason[:500], "claimed_until": None, "attempts": 0}
     fields |= {"finished_at": timezone.now()} if over else {}
     if ImportRun.objects.filter(pk=run.pk, state=run.state).update(**fields) and over:
         ImportFile.objects.filter(run=run).delete()

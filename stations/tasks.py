@@ -16,7 +16,7 @@ TURN_S = 10.0  # then the worker is free for others, and the rest is announced a
 def import_soon(run_id: int) -> None:
     """Have a worker take it up now; without Redis the sweep comes by within seconds."""
     try:
-        import_continue.apply_async(args=[run_id])
+        import_continue.apply_async(args=(run_id,))
     except (OperationalError, RedisError, OSError) as error:
         log.info("import %d is left to the sweep: %s", run_id, error)
 

@@ -56,7 +56,7 @@ def test_a_credit_is_recorded_verified_and_restored(
         Correction.objects.all(),
         ChargingSession.objects.filter(credit=True),
     ):
-        protecting.delete()  # type: ignore[attr-defined]
+        protecting.delete()
     drop_everything()
     _, output, _ = run("ledger_restore", "--keys", str(tmp_path / "keys.json"), "--dry-run")
     assert "2 sessions would be restored" in output and not ChargingSession.objects.exists()

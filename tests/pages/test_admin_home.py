@@ -74,15 +74,16 @@ def test_everything_has_its_place_and_the_page_is_cheap(
     assert "4.csv" in page and "1.csv" not in page
 
 
-def test_a_chain_that_is_away_is_said_at_once_and_asked_seldom(staff_browser: Client, settings: Settings) -> None:
+def test_a_chain_that_is_away_is_said_soon_and_asked_seldom(
+    staff_browser: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # 192.0.2.0/24 is for documentation: a node there never answers, not even with a refusal.
     settings.LEDGER_NODES = ["http://192.0.2.1:8888", "http://192.0.2.2:8888"]
     begun = time.monotonic()
     assert "The chain does not answer." in text(staff_browser, "/admin/")
-    assert time.monotonic() - begun < 4
-    begun = time.monotonic()
+    assert time.monotonic() - begun < 6  # a node may take a second; the rest is the machine's
+    monkeypatch.setattr("ledger.overview.chain_for_pages", lambda: pytest.fail("asked again at once"))
     assert "The chain does not answer." in text(staff_browser, "/admin/")
-    assert time.monotonic() - begun < 0.5
 
 
 def test_head_and_lag_of_a_real_chain(staff_browser: Client, chain_node: Nodeos, settings: Settings) -> None:

@@ -72,14 +72,13 @@ def browser(operator: User) -> Client:
 
 
 def figures(**changes: Any) -> Figures:
-    return Figures(
-        **{"energy_wh": 5_000, "cost_minor": 200, "started_at": START, "stopped_at": START + timedelta(hours=1)}
-        | changes
-    )
+    usual: dict[str, Any] = {"energy_wh": 5_000, "cost_minor": 200}
+    usual |= {"started_at": START, "stopped_at": START + timedelta(hours=1)}
+    return Figures(**usual | changes)
 
 
 def totals() -> history.Totals:
-    return history.totals(ChargingSession.objects.all())  # type: ignore[arg-type]
+    return history.totals(ChargingSession.objects.all())
 
 
 # --- what is made

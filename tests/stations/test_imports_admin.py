@@ -108,7 +108,7 @@ def test_a_file_is_checked_then_imported_and_its_report_kept(browser: Client, op
     assert len(ear.heard) == 2 == ChargingSession.objects.count()
     assert not ImportFile.objects.exists()
     response = browser.get(reverse("admin:stations_importrun_report", args=[run.pk]))
-    report = list(csv.DictReader(io.StringIO(b"".join(response).decode())))  # type: ignore[arg-type]
+    report = list(csv.DictReader(io.StringIO(b"".join(response).decode())))
     assert [(found["line"], found["field"], found["got"]) for found in report] == [
         ("3", "kwhTotal", "'=1+1'"),
         ("5", "", "2015-01-05 07:00:00"),
