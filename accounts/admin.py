@@ -13,6 +13,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import access
 from accounts import api_admin as api_admin
+from accounts.admin_log import Logged
 from accounts.admin_privacy import Erasable
 from accounts.forms import ResetForm
 from accounts.models import SignIn, User
@@ -23,7 +24,7 @@ admin.site.unregister(Group)  # roles are the identity provider's groups (accoun
 
 
 @admin.register(User)
-class PersonAdmin(Erasable):
+class PersonAdmin(Erasable, Logged):
     """Nobody is added here, for people come by logging in; nobody is deleted: his copies would stay readable."""
 
     change_form_template = "admin/accounts/user/change_form.html"

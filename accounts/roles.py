@@ -17,6 +17,7 @@ STAFF = frozenset({Role.OPERATOR, Role.AUDITOR, Role.ADMIN})
 READ_APPS = frozenset({"accounts", "stations", "ledger", "tpm", "admin"})
 # What operators may do besides reading: app, model (None: all of the app's models), verbs.
 OPERATOR_RIGHTS: tuple[tuple[str, str | None, frozenset[str]], ...] = (
+    ("accounts", "user", frozenset({"support"})),  # the support view; users and roles are the identity provider's
     ("stations", None, frozenset({"add", "change"})),
     ("ledger", "ledgerentry", frozenset({"change"})),
     ("ledger", "alert", frozenset({"change"})),

@@ -57,6 +57,7 @@ MIDDLEWARE = [
     "accounts.middleware.AccessMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "accounts.support.SupportMiddleware",  # the last: it swaps the reader
 ]
 
 TEMPLATES = [
@@ -244,6 +245,7 @@ CELERY_BEAT_SCHEDULE = {
     "accounts-prune": {"task": "accounts.tasks.prune", "schedule": schedule(run_every=3600)},
     "webhooks-sweep": {"task": "ledger.tasks.webhooks_sweep", "schedule": schedule(run_every=5)},
     "api-prune": {"task": "ledger.tasks.api_prune", "schedule": schedule(run_every=3600)},
+    "stations-imports": {"task": "stations.tasks.import_sweep", "schedule": schedule(run_every=10)},
     "tpm-attest": {"task": "tpm.tasks.attest_services", "schedule": schedule(run_every=30)},
     "tpm-prune": {"task": "tpm.tasks.prune_reports", "schedule": schedule(run_every=3600)},
 }

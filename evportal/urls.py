@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("ledger.urls")),
     path("", include("stations.urls")),
+    path("admin/support/", include("stations.urls_support")),
     path("admin/", admin.site.urls),
     path("api/v1/station/", include("stations.urls_api")),
     path("ocpi/", include("stations.ocpi.urls")),

@@ -14,13 +14,14 @@ from django.utils.timesince import timesince
 from django.utils.translation import ngettext
 
 from accounts.admin_access import NotesLooks
+from accounts.change_log import values_of
 from ledger import webhook_admin as webhook_admin
 from ledger.alerts import alert_close
 from ledger.checks import entry_check
 from ledger.errors import ChainError, LedgerError
 from ledger.models import Alert, ChainTransaction, DataKey, KeyRotation, LedgerEntry, SigningKey
 from ledger.services import entry_send_again
-from stations.admin import ReadOnly
+from stations.admin_base import ReadOnly
 
 AT_ONCE_MAX = 200
 
@@ -77,7 +78,9 @@ class LedgerEntryAdmin(NotesLooks, ReadOnly):
         refused, sent = [], 0
         for entry in self._chosen(request, queryset):
             try:
+                before = values_of(entry)
                 entry_send_again(entry=entry)
+                self.log_values(request, entry, before, "Sent again.")
                 sent += 1
             except LedgerError as error:
                 refused.append(str(error))
@@ -96,6 +99,7 @@ class LedgerEntryAdmin(NotesLooks, ReadOnly):
                 text = f"entry {entry.pk} and what follows could not be checked, the chain did not answer: {error}"
                 self.message_user(request, text, messages.ERROR)
                 break
+            self.log_words(request, entry, f"Checked again: {check.reason}.")
             if check.ok:
                 equal += 1
             else:
@@ -252,7 +256,9 @@ class AlertAdmin(ReadOnly):
     def close(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
         still_open = list(queryset.filter(closed_at__isnull=True))
         for alert in still_open:
+            before = values_of(alert)
             alert_close(alert.code, alert.subject)
+            self.log_values(request, alert, before, "Closed.")
         count = len(still_open)
         text = ngettext("%d alert closed.", "%d alerts closed.", count) % count
         self.message_user(request, f"{text} One whose cause is still there opens again by itself.", messages.SUCCESS)

@@ -286,6 +286,16 @@ def _chain(nodes: tuple[str, ...], account: str, chain_id: str) -> Chain:
     return Chain(nodes, account=account, chain_id=chain_id)
 
 
+def chain_for_pages() -> Chain:
+    """The same for a page that only wants to say how the chain is: it waits a second for a node, not ten."""
+    return _chain_for_pages(tuple(settings.LEDGER_NODES[:2]), settings.LEDGER_ACCOUNT, settings.LEDGER_CHAIN_ID)
+
+
+@lru_cache(maxsize=4)
+def _chain_for_pages(nodes: tuple[str, ...], account: str, chain_id: str) -> Chain:
+    return Chain(nodes, account=account, chain_id=chain_id, timeout=httpx.Timeout(1.0, connect=0.5))
+
+
 def chain() -> Chain:
     """The chain of the settings; one HTTP session a process."""
     return _chain(tuple(settings.LEDGER_NODES), settings.LEDGER_ACCOUNT, settings.LEDGER_CHAIN_ID)

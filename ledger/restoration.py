@@ -1,7 +1,7 @@
 """Bringing the sessions back from the chain: every sealed copy that a data key opens becomes a session again."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -17,14 +17,27 @@ from ledger.settlement import View, adopted_row, records_in
 from stations.models import ChargingSession, Connector, IdToken, Site, Station
 
 
+@dataclass(frozen=True)
+class Credit:
+    """A credit that was read before the session that it takes back: `entry` are the fields of its ledger entry."""
+
+    opened: record.Opened
+    entry: dict[str, Any]
+
+
 @dataclass
 class Restored:
-    """What a run brought back. `unreadable` names ledger ids whose copy no key at hand opens."""
+    """What a run brought back. `unreadable` names ledger ids whose copy no key at hand opens.
+
+    `ids` are the sessions seen; `credits` wait for theirs until all blocks are read.
+    """
 
     sessions: int = 0
     already_there: int = 0
     erased: int = 0
     unreadable: list[int] | None = None
+    ids: set[str] = field(default_factory=set)
+    credits: list[Credit] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.unreadable = []
@@ -47,6 +60,8 @@ def restore(
                     _restore_transaction(block, found, records, view, ring, by_id, done)
                     transaction.set_rollback(dry_run)
         progress(block.num)
+    with transaction.atomic():
+        _restore_credits(done, dry_run=dry_run)
     _sequences_reset()
     return done
 
@@ -99,9 +114,31 @@ def _restore_record(
     if record.digest(opened.salt, opened.canonical) != digest:
         done.unreadable.append(ledger_id)
         return
-    session = session_from(opened.record, data_key)
-    LedgerEntry.objects.create(**common, session=session, salt=opened.salt, canonical=opened.canonical)
+    done.ids.add(opened.record["id"])
+    credited = opened.record.get("credit_reference_id")
+    if credited and not ChargingSession.objects.filter(pk=credited).exists():
+        done.credits.append(Credit(opened, common))
+    else:
+        _restore_opened(opened, common, done)
+
+
+def _restore_opened(opened: record.Opened, entry: dict[str, Any], done: Restored) -> None:
+    session = session_from(opened.record, entry["data_key"])
+    LedgerEntry.objects.create(**entry, session=session, salt=opened.salt, canonical=opened.canonical)
     done.sessions += 1
+
+
+def _restore_credits(done: Restored, *, dry_run: bool) -> None:
+    """Credits whose session came in a later block, or in none: a credit of what is not there cannot be stored."""
+    assert done.unreadable is not None
+    for credit in done.credits:
+        credited = credit.opened.record["credit_reference_id"]
+        if dry_run and credited in done.ids:
+            done.sessions += 1  # what was restored before it is rolled back already
+        elif ChargingSession.objects.filter(pk=credited).exists():
+            _restore_opened(credit.opened, credit.entry, done)
+        else:
+            done.unreadable.append(credit.entry["id"])
 
 
 def session_from(content: dict[str, Any], data_key: DataKey) -> ChargingSession:

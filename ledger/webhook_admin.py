@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from ledger.models import Webhook, WebhookDelivery
-from stations.admin import ReadOnly
+from stations.admin_base import ReadOnly
 
 
 @admin.register(Webhook)

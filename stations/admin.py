@@ -10,49 +10,27 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.timesince import timesince
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 
 from accounts.admin_access import NotesLooks
+from accounts.change_log import values_of
 from accounts.models import ApiClient, User
+from stations import admin_imports as admin_imports  # registers its own
+from stations.admin_actions import asked_first, latest_sessions
+from stations.admin_base import NamesStay, ReadOnly
+from stations.admin_corrections import Correctable
 from stations.errors import TokenTakenError
 from stations.linking import VALID_FOR, link_code_make
 from stations.models import ChargingSession, Connector, IdToken, LinkCode, MeterValue, Site, Station, Tariff
 from stations.ocpi.admin import OcpiPartnerAdmin as OcpiPartnerAdmin
 from stations.ocpi.published import gaps
 from stations.paging import CappedPaginator
-from stations.services import id_token_link, id_token_unlink, station_credential_set
+from stations.services import id_token_link, id_token_unlink, station_credential_set, station_credential_withdraw
 from stations.words import duration, flags, kwh, money, spelled
-
-
-class NamesStay(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the stubs alone
-    """`names` are part of recorded sessions: they are given once and stay, and nothing that has them is deleted."""
-
-    names: tuple[str, ...] = ()
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        return [*super().get_readonly_fields(request, obj), *(self.names if obj else ())]
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the stubs alone
-    """Rows that the portal writes and people read."""
-
-    paginator = CappedPaginator
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class TellsGaps(NamesStay):
@@ -98,21 +76,59 @@ class ConnectorInline(admin.TabularInline):  # type: ignore[type-arg]
         return False
 
 
+class HeardFilter(admin.SimpleListFilter):
+    title, parameter_name = "heard", "heard"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("silent", "Silent for longer than usual"), ("never", "Never heard")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Station]) -> QuerySet[Station]:
+        if self.value() == "silent":
+            return queryset.filter(pk__in=Station.objects.silent(timezone.now()).values("pk"))
+        return queryset.filter(last_seen_at__isnull=True) if self.value() == "never" else queryset
+
+
 @admin.register(Station)
 class StationAdmin(NamesStay):
     names = ("identity",)
     change_form_template = "admin/stations/station/change_form.html"
     list_display = ("identity", "site", "vendor", "model", "firmware_version", "has_credential", "last_seen_at")
-    list_filter = ("site", "vendor")
+    list_filter = (HeardFilter, "site", "vendor")
     list_select_related = ("site",)
     search_fields = ("identity", "serial_number", "site__name")
     autocomplete_fields = ("site",)
-    readonly_fields = ("has_credential", "last_seen_at")
+    readonly_fields = ("has_credential", "last_heard", "latest")
+    actions = ("withdraw_credential",)
     inlines = (ConnectorInline,)
 
     @admin.display(description="credential")
     def has_credential(self, station: Station) -> str:
         return "set" if station.credential_hash else "none: it cannot report"
+
+    @admin.display(description="last heard")
+    def last_heard(self, station: Station) -> str:
+        if station.last_seen_at is None:
+            return "never"
+        late = station.expected_by is not None and station.expected_by < timezone.now()
+        ago = f"{station.last_seen_at:%Y-%m-%d %H:%M} UTC, {timesince(station.last_seen_at)} ago"
+        return f"{ago}: silent for longer than usual" if late else ago
+
+    @admin.display(description="latest sessions")
+    def latest(self, station: Station) -> str:
+        return latest_sessions(station.sessions.all(), f"station__id__exact={station.pk}") if station.pk else "none yet"
+
+    @admin.action(description="Withdraw the credential", permissions=["change"])
+    def withdraw_credential(self, request: HttpRequest, queryset: QuerySet[Station]) -> HttpResponse | None:
+        """For a station that was stolen or sold: what it reports from now on is refused."""
+        return asked_first(
+            self,
+            request,
+            queryset,
+            question="Withdraw the credentials of these stations?",
+            effect="They cannot report until each gets a new credential on its page. What they reported stays.",
+            words="Credential withdrawn.",
+            act=lambda station: station_credential_withdraw(station=station),
+        )
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(never_cache(self.credential_view))
@@ -125,8 +141,9 @@ class StationAdmin(NamesStay):
             raise PermissionDenied
         context = {**self.admin_site.each_context(request), "station": station, "opts": self.opts}
         if request.method == "POST":
+            before = values_of(station)
             context["credential"] = station_credential_set(station=station)
-            self.log_change(request, station, "Set a new credential.")
+            self.log_values(request, station, before, "Set a new credential.")
         return render(request, "admin/stations/station/credential.html", context)
 
 
@@ -165,10 +182,33 @@ class IdTokenAdmin(NotesLooks, NamesStay):
     list_display = ("uid", "type", "contract_id", "customer")
     list_filter = ("type", ("customer", admin.EmptyFieldListFilter))
     list_select_related = ("customer",)
-    search_fields = ("uid", "contract_id", "customer__username")
+    search_fields = ("uid", "contract_id", "customer__username", "customer__email")
+    search_help_text = "The card's number, the contract, or the customer's name or e-mail address"
     autocomplete_fields = ("customer",)
+    readonly_fields = ("latest",)
+    actions = ("unlink",)
     paginator = CappedPaginator
     show_full_result_count = False
+
+    @admin.display(description="latest sessions")
+    def latest(self, id_token: IdToken) -> str:
+        return (
+            latest_sessions(id_token.sessions.all(), f"id_token__id__exact={id_token.pk}")
+            if id_token.pk
+            else "none yet"
+        )
+
+    @admin.action(description="Unlink from their customers", permissions=["change"])
+    def unlink(self, request: HttpRequest, queryset: QuerySet[IdToken]) -> HttpResponse | None:
+        return asked_first(
+            self,
+            request,
+            queryset.select_related("customer"),
+            question="Unlink these cards from their customers?",
+            effect="They belong to nobody then, until they are linked again. Nothing is deleted.",
+            words="Unlinked from its customer.",
+            act=lambda id_token: id_token_unlink(id_token=id_token),
+        )
 
     def save_model(self, request: HttpRequest, obj: IdToken, form: Any, change: bool) -> None:
         """Link and unlink through the services, which take the sessions along, in the admin's own transaction."""
@@ -233,7 +273,8 @@ class RemarksFilter(admin.SimpleListFilter):
 
 
 @admin.register(ChargingSession)
-class ChargingSessionAdmin(NotesLooks, ReadOnly):
+class ChargingSessionAdmin(NotesLooks, Correctable, ReadOnly):
+    change_form_template = "admin/stations/chargingsession/change_form.html"
     list_display = ("started", "place", "customer", "energy", "cost", "lasted", "status", "flag_names")
     list_filter = ("status", "source", "station__site", RemarksFilter)
     list_select_related = ("station", "customer")
@@ -252,6 +293,11 @@ class ChargingSessionAdmin(NotesLooks, ReadOnly):
             return queryset.filter(pk=UUID(search_term.strip())), False
         except ValueError:
             return super().get_search_results(request, queryset, search_term)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """The pages of stations and cards link to their sessions."""
+        linked = lookup in {"station__id__exact", "id_token__id__exact"}
+        return linked or super().lookup_allowed(lookup, value, request)
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         return ("^transaction_id", "^station__identity", "^customer__username", "^id_token__uid")

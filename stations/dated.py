@@ -8,6 +8,7 @@ from django.utils import timezone
 M = TypeVar("M", bound=models.Model)
 # Fields of which other systems are told nothing: writing them leaves `updated_at` as it is.
 UNTOLD = {"customer", "customer_id", "id_token", "id_token_id", "last_seen_at", "credential_hash"}
+UNTOLD |= {"usual_silence_s", "expected_by"}
 
 
 class DatedQuerySet(models.QuerySet[M]):

@@ -11,6 +11,8 @@
     ├── LinkCodesThrottledError     too many wrong ones lately, or they cannot be counted now
     ├── ChargeRunningError          not while the customer charges
     ├── RecordingUnavailableError   a closed session cannot be taken for recording now
+    ├── ImportStateError            the import is not in the state in which this can be done
+    ├── CorrectionRefusedError      this session cannot be credited or corrected, or was already
     └── ImportFileError             a file that cannot be imported at all
         └── ImportRowError          one row of it that cannot
 
@@ -69,9 +71,24 @@ class RecordingUnavailableError(StationsError):
     code = "unavailable"
 
 
+class ImportStateError(StationsError):
+    code = "import_state"
+
+
+class CorrectionRefusedError(StationsError):
+    code = "correction_refused"
+
+
 class ImportFileError(StationsError):
     code = "import_file_unusable"
 
 
 class ImportRowError(ImportFileError):
+    """`field` is the column, empty where the whole row is meant; `expected` and `got` complete the sentence."""
+
     code = "import_row_unusable"
+
+    def __init__(self, expected: str, got: str = "", *, field: str = "") -> None:
+        self.field, self.expected, self.got = field, expected, got
+        named = f"{field}: " if field else ""
+        super().__init__(f"{named}expected {expected}{f', got {got}' if got else ''}")

@@ -45,12 +45,28 @@ M = TypeVar("M", bound=models.Model)
 
 @dataclass(frozen=True)
 class Finding:
-    """A row that did not become a session: `outcome` is "skipped", or "different" from the one already there."""
+    """A row that did not become a session: `outcome` is "skipped", or "different" from the one already there.
+
+    `reason` is the whole sentence; `field`, `expected` and `got` are its parts, for tables.
+    """
 
     line: int
     session_id: str
     outcome: str
     reason: str
+    field: str = ""
+    expected: str = ""
+    got: str = ""
+
+    @classmethod
+    def skipped(cls, line: int, session_id: str, error: ImportRowError) -> "Finding":
+        return cls(line, session_id, "skipped", str(error), error.field, error.expected, error.got)
+
+    @classmethod
+    def different(cls, row: Row, differing: Sequence[tuple[str, object, object]]) -> "Finding":
+        reason = "; ".join(f"{name}: stored {stored}, got {got}" for name, stored, got in differing)
+        names, stored, got = (", ".join(str(part[column]) for part in differing) for column in range(3))
+        return cls(row.line, row.session_id, "different", reason, names, f"{stored}, as stored", got)
 
 
 @dataclass
@@ -111,10 +127,10 @@ def file_import(
     return total
 
 
-def batches(lines: Iterable[bytes], size: int) -> Iterator[list[tuple[int, bytes]]]:
-    """Numbered lines in lists of `size`; the header was line 1."""
+def batches(lines: Iterable[bytes], size: int, *, first: int = 2) -> Iterator[list[tuple[int, bytes]]]:
+    """Numbered lines in lists of `size`; the header was line 1, `first` is the number of the first one here."""
     batch: list[tuple[int, bytes]] = []
-    for numbered in enumerate(lines, start=2):
+    for numbered in enumerate(lines, start=first):
         batch.append(numbered)
         if len(batch) == size:
             yield batch
@@ -133,7 +149,7 @@ def batch_import(
         try:
             rows.append(layout.row(number, line, latest=latest))
         except ImportRowError as error:
-            findings.append(Finding(number, "", "skipped", str(error)))
+            findings.append(Finding.skipped(number, "", error))
     tally, stored = batch_store(rows, options=options)
     findings += stored
     for finding in sorted(findings, key=lambda finding: finding.line):
@@ -161,7 +177,7 @@ def _batch_store(rows: Sequence[Row], *, options: Options) -> tuple[Tally, list[
         try:
             sessions.append((row, session_of(row, places)))
         except ImportRowError as error:
-            findings.append(Finding(row.line, row.session_id, "skipped", str(error)))
+            findings.append(Finding.skipped(row.line, row.session_id, error))
     known = Known([session for _, session in sessions])
     tally, new = Tally(), []
     for row, session in sessions:
@@ -170,8 +186,8 @@ def _batch_store(rows: Sequence[Row], *, options: Options) -> tuple[Tally, list[
             known.add(session)
             new.append(session)
             tally.flags.update(session.flags)
-        elif reason := difference(stored, session):
-            findings.append(Finding(row.line, row.session_id, "different", reason))
+        elif differing := differences(stored, session):
+            findings.append(Finding.different(row, differing))
         else:
             tally.already_there += 1
     tally.imported = len(new)
@@ -236,7 +252,7 @@ def session_of(row: Row, places: Places) -> ChargingSession:
     station = places.stations[STATION_PREFIX + row.station_id]
     site = station.site
     if site.code != row.site_code:
-        raise ImportRowError(f"locationId: expected {site.code}, where station {station} is, got {row.site_code}")
+        raise ImportRowError(f"{site.code}, where station {station} is", row.site_code, field="locationId")
     connector = places.connectors[str(station.pk)]
     token = places.tokens[row.user_id]
     period = workplace_csv.period(row, ZoneInfo(site.time_zone))
@@ -289,12 +305,14 @@ class Known:
         return self._by_id.get(session.pk) or self._by_name.get((session.station_id, session.transaction_id))
 
 
-def difference(stored: ChargingSession, session: ChargingSession) -> str:
-    """Why a row is not the stored session; "" if it is. A token that was erased since then is no difference."""
-    differences = [
-        f"{name.removesuffix('_id')}: stored {getattr(stored, name)}, got {getattr(session, name)}"
+def differences(stored: ChargingSession, session: ChargingSession) -> list[tuple[str, object, object]]:
+    """(name, stored, got) of what a row says otherwise than the stored session.
+
+    A token that was erased since then is no difference.
+    """
+    return [
+        (name.removesuffix("_id"), getattr(stored, name), getattr(session, name))
         for name in COMPARED
         if getattr(stored, name) != getattr(session, name)
         and not (name == "id_token_id" and stored.id_token_id is None)
     ]
-    return "; ".join(differences)

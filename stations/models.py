@@ -18,8 +18,11 @@ from django.utils import timezone
 from accounts.api_authentication import Program
 from accounts.api_models import ApiClient
 from accounts.models import time_zone_validate
+from stations.correction import Correction as Correction  # the app's models are found here
 from stations.dated import Dated, DatedQuerySet
+from stations.import_runs import ImportRun as ImportRun
 from stations.ocpi.models import OcpiPartner as OcpiPartner
+from stations.silence import SILENT_AFTER
 from stations.tariffs import Tariff as Tariff
 from stations.tariffs import tariff_currency_check
 from stations.visibility import Visible
@@ -88,6 +91,11 @@ class Site(Dated):
 class StationQuerySet(DatedQuerySet["Station"], Visible):
     permission, site, of_session = "stations.view_station", "site", "station"
 
+    def silent(self, now: datetime) -> "StationQuerySet":
+        """Heard before, and not for longer than usual (stations/silence.py)."""
+        unknown_yet = Q(expected_by__isnull=True, last_seen_at__lt=now - SILENT_AFTER)
+        return self.filter(Q(expected_by__lt=now) | unknown_yet)
+
 
 class Station(Dated):
     """A charging station. `identity` is its OCPP ChargeBoxId."""
@@ -100,6 +108,9 @@ class Station(Dated):
     firmware_version = models.CharField(max_length=50, blank=True, default="")
     credential_hash = models.CharField(max_length=255, blank=True, default="", editable=False)
     last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # How long it usually is silent, and when it should have been heard again at the latest (stations/silence.py).
+    usual_silence_s = models.PositiveIntegerField(null=True, editable=False)
+    expected_by = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
 
     objects = StationQuerySet.as_manager()
 
@@ -284,6 +295,7 @@ class ChargingSession(Dated):
         STATION = "STATION"
         IMPORT = "IMPORT"
         OCPP = "OCPP"
+        OPERATOR = "OPERATOR"  # a correction
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     station = models.ForeignKey(Station, on_delete=models.PROTECT, related_name="sessions")
@@ -340,6 +352,10 @@ class ChargingSession(Dated):
             ),
             models.CheckConstraint(
                 condition=Q(credit=False) | Q(credit_reference__isnull=False), name="session_credit_has_reference"
+            ),
+            # Taken back once, however often and at what moment somebody presses the button.
+            models.UniqueConstraint(
+                fields=["credit_reference"], condition=Q(credit=True), name="session_credited_once"
             ),
             models.CheckConstraint(
                 condition=Q(cost_minor__isnull=True) | ~Q(currency=""), name="session_cost_has_currency"

@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
-from stations import plausibility
+from stations import plausibility, silence
 from stations.errors import (
     ConnectorUnknownError,
     SessionConflictError,
@@ -319,6 +319,12 @@ def station_credential_set(*, station: Station) -> str:
     return credential
 
 
+def station_credential_withdraw(*, station: Station) -> None:
+    """Let the station report no more, until it gets a new credential."""
+    station.credential_hash = ""
+    station.save(update_fields=["credential_hash"])
+
+
 def credential_hash(credential: str) -> str:
     """SHA-256 without salt and stretching, as a station authenticates with every request.
 
@@ -340,7 +346,11 @@ def station_authenticate(*, identity: str, credential: str) -> Station:
 
 def station_seen(*, station: Station) -> None:
     """Note that the station was heard, at most once a minute: not every request needs a write."""
-    now = timezone.now()
-    if station.last_seen_at is None or now - station.last_seen_at >= LAST_SEEN_EVERY:
-        Station.objects.filter(pk=station.pk).update(last_seen_at=now)
-        station.last_seen_at = now
+    now, last = timezone.now(), station.last_seen_at
+    if last is not None and now - last < LAST_SEEN_EVERY:
+        return
+    usual = station.usual_silence_s if last is None else silence.usual_s(station.usual_silence_s, now - last)
+    heard = {"last_seen_at": now, "usual_silence_s": usual, "expected_by": silence.expected_by(now, usual)}
+    Station.objects.filter(pk=station.pk).update(**heard)
+    for name, value in heard.items():
+        setattr(station, name, value)

@@ -40,6 +40,7 @@ SOURCES: dict[str, Promise] = {
     ChargingSession.Source.STATION.value: _("reported by the station"),
     ChargingSession.Source.IMPORT.value: _("imported from a file"),
     ChargingSession.Source.OCPP.value: _("reported by the station (OCPP)"),
+    ChargingSession.Source.OPERATOR.value: _("made by the operator to correct another session"),
 }
 
 TOKENS: dict[str, Promise] = {

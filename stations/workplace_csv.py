@@ -77,17 +77,17 @@ def line_read(file: BinaryIO) -> bytes:
 def cells(line: bytes) -> list[str]:
     """The cells of one line; raises ImportRowError."""
     if len(line) > LINE_MAX_BYTES:
-        raise ImportRowError(f"expected at most {LINE_MAX_BYTES} bytes in a line, got more")
+        raise ImportRowError(f"at most {LINE_MAX_BYTES} bytes in a line", "more")
     try:
         text = line.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
-        raise ImportRowError(f"expected UTF-8, got byte 0x{line[error.start]:02x} at position {error.start}") from error
+        raise ImportRowError("UTF-8", f"byte 0x{line[error.start]:02x} at position {error.start}") from error
     if "\0" in text:
-        raise ImportRowError("expected text, got a NUL byte")
+        raise ImportRowError("text", "a NUL byte")
     try:
         return next(csv.reader([text], strict=True), [])
     except csv.Error as error:
-        raise ImportRowError(f"expected comma-separated cells: {error}") from error
+        raise ImportRowError(f"comma-separated cells: {error}") from error
 
 
 class Layout:
@@ -110,7 +110,7 @@ class Layout:
         """Read a line; `latest` is the last moment (naive) that is not the future. Raises ImportRowError."""
         found = cells(line)
         if len(found) != self.width:
-            raise ImportRowError(f"expected {self.width} cells, got {len(found)}")
+            raise ImportRowError(f"{self.width} cells", f"{len(found)}")
         values = dict(zip(COLUMNS, (found[position] for position in self._positions), strict=True))
         return Row(
             line=number,
@@ -134,17 +134,17 @@ def shown(value: str) -> str:
 
 def identifier(values: dict[str, str], name: str) -> str:
     if not _IDENTIFIER.fullmatch(values[name]):
-        raise ImportRowError(f"{name}: expected 1 to 36 letters, digits, '_', '.' or '-', got {shown(values[name])}")
+        raise ImportRowError("1 to 36 letters, digits, '_', '.' or '-'", shown(values[name]), field=name)
     return values[name]
 
 
 def scaled(values: dict[str, str], name: str, *, digits: int) -> int:
     """The number in units of 10^-digits, exactly: rounding would alter what was delivered or paid."""
     if not _DECIMAL.fullmatch(values[name]):
-        raise ImportRowError(f"{name}: expected a number from 0 to 999999999, got {shown(values[name])}")
+        raise ImportRowError("a number from 0 to 999999999", shown(values[name]), field=name)
     number = Decimal(values[name]).scaleb(digits)
     if number != int(number):
-        raise ImportRowError(f"{name}: expected at most {digits} digits after the point, got {shown(values[name])}")
+        raise ImportRowError(f"at most {digits} digits after the point", shown(values[name]), field=name)
     return int(number)
 
 
@@ -152,15 +152,15 @@ def local_time(values: dict[str, str], name: str, *, latest: datetime) -> dateti
     """A local time. The file's years 0014 and 0015 mean 2014 and 2015: those below 100 lack their century."""
     match = _LOCAL_TIME.fullmatch(values[name])
     if not match:
-        raise ImportRowError(f"{name}: expected YYYY-MM-DD HH:MM:SS, got {shown(values[name])}")
+        raise ImportRowError("YYYY-MM-DD HH:MM:SS", shown(values[name]), field=name)
     year, *others = (int(part) for part in match.groups())
     try:
         month, day, hour, minute, second = others
         time = datetime(year + 2000 if year < 100 else year, month, day, hour, minute, second)
     except ValueError as error:
-        raise ImportRowError(f"{name}: expected a date and time, got {shown(values[name])}: {error}") from error
+        raise ImportRowError("a date and time", f"{shown(values[name])}: {error}", field=name) from error
     if not EARLIEST <= time <= latest:
-        raise ImportRowError(f"{name}: expected a time from {EARLIEST:%Y} until now, got {shown(values[name])}")
+        raise ImportRowError(f"a time from {EARLIEST:%Y} until now", shown(values[name]), field=name)
     return time
 
 
@@ -176,7 +176,7 @@ def period(row: Row, zone: ZoneInfo) -> Period:
     starts, stops = instants(row.created, zone), instants(row.ended, zone)
     pairs = [(start, stop) for start in starts for stop in stops if start <= stop]
     if not pairs:
-        raise ImportRowError(f"expected ended at or after created {row.created}, got {row.ended}")
+        raise ImportRowError(f"ended at or after created {row.created}", str(row.ended))
     if len(starts) == len(stops) == 1:
         return Period(*pairs[0], ambiguous=False)
     fitting = [pair for pair in pairs if _fits(pair[1] - pair[0], row.hours)]

@@ -81,13 +81,13 @@ class TpmServiceAdmin(ReadOnly):
 
     @admin.action(description="Attest now", permissions=["operate"])
     def attest_now(self, request: HttpRequest, queryset: QuerySet[TpmService]) -> None:
-        """Beat and worker do it: pages have no way to the TPM service (compose.yaml)."""
         """The worker asks, because in production the web process has no way to a TPM service."""
         for service in queryset:
             if not service.enrolled:
                 self.message_user(request, f"{service} is not enrolled: run manage.py tpm_enrol.", messages.WARNING)
                 continue
             attest_soon(service.url)
+            self.log_change(request, service, "Asked for new evidence.")
             text = f"{service} is asked for new evidence. Look again in some seconds."
             self.message_user(request, text, messages.SUCCESS)
         transaction.on_commit(hurry, robust=True)

@@ -3,13 +3,11 @@
 from typing import Any
 
 from django import template
-from django.db.models import Count, Min
-from django.utils import timezone
 
 from ledger import span_words
-from ledger.models import Alert, LedgerEntry
+from ledger.models import Alert
+from ledger.overview import backlog_on_its_way, backlog_ready, chain_state
 from ledger.words import StateWords, field_name, state_of
-from stations.words import spelled
 
 register = template.Library()
 register.filter("ledger_state", state_of)
@@ -31,8 +29,6 @@ def state_badge(state: StateWords) -> dict[str, Any]:
 
 @register.inclusion_tag("admin/_needs_a_person.html")
 def needs_a_person() -> dict[str, Any]:
-    """For the admin's home: open alerts, oldest first, and what waits to be recorded."""
+    """For the admin's home: open alerts, oldest first, then what waits to be recorded, and where the chain is."""
     alerts = Alert.objects.filter(closed_at__isnull=True).order_by("opened_at")
-    waiting = LedgerEntry.objects.ready().aggregate(count=Count("pk"), oldest=Min("opened_at"))
-    age = spelled(timezone.now() - waiting["oldest"]) if waiting["oldest"] else ""
-    return {"alerts": alerts, "waiting": waiting["count"], "age": age}
+    return {"alerts": alerts, "ready": backlog_ready(), "sent": backlog_on_its_way(), "chain": chain_state()}

@@ -8,9 +8,13 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from accounts.models import User
-from ledger.models import ChainTransaction, LedgerEntry
-from stations.models import ChargingSession
+from accounts.access_log import Look, access_note
+from accounts.models import Erasure, SignIn, User
+from ledger.alerts import alert_raise
+from ledger.models import ChainTransaction, KeyRotation, LedgerEntry, SigningKey
+from stations.import_runs import ImportRun
+from stations.linking import link_code_make
+from stations.models import ChargingSession, IdToken, MeterValue, Tariff
 from tests.conftest import CloseSessions
 from tests.people import log_in
 
@@ -86,3 +90,20 @@ def opened_ago() -> Callable[[ChargingSession, timedelta], None]:
         LedgerEntry.objects.filter(session=session).update(opened_at=timezone.now() - age)
 
     return set_opened
+
+
+@pytest.fixture
+def everything(make_session: MakeSession) -> ChargingSession:
+    session = make_session()
+    assert session.customer is not None
+    SignIn.objects.create(user=session.customer, outcome=SignIn.Outcome.LOGGED_IN)
+    MeterValue.objects.create(session=session, sampled_at=session.started_at, value=1000)
+    alert_raise("ram", "evledger", "account evledger has insufficient ram")
+    access_note(viewer="partner ABC", customer=session.customer, what=Look.API)
+    ImportRun.objects.create(file_name="january.csv", sha256="0" * 64, size=1, time_zone="UTC")
+    Tariff.objects.create(code="T1", name="Day")
+    link_code_make(id_token=IdToken.objects.create(uid="04NEW"), made_by=None)
+    Erasure.objects.create(customer=User.objects.create_user("erased-0"), pseudonym="erased-0")
+    old = SigningKey.objects.create(name="ledger")
+    KeyRotation.objects.create(old=old, new=SigningKey.objects.create(name="ledger-2", status="COMING"))
+    return session

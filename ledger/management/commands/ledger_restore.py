@@ -43,7 +43,10 @@ class Command(BaseCommand):
         self.stdout.write(f"{done.sessions} sessions {verb}, {done.already_there} already there, {done.erased} erased")
         if done.unreadable:
             shown = ", ".join(map(str, done.unreadable[:20]))
-            self.stderr.write(f"{len(done.unreadable)} copies could not be opened with the keys at hand: {shown}")
+            self.stderr.write(
+                f"{len(done.unreadable)} copies could not be opened with the keys at hand, "
+                f"or credit a session that is not on the chain: {shown}"
+            )
             raise SystemExit(1)
 
     def _read_keys(self, path: Path) -> None:

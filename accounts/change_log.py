@@ -1,0 +1,92 @@
+"""What a change of a row was, field by field: before and after. Kept in Django's LogEntry, which nobody can edit here.
+
+The message is Django's own JSON with one more name, `values`: [{"field": …, "before": …, "after": …}].
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.admin.models import LogEntry
+from django.db import models
+
+NOTHING = "–"
+NOT_SHOWN = "(not shown)"
+TEXT_MAX = 300
+# Parts of the names of fields whose values nobody may read in a log.
+SECRET_PARTS = frozenset({"password", "secret", "hash", "credential", "salt", "wrapped", "key", "digest"})
+
+Values = dict[str, Any]
+Change = dict[str, str]
+
+
+def secret(field: Any) -> bool:
+    """Bytes, and what is called like a secret: the log says that it changed, not from what to what."""
+    return isinstance(field, models.BinaryField) or bool(SECRET_PARTS & set(field.name.split("_")))
+
+
+def values_of(row: models.Model) -> Values:
+    """The row's values now, to be compared with those after a change: {field: value}; many-to-many as sorted texts."""
+    found: Values = {field.name: getattr(row, field.attname) for field in row._meta.concrete_fields}
+    for many in row._meta.many_to_many:
+        found[many.name] = sorted(map(str, getattr(row, many.name).all())) if row.pk else []
+    return found
+
+
+def changes_between(row: models.Model, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
+    """What differs, in the order of the model's fields."""
+    fields = [*row._meta.concrete_fields, *row._meta.many_to_many]
+    return [
+        {"field": field.name, "before": text_of(field, before.get(field.name)), "after": text_of(field, after[name])}
+        for field in fields
+        if (name := field.name) in after and before.get(name) != after[name]
+    ]
+
+
+def text_of(field: Any, value: Any) -> str:
+    """A value as the log keeps it: a related row by its words and number, a secret not at all."""
+    if value is None or value in ("", [], {}):
+        return NOTHING
+    if secret(field):
+        return NOT_SHOWN
+    if isinstance(field, models.ForeignKey):
+        return _related(field, value)
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= TEXT_MAX else f"{text[:TEXT_MAX]}…"
+
+
+def _related(field: Any, value: Any) -> str:
+    row = field.related_model._default_manager.filter(**{field.target_field.name: value}).first()
+    return f"{row} ({value})" if row else str(value)
+
+
+def message_of(changes: list[Change], *, words: str = "") -> list[dict[str, Any]]:
+    """The change as Django's LogEntry keeps it; `words` say what was done where that is more than setting fields."""
+    changed: dict[str, Any] = {"fields": [change["field"] for change in changes], "values": changes}
+    return [{"changed": changed | ({"words": words} if words else {})}]
+
+
+def change_lines(entry: LogEntry) -> list[str]:
+    """An entry of the log in lines: "vendor: Acme → Beta", "Set a new credential."."""
+    try:
+        parts = json.loads(entry.change_message or "[]")
+    except ValueError:
+        return [entry.change_message]  # a text, as Django allows it
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        return [entry.change_message]
+    return [line for part in parts for line in _lines(part)]
+
+
+def _lines(part: Mapping[str, Any]) -> list[str]:
+    verb, content = next(iter(part.items()), ("changed", {}))
+    if not isinstance(content, dict):
+        return [f"{verb}: {content}"]
+    subject = f"{content['name']} {content['object']}: " if "object" in content else ""
+    lines = [f"{subject}{content['words']}"] if content.get("words") else []
+    if verb != "changed":
+        lines.append(f"{subject}{verb}" if subject else verb.capitalize())
+    values = content.get("values", [])
+    lines += [f"{subject}{value['field']}: {value['before']} → {value['after']}" for value in values]
+    if verb == "changed" and not values and content.get("fields"):
+        lines.append(f"{subject}changed: {', '.join(content['fields'])}")
+    return lines

@@ -1,0 +1,106 @@
+"""One import of a file through the admin: who, when, what came of it; and the file itself until it is done with.
+
+CHECKING -> CHECKED -> IMPORTING -> DONE, or FAILED, or CANCELLED. A worker does the two moving ones in batches: what a
+batch stored, its findings and how far the file is read are one database transaction, so a killed worker loses nothing
+and counts nothing twice.
+"""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+
+class ImportRun(models.Model):
+    """The run and, while and after it moves, its counts. `position` and `line` say where the next batch begins."""
+
+    class State(models.TextChoices):
+        CHECKING = "CHECKING", "being checked"  # the dry run
+        CHECKED = "CHECKED", "checked, waits for your decision"
+        IMPORTING = "IMPORTING", "being imported"
+        DONE = "DONE", "imported"
+        FAILED = "FAILED", "failed"
+        CANCELLED = "CANCELLED", "cancelled"
+
+    MOVING = (State.CHECKING, State.IMPORTING)
+
+    state = models.CharField(max_length=9, choices=State.choices, default=State.CHECKING)
+    file_name = models.CharField(max_length=200)
+    sha256 = models.CharField("SHA-256", max_length=64, db_index=True)
+    size = models.PositiveIntegerField("size, bytes")
+    time_zone = models.CharField(max_length=64, help_text="of the sites that the import makes")
+    uploaded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="import_runs"
+    )
+    uploaded_at = models.DateTimeField(default=timezone.now)
+    confirmed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    confirmed_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    position = models.PositiveIntegerField(default=0)  # bytes read; 0: the header is not read yet
+    line = models.PositiveIntegerField(default=2)  # of the next batch's first row
+    imported = models.PositiveIntegerField(default=0)
+    already_there = models.PositiveIntegerField(default=0)
+    skipped = models.PositiveIntegerField(default=0)
+    different = models.PositiveIntegerField(default=0)
+    flags = models.JSONField(default=dict, blank=True)  # {"zero_energy": how many, …}
+    reason = models.CharField(max_length=500, blank=True, default="")  # why it failed, or why it waits
+    claimed_until = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)  # claims since the last batch that was stored
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "import"
+        indexes = [
+            # The sweep: the few that move.
+            models.Index(
+                fields=["claimed_until"], condition=Q(state__in=["CHECKING", "IMPORTING"]), name="import_moving"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.file_name} ({self.uploaded_at:%Y-%m-%d %H:%M})"
+
+    @property
+    def moving(self) -> bool:
+        return self.state in self.MOVING
+
+    @property
+    def rows(self) -> int:
+        return self.imported + self.already_there + self.skipped + self.different
+
+    @property
+    def left_out(self) -> int:
+        return self.skipped + self.different
+
+    @property
+    def percent(self) -> int:
+        return 100 * self.position // max(self.size, 1)
+
+
+class ImportFile(models.Model):
+    """The uploaded bytes, apart from the run, so that no list reads them; deleted when the run is over."""
+
+    run = models.OneToOneField(ImportRun, on_delete=models.CASCADE, related_name="file")
+    content = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"file of {self.run_id}"
+
+
+class ImportFinding(models.Model):
+    """A row that did not become a session, and why: the field, what was expected and what came."""
+
+    run = models.ForeignKey(ImportRun, on_delete=models.CASCADE, related_name="findings")
+    line = models.PositiveIntegerField()
+    session_id = models.CharField(max_length=36, blank=True, default="")
+    outcome = models.CharField(max_length=9)  # skipped | different
+    field = models.CharField(max_length=200, blank=True, default="")
+    expected = models.CharField(max_length=500)
+    got = models.CharField(max_length=500, blank=True, default="")
+
+    class Meta:
+        ordering = ["line"]
+        constraints = [models.UniqueConstraint(fields=["run", "line"], name="import_finding_once_a_line")]
+
+    def __str__(self) -> str:
+        return f"line {self.line} {self.outcome}"

@@ -1,0 +1,30 @@
+"""The admin's home: sessions and energy, silent stations, last imports."""
+
+from typing import Any
+
+from django import template
+
+from accounts.models import User
+from stations.overview import SILENT_SHOWN, active_now, latest_imports, overview_for, silent_stations
+
+register = template.Library()
+
+
+@register.inclusion_tag("admin/_sessions.html")
+def sessions_overview(user: User) -> dict[str, Any]:
+    found = overview_for(user)
+    names = ("today", "yesterday", "month", "last_month")
+    words = ("Today", "Yesterday", "This month", "Last month")
+    periods = [(word, getattr(found, name)) for word, name in zip(words, names, strict=True)]
+    return {"periods": periods, "at": found.at, "active": active_now(), "zone": user.time_zone or "UTC"}
+
+
+@register.inclusion_tag("admin/_silent_stations.html")
+def silent_overview() -> dict[str, Any]:
+    found = list(silent_stations()[: SILENT_SHOWN + 1])
+    return {"stations": found[:SILENT_SHOWN], "more": len(found) > SILENT_SHOWN}
+
+
+@register.inclusion_tag("admin/_imports.html")
+def imports_overview() -> dict[str, Any]:
+    return {"runs": latest_imports()}
