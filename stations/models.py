@@ -31,7 +31,7 @@ from stations.visibility import Visible
 EMI3_ID = r"[A-Z]{2}\*?[A-Z0-9]{3}\*?E[A-Z0-9][A-Z0-9*]{0,30}"
 
 
-class SiteQuerySet(DatedQuerySet["Site"], Visible):
+class SiteQuerySet(DatedQuerySet["Site"], Visible["Site"]):  # type: ignore[override]  # each has an as_manager
     permission, site, of_session = "stations.view_site", "pk", "station__site"
 
 
@@ -88,7 +88,7 @@ class Site(Dated):
             raise ValidationError({"currency": f"an outlet here has the tariff {other}, which is in {other.currency}"})
 
 
-class StationQuerySet(DatedQuerySet["Station"], Visible):
+class StationQuerySet(DatedQuerySet["Station"], Visible["Station"]):  # type: ignore[override]  # each has an as_manager
     permission, site, of_session = "stations.view_station", "site", "station"
 
     def silent(self, now: datetime) -> "StationQuerySet":
@@ -121,7 +121,7 @@ class Station(Dated):
         return self.identity
 
 
-class ConnectorQuerySet(DatedQuerySet["Connector"], Visible):
+class ConnectorQuerySet(DatedQuerySet["Connector"], Visible["Connector"]):  # type: ignore[override]  # each has an as_manager
     permission, site, of_session = "stations.view_connector", "station__site", "connector"
 
 
@@ -184,7 +184,7 @@ class Connector(Dated):
         return next((tariff for tariff in candidates if tariff and tariff.holds_at(moment)), None)
 
 
-class IdTokenQuerySet(models.QuerySet["IdToken"], Visible):
+class IdTokenQuerySet(Visible["IdToken"]):
     """A driver sees his own; a program with chosen sites those that charged there."""
 
     permission = "stations.view_idtoken"
