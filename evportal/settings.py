@@ -224,6 +224,8 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- Ledger
 LEDGER_NODES = env.listing("EVPORTAL_LEDGER_NODES", "http://127.0.0.1:8888")
+# The same nodes as readers' browsers reach them (HTTPS, CORS: docs/ledger.md), where that is another address
+LEDGER_PUBLIC_NODES = env.listing("EVPORTAL_LEDGER_PUBLIC_NODES")
 LEDGER_CHAIN_ID = env.text("EVPORTAL_LEDGER_CHAIN_ID", "")  # pinned; without it nothing is signed
 LEDGER_ACCOUNT = env.text("EVPORTAL_LEDGER_ACCOUNT", "evledger")
 LEDGER_KEY = env.text("EVPORTAL_LEDGER_KEY", "ledger")  # the name of the signing key in the TPM service
