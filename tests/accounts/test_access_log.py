@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db.models import Model
 from django.test import Client
-from django.urls import reverse
+from django.urls import URLPattern, get_resolver, reverse
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
@@ -137,6 +137,23 @@ def test_each_look_of_an_auditor_leaves_a_row(
         assert auditors_browser.get(address).status_code in {200, 409}, address
         row = AccessLogEntry.objects.filter(customer=owner).first()
         assert row is not None and (row.what, row.viewer) == (what, auditor), address
+
+
+def session_addresses() -> Iterator[tuple[str, str]]:
+    """(name, argument) of every address of one session that the URLconf has: a new page is covered by itself."""
+    for pattern in get_resolver().url_patterns:
+        for found in getattr(pattern, "url_patterns", [pattern]):
+            arguments = list(found.pattern.converters)
+            if isinstance(found, URLPattern) and found.name and arguments == ["session_id"]:
+                yield found.name, arguments[0]
+
+
+@pytest.mark.parametrize("name", sorted(name for name, _ in session_addresses()))
+def test_each_page_of_a_session_leaves_a_row(
+    auditors_browser: Client, owner: User, session: ChargingSession, name: str
+) -> None:
+    assert auditors_browser.get(reverse(name, args=[session.pk])).status_code in {200, 204, 302, 304, 409}
+    assert AccessLogEntry.objects.filter(customer=owner).exists(), name
 
 
 def test_the_customers_own_looks_leave_none(owner: User, session: ChargingSession) -> None:
