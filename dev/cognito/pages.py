@@ -23,7 +23,7 @@ button { width: 100%; margin-top: 1.5rem; padding: .625rem; font: inherit; font-
 .quiet { font-size: .875rem; color: light-dark(#5d5269, #b7adc4); }
 """
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-POLICY = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; frame-ancestors 'none'; base-uri 'none'"
+POLICY = f"default-src 'none'; img-src data:; style-src 'sha256-{STYLE_HASH}'; frame-ancestors 'none'; base-uri 'none'"
 
 PAGE = """<!doctype html>
 <html lang="en">
