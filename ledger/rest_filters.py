@@ -5,7 +5,7 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 
-from ledger import history
+from ledger.history_filter import STATES as STATE_RULES
 from ledger.rest_serializers import STATES
 from stations.models import ChargingSession
 from stations.rest_filters import MomentFilter, NameFilter, OneOfFilter
@@ -31,7 +31,7 @@ class SessionFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-f
     )
 
     def by_state(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
-        return rows.filter(history.STATES[value][1])
+        return rows.filter(STATE_RULES[value][1])
 
     def unchanged(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
         """The view orders; pages depend on it."""

@@ -32,9 +32,7 @@ def plot_of(values: Sequence[int]) -> Plot:
     if top == bottom:
         top = 1
     zero = y_of(0, top, bottom)
-    bars = [
-        _bar(number, value, zero, zero - y_of(value, top, bottom)) for number, value in enumerate(values) if value
-    ]
+    bars = [_bar(number, value, zero, zero - y_of(value, top, bottom)) for number, value in enumerate(values) if value]
     return Plot(" ".join(bars), len(values) * BAR, zero, top, bottom)
 
 

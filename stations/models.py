@@ -26,7 +26,7 @@ from stations.visibility import Visible
 EMI3_ID = r"[A-Z]{2}\*?[A-Z0-9]{3}\*?E[A-Z0-9][A-Z0-9*]{0,30}"
 
 
-class SiteQuerySet(DatedQuerySet["Site"], Visible):
+class SiteQuerySet(Visible, DatedQuerySet["Site"]):
     permission, site, of_session = "stations.view_site", "pk", "station__site"
 
 
@@ -83,7 +83,7 @@ class Site(Dated):
             raise ValidationError({"currency": f"an outlet here has the tariff {other}, which is in {other.currency}"})
 
 
-class StationQuerySet(DatedQuerySet["Station"], Visible):
+class StationQuerySet(Visible, DatedQuerySet["Station"]):
     permission, site, of_session = "stations.view_station", "site", "station"
 
 
@@ -108,7 +108,7 @@ class Station(Dated):
         return self.identity
 
 
-class ConnectorQuerySet(DatedQuerySet["Connector"], Visible):
+class ConnectorQuerySet(Visible, DatedQuerySet["Connector"]):
     permission, site, of_session = "stations.view_connector", "station__site", "connector"
 
 
@@ -171,7 +171,7 @@ class Connector(Dated):
         return next((tariff for tariff in candidates if tariff and tariff.holds_at(moment)), None)
 
 
-class IdTokenQuerySet(models.QuerySet["IdToken"], Visible):
+class IdTokenQuerySet(Visible, models.QuerySet["IdToken"]):
     """A driver sees his own; a program with chosen sites those that charged there."""
 
     permission = "stations.view_idtoken"
