@@ -3,7 +3,6 @@
 from typing import Any
 
 from django import forms
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -13,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
+from accounts import access
 from accounts.api_models import ApiToken
 from accounts.api_tokens import DAYS_DEFAULT, DAYS_MAX, TooManyTokens, token_make, token_revoke
 from accounts.models import User
@@ -39,8 +39,8 @@ class TokenForm(forms.Form):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@login_required
 @never_cache
+@access.recent_second_factor
 @sensitive_variables("shown", "context")
 def tokens_page(request: HttpRequest) -> HttpResponse:
     """The list with the form; after a POST with the new token, shown in this one answer."""
@@ -59,7 +59,6 @@ def tokens_page(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@login_required
 def token_revoke_page(request: HttpRequest, pk: int) -> HttpResponse:
     assert isinstance(request.user, User)
     token_revoke(token=get_object_or_404(ApiToken, pk=pk, user=request.user))

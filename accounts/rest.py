@@ -3,6 +3,7 @@
 import zoneinfo
 from typing import Any
 
+from django.conf import settings
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,8 +27,9 @@ class ZoneField(TextField):
 
 
 class MeBody(StrictSerializer):
-    """`time_zone`: "" for that of the newest session's site."""
+    """`language` and `time_zone`: "" for the browser's, and for that of the newest session's site."""
 
+    language = TextField(one_of=["", *dict(settings.LANGUAGES)], required=False)
     time_zone = ZoneField(required=False)
 
 
@@ -38,6 +40,7 @@ class MeSerializer(serializers.Serializer[Any]):
     id = serializers.CharField()
     name = serializers.CharField()
     roles = serializers.ListField(child=serializers.CharField())
+    language = serializers.CharField(allow_blank=True)
     time_zone = serializers.CharField(allow_blank=True)
     scopes = serializers.ListField(child=serializers.ChoiceField(choices=list(SCOPES)))
     token_expires_at = serializers.DateTimeField(allow_null=True)
@@ -76,8 +79,9 @@ class MeView(ApiView):
         scopes = [name for name in SCOPES if name in grant.scopes]
         if isinstance(user, Program):
             own = {"kind": "program", "id": user.client.client_id, "name": user.client.name, "roles": []}
-            return {**own, "time_zone": "", "scopes": scopes, "token_expires_at": None}
+            return {**own, "language": "", "time_zone": "", "scopes": scopes, "token_expires_at": None}
         own = {"kind": "person", "id": str(user.pk), "name": user.get_username(), "roles": user.roles}
         assert grant.token is not None, "a person calls with a token of his own"
         expires = serializers.DateTimeField().to_representation(grant.token.expires_at)
-        return {**own, "time_zone": user.time_zone, "scopes": scopes, "token_expires_at": expires}
+        reads = {"language": user.language, "time_zone": user.time_zone}
+        return {**own, **reads, "scopes": scopes, "token_expires_at": expires}

@@ -241,6 +241,7 @@ ME: Schema = {
     "id": "42",
     "name": "anna",
     "roles": ["customer"],
+    "language": "de",
     "time_zone": "Europe/Berlin",
     "scopes": ["sessions.read", "profile.read"],
     "token_expires_at": "2026-06-01T00:00:00Z",

@@ -196,7 +196,7 @@ SPECTACULAR_SETTINGS = {
     "AUTHENTICATION_WHITELIST": None,
 }
 # Access tokens of Cognito's client credentials; without an issuer only personal tokens are taken
-API_TOKEN_ISSUER = env.text("EVPORTAL_API_TOKEN_ISSUER", "")
+API_TOKEN_ISSUER = env.text("EVPORTAL_API_TOKEN_ISSUER", OIDC_ISSUER)
 API_TOKEN_JWKS_URL = env.text("EVPORTAL_API_TOKEN_JWKS_URL", f"{API_TOKEN_ISSUER}/.well-known/jwks.json")
 API_RATE_PER_MINUTE = env.integer("EVPORTAL_API_RATE_PER_MINUTE", 600)  # of one person or program
 API_COSTLY_PER_MINUTE = env.integer("EVPORTAL_API_COSTLY_PER_MINUTE", 30)  # of what asks the nodes

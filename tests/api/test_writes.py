@@ -122,5 +122,6 @@ def test_a_person_sets_his_zone(api: Caller, owner: User) -> None:
     assert api.patch("me", {"time_zone": "Europe/Paris"}, If_Match=version).json()["time_zone"] == "Europe/Paris"
     owner.refresh_from_db()
     assert owner.time_zone == "Europe/Paris"
+    assert api.patch("me", {"language": "de"}, If_Match="*").json()["language"] == "de"
     problem(api.patch("me", {"time_zone": "Mars/Olympus"}, If_Match="*"), 400, "invalid_request")
     problem(api.patch("me", {"roles": ["admin"]}, If_Match="*"), 400, "invalid_request")
