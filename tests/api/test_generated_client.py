@@ -57,7 +57,11 @@ def test_it_walks_through_the_api(
     session: ChargingSession = make_session()
     walk = Walk(live_server.url, operator_api.token)
     assert walk.call("me_get").name == "olga"
-    page = walk.call("sessions_list", limit=1, ledger_state="recorded", status="COMPLETED")
+    chosen = {
+        "ledger_state": walk.models.SessionsListLedgerState.RECORDED,
+        "status": walk.models.SessionsListStatus.COMPLETED,
+    }
+    page = walk.call("sessions_list", limit=1, **chosen)
     assert page.results[0].id == session.pk and page.results[0].ledger.block_num == 1_234_567
     assert walk.call("sessions_get", session.pk).energy_wh == 7_780
     assert walk.call("sessions_meter_values", session.pk).results == []
