@@ -42,7 +42,7 @@ def target(live_server: Any, make_session: MakeSession, settings: Settings) -> T
     return Target(live_server.url, token, station_credentials, (*(str(s.pk) for s in sessions), str(hook.pk)))
 
 
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(3 * 3600)
 @pytest.mark.django_db(transaction=True)
 def test_every_answer_is_documented(target: Target) -> None:
     assert Client().get(f"{target.url}/api/v1/openapi.json").status_code == 200
