@@ -1,8 +1,10 @@
 """Addresses of the driver's pages."""
 
-from django.urls import path
+from django.urls import path, register_converter
 
-from ledger import pages
+from ledger import pages, statement_pages
+
+register_converter(statement_pages.PeriodConverter, "period")
 
 urlpatterns = [
     path("", pages.history_page, name="history"),
@@ -10,5 +12,11 @@ urlpatterns = [
     path("sessions/<uuid:session_id>", pages.session_page, name="session"),
     path("sessions/<uuid:session_id>/receipt.json", pages.receipt_file, name="receipt"),
     path("sessions/<uuid:session_id>/verify", pages.verify_page, name="verify"),
+    path("statements", statement_pages.statements_page, name="statements"),
+    path("statements/by-mail", statement_pages.statement_subscription, name="statement_subscription"),
+    path("statements/<period:of>.pdf", statement_pages.statement_pdf_file, name="statement_pdf"),
+    path("statements/<period:of>.csv", statement_pages.statement_csv_file, name="statement_csv"),
+    path("statements/<period:of>/making", statement_pages.statement_making, name="statement_making"),
+    path("statements/<period:of>/mail", statement_pages.statement_mail, name="statement_mail"),
     path("verify_receipt.py", pages.standalone_script, name="standalone_script"),
 ]
