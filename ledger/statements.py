@@ -8,8 +8,9 @@ and count nowhere. It is always about the person's own sessions, whatever else h
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from functools import cached_property
 from itertools import groupby
 from typing import Any
@@ -26,6 +27,7 @@ from ledger.history import Totals
 from ledger.models import LedgerEntry
 from ledger.words import StateWords, entry_of, state_of
 from stations.models import ChargingSession, ChargingSessionQuerySet
+from stations.pricing import session_cost_lines
 from stations.words import Period, period
 
 FIRST_YEAR, LAST_YEAR = 2000, 2100
@@ -190,6 +192,41 @@ class Line:
 
 
 @dataclass(frozen=True)
+class CostSum:
+    """What one price of one tariff came to: so much energy (Wh), or so many sessions, times the price.
+
+    `kind` is OCPI's ENERGY or FLAT; "" is what no tariff on record explains.
+    """
+
+    currency: str
+    tariff: str = ""
+    kind: str = ""
+    price: Decimal = Decimal(0)
+    quantity: int = 0
+    amount_minor: int = 0
+
+
+def cost_sums(sessions: Iterable[ChargingSession]) -> list[CostSum]:
+    """How the cost of sessions came about, by currency, tariff and price; its amounts add up to their cost exactly."""
+    found: dict[CostSum, list[int]] = {}
+    for session in sessions:
+        lines = session_cost_lines(session)
+        name = str(session.tariff.get("name", "")) if lines else ""
+        for line in lines:
+            _add(found, CostSum(session.currency, name, line.kind, line.price), line.quantity, line.amount_minor)
+        if not lines and session.cost_minor:
+            _add(found, CostSum(session.currency), 0, session.cost_minor)
+    sums = [replace(of, quantity=quantity, amount_minor=amount) for of, (quantity, amount) in found.items()]
+    return sorted(sums, key=lambda sum_: (sum_.currency, not sum_.tariff, sum_.tariff, sum_.kind, sum_.price))
+
+
+def _add(found: dict[CostSum, list[int]], of: CostSum, quantity: int, amount_minor: int) -> None:
+    numbers = found.setdefault(of, [0, 0])
+    numbers[0] += quantity
+    numbers[1] += amount_minor
+
+
+@dataclass(frozen=True)
 class Statement:
     """One person's statement of one period, in the order of time."""
 
@@ -216,6 +253,10 @@ class Statement:
         months = groupby(dated, key=lambda pair: StatementPeriod.month_of(pair[0]))
         return [_sums(month, _over_months([group for _, group in found])) for month, found in months]
 
+    @cached_property
+    def cost_sums(self) -> list[CostSum]:
+        return cost_sums(line.session for line in self.billed)
+
     @property
     def is_over(self) -> bool:
         return self.period.is_over(self.where)
@@ -235,7 +276,7 @@ class Statement:
         for line in (*self.billed, *self.not_billed):
             session = line.session
             facts += [session.pk, session.started_at, session.stopped_at, session.energy_wh, session.cost_minor]
-            facts += [session.currency, session.location, line.state, line.digest, line.block_num]
+            facts += [session.currency, session.tariff, session.location, line.state, line.digest, line.block_num]
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 

@@ -205,6 +205,28 @@ def test_credits_net_out_invalid_ones_stand_apart_and_currencies_are_not_added(
     assert len(rows(browser, "/statements/2026-03.csv")) == 4
 
 
+def test_the_paper_says_how_the_cost_came_about_to_the_cent(browser: Client, owner: User, charge: Charge) -> None:
+    tariff = {
+        **{"id": "STD", "name": "Standard", "currency": "EUR", "price_per_kwh": "0.2549", "price_per_session": "1"},
+        "vat_percent": "19",
+    }
+    first = charge(MARCH, energy_wh=7_780, cost_minor=298, tariff=tariff)  # 1.983 EUR and 1
+    charge(MARCH.replace(day=13), energy_wh=2_225, cost_minor=157, tariff=tariff)  # 0.567 and 1
+    charge(MARCH.replace(day=14), energy_wh=-7_780, cost_minor=-298, tariff=tariff, credit=True, credit_reference=first)
+    charge(MARCH.replace(day=15), cost_minor=312)
+    statement = statements.statement_of(owner, StatementPeriod(2026, 3), statements.zone_of(owner))
+    assert statement is not None
+    assert [(sum_.kind, sum_.quantity, sum_.amount_minor) for sum_ in statement.cost_sums] == [
+        ("ENERGY", 2_225, 57),
+        ("FLAT", 1, 100),
+        ("", 0, 312),
+    ]
+    assert statement.sums.totals.costs == [(469, "EUR")]
+    text = paper(browser, "/statements/2026-03.pdf")
+    assert "2.23 kWh 0.2549 EUR per kWh 0.57 EUR" in text
+    assert "1 session 1 EUR per session 1.00 EUR" in text
+
+
 def test_a_year_for_the_tax_return_has_its_months_and_all_sessions(browser: Client, charge: Charge) -> None:
     sessions = [charge(MARCH.replace(month=month)) for month in (1, 3, 5)]
     text = paper(browser, "/statements/2026.pdf")
