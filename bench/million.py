@@ -6,20 +6,23 @@ recorded: salt, canonical record and digest are real, the transactions that carr
 One entry in 500 waits still to be recorded. Import it once Django is set up; PostgreSQL only, as it is filled by COPY.
 """
 
+import json
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.core.management.color import no_style
 from django.db import connection, models, transaction
+from psycopg.types.json import Jsonb
 
 from accounts.models import User
 from bench.importing import SOURCE
 from ledger.models import ChainTransaction, DataKey, LedgerEntry
-from ledger.record import canonical, digest, new_salt, record_of
+from ledger.record import digest, new_salt, record_of
 from stations.models import ChargingSession, Connector, IdToken, Site, Station
 from stations.services import location_of
 from stations.workplace_csv import Layout, Row, line_read, period
@@ -138,7 +141,7 @@ def _entries(made: Sequence[tuple[ChargingSession, DataKey]]) -> list[LedgerEntr
     last = LedgerEntry.objects.aggregate(last=models.Max("id"))["last"] or 0
     entries = []
     for index, (session, key) in enumerate(made):
-        record, salt = canonical(record_of(session)), new_salt()
+        record, salt = _canonical(session), new_salt()
         carrier = None if index % WAITING == 0 else carriers[index // BATCH]
         entries.append(
             LedgerEntry(
@@ -153,6 +156,11 @@ def _entries(made: Sequence[tuple[ChargingSession, DataKey]]) -> list[LedgerEntr
             )
         )
     return entries
+
+
+def _canonical(session: ChargingSession) -> bytes:
+    """As ledger.record.canonical has it (RFC 8785), ten times as quick: our names and values are ASCII and integers."""
+    return json.dumps(record_of(session), sort_keys=True, separators=(",", ":")).encode()
 
 
 def _transactions(count: int) -> list[ChainTransaction]:
@@ -175,13 +183,18 @@ def _transactions(count: int) -> list[ChainTransaction]:
 
 
 def copy(rows: Sequence[models.Model]) -> None:
-    """Write new rows by COPY, each field as Django would have written it."""
+    """Write new rows by COPY; psycopg knows all types of ours but JSON."""
     fields = list(type(rows[0])._meta.concrete_fields)
     names = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
     table = connection.ops.quote_name(type(rows[0])._meta.db_table)
     with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as file:
         for row in rows:
-            file.write_row([field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields])
+            file.write_row([_value(field, row) for field in fields])
+
+
+def _value(field: Any, row: models.Model) -> Any:
+    value = getattr(row, field.attname)
+    return Jsonb(value) if isinstance(field, models.JSONField) else value
 
 
 def _sequence_follows(model: type[models.Model]) -> None:
