@@ -193,7 +193,7 @@ def copy(rows: Sequence[models.Model]) -> None:
 
 
 def _value(field: Any, row: models.Model) -> Any:
-    value = getattr(row, field.attname)
+    value = field.pre_save(row, True)  # the attribute, or what auto_now makes of it
     return Jsonb(value) if isinstance(field, models.JSONField) else value
 
 

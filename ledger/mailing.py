@@ -123,7 +123,7 @@ def statement_mail_send(*, mail_id: int) -> None:
     mail = _claim(mail_id)
     if mail is None:
         return
-    with translation.override(mail.language):
+    with translation.override(mail.user.language or mail.language):
         message = _message(mail)
         if message is None:
             return

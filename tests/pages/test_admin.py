@@ -1,7 +1,7 @@
 """The admin: all can be looked at, what stations and chain said cannot be written, and a few things can be done."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.contrib import admin
@@ -14,7 +14,7 @@ from pytest_django.fixtures import Settings
 from accounts.access_log import Look, access_note
 from accounts.models import SignIn, User
 from ledger.alerts import alert_raise
-from ledger.models import Alert, KeyRotation, LedgerEntry, SigningKey
+from ledger.models import Alert, KeyRotation, LedgerEntry, SigningKey, StatementMail
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, Station
 from stations.services import station_authenticate
 from tests.pages.conftest import MakeSession
@@ -47,6 +47,7 @@ def everything(make_session: MakeSession) -> ChargingSession:
     MeterValue.objects.create(session=session, sampled_at=session.started_at, value=1000)
     alert_raise("ram", "evledger", "account evledger has insufficient ram")
     access_note(viewer="partner ABC", customer=session.customer, what=Look.API)
+    StatementMail.objects.create(user=session.customer, first_day=date(2026, 3, 1), monthly=True, language="en")
     old = SigningKey.objects.create(name="ledger")
     KeyRotation.objects.create(old=old, new=SigningKey.objects.create(name="ledger-2", status="COMING"))
     return session
@@ -69,7 +70,7 @@ def test_every_model_is_registered() -> None:
         ),
         *("stations.chargingsession", "stations.metervalue"),
         *("ledger.ledgerentry", "ledger.chaintransaction", "ledger.datakey", "ledger.alert"),
-        *("ledger.signingkey", "ledger.keyrotation"),
+        *("ledger.signingkey", "ledger.keyrotation", "ledger.statementmail"),
     }
 
 
