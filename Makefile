@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop status test lint bench chaos compose-test fuzz faults
+.PHONY: help demo stop status test lint bench chaos compose-test fuzz fuzz-api faults
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ chaos: ## kill parts at random while sessions are recorded; nothing lost, nothin
 fuzz: ## 5,000 made-up requests to the TPM service; no answer that its OpenAPI schema does not name
 	@$(PYTHON) -m dev.bootstrap test
 	$(VENV)/python -m dev.fuzz_tpm --cases 5000 $(ARGS)
+
+fuzz-api: ## 10,000 made-up requests to /api/v1; no answer that its OpenAPI document does not name
+	@$(PYTHON) -m dev.bootstrap test
+	FUZZ_API_CASES=10000 $(VENV)/python -m pytest tests/api/test_fuzz.py $(ARGS)
 
 compose-test: ## the system in containers: recorded, tampered with, mended, taken down (docs/containers.md)
 	@$(PYTHON) -m dev.bootstrap demo

@@ -12,9 +12,10 @@ from django.views.decorators.cache import never_cache
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import access
-from accounts.admin_access import NotesLooks
+from accounts import api_admin as api_admin
+from accounts.admin_privacy import Erasable
 from accounts.forms import ResetForm
-from accounts.models import AccessLogEntry, SignIn, User
+from accounts.models import SignIn, User
 from accounts.second_factor import authenticator_of, recovery_codes_left, second_factor_reset
 
 admin.site.unregister(TOTPDevice)  # whoever saw a key there could be that person
@@ -22,10 +23,9 @@ admin.site.unregister(Group)  # roles are the identity provider's groups (accoun
 
 
 @admin.register(User)
-class PersonAdmin(NotesLooks, admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the stubs alone
+class PersonAdmin(Erasable):
     """Nobody is added here, for people come by logging in; nobody is deleted: his copies would stay readable."""
 
-    customer_path = "pk"
     change_form_template = "admin/accounts/user/change_form.html"
     list_display = ("username", "email", "role_names", "is_active", "last_login")
     list_filter = ("is_staff", "is_active")
@@ -89,30 +89,6 @@ class SignInAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_select_related = ("user",)
     search_fields = ("user__username", "address")
     show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-@admin.register(AccessLogEntry)
-class AccessLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Read by auditors; the rows that a customer reads about himself, with all of them."""
-
-    list_display = ("at", "viewer_name", "what", "customer", "subject", "reason")
-    list_filter = ("what",)
-    list_select_related = ("customer",)
-    search_fields = ("^viewer_name", "^customer__username")
-    search_help_text = "Who looked, or the customer"
-    date_hierarchy = "at"
-    fields = ("at", "viewer_name", "viewer", "customer", "what", "subject", "reason")
-    show_full_result_count = False
-    list_per_page = 50
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -6,6 +6,12 @@ class AccountsConfig(AppConfig):
     name = "accounts"
     default = True
 
+    def ready(self) -> None:
+        from accounts import forgetting, holdings  # their models are there now
+
+        forgetting.add_steps()
+        holdings.add_sections()
+
 
 class PortalAdminConfig(admin_apps.AdminConfig):
     """Django's admin with our site: every `admin.site.register` goes there."""

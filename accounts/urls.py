@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from accounts import login, reading, second_factor_pages, security_pages
+from accounts import api_token_pages, login, privacy_pages, reading, second_factor_pages, security_pages
 
 urlpatterns = [
     path("login", login.login_page, name="login"),
@@ -14,7 +14,14 @@ urlpatterns = [
     path("second-factor/set-up", second_factor_pages.enrol_page, name="second_factor_enrol"),
     path("second-factor/recovery", second_factor_pages.recovery_page, name="second_factor_recovery"),
     path("security", security_pages.security_page, name="security"),
+    path("security/tokens", api_token_pages.tokens_page, name="api_tokens"),
+    path("security/tokens/<int:pk>/revoke", api_token_pages.token_revoke_page, name="api_token_revoke"),
     path("security/reading", security_pages.reading_page, name="security_reading"),
     path("security/recovery-codes", security_pages.recovery_codes_page, name="security_recovery_codes"),
     path("security/devices/<int:pk>/forget", security_pages.device_forget, name="security_device_forget"),
+    path("my-data", privacy_pages.my_data_page, name="my_data"),
+    path("my-data/archive", privacy_pages.archive_ask_page, name="archive_ask"),
+    path("my-data/archive/<int:archive_id>.zip", privacy_pages.archive_file, name="archive"),
+    path("my-data/delete", privacy_pages.delete_page, name="delete_account"),
+    path("deleted", privacy_pages.deleted_page, name="deleted"),
 ]

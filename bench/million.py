@@ -29,6 +29,7 @@ from stations.workplace_csv import Layout, Row, line_read, period
 
 ZONE = ZoneInfo("America/New_York")
 LEAST_SESSIONS = 20
+YEARS = 5
 CHUNK = 10_000
 BATCH = 200  # entries a transaction
 WAITING = 500  # one entry in so many has no transaction yet
@@ -115,10 +116,11 @@ def _turn(numbers: range, sessions: int, found: Patterns) -> int:
 def _sessions(number: int, token: IdToken, count: int, found: Patterns) -> Iterator[ChargingSession]:
     driver = found.drivers[number % len(found.drivers)]
     for index in range(count):
-        years, position = divmod(index, len(driver))
+        rounds, position = divmod(index, len(driver))
         charge = driver[position]
         connector = found.connectors[charge.station]
-        moved = timedelta(weeks=52 * years, minutes=(number * 7 + index * 3) % 30)
+        back, cars = rounds % YEARS, rounds // YEARS  # a fleet has more than one car at work at once
+        moved = timedelta(weeks=52 * back, minutes=(number * 7 + index * 3) % 30 + cars)
         yield ChargingSession(
             station=connector.station,
             connector=connector,

@@ -32,7 +32,7 @@ from dev.steps import StackError, step
 
 PROJECT = "evportal-test"
 DIRECTORY = VAR / "compose-test"
-PORTS = ("WEB", "NODEOS", "READER")
+PORTS = ("WEB", "NODEOS", "READER", "COGNITO")
 RECORDED_S = 180
 TAMPERED_SESSIONS = 50
 
@@ -48,8 +48,9 @@ def test(host: Engine, stack: Stack, files: Files, ports: dict[str, int], *, ses
     with step("no container but tpm reaches the TPM; none but worker and beat the service") as remarks:
         remarks.append(f"{check_isolation(stack)} attempts")
     nodes = [f"http://127.0.0.1:{ports[name]}" for name in ("NODEOS", "READER")]
-    portal = Portal(stack, f"http://127.0.0.1:{ports['WEB']}", nodes)
-    portal.make_logins()
+    portal = Portal(stack, f"http://127.0.0.1:{ports['WEB']}", nodes, files)
+    with step("a driver and an administrator log in at the provider, each sets up a second factor"):
+        portal.make_logins()
     with step(f"{sessions} real sessions, signed by the TPM and irreversible") as remarks:
         portal.import_sessions(0, sessions)
         portal.give_driver_a_token()
@@ -98,7 +99,7 @@ def main() -> int:
     make_directories()
     started = time.monotonic()
     ports = {name: free_port() for name in PORTS}
-    files = Files(DIRECTORY, project=PROJECT)
+    files = Files(DIRECTORY, project=PROJECT, web_port=ports["WEB"])
     try:
         with engine.engine(keep=options.keep) as host:
             stack = Stack(host, files, ports=ports)

@@ -1,18 +1,18 @@
 """The portal in its containers, used as people use it: by its commands, and over HTTP."""
 
 import json
-import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import httpx
 
+from dev.containers.prepare import Files
 from dev.containers.stack import Stack
+from dev.portal_login import Visitor
 from dev.stack_layout import ROOT
 from dev.steps import StackError
 
@@ -20,16 +20,8 @@ DATA = ROOT / "data" / "workplace_charging_sessions.csv"
 VERIFIER = ROOT / "ledger" / "standalone" / "verify_receipt.py"
 ADMINISTRATOR, DRIVER = "admin", "driver"
 RECEIPTS = 3
-HTTP_TIMEOUT_S = 30
 VERIFY_TIMEOUT_S = 120
 
-LOGINS = """
-import json
-from accounts.models import User
-for name, password in json.loads({logins!r}).items():
-    make = User.objects.create_superuser if name == "admin" else User.objects.create_user
-    make(name, password=password)
-"""
 GIVE_TOKEN = """
 from django.db.models import Count
 from django.core.management import call_command
@@ -72,14 +64,21 @@ class State:
 class Portal:
     """The portal of a stack; `url` is where the host reaches its pages."""
 
-    def __init__(self, stack: Stack, url: str, nodes: list[str]) -> None:
+    def __init__(self, stack: Stack, url: str, nodes: list[str], files: Files) -> None:
         self.stack = stack
         self.url = url
         self.nodes = nodes
-        self.passwords = {name: secrets.token_hex(12) for name in (ADMINISTRATOR, DRIVER)}
+        self.visitors = {
+            name: Visitor(url, name, files.person(name, group))
+            for name, group in ((ADMINISTRATOR, "admin"), (DRIVER, "customer"))
+        }
 
     def make_logins(self) -> None:
-        self._python(LOGINS.format(logins=json.dumps(self.passwords)))
+        """Both log in: at the provider, and with a second factor that they set up. Raises StackError."""
+        for visitor in self.visitors.values():
+            page = visitor.log_in()
+            if page.url.path != "/":
+                raise StackError(f"logging in as {visitor.username}: expected the history, got {page.url.path}")
 
     def give_driver_a_token(self) -> None:
         """The driver gets the token with the most sessions."""
@@ -115,17 +114,9 @@ class Portal:
         """Run ledger_audit in the worker's container; returns its first line, raises StackError on any difference."""
         return self.stack.execute("worker", "python3", "manage.py", "ledger_audit").splitlines()[0]
 
-    @contextmanager
-    def logged_in(self, name: str) -> Iterator[httpx.Client]:
-        """A client that is logged in; raises StackError."""
-        with httpx.Client(base_url=self.url, timeout=HTTP_TIMEOUT_S) as client:
-            client.get("/login")
-            token = client.cookies["csrftoken"]
-            form = {"username": name, "password": self.passwords[name], "csrfmiddlewaretoken": token}
-            answer = client.post("/login", data=form)
-            if answer.status_code != httpx.codes.FOUND:
-                raise StackError(f"logging in as {name}: expected 302, got {answer.status_code}")
-            yield client
+    def logged_in(self, name: str) -> httpx.Client:
+        """The client of somebody who is logged in since `make_logins`."""
+        return self.visitors[name].client
 
     def page(self, client: httpx.Client, path: str) -> str:
         answer = client.get(path)
@@ -136,11 +127,11 @@ class Portal:
     def verify_receipts(self, session_ids: list[str], directory: Path) -> None:
         """Download these receipts as the driver, and verify each with the standalone script against both nodes."""
         pinned = self._pinned()
-        with self.logged_in(DRIVER) as client:
-            for session_id in session_ids:
-                receipt = directory / f"{session_id}.json"
-                receipt.write_text(self.page(client, f"/sessions/{session_id}/receipt.json"))
-                self._verify(receipt, pinned)
+        client = self.logged_in(DRIVER)
+        for session_id in session_ids:
+            receipt = directory / f"{session_id}.json"
+            receipt.write_text(self.page(client, f"/sessions/{session_id}/receipt.json"))
+            self._verify(receipt, pinned)
         altered = directory / "altered.json"
         changed = json.loads(receipt.read_text())
         changed["record"]["energy_wh"] += 1

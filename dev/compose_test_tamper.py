@@ -98,10 +98,10 @@ def expect(found: tuple[int, dict[str, Any]], status: int, integrity: str) -> No
 
 
 def see_in_admin(portal: Portal, *, red: bool) -> None:
-    """Log in as administrator, over HTTP, and look at the TPM services; raises StackError."""
-    with portal.logged_in(ADMINISTRATOR) as client:
-        index = portal.page(client, "/admin/")
-        services = portal.page(client, "/admin/tpm/tpmservice/")
+    """Look, as the administrator and over HTTP, at the TPM services; raises StackError."""
+    client = portal.logged_in(ADMINISTRATOR)
+    index = portal.page(client, "/admin/")
+    services = portal.page(client, "/admin/tpm/tpmservice/")
     expected, other = ("ev-tpm-bad", "ev-tpm-good") if red else ("ev-tpm-good", "ev-tpm-bad")
     for name, page in (("/admin/", index), ("/admin/tpm/tpmservice/", services)):
         if expected not in page or other in page:

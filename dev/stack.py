@@ -101,9 +101,13 @@ def _summary(ports: Ports, *, key: str, chain: str, sessions: int, driver_sessio
 EVPortal runs. All {sessions:,} charging sessions are signed by the TPM and irreversible on the chain.
 
   The portal      {ports.url("WEB")}/
-  A driver        driver / {demo_password("driver")}     ({driver_sessions:,} sessions are his)
-  Administration  {ports.url("WEB")}/admin/
-                  admin / {demo_password("admin")}
+  Log in as       driver   / {demo_password("driver")}   a driver: {driver_sessions:,} sessions are his
+                  operator / {demo_password("operator")}   runs the stations
+                  auditor  / {demo_password("auditor")}   reads everything, changes nothing
+                  admin    / {demo_password("admin")}   may do everything
+  Administration  {ports.url("WEB")}/admin/   (the last three)
+  Second factor   each sets one up at the first login: scan the QR code with any authenticator app, or
+                  without a phone: .venv/bin/python -m dev.totp KEY   prints the code for the typed key
 
   Keep offline    var/secrets/ledger_recovery_key.pem opens the ledger's master key without the TPM
 

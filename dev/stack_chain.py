@@ -8,7 +8,7 @@ import httpx
 
 from dev import tpm_release
 from dev.chain_setup import bootstrap, record_keys, write_genesis
-from dev.cognito import Client, Pool, Provider
+from dev.cognito import Client, Person, Pool, Provider
 from dev.keys import KeyPair, new_keypair
 from dev.master_key import ensure_recovery_key
 from dev.stack_layout import (
@@ -39,6 +39,8 @@ LEDGER_KEY = "ledger"
 DATABASE_URL = "EVPORTAL_DATABASE_URL"
 CHAIN_ID = "EVPORTAL_LEDGER_CHAIN_ID"
 RECOVERY_KEY = SECRETS / "ledger_recovery_key.pem"  # in production on a machine that is offline
+LOGIN_SCOPES = ("openid", "email", "profile")
+DEMO_PEOPLE = {"driver": "customer", "operator": "operator", "auditor": "auditor", "admin": "admin"}  # name: group
 OFFLINE_KEYS = ("producer", "owner", "active")
 
 
@@ -68,6 +70,23 @@ def make_secrets() -> None:
 def portal_client() -> Client:
     """The portal's app client at the identity provider."""
     return Pool(COGNITO).ensure_client("portal", SCOPES)
+
+
+def login_client(ports: Ports) -> Client:
+    """The app client through which people log in to the portal, at the addresses that the demo has."""
+    bases = [ports.url("WEB"), ports.url("WEB").replace("127.0.0.1", "localhost")]
+    return Pool(COGNITO).ensure_client(
+        "EVPortal",
+        LOGIN_SCOPES,
+        callback_urls=[f"{base}/login/callback" for base in bases],
+        logout_urls=[f"{base}/login" for base in bases],
+    )
+
+
+def demo_people() -> list[Person]:
+    """One person for each role, each with the random password in var/secrets."""
+    pool = Pool(COGNITO)
+    return [pool.ensure_person(name, demo_password(name), groups=[group]) for name, group in DEMO_PEOPLE.items()]
 
 
 def provider(ports: Ports) -> Provider:
@@ -155,6 +174,8 @@ def write_portal_settings(ports: Ports, found_chain_id: str) -> None:
     client = portal_client()
     secret = SECRETS / "tpm_client_secret"
     write_secret(secret, client.client_secret)
+    login, login_secret = login_client(ports), SECRETS / "oidc_client_secret"
+    write_secret(login_secret, login.client_secret)
     settings = {
         "EVPORTAL_REDIS_URL": f"redis://127.0.0.1:{ports['REDIS']}/0",
         "EVPORTAL_LEDGER_NODES": f"{ports.url('NODEOS')},{ports.url('READER')}",
@@ -164,6 +185,10 @@ def write_portal_settings(ports: Ports, found_chain_id: str) -> None:
         "EVPORTAL_LEDGER_ACTIVE_KEY": chain_key("active").public,
         "EVPORTAL_LEDGER_RECOVERY_PUBLIC_KEY_FILE": str(ensure_recovery_key(RECOVERY_KEY)),
         "EVPORTAL_LEDGER_MASTER_KEY_POLICY": master_key_policy(ports),
+        "EVPORTAL_OIDC_ISSUER": provider(ports).issuer,
+        "EVPORTAL_OIDC_DOMAIN": provider(ports).url,
+        "EVPORTAL_OIDC_CLIENT_ID": login.client_id,
+        "EVPORTAL_OIDC_CLIENT_SECRET_FILE": str(login_secret),
         "EVPORTAL_TPM_SERVICE_URL": ports.url("TPM"),
         "EVPORTAL_TPM_TOKEN_URL": provider(ports).token_url,
         "EVPORTAL_TPM_CLIENT_ID": client.client_id,

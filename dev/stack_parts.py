@@ -81,7 +81,7 @@ FOUNDATION = [
 PORTAL = [
     # not above, where it belongs: a node whose peer does not listen yet tries again only after 30 s
     Part("reader", ("READER", "READER_P2P"), _follows, REPLAY_S),
-    Part("web", ("WEB",), _answers("WEB", "/admin/login/")),
+    Part("web", ("WEB",), _answers("WEB", "/login")),
     Part("worker", (), lambda _: part_file("worker").pid() is not None),
     Part("beat", (), lambda _: part_file("beat").pid() is not None),
 ]

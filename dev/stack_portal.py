@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from accounts.models import User
 from dev.enrolment import ensure_attested, pins_of
-from dev.stack_chain import demo_password
+from dev.stack_chain import demo_people
 from dev.stack_layout import LOG, ROOT, TPM_RELEASE_KEY, TPM_STATE, VAR
 from dev.steps import StackError
 from ledger.models import Alert, ChainTransaction, LedgerEntry
@@ -28,7 +28,6 @@ from tpm.service.manifest_cli import public_path
 DATA = ROOT / "data" / "workplace_charging_sessions.csv"
 REPORT = VAR / "import-report.csv"
 DRIVER = "driver"
-ADMINISTRATOR = "admin"
 POLL_S = 0.5
 LINE_EVERY_S = 5.0
 STUCK_AFTER_S = 180.0
@@ -53,11 +52,13 @@ def prepare() -> None:
 
 
 def make_logins() -> None:
-    """A driver and an administrator, each with the random password in var/secrets; who is there stays as he is."""
-    if not User.objects.filter(username=DRIVER).exists():
-        User.objects.create_user(DRIVER, password=demo_password(DRIVER), time_zone="America/New_York")
-    if not User.objects.filter(username=ADMINISTRATOR).exists():
-        User.objects.create_superuser(ADMINISTRATOR, password=demo_password(ADMINISTRATOR))
+    """The people of the identity provider; the driver's account is made before his first login, for his sessions."""
+    (driver,) = [person for person in demo_people() if person.username == DRIVER]
+    account, _ = User.objects.get_or_create(username=DRIVER, defaults={"time_zone": "America/New_York"})
+    if account.sub != driver.sub:  # new, or of a demo from before there was a provider
+        account.sub = driver.sub
+        account.set_unusable_password()
+        account.save()
 
 
 def attest_tpm_service() -> None:

@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "django_otp.plugins.otp_totp",
     "rest_framework",
     "django_filters",
+    "drf_spectacular",
     "csp",
     "accounts",
     "stations",
@@ -175,11 +176,31 @@ WHITENOISE_USE_FINDERS = True
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["stations.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "UNAUTHENTICATED_USER": None,
     "EXCEPTION_HANDLER": "stations.problems.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "evportal.schema.ApiSchema",
+    "URL_FORMAT_OVERRIDE": None,
 }
+SPECTACULAR_SETTINGS = {
+    "TITLE": "EVPortal",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {},
+    "COMPONENT_SPLIT_REQUEST": False,
+    "PREPROCESSING_HOOKS": ["evportal.schema.api_only"],
+    "POSTPROCESSING_HOOKS": ["evportal.schema.finish"],
+    "APPEND_COMPONENTS": {},
+    "AUTHENTICATION_WHITELIST": None,
+}
+# Access tokens of Cognito's client credentials; without an issuer only personal tokens are taken
+API_TOKEN_ISSUER = env.text("EVPORTAL_API_TOKEN_ISSUER", "")
+API_TOKEN_JWKS_URL = env.text("EVPORTAL_API_TOKEN_JWKS_URL", f"{API_TOKEN_ISSUER}/.well-known/jwks.json")
+API_RATE_PER_MINUTE = env.integer("EVPORTAL_API_RATE_PER_MINUTE", 600)  # of one person or program
+API_COSTLY_PER_MINUTE = env.integer("EVPORTAL_API_COSTLY_PER_MINUTE", 30)  # of what asks the nodes
+WEBHOOK_ALLOW_LOCAL = env.boolean("EVPORTAL_WEBHOOK_ALLOW_LOCAL", False)  # http://localhost, for development
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 
 # --- Redis and Celery: the broker only hurries things, the database is the truth
@@ -198,8 +219,14 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # A worker takes turns between its queues: confirmations do not wait behind a flood of announcements.
-CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("celery", "confirm", "paper")]
-CELERY_TASK_ROUTES = {"ledger.tasks.confirm": {"queue": "confirm"}, "ledger.tasks.statement_*": {"queue": "paper"}}
+CELERY_TASK_QUEUES = [
+    Queue(name, Exchange(name), routing_key=name) for name in ("celery", "confirm", "webhooks", "paper")
+]
+CELERY_TASK_ROUTES = {
+    "ledger.tasks.confirm": {"queue": "confirm"},
+    "ledger.tasks.webhook_deliver": {"queue": "webhooks"},
+    "ledger.tasks.statement_*": {"queue": "paper"},
+}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a Redis that is away for an hour must not end the worker
 # Publishing must not hold up a page when Redis is gone: the sweep will find what was not announced.
@@ -217,15 +244,20 @@ CELERY_BEAT_SCHEDULE = {
     "ledger-sweep": {"task": "ledger.tasks.sweep", "schedule": schedule(run_every=5)},
     "ledger-watch-permissions": {"task": "ledger.tasks.watch_permissions", "schedule": schedule(run_every=60)},
     "ledger-watch-tpm": {"task": "ledger.tasks.watch_tpm", "schedule": schedule(run_every=30)},
+    "accounts-sweep": {"task": "accounts.tasks.sweep", "schedule": schedule(run_every=15)},
     "accounts-prune": {"task": "accounts.tasks.prune", "schedule": schedule(run_every=3600)},
     "statement-mails": {"task": "ledger.tasks.statement_mails", "schedule": schedule(run_every=60)},
     "statement-mails-open": {"task": "ledger.tasks.statement_mails_open", "schedule": schedule(run_every=3600)},
+    "webhooks-sweep": {"task": "ledger.tasks.webhooks_sweep", "schedule": schedule(run_every=5)},
+    "api-prune": {"task": "ledger.tasks.api_prune", "schedule": schedule(run_every=3600)},
     "tpm-attest": {"task": "tpm.tasks.attest_services", "schedule": schedule(run_every=30)},
     "tpm-prune": {"task": "tpm.tasks.prune_reports", "schedule": schedule(run_every=3600)},
 }
 
 # --- Ledger
 LEDGER_NODES = env.listing("EVPORTAL_LEDGER_NODES", "http://127.0.0.1:8888")
+# The same nodes as readers' browsers reach them (HTTPS, CORS: docs/ledger.md), where that is another address
+LEDGER_PUBLIC_NODES = env.listing("EVPORTAL_LEDGER_PUBLIC_NODES")
 LEDGER_CHAIN_ID = env.text("EVPORTAL_LEDGER_CHAIN_ID", "")  # pinned; without it nothing is signed
 LEDGER_ACCOUNT = env.text("EVPORTAL_LEDGER_ACCOUNT", "evledger")
 LEDGER_KEY = env.text("EVPORTAL_LEDGER_KEY", "ledger")  # the name of the signing key in the TPM service
@@ -243,6 +275,15 @@ LEDGER_FLUSH_AFTER_S = 1
 LEDGER_EXPIRATION_S = env.integer("EVPORTAL_LEDGER_EXPIRATION_S", 120)
 LEDGER_CLAIM_S = env.integer("EVPORTAL_LEDGER_CLAIM_S", 30)
 LEDGER_CPU_RESERVE_US = env.integer("EVPORTAL_LEDGER_CPU_RESERVE_US", 10_000)  # less left: the account lacks CPU
+
+# --- OCPI: who we are there; without party id and country (ISO 3166-1 alpha-2) it is off
+OCPI_PARTY_ID = env.text("EVPORTAL_OCPI_PARTY_ID", "")
+OCPI_COUNTRY_CODE = env.text("EVPORTAL_OCPI_COUNTRY_CODE", "")
+OCPI_OPERATOR_NAME = env.text("EVPORTAL_OCPI_OPERATOR_NAME", "EVPortal")
+# Where partners' interfaces may be: public | any (http and private addresses too, for development)
+OCPI_PARTNER_URLS = env.choice("EVPORTAL_OCPI_PARTNER_URLS", "public", ("public", "any"))
+# CDRs are listed once they are this old: by then every transaction that made an older one has ended.
+OCPI_CDR_SETTLE_S = env.integer("EVPORTAL_OCPI_CDR_SETTLE_S", 10)
 
 # --- TPM service
 TPM_SERVICE_URL = env.text("EVPORTAL_TPM_SERVICE_URL", "http://127.0.0.1:8100")

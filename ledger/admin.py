@@ -14,6 +14,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import ngettext
 
 from accounts.admin_access import NotesLooks
+from ledger import webhook_admin as webhook_admin
 from ledger.alerts import alert_close
 from ledger.checks import entry_check
 from ledger.errors import ChainError, LedgerError

@@ -5,4 +5,9 @@ class LedgerConfig(AppConfig):
     name = "ledger"
 
     def ready(self) -> None:
-        from ledger import receivers  # noqa: F401  connects itself to the signals of stations
+        from ledger import (
+            holdings,
+            receivers,  # noqa: F401  connects itself to the signals of stations
+        )
+
+        holdings.add_all()

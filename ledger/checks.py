@@ -12,8 +12,9 @@ from ledger import certification, receipt, record
 from ledger.alerts import alert_close, alert_raise
 from ledger.chain import chain, readers
 from ledger.errors import NotRecordedYet, RecordError
-from ledger.models import ChainTransaction, LedgerEntry
-from ledger.receipt import Step
+from ledger.models import ChainTransaction, LedgerEntry, SigningKey
+from ledger.receipt import ReceiptError, Step
+from ledger.receipt_link import receipt_fragment
 from stations.meter import meter_values_sha256
 from stations.models import ChargingSession
 from tpm import register
@@ -41,7 +42,9 @@ def differences(entry: LedgerEntry) -> list[str]:
     if entry.session is None or entry.salt is None or entry.canonical is None:
         return ["session"]
     try:
-        now = record.canonical(record.record_of(entry.session))
+        fields = record.record_of(entry.session)
+        kept = bytes(entry.canonical)
+        now = kept if record.is_known_form(fields, kept) else record.canonical(fields)
     except RecordError:
         return ["status"]
     if record.digest(bytes(entry.salt), now) == bytes(entry.digest):
@@ -122,10 +125,11 @@ def recorded_in_block(entry: LedgerEntry) -> bytes | None:
     return next((digest for ledger_id, digest, _ in records if ledger_id == entry.pk), None)
 
 
-def receipt_for(session: ChargingSession) -> dict[str, Any]:
+def receipt_for(session: ChargingSession, *, attested: bool = True) -> dict[str, Any]:
     """The receipt (`evportal-receipt/1`) of a recorded session, made from the session as the database has it now.
 
-    So a row that was changed after the fact gives a receipt that fails. Raises NotRecordedYet, RecordError.
+    So a row that was changed after the fact gives a receipt that fails. Without `attested` it says nothing of the TPM
+    and costs a query less. Raises NotRecordedYet, RecordError, ReceiptError.
     """
     entry = LedgerEntry.objects.select_related("transaction").filter(session=session).first()
     if entry is None:
@@ -147,8 +151,16 @@ def receipt_for(session: ChargingSession) -> dict[str, Any]:
         block_num=row.block_num,
         block_id=row.block_id,
         public_key=row.public_key,
-        attestation=attestation_of(row.public_key),
+        attestation=attestation_of(row.public_key) if attested else None,
     )
+
+
+def check_fragment(session: ChargingSession) -> str:
+    """What stands behind the # of the public check's address for this session; "" where there is no receipt."""
+    try:
+        return receipt_fragment(receipt_for(session, attested=False))
+    except (NotRecordedYet, RecordError, ReceiptError):
+        return ""
 
 
 def attestation_of(public_key: str) -> dict[str, str | None] | None:
@@ -189,6 +201,20 @@ def published_key(content: Mapping[str, Any]) -> str:
         return named
     newest = ChainTransaction.objects.filter(status=ChainTransaction.Status.IRREVERSIBLE).order_by("-id").first()
     return newest.public_key if newest else ""
+
+
+def public_nodes() -> list[str]:
+    """The nodes that readers are told to ask, and that their browsers reach."""
+    return list(settings.LEDGER_PUBLIC_NODES or settings.LEDGER_NODES)
+
+
+def published_keys() -> dict[str, str]:
+    """Each key that signs our records or did (PUB_R1_…), newest first, with the fingerprint of its TPM's AK or ""."""
+    newest = ChainTransaction.objects.filter(status=ChainTransaction.Status.IRREVERSIBLE).order_by("-id")
+    keys = list(newest.values_list("public_key", flat=True)[:1])  # also after a restoration into an empty database
+    known = SigningKey.objects.exclude(status=SigningKey.Status.COMING).exclude(public_key="").order_by("-id")
+    keys += known.values_list("public_key", flat=True)
+    return {key: published_ak(key) or "" for key in dict.fromkeys(keys) if key}
 
 
 def published_ak(public_key: str) -> str | None:

@@ -11,25 +11,46 @@ from django.utils import timezone
 from accounts.models import User
 from ledger import keys
 from ledger.models import DataKey, LedgerEntry
+from stations.errors import ChargeRunningError
 from stations.models import ChargingSession, IdToken
+from stations.services import charges_running
 
 
-def customer_erase(*, customer: User) -> int:
-    """Destroy the data keys of all his tokens and unlink his sessions; returns how many sessions were touched.
+def customer_erase(*, customer: User, although_charging: bool = False) -> int:
+    """Destroy his data keys and unlink his sessions and tokens; returns how many sessions were touched. Repeats safely.
+
+    Entries that are not recorded yet get there without a copy. Copies of those who held one of his tokens before or
+    after him have keys of their own, and stay. Raises ChargeRunningError while he charges, and nothing was changed
+    then; `although_charging` cuts the tie to what is running, which is recorded later as nobody's.
 
     The master key is replaced afterwards, so that an older backup of the wrapped keys opens nothing of his with the
     master key of a later day. Make a new key backup then: older ones are of no use any more. Where the TPM is away his
     keys are destroyed all the same; the sweep replaces the master key later, and the alert `master_key_due` says so.
     """
     with transaction.atomic():
-        tokens = list(IdToken.objects.filter(customer=customer).values_list("pk", flat=True))
-        his = Q(id_token__in=tokens) | Q(customer=customer)
-        ids = list(ChargingSession.objects.filter(his).values_list("pk", flat=True))
-        keys.destroy(DataKey.objects.filter(id_token__in=tokens))
-        LedgerEntry.objects.filter(session__in=ids, data_key__destroyed_at__isnull=False).update(
-            salt=None, canonical=None, erased_at=timezone.now()
-        )
-        ChargingSession.objects.filter(pk__in=ids).update(id_token=None, customer=None)
-        IdToken.objects.filter(pk__in=tokens).delete()
+        count = _erase(customer, although_charging)
     keys.master_key_upkeep()
-    return len(ids)
+    return count
+
+
+def _erase(customer: User, although_charging: bool) -> int:
+    # Locked: who is about to start a charge with one of his tokens, or to close one, waits or is waited for.
+    tokens = list(IdToken.objects.select_for_update(no_key=True).filter(customer=customer).order_by("pk"))
+    running = charges_running(customer=customer)
+    if running and not although_charging:
+        raise ChargeRunningError(f"{len(running)} of his charges are still running")
+    his = Q(customer=customer) | Q(entries__session__customer=customer)
+    keys.destroy(DataKey.objects.filter(his, site__isnull=True).distinct())
+    entries = LedgerEntry.objects.filter(session__customer=customer, data_key__destroyed_at__isnull=False)
+    entries.update(salt=None, canonical=None, erased_at=timezone.now())
+    count = ChargingSession.objects.filter(customer=customer).update(id_token=None, customer=None)
+    _tokens_forget(tokens)
+    return count
+
+
+def _tokens_forget(tokens: list[IdToken]) -> None:
+    """A token that others charged with stays for the sake of their records, and is nobody's; the others go."""
+    pks = [token.pk for token in tokens]
+    shared = ChargingSession.objects.filter(id_token__in=pks).values("id_token")
+    IdToken.objects.filter(pk__in=shared).filter(pk__in=pks).update(customer=None)
+    IdToken.objects.filter(pk__in=pks, customer__isnull=False).delete()

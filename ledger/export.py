@@ -1,12 +1,13 @@
-"""The filtered history as CSV: ISO 8601 times, Wh, minor units, one row a session."""
+"""History and meter values as CSV, the same in every language: ISO 8601 times, points in numbers, units in data."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 from ledger.record import utc_text
-from ledger.words import entry_of, state_of
-from stations.models import ChargingSession, ChargingSessionQuerySet
+from ledger.words import LABELS_PLAIN, entry_of, state_of
+from stations.models import ChargingSession, ChargingSessionQuerySet, MeterValue
 from stations.words import place, zone
 
 COLUMNS = (
@@ -14,6 +15,7 @@ COLUMNS = (
     *("transaction_id", "energy_wh", "cost_minor", "currency", "status", "flags"),
     *("record_state", "ledger_id", "block_num", "chain_transaction_id"),
 )
+METER_COLUMNS = ("session_id", "sampled_at", "measurand", "phase", "context", "value", "unit")
 CHUNK = 500
 
 
@@ -25,11 +27,27 @@ class _Echo:
 
 
 def csv_lines(sessions: ChargingSessionQuerySet) -> Iterator[str]:
-    """The lines of the file, made as they are asked for."""
+    """One line a session, made as they are asked for: the database hands out CHUNK rows at a time."""
+    yield from _lines(COLUMNS, (_row(session) for session in sessions.iterator(chunk_size=CHUNK)))
+
+
+def meter_csv_lines(session: ChargingSession) -> Iterator[str]:
+    """One line a meter value of the session, in the order of time."""
+    values = session.meter_values.iterator(chunk_size=CHUNK)
+    yield from _lines(METER_COLUMNS, (_meter_row(value) for value in values))
+
+
+def _lines(columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> Iterator[str]:
     writer = csv.writer(_Echo())
-    yield writer.writerow(COLUMNS)
-    for session in sessions.iterator(chunk_size=CHUNK):
-        yield writer.writerow([_cell(value) for value in _row(session)])
+    yield writer.writerow(columns)
+    for row in rows:
+        yield writer.writerow([_cell(value) for value in row])
+
+
+def _meter_row(value: MeterValue) -> tuple[Any, ...]:
+    exact = Decimal(f"{value.value.normalize():f}")  # without trailing zeros, and without an exponent
+    at = utc_text(value.sampled_at)
+    return (value.session_id, at, value.measurand, value.phase, value.context, exact, value.unit)
 
 
 def _row(session: ChargingSession) -> tuple[Any, ...]:
@@ -40,7 +58,7 @@ def _row(session: ChargingSession) -> tuple[Any, ...]:
         *(zone(session).key, place(session), session.station.identity),
         *(session.connector.evse_id, session.connector.connector_id, session.transaction_id),
         *(session.energy_wh, session.cost_minor, session.currency, session.status, " ".join(map(str, session.flags))),
-        *(state_of(session).label, entry.pk if entry else None),
+        *(LABELS_PLAIN[state_of(session).kind], entry.pk if entry else None),
         *((chained.block_num, chained.transaction_id) if chained else (None, None)),
     )
 

@@ -11,14 +11,16 @@ only tells which data key a copy on the chain belongs to.
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
+from accounts.models import User
 from ledger import keyfile, sealing, vault
 from ledger.alerts import alert_close, alert_raise
 from ledger.errors import KeyDestroyed, LedgerError, MasterKeyBusy, MasterKeyMissing
@@ -26,7 +28,7 @@ from ledger.keyfile import KeyFile, Master
 from ledger.masterkey import PlainMaster
 from ledger.models import DataKey
 from ledger.record import KEY_BYTES, KEY_ID_BYTES
-from stations.models import ChargingSession
+from stations.models import ChargingSession, IdToken
 from tpm.client import TpmError
 
 BACKUP_FORMAT = "evportal-key-backup/1"
@@ -91,34 +93,38 @@ def _first() -> KeyFile:
         return sealing.add(path, file, os.urandom(KEY_BYTES))
 
 
+@dataclass(frozen=True)
+class KeyOwner:
+    """Whose copies a data key seals: those of a token's sessions of one customer (None: nobody's), or of a site's."""
+
+    id_token_id: int | None = None
+    customer_id: int | None = None
+    site_id: int | None = None
+
+    @classmethod
+    def of(cls, session: ChargingSession) -> "KeyOwner":
+        if session.id_token_id:
+            return cls(id_token_id=session.id_token_id, customer_id=session.customer_id)
+        return cls(site_id=session.station.site_id)
+
+
 def data_keys_for(sessions: Iterable[ChargingSession]) -> dict[Any, DataKey]:
-    """The living data key of each session, by session pk; missing ones are made.
-
-    A session with a token uses the token's key, one without the key of its site.
-    """
-    sessions = list(sessions)
-    tokens = {session.id_token_id for session in sessions if session.id_token_id}
-    sites = {session.station.site_id for session in sessions if not session.id_token_id}
-    by_token = _living("id_token_id", tokens)
-    by_site = _living("site_id", sites)
-    return {
-        session.pk: by_token[session.id_token_id] if session.id_token_id else by_site[session.station.site_id]
-        for session in sessions
-    }
+    """The data key in use for each session, by session pk; missing ones are made."""
+    owners = {session.pk: KeyOwner.of(session) for session in sessions}
+    found = _in_use(set(owners.values()))
+    return {pk: found[owner] for pk, owner in owners.items()}
 
 
-def _living(owner: str, ids: set[int]) -> dict[int, DataKey]:
-    if not ids:
-        return {}
-    found = _living_now(owner, ids)
-    missing = ids - found.keys()
+def _in_use(owners: set[KeyOwner]) -> dict[KeyOwner, DataKey]:
+    found = _in_use_now(owners)
+    missing = owners - found.keys()
     if missing:
         with transaction.atomic():
             _lock("ROW EXCLUSIVE")
             ring = keyring()  # read under the lock: the master key is not replaced before this commits
             # ignore_conflicts: another worker may make the same key now; whoever is first, both read that one.
-            DataKey.objects.bulk_create((_new(ring, owner, owner_id) for owner_id in missing), ignore_conflicts=True)
-        found = _living_now(owner, ids)
+            DataKey.objects.bulk_create((_new(ring, owner) for owner in missing), ignore_conflicts=True)
+        found = _in_use_now(owners)
     return found
 
 
@@ -132,15 +138,25 @@ def _lock(mode: str) -> None:
             cursor.execute(f"LOCK TABLE {DataKey._meta.db_table} IN {mode} MODE")
 
 
-def _living_now(owner: str, ids: set[int]) -> dict[int, DataKey]:
-    rows = DataKey.objects.filter(**{f"{owner}__in": ids}, destroyed_at__isnull=True)
-    return {getattr(row, owner): row for row in rows}
+def _in_use_now(owners: set[KeyOwner]) -> dict[KeyOwner, DataKey]:
+    theirs = Q(id_token__in={owner.id_token_id for owner in owners}) | Q(site__in={owner.site_id for owner in owners})
+    rows = DataKey.objects.filter(theirs, destroyed_at__isnull=True, closed_at__isnull=True)
+    return {KeyOwner(row.id_token_id, row.customer_id, row.site_id): row for row in rows}
 
 
-def _new(ring: Keyring, owner: str, owner_id: int) -> DataKey:
+def _new(ring: Keyring, owner: KeyOwner) -> DataKey:
     key_id = os.urandom(KEY_ID_BYTES)
     wrapped, master_key_id = ring.wrap(key_id, os.urandom(KEY_BYTES))
-    return DataKey(key_id=key_id, wrapped=wrapped, master_key_id=master_key_id, **{owner: owner_id})
+    return DataKey(key_id=key_id, wrapped=wrapped, master_key_id=master_key_id, **asdict(owner))
+
+
+def close(*, id_token: IdToken, customer: User | None) -> None:
+    """The sessions under this key changed hands: it goes on opening their copies, and seals no new ones.
+
+    Else the next session of a later holder would be sealed with it, and be lost when the other one is erased.
+    """
+    in_use = DataKey.objects.filter(id_token=id_token, customer=customer, destroyed_at=None, closed_at=None)
+    in_use.update(closed_at=timezone.now(), customer=None)
 
 
 @transaction.atomic
@@ -149,7 +165,7 @@ def destroy(data_keys: Iterable[DataKey]) -> int:
     ids = [data_key.pk for data_key in data_keys]
     rows = DataKey.objects.filter(pk__in=ids, destroyed_at__isnull=True)
     list(rows.select_for_update().order_by("pk"))  # in the order of `_rewrap_some`, or the two could deadlock
-    return rows.update(wrapped=None, destroyed_at=timezone.now(), id_token=None)
+    return rows.update(wrapped=None, destroyed_at=timezone.now(), id_token=None, customer=None)
 
 
 def master_key_is_due() -> bool:
@@ -259,7 +275,10 @@ def backup() -> dict[str, Any]:
 
 
 def restore(content: Any) -> int:
-    """Bring back the keys of a backup that the database lacks; returns how many. Owners follow with the records."""
+    """Bring back the keys of a backup that the database lacks; returns how many. Owners follow with the records.
+
+    They open copies and seal no new ones: whose they were is not in the records, so a holder gets a new key.
+    """
     if not isinstance(content, dict) or content.get("format") != BACKUP_FORMAT:
         raise LedgerError(f"expected a key backup of format {BACKUP_FORMAT}")
     try:
@@ -278,5 +297,6 @@ def _from_backup(item: dict[str, Any]) -> DataKey:
         key_id=bytes.fromhex(item["key_id"]),
         wrapped=wrapped,
         master_key_id=item["master_key_id"],
+        closed_at=timezone.now(),
         destroyed_at=None if wrapped is not None else timezone.now(),
     )

@@ -2,36 +2,53 @@
 
 from datetime import datetime
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
+from ledger.webhook_models import Webhook as Webhook
+from ledger.webhook_models import WebhookDelivery as WebhookDelivery
 from stations.models import ChargingSession, IdToken, Site
 
 
 class DataKey(models.Model):
-    """An AES-256 key that seals the copies of one IdToken's sessions (or of a site's, for sessions without a token).
+    """An AES-256 key that seals the copies of one IdToken's sessions of one customer, or of nobody's.
 
-    Destroying it (wrapped = NULL) makes those copies unreadable for ever.
+    (Or of a site's, for sessions without a token.) A token that changes hands has a key for each holder: destroying
+    one (wrapped = NULL) makes his copies unreadable for ever, and leaves the others'.
     """
 
     key_id = models.BinaryField(max_length=16, unique=True)  # random, named inside the sealed copy
     id_token = models.ForeignKey(IdToken, null=True, on_delete=models.SET_NULL, related_name="data_keys")
+    customer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="data_keys"
+    )
     site = models.ForeignKey(Site, null=True, on_delete=models.PROTECT, related_name="data_keys")
     wrapped = models.BinaryField(null=True)  # for the master key: ledger/masterkey.py
     master_key_id = models.CharField(max_length=16, blank=True, default="")
     created_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True)  # opens copies still, seals no new ones: its sessions changed hands
     destroyed_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
-            # One living key a token and one a site, whichever worker came first.
+            # One key in use a token and holder, and one a site, whichever worker came first.
             models.UniqueConstraint(
-                fields=["id_token"], condition=Q(destroyed_at__isnull=True), name="data_key_one_living_per_token"
+                fields=["id_token", "customer"],
+                condition=Q(destroyed_at__isnull=True, closed_at__isnull=True),
+                name="data_key_one_in_use_per_holder",
+            ),
+            models.UniqueConstraint(  # NULLs differ from each other: nobody's has one of its own
+                fields=["id_token"],
+                condition=Q(destroyed_at__isnull=True, closed_at__isnull=True, customer__isnull=True),
+                name="data_key_one_in_use_of_nobody",
             ),
             models.UniqueConstraint(
-                fields=["site"], condition=Q(destroyed_at__isnull=True), name="data_key_one_living_per_site"
+                fields=["site"],
+                condition=Q(destroyed_at__isnull=True, closed_at__isnull=True),
+                name="data_key_one_in_use_per_site",
             ),
             # Destroyed means gone: no row says "destroyed" and still holds the key.
             models.CheckConstraint(

@@ -1,14 +1,15 @@
-"""The ledger's ear: a session that closes gets its entry in the same database transaction."""
+"""The ledger's ear: what it does in the same database transaction in which sessions close or change hands."""
 
 from typing import Any
 
 from django.dispatch import receiver
 
-from ledger import services
+from accounts.models import User
+from ledger import keys, services
 from ledger.errors import MasterKeyBusy, MasterKeyMissing, RecoveryKeyError
 from stations.errors import RecordingUnavailableError
-from stations.models import ChargingSession
-from stations.signals import sessions_closed
+from stations.models import ChargingSession, IdToken
+from stations.signals import sessions_closed, sessions_moved
 from tpm.client import TpmError
 
 
@@ -19,3 +20,9 @@ def open_entries(sender: Any, sessions: list[ChargingSession], **kwargs: Any) ->
     except (MasterKeyMissing, MasterKeyBusy, RecoveryKeyError, TpmError) as error:
         # The first master key cannot be made yet, or its file is gone or damaged.
         raise RecordingUnavailableError(f"no data key can be made for new tokens: {error}") from error
+
+
+@receiver(sessions_moved, dispatch_uid="ledger.key_close")
+def key_close(sender: Any, id_token: IdToken, former: User | None, **kwargs: Any) -> None:
+    """Sessions that changed hands keep their key; it must not seal anybody else's."""
+    keys.close(id_token=id_token, customer=former)

@@ -20,6 +20,7 @@ from ledger.chain import Block, Chain, Info, Status, chain
 from ledger.errors import ChainError
 from ledger.models import ChainTransaction, LedgerEntry
 from ledger.services import move, transaction_send
+from ledger.webhooks import recorded_tell
 
 log = logging.getLogger(__name__)
 S = ChainTransaction.Status
@@ -118,18 +119,21 @@ def _finalize(row: ChainTransaction, num: int, view: View) -> bool:
         message = f"transaction {row.transaction_id}: rows {differing[:5]} differ on the chain"
         alert_raise("mismatch", str(row.pk), message)
         return False
-    moved = move(
-        row,
-        expected=OPEN,
-        to=S.IRREVERSIBLE,
-        block_num=num,
-        block_id=block.id,
-        irreversible_at=block.time,
-        sent_at=row.sent_at or block.time,
-        attempts=0,
-        error_code="",
-        error_message="",
-    )
+    with transaction.atomic():  # who wants to be told of it is told if, and only if, it is said
+        moved = move(
+            row,
+            expected=OPEN,
+            to=S.IRREVERSIBLE,
+            block_num=num,
+            block_id=block.id,
+            irreversible_at=block.time,
+            sent_at=row.sent_at or block.time,
+            attempts=0,
+            error_code="",
+            error_message="",
+        )
+        if moved:
+            recorded_tell(row=row)
     if moved:
         alert_close("mismatch", str(row.pk))
     return True
@@ -221,8 +225,10 @@ def _adopt(entries: Sequence[LedgerEntry], view: View) -> bool:
         for found in block.transactions.values():
             ids = [i for i, digest, _ in records_in(found, view.chain.account) if wanted.get(i) == digest]
             if ids:
-                row = adopted_row(block, found, view)
-                LedgerEntry.objects.filter(pk__in=ids).update(transaction=row, conflict="")
+                with transaction.atomic():
+                    row = adopted_row(block, found, view)
+                    LedgerEntry.objects.filter(pk__in=ids).update(transaction=row, conflict="")
+                    recorded_tell(row=row)
                 for ledger_id in ids:
                     del wanted[ledger_id]
         if not wanted:

@@ -138,7 +138,7 @@ def years_of(user: User, where: ZoneInfo) -> list[YearOfSums]:
     groups: Iterable[Mapping[str, Any]] = (
         sessions_of(user)
         .order_by()
-        .values("status", "currency", month=TruncMonth("started_at", tzinfo=where))
+        .values("status", "currency", month=TruncMonth("started_at", tzinfo=history.as_databases_know(where)))
         .annotate(**_SUMS)
         .order_by("-month", "currency")
     )

@@ -11,11 +11,12 @@ from django.utils import timezone, translation
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from accounts.idempotency import answers_prune
 from accounts.models import User
-from ledger import keys, mailing, permissions, services, settlement, statements
+from ledger import keys, mailing, permissions, services, settlement, statements, webhooks
 from ledger.alerts import alert_raise
 from ledger.errors import ChainError
-from ledger.models import ChainTransaction, LedgerEntry
+from ledger.models import ChainTransaction, LedgerEntry, Webhook
 from ledger.settlement import View
 from ledger.statement_files import statement_pdf_keep
 from ledger.statements import StatementPeriod
@@ -158,6 +159,39 @@ def watch_permissions() -> None:
         permissions.check()
     except (ChainError, TpmError) as error:
         log.info("the account's permissions could not be read: %s", error)
+
+
+# --- webhooks
+
+
+def webhooks_soon() -> None:
+    """After commit: send at once; without Redis the sweep comes by."""
+    try:
+        if cache.add("ledger:webhooks_announced", 1, timeout=1):
+            webhooks_sweep.apply_async()
+    except (OperationalError, RedisError, OSError) as error:
+        log.info("webhooks are left to the sweep: %s", error)
+
+
+@shared_task(time_limit=60)
+def webhooks_sweep() -> None:
+    """Find what is due. Each webhook is a task of its own: one that hangs holds up no other."""
+    for pk in webhooks.due_webhooks():
+        webhook_deliver.apply_async((str(pk),), expires=60)
+
+
+@shared_task(time_limit=180)
+def webhook_deliver(webhook_id: str) -> None:
+    hook = Webhook.objects.filter(pk=webhook_id, is_active=True).first()
+    if hook and webhooks.webhook_deliver(hook=hook):
+        webhook_deliver.apply_async((webhook_id,), expires=60)
+
+
+@shared_task(time_limit=300)
+def api_prune() -> None:
+    """Forget old deliveries, and the answers that are kept for repeated requests."""
+    webhooks.deliveries_prune()
+    answers_prune()
 
 
 # --- Statements

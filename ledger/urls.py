@@ -2,14 +2,15 @@
 
 from django.urls import path, register_converter
 
-from ledger import pages, statement_pages
+from ledger import check_pages, history_pages, pages, statement_pages
 
 register_converter(statement_pages.PeriodConverter, "period")
 
 urlpatterns = [
-    path("", pages.history_page, name="history"),
-    path("history.csv", pages.history_csv, name="history_csv"),
+    path("", history_pages.history_page, name="history"),
+    path("history.csv", history_pages.history_csv, name="history_csv"),
     path("sessions/<uuid:session_id>", pages.session_page, name="session"),
+    path("sessions/<uuid:session_id>/meter-values.csv", pages.meter_values_csv, name="meter_values_csv"),
     path("sessions/<uuid:session_id>/receipt.json", pages.receipt_file, name="receipt"),
     path("sessions/<uuid:session_id>/verify", pages.verify_page, name="verify"),
     path("statements", statement_pages.statements_page, name="statements"),
@@ -18,5 +19,7 @@ urlpatterns = [
     path("statements/<period:of>.csv", statement_pages.statement_csv_file, name="statement_csv"),
     path("statements/<period:of>/making", statement_pages.statement_making, name="statement_making"),
     path("statements/<period:of>/mail", statement_pages.statement_mail, name="statement_mail"),
+    path("sessions/<uuid:session_id>/receipt", check_pages.receipt_page, name="receipt_page"),
+    path("verify", check_pages.public_check, name="public_check"),
     path("verify_receipt.py", pages.standalone_script, name="standalone_script"),
 ]

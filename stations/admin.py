@@ -1,12 +1,13 @@
 """Sites, stations, cards and sessions in the admin. What stations reported is read, never written."""
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -14,7 +15,12 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 
 from accounts.admin_access import NotesLooks
-from stations.models import ChargingSession, Connector, IdToken, MeterValue, Site, Station, Tariff
+from accounts.models import ApiClient, User
+from stations.errors import TokenTakenError
+from stations.linking import VALID_FOR, link_code_make
+from stations.models import ChargingSession, Connector, IdToken, LinkCode, MeterValue, Site, Station, Tariff
+from stations.ocpi.admin import OcpiPartnerAdmin as OcpiPartnerAdmin
+from stations.ocpi.published import gaps
 from stations.paging import CappedPaginator
 from stations.services import id_token_link, id_token_unlink, station_credential_set
 from stations.words import duration, flags, kwh, money, spelled
@@ -49,8 +55,19 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the 
         return False
 
 
+class TellsGaps(NamesStay):
+    """Says whether OCPI partners can see the row, and if not, what they would need to know of it."""
+
+    readonly_fields = ("published",)
+
+    @admin.display(description="for OCPI partners")
+    def published(self, row: Site | Connector) -> str:
+        missing = gaps(row) if row.pk else []
+        return f"not published: lacks {', '.join(missing)}" if missing else "published"
+
+
 @admin.register(Site)
-class SiteAdmin(NamesStay):
+class SiteAdmin(TellsGaps):
     names = ("code",)
     list_display = ("name", "code", "city", "country", "time_zone", "currency", "tariff")
     list_filter = ("country", "currency")
@@ -114,7 +131,7 @@ class StationAdmin(NamesStay):
 
 
 @admin.register(Connector)
-class ConnectorAdmin(NamesStay):
+class ConnectorAdmin(TellsGaps):
     names = ("station", "evse_id", "connector_id")
     list_display = ("__str__", "standard", "power_type", "max_power_w", "status", "tariff")
     list_filter = ("status", "standard", "power_type")
@@ -123,11 +140,28 @@ class ConnectorAdmin(NamesStay):
     autocomplete_fields = ("station", "tariff")
 
 
+class IdTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # a generic in the stubs alone
+    """A token and its customer; what becomes of the sessions when it leaves him is asked, not guessed."""
+
+    mistaken = forms.BooleanField(
+        label="the link was a mistake",
+        required=False,
+        help_text="Only when the customer changes: the sessions leave the former customer with the card, because they "
+        "were never his. Otherwise they stay his, and whoever gets the card next does not see them.",
+    )
+
+    class Meta:
+        model = IdToken
+        fields = ("uid", "type", "contract_id", "customer")
+
+
 @admin.register(IdToken)
 class IdTokenAdmin(NotesLooks, NamesStay):
-    """A customer gets a card here; its sessions come along."""
+    """A customer gets a card here, or a code with which he links it himself; what was charged with it comes along."""
 
+    form = IdTokenForm
     names = ("uid", "type")
+    change_form_template = "admin/stations/idtoken/change_form.html"
     list_display = ("uid", "type", "contract_id", "customer")
     list_filter = ("type", ("customer", admin.EmptyFieldListFilter))
     list_select_related = ("customer",)
@@ -143,7 +177,7 @@ class IdTokenAdmin(NotesLooks, NamesStay):
         super().save_model(request, obj, form, change)
         if obj.customer_id == (customer.pk if customer else None):
             return
-        left = id_token_unlink(id_token=obj)
+        left = id_token_unlink(id_token=obj, mistaken=form.cleaned_data["mistaken"])
         if left:
             text = ngettext("%d session left its former customer.", "%d sessions left their former customer.", left)
             self.message_user(request, text % left, messages.INFO)
@@ -151,6 +185,39 @@ class IdTokenAdmin(NotesLooks, NamesStay):
             count = id_token_link(id_token=obj, customer=customer)
             text = ngettext("%d session charged with it belongs", "%d sessions charged with it belong", count) % count
             self.message_user(request, f"{text} to {customer} now.", messages.SUCCESS)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(never_cache(self.link_code_view))
+        return [path("<int:pk>/link-code/", view, name="stations_idtoken_link_code"), *super().get_urls()]
+
+    def link_code_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask once, then make a code for linking and show it this once."""
+        id_token = self.get_object(request, str(pk))
+        if id_token is None:
+            raise Http404(f"no token {pk}")
+        if not self.has_change_permission(request, id_token):
+            raise PermissionDenied
+        context = {**self.admin_site.each_context(request), "id_token": id_token, "opts": self.opts}
+        context |= {"open": LinkCode.objects.open().filter(id_token=id_token).first(), "days": VALID_FOR.days}
+        if request.method == "POST":
+            try:
+                context["code"] = link_code_make(id_token=id_token, made_by=cast(User, request.user))
+                self.log_change(request, id_token, "Made a code for linking it.")
+            except TokenTakenError:  # the page says so
+                id_token.refresh_from_db()
+        return render(request, "admin/stations/idtoken/link_code.html", context)
+
+
+@admin.register(LinkCode)
+class LinkCodeAdmin(NotesLooks, ReadOnly):
+    """Which codes for linking there are and what became of them; the codes themselves nobody can read again."""
+
+    customer_path = "used_by"
+    list_display = ("id_token", "made_at", "made_by", "expires_at", "used_at", "used_by", "ended_at")
+    list_filter = (("used_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("id_token", "made_by", "used_by")
+    search_fields = ("^id_token__uid", "^used_by__username")
+    date_hierarchy = "made_at"
 
 
 class RemarksFilter(admin.SimpleListFilter):
@@ -237,3 +304,35 @@ class MeterValueAdmin(NotesLooks, ReadOnly):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         return lookup == "session__id__exact" or super().lookup_allowed(lookup, value, request)
+
+
+class ClientSiteInline(admin.TabularInline):  # type: ignore[type-arg]
+    """The sites that a program sees; none are needed where it sees all."""
+
+    model = Site.api_clients.through
+    extra = 0
+    verbose_name, verbose_name_plural = "site", "sites that it sees"
+    autocomplete_fields = ("site",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("accounts.change_apiclient")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("accounts.view_apiclient")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("accounts.change_apiclient")
+
+
+@admin.register(ApiClient)
+class ApiClientAdmin(NamesStay):
+    """Programs of integrators: Cognito app clients, with what each may see."""
+
+    names = ("client_id",)
+    list_display = ("name", "client_id", "all_sites", "is_active", "created_at")
+    list_filter = ("is_active", "all_sites")
+    search_fields = ("name", "client_id")
+    inlines = (ClientSiteInline,)

@@ -14,7 +14,13 @@ from rest_framework.views import APIView
 from stations.authentication import IsStation, StationAuthentication, StationCaller
 from stations.models import ChargingSession, Station
 from stations.parsers import StrictJSONParser
-from stations.serializers import MeterValuesSerializer, SessionSerializer, StartSerializer, StopSerializer
+from stations.serializers import (
+    MeterValuesAnswerSerializer,
+    MeterValuesSerializer,
+    SessionSerializer,
+    StartSerializer,
+    StopSerializer,
+)
 from stations.services import meter_values_add, session_close, session_start
 from stations.throttling import StationThrottle
 
@@ -40,6 +46,9 @@ class StationView(APIView):
 
 
 class SessionsView(StationView):
+    serializer_class, body_class = SessionSerializer, StartSerializer
+    operations, also = {"POST": "station_start"}, (200,)
+
     def post(self, request: Request) -> Response:
         """Start: 201 with the session, 200 where the same start was reported before."""
         message = StartSerializer(data=request.data)
@@ -49,11 +58,16 @@ class SessionsView(StationView):
 
 
 class SessionView(StationView):
+    serializer_class, operations = SessionSerializer, {"GET": "station_session"}
+
     def get(self, request: Request, transaction_id: str) -> Response:
         return Response(SessionSerializer(self.get_session(transaction_id)).data)
 
 
 class MeterValuesView(StationView):
+    serializer_class, body_class = MeterValuesAnswerSerializer, MeterValuesSerializer
+    operations, statuses = {"POST": "station_meter_values"}, {"POST": 200}
+
     def post(self, request: Request, transaction_id: str) -> Response:
         """Meter values: 200 with the number of new ones and of those that were there already."""
         session = self.get_session(transaction_id)
@@ -65,6 +79,9 @@ class MeterValuesView(StationView):
 
 
 class StopView(StationView):
+    serializer_class, body_class = SessionSerializer, StopSerializer
+    operations, statuses = {"POST": "station_stop"}, {"POST": 200}
+
     def post(self, request: Request, transaction_id: str) -> Response:
         """Stop: 200 with the closed session, the first time as every time."""
         session = self.get_session(transaction_id)

@@ -7,6 +7,9 @@
     ├── SessionEndedError           meter values for a session that has stopped
     ├── TimesImpossibleError        it stopped before it started
     ├── TokenTakenError             the token belongs to another customer
+    ├── LinkCodeRefusedError        no open code for linking is like this one
+    ├── LinkCodesThrottledError     too many wrong ones lately, or they cannot be counted now
+    ├── ChargeRunningError          not while the customer charges
     ├── RecordingUnavailableError   a closed session cannot be taken for recording now
     └── ImportFileError             a file that cannot be imported at all
         └── ImportRowError          one row of it that cannot
@@ -44,6 +47,20 @@ class TimesImpossibleError(StationsError):
 
 class TokenTakenError(StationsError):
     code = "token_taken"
+
+
+class LinkCodeRefusedError(StationsError):
+    """Wrong, expired, used, replaced or for a token that is taken: it never says which."""
+
+    code = "link_code_refused"
+
+
+class LinkCodesThrottledError(StationsError):
+    code = "link_codes_throttled"
+
+
+class ChargeRunningError(StationsError):
+    code = "charge_running"
 
 
 class RecordingUnavailableError(StationsError):

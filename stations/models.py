@@ -13,14 +13,23 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 
+from accounts.api_authentication import Program
+from accounts.api_models import ApiClient
 from accounts.models import time_zone_validate
 from stations.dated import Dated, DatedQuerySet
+from stations.ocpi.models import OcpiPartner as OcpiPartner
 from stations.tariffs import Tariff as Tariff
 from stations.tariffs import tariff_currency_check
+from stations.visibility import Visible
 
 # eMI3: country, operator, E, outlet
 EMI3_ID = r"[A-Z]{2}\*?[A-Z0-9]{3}\*?E[A-Z0-9][A-Z0-9*]{0,30}"
+
+
+class SiteQuerySet(DatedQuerySet["Site"], Visible):
+    permission, site, of_session = "stations.view_site", "pk", "station__site"
 
 
 class Site(Dated):
@@ -59,6 +68,9 @@ class Site(Dated):
         related_name="sites",
         help_text="unless an outlet's own",
     )
+    api_clients = models.ManyToManyField(ApiClient, blank=True, related_name="sites", editable=False)
+
+    objects = SiteQuerySet.as_manager()
 
     class Meta:
         ordering = ["name", "id"]
@@ -73,6 +85,10 @@ class Site(Dated):
             raise ValidationError({"currency": f"an outlet here has the tariff {other}, which is in {other.currency}"})
 
 
+class StationQuerySet(DatedQuerySet["Station"], Visible):
+    permission, site, of_session = "stations.view_station", "site", "station"
+
+
 class Station(Dated):
     """A charging station. `identity` is its OCPP ChargeBoxId."""
 
@@ -85,13 +101,17 @@ class Station(Dated):
     credential_hash = models.CharField(max_length=255, blank=True, default="", editable=False)
     last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    objects = DatedQuerySet["Station"].as_manager()
+    objects = StationQuerySet.as_manager()
 
     class Meta:
         ordering = ["identity"]
 
     def __str__(self) -> str:
         return self.identity
+
+
+class ConnectorQuerySet(DatedQuerySet["Connector"], Visible):
+    permission, site, of_session = "stations.view_connector", "station__site", "connector"
 
 
 class Connector(Dated):
@@ -132,7 +152,7 @@ class Connector(Dated):
         Tariff, null=True, blank=True, on_delete=models.PROTECT, related_name="connectors", help_text="else the site's"
     )
 
-    objects = DatedQuerySet["Connector"].as_manager()
+    objects = ConnectorQuerySet.as_manager()
 
     class Meta:
         ordering = ["station", "evse_id", "connector_id"]
@@ -151,6 +171,19 @@ class Connector(Dated):
         """The tariff for a session that starts then: this connector's own, else its site's."""
         candidates = (self.tariff, self.station.site.tariff)
         return next((tariff for tariff in candidates if tariff and tariff.holds_at(moment)), None)
+
+
+class IdTokenQuerySet(models.QuerySet["IdToken"], Visible):
+    """A driver sees his own; a program with chosen sites those that charged there."""
+
+    permission = "stations.view_idtoken"
+
+    def at_sites_of(self, program: Program) -> "IdTokenQuerySet":
+        sessions = ChargingSession.objects.visible_to(program)
+        return self.filter(pk__in=sessions.order_by().values("id_token"))
+
+    def of_customer(self, user: Any) -> "IdTokenQuerySet":
+        return self.filter(customer_id=user.pk)
 
 
 class IdToken(models.Model):
@@ -172,6 +205,8 @@ class IdToken(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="id_tokens"
     )
 
+    objects = IdTokenQuerySet.as_manager()
+
     class Meta:
         ordering = ["uid"]
         constraints = [models.UniqueConstraint(fields=["uid", "type"], name="id_token_unique")]
@@ -180,13 +215,55 @@ class IdToken(models.Model):
         return f"{self.type} {self.uid}"
 
 
+class LinkCodeQuerySet(models.QuerySet["LinkCode"]):
+    def open(self) -> "LinkCodeQuerySet":
+        """Codes that still link: neither used nor ended nor too old."""
+        return self.filter(used_at__isnull=True, ended_at__isnull=True, expires_at__gt=timezone.now())
+
+
+class LinkCode(models.Model):
+    """A one-time code that links one token to the account of whoever enters it (stations/linking.py)."""
+
+    id_token = models.ForeignKey(IdToken, on_delete=models.CASCADE, related_name="link_codes")
+    code_hash = models.CharField(max_length=64, unique=True, editable=False)
+    made_at = models.DateTimeField(default=timezone.now)
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="link_codes_made"
+    )
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+    used_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="link_codes_used"
+    )
+    ended_at = models.DateTimeField(null=True, help_text="a newer code took its place, or the token was linked")
+
+    objects = LinkCodeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-made_at", "-id"]
+        constraints = [
+            # A new code ends the one before, also where two are made at once.
+            models.UniqueConstraint(
+                fields=["id_token"],
+                condition=Q(used_at__isnull=True, ended_at__isnull=True),
+                name="link_code_one_open_per_token",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"link code for {self.id_token}"
+
+
 class SessionClosedError(Exception):
     """A closed session was about to be changed; corrections are new sessions that credit the old one."""
 
 
 class ChargingSessionQuerySet(DatedQuerySet["ChargingSession"]):
     def visible_to(self, user: Any) -> "ChargingSessionQuerySet":
-        """What this person may see: his own sessions, staff with the permission all."""
+        """What this caller may see: a person his own sessions, staff with the permission all, a program its sites'."""
+        if isinstance(user, Program):
+            sites = Site.objects.visible_to(user).order_by().values("pk")
+            return self if user.client.all_sites else self.filter(station__site__in=sites)
         if user.is_staff and user.has_perm("stations.view_chargingsession"):
             return self
         return self.filter(customer_id=user.pk) if user.is_authenticated else self.none()

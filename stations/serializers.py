@@ -4,14 +4,15 @@ Unknown members, floats, numbers as text, times without offset and times that ca
 """
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from accounts.strict_fields import FlagField, StrictSerializer, TextField, WholeNumberField, described
 from stations.models import ChargingSession, IdToken
 from stations.services import Sample, TokenRef
 
@@ -90,34 +91,6 @@ CONTEXTS = [
 ]
 
 
-class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses members that it does not know: a misspelt optional member would be lost in silence."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, Mapping):
-            unknown = sorted(set(data) - set(self.fields))
-            if unknown:
-                expected = ", ".join(self.fields)
-                message = f"expected only {expected}; got {unknown[0][:40]!a}"
-                raise serializers.ValidationError({"non_field_errors": [message]})
-        return super().to_internal_value(data)
-
-
-class WholeNumberField(serializers.Field[int, Any, int, Any]):
-    """A JSON integer: no 1.0, no true, no "1"."""
-
-    def __init__(self, *, minimum: int, maximum: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.minimum, self.maximum = minimum, maximum
-
-    def to_internal_value(self, data: Any) -> int:
-        if type(data) is not int:
-            raise serializers.ValidationError(f"expected a whole number, got {described(data)}")
-        if not self.minimum <= data <= self.maximum:
-            raise serializers.ValidationError(f"expected {self.minimum} to {self.maximum}, got {described(data)}")
-        return data
-
-
 class MomentField(serializers.Field[datetime, Any, str, Any]):
     """An RFC 3339 timestamp with offset, near enough to now to be true; UTC inside."""
 
@@ -137,31 +110,6 @@ class MomentField(serializers.Field[datetime, Any, str, Any]):
         return moment
 
 
-class TextField(serializers.Field[str, Any, str, Any]):
-    """A JSON string that fits a pattern, or is one of a list."""
-
-    def __init__(self, *, pattern: str = "", one_of: list[str] | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.pattern, self.one_of = pattern, one_of
-
-    def to_internal_value(self, data: Any) -> str:
-        if self.one_of is not None:
-            if not isinstance(data, str) or data not in self.one_of:
-                raise serializers.ValidationError(f"expected one of {', '.join(self.one_of)}, got {described(data)}")
-        elif not isinstance(data, str) or not re.fullmatch(self.pattern, data):
-            raise serializers.ValidationError(f"expected text like {self.pattern}, got {described(data)}")
-        return data
-
-
-class FlagField(serializers.Field[bool, Any, bool, Any]):
-    """JSON true or false."""
-
-    def to_internal_value(self, data: Any) -> bool:
-        if not isinstance(data, bool):
-            raise serializers.ValidationError(f"expected true or false, got {described(data)}")
-        return data
-
-
 class QuantityField(serializers.Field[Decimal, Any, str, Any]):
     """A JSON integer, or (units other than Wh) a decimal number as text, exact to four digits. Never a float."""
 
@@ -173,16 +121,6 @@ class QuantityField(serializers.Field[Decimal, Any, str, Any]):
                 f" got {described(data)}"
             )
         return Decimal(data) + 0  # -0 is 0
-
-
-def described(data: Any) -> str:
-    """A foreign value as a message may quote it: short, control characters escaped."""
-    if isinstance(data, (dict, list)):
-        return "an object" if isinstance(data, dict) else "a list"
-    if data is None or isinstance(data, bool):
-        return str(data).lower().replace("none", "null")
-    text = ascii(data) if isinstance(data, str) else f"{data:.6g}" if isinstance(data, float) else str(data)
-    return text if len(text) <= 60 else text[:60] + "…"
 
 
 class TokenSerializer(StrictSerializer):
@@ -237,6 +175,11 @@ class MeterValuesSerializer(StrictSerializer):
     values = serializers.ListField(child=SampleSerializer(), allow_empty=False, max_length=SAMPLES_MAX)
 
 
+class MeterValuesAnswerSerializer(serializers.Serializer[Any]):
+    accepted = serializers.IntegerField()
+    repeated = serializers.IntegerField()
+
+
 class TokenAnswerSerializer(serializers.ModelSerializer[IdToken]):
     class Meta:
         model = IdToken
@@ -244,6 +187,7 @@ class TokenAnswerSerializer(serializers.ModelSerializer[IdToken]):
         read_only_fields = fields
 
 
+@extend_schema_serializer(component_name="ReportedSession")
 class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
     """A session as its station sees it; energy in Wh, null while it runs or where it must not be billed.
 

@@ -24,9 +24,9 @@ from stations.errors import (
     TokenTakenError,
 )
 from stations.meter import meter_values_sha256
-from stations.models import ChargingSession, Connector, IdToken, MeterValue, Site, Station
+from stations.models import ChargingSession, Connector, IdToken, LinkCode, MeterValue, Site, Station
 from stations.pricing import cost_lines, total_minor
-from stations.signals import sessions_closed
+from stations.signals import sessions_closed, sessions_moved
 
 ENERGY_REGISTER = "Energy.Active.Import.Register"
 LAST_SEEN_EVERY = timedelta(minutes=1)
@@ -202,6 +202,12 @@ def cost_apply(*, session: ChargingSession) -> None:
         session.currency = session.tariff["currency"]
 
 
+def charges_running(*, customer: User) -> list[ChargingSession]:
+    """His charges that have not ended, locked to the end of the transaction: one that is just closing is waited for."""
+    rows = ChargingSession.objects.filter(customer=customer, status=ChargingSession.Status.ACTIVE).order_by("pk")
+    return list(rows.select_for_update(of=("self",), no_key=True))
+
+
 def session_locked(session: ChargingSession) -> ChargingSession:
     """The row as it is now, locked to the end of the transaction.
 
@@ -264,26 +270,39 @@ def id_token_get(*, token: TokenRef) -> IdToken:
 
 @transaction.atomic
 def id_token_link(*, id_token: IdToken, customer: User) -> int:
-    """Give the token, and the sessions charged with it that belong to nobody, to a customer; returns their number.
+    """Give the token to a customer, and with it the sessions that never belonged to anybody; returns their number.
 
-    Raises TokenTakenError where it belongs to another customer: unlink it there first.
+    Sessions of a former holder stay his. Codes for linking the token end. Raises TokenTakenError where it belongs to
+    another customer: unlink it there first.
     """
     free = Q(customer__isnull=True) | Q(customer=customer)
     if not IdToken.objects.filter(free, pk=id_token.pk).update(customer=customer):
         raise TokenTakenError(f"token {id_token.uid} ({id_token.type}) belongs to another customer: unlink it first")
     id_token.customer = customer
-    return ChargingSession.objects.filter(id_token=id_token, customer__isnull=True).update(customer=customer)
+    LinkCode.objects.open().filter(id_token=id_token).update(ended_at=timezone.now())
+    return sessions_move(id_token=id_token, former=None, customer=customer)
 
 
 @transaction.atomic
-def id_token_unlink(*, id_token: IdToken) -> int:
-    """Take the token and its sessions from its customer; returns the number of sessions. Nothing linked: 0."""
+def id_token_unlink(*, id_token: IdToken, mistaken: bool = False) -> int:
+    """Take the token from its customer; returns the number of sessions that left him with it. Nothing linked: 0.
+
+    His sessions stay his, and whoever is given the token next does not see them: 0. Unless the link was `mistaken`:
+    then they were never his, and belong to nobody until the token is linked again.
+    """
     locked = IdToken.objects.select_for_update(no_key=True).get(pk=id_token.pk)
     if locked.customer_id is None:
         return 0
     IdToken.objects.filter(pk=locked.pk).update(customer=None)
     id_token.customer = None
-    return ChargingSession.objects.filter(id_token=locked, customer_id=locked.customer_id).update(customer=None)
+    return sessions_move(id_token=locked, former=locked.customer, customer=None) if mistaken else 0
+
+
+def sessions_move(*, id_token: IdToken, former: User | None, customer: User | None) -> int:
+    """All sessions of this token that are `former`'s become `customer`'s; returns their number."""
+    moved = ChargingSession.objects.filter(id_token=id_token, customer=former).update(customer=customer)
+    sessions_moved.send(sender=ChargingSession, id_token=id_token, former=former)
+    return moved
 
 
 # --- Stations

@@ -5,3 +5,6 @@ from django.dispatch import Signal
 # Sent inside the transaction that closed the sessions, with sessions=list[ChargingSession].
 # A receiver that raises rolls the closing back: a session is never closed without its ledger entry.
 sessions_closed = Signal()
+
+# Sent inside the transaction in which all of `former`'s sessions with `id_token` went to somebody else (None: nobody).
+sessions_moved = Signal()

@@ -1,11 +1,17 @@
-"""PURE: how the figures, places and remarks of a charging session read on pages."""
+"""How the figures, places and remarks of a charging session read on pages: in the reader's language, without I/O."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.utils import dateformat
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as _
 
 from stations import plausibility
 from stations.models import ChargingSession, IdToken
@@ -13,74 +19,95 @@ from stations.pricing import minor_digits
 
 NONE = "–"
 
-FLAGS = {
-    plausibility.METER_BACKWARDS: "The meter went backwards, so the energy cannot be right.",
-    plausibility.POWER_EXCEEDED: "More energy than this connector can give in that time.",
-    plausibility.ZERO_START_REPORTED_LATE: (
+# How dates are written (django.utils.dateformat); the names of days and months are Django's own.
+_DATES = {"en": "j M Y", "de": "j. N Y"}
+
+FLAGS: dict[str, Promise] = {
+    plausibility.METER_BACKWARDS: _("The meter went backwards, so the energy cannot be right."),
+    plausibility.POWER_EXCEEDED: _("More energy than this connector can give in that time."),
+    plausibility.ZERO_START_REPORTED_LATE: _(
         "The station was offline and reported 0 as the meter's start value, so the energy cannot be right."
     ),
-    plausibility.START_REPORTED_LATE: "The station was offline and reported the start later.",
-    plausibility.ZERO_ENERGY: "No energy was charged.",
-    plausibility.LONG_SESSION: "The car was plugged in for longer than a day.",
-    plausibility.AMBIGUOUS_TIME: "It fell into the hour that repeats when clocks go back: its time may be an hour off.",
+    plausibility.START_REPORTED_LATE: _("The station was offline and reported the start later."),
+    plausibility.ZERO_ENERGY: _("No energy was charged."),
+    plausibility.LONG_SESSION: _("The car was plugged in for longer than a day."),
+    plausibility.AMBIGUOUS_TIME: _(
+        "It fell into the hour that repeats when clocks go back: its time may be an hour off."
+    ),
 }
 
-SOURCES = {
-    ChargingSession.Source.STATION.value: "reported by the station",
-    ChargingSession.Source.IMPORT.value: "imported from a file",
-    ChargingSession.Source.OCPP.value: "reported by the station (OCPP)",
+SOURCES: dict[str, Promise] = {
+    ChargingSession.Source.STATION.value: _("reported by the station"),
+    ChargingSession.Source.IMPORT.value: _("imported from a file"),
+    ChargingSession.Source.OCPP.value: _("reported by the station (OCPP)"),
 }
 
-
-TOKENS = {
-    IdToken.Type.ISO14443.value: "card",
-    IdToken.Type.ISO15693.value: "card",
-    IdToken.Type.E_MAID.value: "contract",
-    IdToken.Type.CENTRAL.value: "app",
-    IdToken.Type.KEY_CODE.value: "key code",
-    IdToken.Type.LOCAL.value: "at the station",
-    IdToken.Type.MAC_ADDRESS.value: "car",
+TOKENS: dict[str, Promise] = {
+    IdToken.Type.ISO14443.value: _("card"),
+    IdToken.Type.ISO15693.value: _("card"),
+    IdToken.Type.E_MAID.value: _("contract"),
+    IdToken.Type.CENTRAL.value: _("app"),
+    IdToken.Type.KEY_CODE.value: _("key code"),
+    IdToken.Type.LOCAL.value: _("at the station"),
+    IdToken.Type.MAC_ADDRESS.value: _("car"),
 }
 
 # OCPP 2.0.1 ReasonEnumType, those that drivers meet
-STOPS = {
-    "EVDisconnected": "the car was unplugged",
-    "Local": "stopped at the station",
-    "Remote": "stopped by the app or the operator",
-    "StoppedByEV": "the car stopped it",
-    "PowerLoss": "the station lost its power",
-    "EmergencyStop": "emergency stop",
-    "DeAuthorized": "the card was not accepted",
+STOPS: dict[str, Promise] = {
+    "EVDisconnected": _("the car was unplugged"),
+    "Local": _("stopped at the station"),
+    "Remote": _("stopped by the app or the operator"),
+    "StoppedByEV": _("the car stopped it"),
+    "PowerLoss": _("the station lost its power"),
+    "EmergencyStop": _("emergency stop"),
+    "DeAuthorized": _("the card was not accepted"),
 }
 
 
 def token(session: ChargingSession) -> str:
     """What the driver showed: "card 04A2B3"; "no card" where the session has none."""
     shown = session.id_token
-    return f"{TOKENS.get(shown.type, shown.type)} {shown.uid}" if shown else "no card"
+    return token_name(shown.type, shown.uid) if shown else gettext("no card")
+
+
+def token_name(kind: str, uid: str) -> str:
+    """A token of that type (IdToken.Type): ("ISO14443", "04A2B3") -> "card 04A2B3"."""
+    return f"{TOKENS.get(kind, kind)} {uid}"
 
 
 def stop(session: ChargingSession) -> str:
-    return STOPS.get(session.stop_reason, session.stop_reason)
+    return str(STOPS.get(session.stop_reason, session.stop_reason))
 
 
 def flags(session: ChargingSession) -> list[str]:
     """Each flag of a session as a sentence; a flag that we do not know is shown as it is."""
-    return [FLAGS.get(flag, str(flag)) for flag in session.flags if isinstance(flag, str)]
+    return [str(FLAGS.get(flag, flag)) for flag in session.flags if isinstance(flag, str)]
 
 
 def source(session: ChargingSession) -> str:
-    return SOURCES.get(session.source, session.source)
+    return str(SOURCES.get(session.source, session.source))
 
 
 # --- Figures
 
 
 def kwh(energy_wh: int | None) -> str:
-    """Energy in kWh with two decimals: 7780 -> "7.78", None -> "–"."""
+    """Energy in kWh with two decimals: 7780 -> "7.78" (German "7,78"), None -> "–"."""
     if energy_wh is None:
         return NONE
-    return f"{(Decimal(energy_wh) / 1000).quantize(Decimal('0.01'), ROUND_HALF_UP):,}"
+    return number((Decimal(energy_wh) / 1000).quantize(Decimal("0.01"), ROUND_HALF_UP), 2)
+
+
+def kwh_exact(energy_wh: int) -> str:
+    """Energy in kWh to the Wh, as a bill multiplies it: 7780 -> "7.780"."""
+    return number(Decimal(energy_wh).scaleb(-3), 3)
+
+
+def kw(power_w: int | None) -> str:
+    """Power in kW with one decimal: 7432 -> "7.4", None -> "–"."""
+    if power_w is None:
+        return NONE
+    return number((Decimal(power_w) / 1000).quantize(Decimal("0.1"), ROUND_HALF_UP), 1)
 
 
 def money(minor: int | None, currency: str) -> str:
@@ -91,12 +118,17 @@ def money(minor: int | None, currency: str) -> str:
 def amount(minor: int, currency: str) -> str:
     """The same without the currency: (125, "USD") -> "1.25"."""
     decimals = minor_digits(currency)
-    return f"{Decimal(minor).scaleb(-decimals):,.{decimals}f}"
+    return number(Decimal(minor).scaleb(-decimals), decimals)
 
 
 def plain(value: Decimal) -> str:
     """An exact value without trailing zeros: Decimal("7780.5000") -> "7,780.5"."""
-    return f"{value.normalize():,f}"
+    return number(Decimal(f"{value.normalize():f}"))
+
+
+def number(value: Decimal | int, decimals: int | None = None) -> str:
+    """Digits in groups, as the reader's language writes them: 1234567 -> "1,234,567" (German "1.234.567")."""
+    return str(number_format(value, decimals, force_grouping=True))
 
 
 def clock(duration: timedelta | None) -> str:
@@ -108,16 +140,17 @@ def clock(duration: timedelta | None) -> str:
 
 
 def spelled(duration: timedelta | None) -> str:
-    """The same in a sentence: "1 h 31 min", "45 s", "2 d 3 h"."""
+    """The same in a sentence: "1 h 31 min", "45 s", "2 d 3 h 0 min"."""
     if duration is None:
         return NONE
     seconds = int(duration.total_seconds())
-    if seconds < 60:
-        return f"{seconds} s"
     hours, minutes = divmod(seconds // 60, 60)
+    parts = {"days": hours // 24, "hours": hours % 24, "minutes": minutes, "seconds": seconds}
+    if seconds < 60:
+        return gettext("%(seconds)d s") % parts
     if hours >= 24:
-        return f"{hours // 24} d {hours % 24} h {minutes} min"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+        return gettext("%(days)d d %(hours)d h %(minutes)d min") % parts
+    return (gettext("%(hours)d h %(minutes)d min") if hours else gettext("%(minutes)d min")) % parts
 
 
 def duration(session: ChargingSession) -> timedelta | None:
@@ -153,7 +186,8 @@ def outlet(session: ChargingSession) -> str:
     connector = session.connector
     if (connector.evse_id, connector.connector_id) == (1, 1):
         return session.station.identity
-    return f"{session.station.identity}, outlet {connector.evse_id}/{connector.connector_id}"
+    which = gettext("outlet %(number)s") % {"number": f"{connector.evse_id}/{connector.connector_id}"}
+    return f"{session.station.identity}, {which}"
 
 
 def zone_mark(moment: datetime) -> str:
@@ -162,8 +196,14 @@ def zone_mark(moment: datetime) -> str:
     return f"UTC{name}" if name[:1] in {"+", "-"} else name
 
 
-def day(moment: datetime) -> str:
-    return f"{moment:%a} {moment.day} {moment:%b %Y}"
+def date_text(moment: date) -> str:
+    """A date, also of a moment: "18 Nov 2014" (German "18. Nov. 2014")."""
+    return dateformat.format(moment, _DATES.get((get_language() or "en")[:2], _DATES["en"]))
+
+
+def day(moment: date) -> str:
+    """The same with its weekday: "Tue 18 Nov 2014"."""
+    return f"{dateformat.format(moment, 'D')} {date_text(moment)}"
 
 
 def moment_text(moment: datetime | None, where: ZoneInfo) -> str:
@@ -171,7 +211,22 @@ def moment_text(moment: datetime | None, where: ZoneInfo) -> str:
     if moment is None:
         return NONE
     local = moment.astimezone(where)
-    return f"{local.day} {local:%b %Y, %H:%M:%S} {zone_mark(local)}"
+    return f"{date_text(local)}, {local:%H:%M:%S} {zone_mark(local)}"
+
+
+def time_text(moment: datetime, where: ZoneInfo) -> str:
+    """The time of day: "15:40"."""
+    return f"{moment.astimezone(where):%H:%M}"
+
+
+def also_text(moment: datetime | None, where: ZoneInfo, reader: ZoneInfo) -> str:
+    """The moment in the reader's zone, "" where its clock shows the same: "21:40:26 CET", with the date if another."""
+    if moment is None or moment.astimezone(where).utcoffset() == moment.astimezone(reader).utcoffset():
+        return ""
+    local = moment.astimezone(reader)
+    if local.date() != moment.astimezone(where).date():
+        return moment_text(moment, reader)
+    return f"{local:%H:%M:%S} {zone_mark(local)}"
 
 
 @dataclass(frozen=True)
@@ -186,12 +241,18 @@ def period(session: ChargingSession) -> Period:
     where = zone(session)
     start = session.started_at.astimezone(where)
     if session.stopped_at is None:
-        return Period(day(start), f"since {start:%H:%M} {zone_mark(start)}")
+        return Period(day(start), gettext("since %(time)s") % {"time": f"{start:%H:%M} {zone_mark(start)}"})
     stop = session.stopped_at.astimezone(where)
     # A charge over midnight names the day on which it ended; one over a change of clocks both zones' names.
-    end = f"{stop:%H:%M}" if stop.date() == start.date() else f"{stop:%a} {stop.day} {stop:%b} {stop:%H:%M}"
+    end = f"{stop:%H:%M}" if stop.date() == start.date() else f"{_day_of_year(stop)} {stop:%H:%M}"
     begin = f"{start:%H:%M}" if zone_mark(start) == zone_mark(stop) else f"{start:%H:%M} {zone_mark(start)}"
     return Period(day(start), f"{begin} – {end} {zone_mark(stop)}")
+
+
+def _day_of_year(moment: datetime) -> str:
+    """A weekday and date without the year: "Wed 19 Nov"."""
+    pattern = _DATES.get((get_language() or "en")[:2], _DATES["en"]).removesuffix(" Y")
+    return dateformat.format(moment, f"D {pattern}")
 
 
 def zone_names(sessions: Sequence[ChargingSession]) -> list[str]:

@@ -24,7 +24,10 @@ from stations.models import ChargingSession, Connector, IdToken, Site, Station
 from stations.signals import sessions_closed
 from tests.enrolment import enrolled, use
 from tests.environment import COGNITO, COGNITO_CLIENT, DIRECTORY
+from tests.ledger.receipt_chain import recorded
 from tpm.client import TpmClient
+
+__all__ = ["recorded"]  # a fixture: two records on the chain
 
 
 @pytest.fixture(scope="session")

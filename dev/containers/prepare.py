@@ -15,6 +15,7 @@ from dev.cognito import Client, Pool
 from dev.containers.engine import Engine
 from dev.keys import KeyPair, new_keypair
 from dev.master_key import ensure_recovery_key
+from dev.stack_chain import DEMO_PEOPLE
 from dev.stack_layout import VAR, read_settings, write_secret, write_settings
 from dev.steps import StackError
 from dev.tpm_service import SCOPES
@@ -33,10 +34,12 @@ SHOW_MANIFEST = ("run", "--rm", "--network", "none", "--entrypoint", "cat", "evp
 class Files:
     """The files of one deployment, below `directory`."""
 
-    def __init__(self, directory: Path = DIRECTORY, *, project: str = "evportal") -> None:
+    def __init__(self, directory: Path = DIRECTORY, *, project: str = "evportal", web_port: int | None = None) -> None:
         self.directory = directory.resolve()
         self.project = project
+        self.web_port = web_port or int(os.environ.get("EVPORTAL_WEB_PORT", "8000"))
         self.secrets = self.directory / "secrets"
+        self.passwords = self.directory / "passwords"  # of people; mounted nowhere
         self.pool = self.directory / "pool"
         self.release = self.directory / "release"
         self.genesis = self.directory / "genesis.json"
@@ -48,7 +51,7 @@ class Files:
         """Make what is missing; raises StackError when we are not root, who alone can give files to other users."""
         if os.geteuid() != 0:
             raise StackError("Giving each secret to the user of its container needs root.")
-        for directory in (self.secrets, self.pool, self.release, self.release_key.parent):
+        for directory in (self.secrets, self.passwords, self.pool, self.release, self.release_key.parent):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.release.chmod(0o755)  # mounted as a whole, and nothing in it is secret
         self._passwords()
@@ -58,11 +61,16 @@ class Files:
         client = self._portal_client()
         for user, name in ((PORTAL, "tpm_client_secret"), (TOOLS, "setup_tpm_client_secret")):
             self._secret(name, client.client_secret, user)
+        login = self._login_client()
+        self._secret("oidc_client_secret", login.client_secret, PORTAL)
         self._secret("ledger_recovery_public_key", ensure_recovery_key(self.recovery_key).read_text(), PORTAL)
+        for name, group in DEMO_PEOPLE.items():
+            self.person(name, group)
         self._settings(
             COMPOSE_PROJECT_NAME=self.project,
             EVPORTAL_COMPOSE_DIR=str(self.directory),
             EVPORTAL_TPM_CLIENT_ID=client.client_id,
+            EVPORTAL_OIDC_CLIENT_ID=login.client_id,
             EVPORTAL_LEDGER_OWNER_KEY=keys["owner"].public,
             EVPORTAL_LEDGER_ACTIVE_KEY=keys["active"].public,
         )
@@ -127,6 +135,31 @@ class Files:
     def _portal_client(self) -> Client:
         """The portal's app client in the pool, whose files belong to the identity provider."""
         client = Pool(self.pool).ensure_client("portal", SCOPES)
+        self._give_pool()
+        return client
+
+    def _login_client(self) -> Client:
+        """The app client through which people log in, at the host's address of web; made anew for each choice of it."""
+        base = f"http://127.0.0.1:{self.web_port}"
+        client = Pool(self.pool).ensure_client(
+            "EVPortal",
+            ("openid", "email", "profile"),
+            callback_urls=[f"{base}/login/callback"],
+            logout_urls=[f"{base}/login"],
+        )
+        self._give_pool()
+        return client
+
+    def person(self, name: str, group: str) -> str:
+        """Somebody of the pool who can log in; returns the password, random at first, kept in `passwords`."""
+        path = self.passwords / name
+        if not path.exists():
+            write_secret(path, secrets.token_hex(8))
+        password = path.read_text()
+        Pool(self.pool).ensure_person(name, password, groups=[group])
+        self._give_pool()
+        return password
+
+    def _give_pool(self) -> None:
         for path in (self.pool, *self.pool.iterdir()):
             os.chown(path, COGNITO, COGNITO)
-        return client

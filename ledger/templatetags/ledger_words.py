@@ -6,6 +6,7 @@ from django import template
 from django.db.models import Count, Min
 from django.utils import timezone
 
+from ledger import span_words
 from ledger.models import Alert, LedgerEntry
 from ledger.words import StateWords, field_name, state_of
 from stations.words import spelled
@@ -13,6 +14,13 @@ from stations.words import spelled
 register = template.Library()
 register.filter("ledger_state", state_of)
 register.filter("field_name", field_name)
+register.filter("span_title", span_words.title)
+register.filter("span_short", span_words.short)
+register.filter("ticks", span_words.ticks)
+register.filter("edge", span_words.edge)
+register.filter("value_text", span_words.value_text)
+register.filter("chart_name", span_words.chart_name)
+register.filter("summary", span_words.summary)
 
 
 @register.inclusion_tag("_state.html")

@@ -2,50 +2,101 @@
 "use strict";
 
 // A copy button beside each exact value.
-for (const holder of document.querySelectorAll("[data-copy]")) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "copy";
-  button.textContent = "Copy";
-  button.setAttribute("aria-label", `Copy ${holder.dataset.copy}`);
-  button.addEventListener("click", async () => {
-    const source = holder.querySelector("[data-value]");
-    try {
-      await navigator.clipboard.writeText(source.textContent);
-      button.textContent = "Copied";
-    } catch {
-      // No clipboard without HTTPS: select it, so that the keyboard can copy.
-      getSelection().selectAllChildren(source);
-      button.textContent = "Selected";
-    }
-    setTimeout(() => { button.textContent = "Copy"; }, 2000);
-  });
-  holder.append(button);
+function decorate(root) {
+  for (const holder of root.querySelectorAll("[data-copy]")) {
+    if (holder.querySelector("button.copy")) continue;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = "Copy";
+    button.setAttribute("aria-label", `Copy ${holder.dataset.copy}`);
+    button.addEventListener("click", async () => {
+      const source = holder.querySelector("[data-value]");
+      try {
+        await navigator.clipboard.writeText(source.textContent);
+        button.textContent = "Copied";
+      } catch {
+        // No clipboard without HTTPS: select it, so that the keyboard can copy.
+        getSelection().selectAllChildren(source);
+        button.textContent = "Selected";
+      }
+      setTimeout(() => { button.textContent = "Copy"; }, 2000);
+    });
+    holder.append(button);
+  }
 }
-
 // Printing needs a script: without one the button is not there.
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
   button.addEventListener("click", () => window.print());
 }
 
-// A state that is still moving: read the page again and put the new words in place.
+// What still moves (a charge, a record on its way): read the page again and put the new parts in place. The server
+// says with data-moving whether there is more to come. Nothing is asked while nobody looks.
 const REFRESH_MS = 3000;
-async function refresh() {
-  if (!document.hidden) {
-    try {
-      const response = await fetch(location.href, { headers: { Accept: "text/html" } });
-      if (response.ok && !response.redirected) {
-        const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-        for (const live of document.querySelectorAll("[data-live]")) {
-          const next = fresh.getElementById(live.id);
-          if (next && next.innerHTML !== live.innerHTML) live.replaceWith(document.adoptNode(next));
-        }
-      }
-    } catch {
-      // The server is away for a moment: ask again later.
-    }
-  }
-  if (document.querySelector("[data-moving]")) setTimeout(refresh, REFRESH_MS);
+const REFRESH_MAX_MS = 60000;
+const kept = new Map();  // the parts as the server sent them: copy buttons and open details are this page's own
+let wait = REFRESH_MS;
+let timer = 0;
+
+function isMoving() {
+  return document.querySelector("[data-moving]") !== null;
 }
-if (document.querySelector("[data-moving]")) setTimeout(refresh, REFRESH_MS);
+
+function tell(what) {
+  for (const notice of document.querySelectorAll("[data-stale]")) notice.hidden = notice.dataset.stale !== what;
+}
+
+function replace(live, next) {
+  const open = [...live.querySelectorAll("details[id][open]")].map((details) => details.id);
+  const focused = live.contains(document.activeElement) ? document.activeElement : null;
+  const place = focused ? [...live.querySelectorAll("a, button, summary")].indexOf(focused) : -1;
+  live.replaceWith(document.adoptNode(next));
+  decorate(next);
+  for (const id of open) next.querySelector(`#${CSS.escape(id)}`)?.setAttribute("open", "");
+  if (place >= 0) next.querySelectorAll("a, button, summary")[place]?.focus({ preventScroll: true });
+}
+
+function show(fresh) {
+  for (const live of document.querySelectorAll("[data-live]")) {
+    const next = fresh.getElementById(live.id);
+    if (!next) continue;
+    const source = next.outerHTML;
+    if (kept.get(live.id) !== source) replace(live, next);
+    kept.set(live.id, source);
+  }
+}
+
+async function refresh() {
+  timer = 0;
+  if (document.hidden) return;  // goes on when somebody looks again
+  try {
+    const response = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+    if (response.redirected || (response.status >= 400 && response.status < 500 && response.status !== 429)) {
+      tell("ended");  // logged out, or not this reader's any more
+      return;
+    }
+    if (!response.ok) throw new Error(`status ${response.status}`);
+    show(new DOMParser().parseFromString(await response.text(), "text/html"));
+    tell("");
+    wait = REFRESH_MS;
+  } catch {
+    tell("later");
+    wait = Math.min(2 * wait, REFRESH_MAX_MS);
+  }
+  schedule();
+}
+
+function schedule() {
+  if (isMoving() && !timer) timer = setTimeout(refresh, wait);
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && isMoving()) {
+    clearTimeout(timer);
+    refresh();
+  }
+});
+for (const live of document.querySelectorAll("[data-live]")) kept.set(live.id, live.outerHTML);
+decorate(document);
+schedule();

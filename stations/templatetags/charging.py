@@ -25,6 +25,11 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "stop": words.stop,
     "token": words.token,
     "plain": words.plain,
+    "number": words.number,
+    "date_text": words.date_text,
+    "kw": words.kw,
+    "kwh_exact": words.kwh_exact,
+    "time_of_day": words.time_text,
 }
 for name, function in FILTERS.items():
     register.filter(name, function)

@@ -90,7 +90,7 @@ def test_no_secret_stands_in_an_environment() -> None:
 
 def test_published_ports_are_those_of_this_machine_alone() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert len(ports) == 3
+    assert len(ports) == 4
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
@@ -103,6 +103,7 @@ def test_each_secret_is_for_the_user_of_its_container(tmp_path: Path) -> None:
         "database_url": PORTAL,
         "redis_url": PORTAL,
         "tpm_client_secret": PORTAL,
+        "oidc_client_secret": PORTAL,
         "setup_tpm_client_secret": TOOLS,
         "chain_owner.json": TOOLS,
         "postgres_password": POSTGRES,

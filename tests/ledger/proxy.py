@@ -101,6 +101,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 return
             self.send_response(answer[0])
             self.send_header("content-type", "application/json")
+            self.send_header("access-control-allow-origin", "*")  # as the node itself: browsers ask, too
             self.send_header("content-length", str(len(answer[1])))
             self.end_headers()
             self.wfile.write(answer[1])

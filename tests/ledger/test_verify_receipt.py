@@ -24,11 +24,10 @@ from tests.ledger.receipt_chain import (
     Recorded,
     Verification,
     Verifier,
-    recorded,
     verifier,
 )
 
-__all__ = ["recorded", "verifier"]  # fixtures
+__all__ = ["verifier"]  # fixture
 Json = dict[str, Any]
 
 

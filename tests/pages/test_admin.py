@@ -12,10 +12,11 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from accounts.access_log import Look, access_note
-from accounts.models import SignIn, User
+from accounts.models import Erasure, SignIn, User
 from ledger.alerts import alert_raise
 from ledger.models import Alert, KeyRotation, LedgerEntry, SigningKey, StatementMail
-from stations.models import ChargingSession, Connector, IdToken, MeterValue, Station
+from stations.linking import link_code_make
+from stations.models import ChargingSession, Connector, IdToken, MeterValue, Station, Tariff
 from stations.services import station_authenticate
 from tests.pages.conftest import MakeSession
 from tests.pages.test_history import move, text
@@ -48,6 +49,9 @@ def everything(make_session: MakeSession) -> ChargingSession:
     alert_raise("ram", "evledger", "account evledger has insufficient ram")
     access_note(viewer="partner ABC", customer=session.customer, what=Look.API)
     StatementMail.objects.create(user=session.customer, first_day=date(2026, 3, 1), monthly=True, language="en")
+    link_code_make(id_token=IdToken.objects.create(uid="04NEW"), made_by=None)
+    Erasure.objects.create(customer=User.objects.create_user("erased-0"), pseudonym="erased-0")
+    Tariff.objects.create(code="T-1", name="Public")
     old = SigningKey.objects.create(name="ledger")
     KeyRotation.objects.create(old=old, new=SigningKey.objects.create(name="ledger-2", status="COMING"))
     return session
@@ -62,6 +66,9 @@ def test_every_model_is_registered() -> None:
         *(
             "accounts.user",
             "accounts.accesslogentry",
+            "accounts.erasure",
+            "stations.linkcode",
+            "stations.tariff",
             "accounts.signin",
             "stations.site",
             "stations.station",
@@ -222,11 +229,22 @@ def test_a_credential_is_asked_for_once_and_shown_once(staff_browser: Client, co
     assert credential not in text(staff_browser, address("stations.station", "change", connector.station_id))
 
 
-def test_a_card_takes_its_sessions_to_its_new_customer(
+def test_a_card_goes_to_a_new_customer_without_the_sessions_of_the_former(
+    staff_browser: Client, everything: ChargingSession, id_token: IdToken, owner: User, other_customer: User
+) -> None:
+    form = {"contract_id": "", "customer": other_customer.pk}
+    answer = staff_browser.post(address("stations.idtoken", "change", id_token.pk), form, follow=True).content.decode()
+    assert "0 sessions charged with it belong to ben now" in answer
+    everything.refresh_from_db()
+    id_token.refresh_from_db()
+    assert (everything.customer, id_token.customer) == (owner, other_customer)
+
+
+def test_a_card_linked_by_mistake_takes_its_sessions_to_its_right_customer(
     staff_browser: Client, everything: ChargingSession, id_token: IdToken, other_customer: User
 ) -> None:
     page = address("stations.idtoken", "change", id_token.pk)
-    form = {"contract_id": "DE-8AA-1", "customer": other_customer.pk}
+    form = {"contract_id": "DE-8AA-1", "customer": other_customer.pk, "mistaken": "on"}
     answer = staff_browser.post(page, form, follow=True).content.decode()
     assert "1 session left its former customer" in answer
     assert "1 session charged with it belongs to ben now" in answer
@@ -234,7 +252,7 @@ def test_a_card_takes_its_sessions_to_its_new_customer(
     id_token.refresh_from_db()
     assert everything.customer == id_token.customer == other_customer
     assert id_token.contract_id == "DE-8AA-1"
-    staff_browser.post(page, {"contract_id": "DE-8AA-1", "customer": ""})
+    staff_browser.post(page, {"contract_id": "DE-8AA-1", "customer": "", "mistaken": "on"})
     everything.refresh_from_db()
     assert everything.customer is None
 

@@ -257,12 +257,12 @@ def test_the_page_asks_few_questions(
     make_session: MakeSession,
     django_assert_max_num_queries: object,
 ) -> None:
-    """Login session, user, his rights (2), newest, sites, totals, rows, months; however many rows."""
+    """Login session, user, second factor, newest, choices, sums by day, rows; however many rows."""
     make_session()
-    with django_assert_max_num_queries(9):  # type: ignore[operator]
+    with django_assert_max_num_queries(8):  # type: ignore[operator]
         text(browser, "/")
     close_sessions(60)
-    with django_assert_max_num_queries(9):  # type: ignore[operator]
+    with django_assert_max_num_queries(8):  # type: ignore[operator]
         text(browser, "/")
 
 

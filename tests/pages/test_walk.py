@@ -136,7 +136,8 @@ def test_the_command_on_the_page_works_without_us(
     walk_page.locator("[data-session] a").first.click()
     walk_page.get_by_role("link", name="Verify now").click()
     command = walk_page.locator("pre.command").inner_text()
-    for link in (walk_page.get_by_role("link", name="the script"), walk_page.get_by_role("link", name="receipt").last):
+    for name in ("the script", "receipt"):
+        link = walk_page.get_by_role("link", name=name, exact=True)
         with walk_page.expect_download() as download:
             link.click()
         download.value.save_as(tmp_path / download.value.suggested_filename)

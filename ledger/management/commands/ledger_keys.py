@@ -10,10 +10,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts.models import User
+from accounts.erasure import ErasureRefusedError, erasure_ask, erasure_run
+from accounts.models import Erasure, User
 from ledger import custody, keys, masterkey
-from ledger.erasure import customer_erase
 from ledger.errors import LedgerError
+from stations.models import ChargingSession
 from tpm.client import TpmError
 
 
@@ -30,10 +31,14 @@ class Command(BaseCommand):
         backup.add_argument("file", type=Path)
         erase = commands.add_parser(
             "erase",
-            help="destroy the data keys of a customer's tokens, for ever, and replace the master key; make a new "
-            "backup afterwards, older ones are of no use any more",
+            help="erase a customer, as he can himself: destroy his data keys, for ever, take his name from everything, "
+            "and replace the master key; make a new backup afterwards, older ones are of no use any more",
         )
         erase.add_argument("username")
+        erase.add_argument("--reason", default="", help="why, for those who look later")
+        erase.add_argument(
+            "--although-charging", action="store_true", help="cut the tie to a charge that never ended, too"
+        )
         erase.add_argument("--yes", action="store_true", help="do not ask")
         keygen = commands.add_parser(
             "recovery-keygen",
@@ -93,11 +98,20 @@ class Command(BaseCommand):
         if customer is None:
             raise CommandError(f"there is no user {username!r}")
         if not options["yes"]:
-            answer = input(f"Destroy the data keys of {username} for ever? Type the name to go on: ")
+            answer = input(f"Erase {username} and destroy his data keys for ever? Type the name to go on: ")
             if answer != username:
                 raise CommandError("nothing was changed")
-        count = customer_erase(customer=customer)
+        count = ChargingSession.objects.filter(customer=customer).count()
+        words = {"reason": options["reason"], "although_charging": options["although_charging"]}
+        try:
+            erasure = erasure_ask(customer=customer, asked_by="ledger_keys erase", **words)
+        except ErasureRefusedError as error:
+            raise CommandError(f"{error} Nothing was changed.") from error
+        if not erasure_run(erasure_id=erasure.pk):
+            erasure = Erasure.objects.get(pk=erasure.pk)
+            raise CommandError(f"the account is locked; the worker goes on with it: {erasure.waits_for}")
         self.stdout.write(f"{count} sessions of {username} can no longer be read from the chain or tied to a person")
+        self.stdout.write(f"The account is called {erasure.pseudonym} now, and nobody can log in with it.")
         if keys.master_key_is_due():
             self.stderr.write(
                 "The master key could not be replaced yet, so an older backup of the keys still opens them. "

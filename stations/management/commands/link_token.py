@@ -1,4 +1,4 @@
-"""`manage.py link_token UID USERNAME`: a driver gets a token and the sessions charged with it."""
+"""`manage.py link_token UID USERNAME`: a driver gets a token and the sessions charged with it that are nobody's."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -12,13 +12,17 @@ from stations.services import id_token_link, id_token_unlink
 
 
 class Command(BaseCommand):
-    help = "Give a token and its sessions to a customer, or (--unlink) take them from him. Safe to repeat."
+    help = (
+        "Give a token, and its sessions that are nobody's, to a customer; or (--unlink) take the token from him. His "
+        "sessions stay his, unless the link was a mistake (--mistaken). Safe to repeat."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("uid")
         parser.add_argument("username")
         parser.add_argument("--type", default=IdToken.Type.CENTRAL.value, choices=IdToken.Type.values)
         parser.add_argument("--unlink", action="store_true")
+        parser.add_argument("--mistaken", action="store_true", help="with --unlink: its sessions were never his")
 
     def handle(self, *args: Any, **options: Any) -> None:
         id_token = IdToken.objects.filter(uid=options["uid"], type=options["type"]).first()
@@ -28,7 +32,7 @@ class Command(BaseCommand):
         if customer is None:
             raise CommandError(f"no user {options['username']}")
         if options["unlink"]:
-            self.stdout.write(f"{self.unlink(id_token, customer):,} sessions belong to nobody now")
+            self.stdout.write(f"{self.unlink(id_token, customer, options['mistaken']):,} sessions belong to nobody now")
             return
         try:
             count = id_token_link(id_token=id_token, customer=customer)
@@ -36,7 +40,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self.stdout.write(f"{count:,} more sessions belong to {customer.username} now")
 
-    def unlink(self, id_token: IdToken, customer: User) -> int:
+    def unlink(self, id_token: IdToken, customer: User, mistaken: bool) -> int:
         if id_token.customer_id not in {None, customer.pk}:
             raise CommandError(f"token {id_token.uid} belongs to another customer than {customer.username}")
-        return id_token_unlink(id_token=id_token)
+        return id_token_unlink(id_token=id_token, mistaken=mistaken)

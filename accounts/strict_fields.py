@@ -1,0 +1,73 @@
+"""Members of requests that are taken as they are or not at all: nothing unknown, no numbers as text, no NUL."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+SURROGATES = r"\ud800-\udfff"
+PLAIN_TEXT = rf"[^\x00-\x1f\x7f{SURROGATES}]"
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses members that it does not know: a misspelt optional member would be lost in silence."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            unknown = sorted(set(data) - set(self.fields))
+            if unknown:
+                expected = ", ".join(self.fields)
+                message = f"expected only {expected}; got {unknown[0][:40]!a}"
+                raise serializers.ValidationError({"non_field_errors": [message]})
+        return super().to_internal_value(data)
+
+
+class WholeNumberField(serializers.Field[int, Any, int, Any]):
+    """A JSON integer: no 1.0, no true, no "1"."""
+
+    def __init__(self, *, minimum: int, maximum: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.minimum, self.maximum = minimum, maximum
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            raise serializers.ValidationError(f"expected a whole number, got {described(data)}")
+        if not self.minimum <= data <= self.maximum:
+            raise serializers.ValidationError(f"expected {self.minimum} to {self.maximum}, got {described(data)}")
+        return data
+
+
+class TextField(serializers.Field[str, Any, str, Any]):
+    """A JSON string that fits a pattern, or is one of a list."""
+
+    def __init__(self, *, pattern: str = "", one_of: list[str] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pattern, self.one_of = pattern, one_of
+
+    def to_internal_value(self, data: Any) -> str:
+        if self.one_of is not None:
+            if not isinstance(data, str) or data not in self.one_of:
+                raise serializers.ValidationError(f"expected one of {', '.join(self.one_of)}, got {described(data)}")
+        elif not isinstance(data, str) or not re.fullmatch(self.pattern, data):
+            raise serializers.ValidationError(f"expected text like {self.pattern}, got {described(data)}")
+        return data
+
+
+class FlagField(serializers.Field[bool, Any, bool, Any]):
+    """JSON true or false."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            raise serializers.ValidationError(f"expected true or false, got {described(data)}")
+        return data
+
+
+def described(data: Any) -> str:
+    """A foreign value as a message may quote it: short, control characters escaped."""
+    if isinstance(data, (dict, list)):
+        return "an object" if isinstance(data, dict) else "a list"
+    if data is None or isinstance(data, bool):
+        return str(data).lower().replace("none", "null")
+    text = ascii(data) if isinstance(data, str) else f"{data:.6g}" if isinstance(data, float) else str(data)
+    return text if len(text) <= 60 else text[:60] + "…"

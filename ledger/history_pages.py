@@ -1,0 +1,211 @@
+"""The charging history: the page, and the file of what it shows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from itertools import groupby
+from typing import Any, cast
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Page, Paginator
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.access_log import Look, access_note_all
+from accounts.models import User
+from ledger import history
+from ledger.export import csv_lines
+from ledger.figures import Figures, Span, Unit, figures_of, span_chosen
+from ledger.history import Totals
+from ledger.history_filter import BY_TIME, SORTS, HistoryFilter, in_days, ordered
+from ledger.reading import problem, reader_of, with_record
+from ledger.words import StateWords, state_of
+from stations.bill import cost_so_far
+from stations.models import ChargingSession, ChargingSessionQuerySet
+from stations.power import Progress, progress_reported
+from stations.words import Period, period, zone_names
+
+PAGE_SIZE = 50
+FILTERS = ("from", "to", "site", "station", "token", "state")
+
+
+@dataclass(frozen=True)
+class Row:
+    session: ChargingSession
+    period: Period
+    state: StateWords
+
+
+@dataclass(frozen=True)
+class ChargingRow:
+    session: ChargingSession
+    period: Period
+    progress: Progress
+    cost: tuple[int, str] | None
+
+
+class History:
+    """What one reader sees under the address that he asked for."""
+
+    def __init__(self, user: User, query: Mapping[str, Any]) -> None:
+        self.user, self.query = user, query
+        self.everybody = history.sees_all(user)
+        self.visible = ChargingSession.objects.visible_to(user)
+        newest = history.newest(self.visible) if self.everybody or not user.time_zone else None
+        self.where = history.reading_zone(user, newest)
+        self.today = timezone.now().astimezone(self.where).date()
+        choices = history.choices_of(user, self.visible)
+        self.is_empty = newest is None if self.everybody else not choices.stations
+        data = self._latest_month(newest) if newest and self.everybody else query
+        self.form = HistoryFilter(data, choices=choices, where=self.where, everybody=self.everybody)
+
+    def _latest_month(self, newest: ChargingSession) -> Mapping[str, Any]:
+        """Who sees everything and names neither days nor a station or card gets the latest month."""
+        if any(self.query.get(name) for name in ("from", "to", "station", "token")):
+            return self.query
+        month = Span.around(newest.started_at.astimezone(self.where).date(), "month")
+        return {**{name: self.query.get(name) for name in FILTERS}, "from": str(month.first), "to": str(month.last)}
+
+    @property
+    def is_filtered(self) -> bool:
+        return any(self.query.get(name) for name in FILTERS)
+
+    @property
+    def found(self) -> ChargingSessionQuerySet:
+        """The finished sessions that fit."""
+        return self.form.narrow(self.visible).closed()
+
+    @property
+    def sort(self) -> str:
+        return self.query["sort"] if self.query.get("sort") in SORTS else "newest"
+
+    @property
+    def wanted(self) -> Unit | None:
+        """Which bars the address asks for; None where it leaves that to the page."""
+        return cast(Unit, self.query["bars"]) if self.query.get("bars") in {"day", "month", "year"} else None
+
+    @cached_property
+    def days(self) -> tuple[date | None, date | None]:
+        chosen = self.form.cleaned_data if self.form.is_valid() else {}
+        return chosen.get("from"), chosen.get("to")
+
+    @cached_property
+    def groups(self) -> list[Mapping[str, Any]]:
+        """The sums by day; for who sees everything only of the days that he named, and of the month or year before."""
+        sessions = self.form.narrow_but_for_days(self.visible)
+        first, last = self.days
+        if self.everybody and first and last:
+            before = Span(first, last).before
+            sessions = in_days(sessions, before.first if before else first, last, self.where)
+        return list(history.by_day(sessions, self.where))
+
+    @cached_property
+    def totals(self) -> Totals:
+        first, last = self.days
+        inside = [group for group in self.groups if (first or date.min) <= group["day"] <= (last or date.max)]
+        return history.totals_of(inside)
+
+    @property
+    def figures(self) -> Figures | None:
+        span = span_chosen(self.groups, *self.days, self.wanted or "day")
+        if span is None:
+            return None
+        return figures_of(self.groups, span, self.wanted, today=self.today, everybody=self.everybody)
+
+    def page(self) -> tuple[Page[Any], list[ChargingSession]]:
+        """The page of the list, and its sessions; found by their keys alone, as skipping whole rows takes long."""
+        paginator = Paginator(ordered(self.found, self.sort).values_list("pk", flat=True), PAGE_SIZE)
+        paginator.count = self.totals.sessions  # known already, not counted again
+        page = paginator.get_page(self.query.get("page"))
+        keys: Any = page.object_list  # not read here: it becomes a part of the query for the sessions
+        return page, list(ordered(with_record(ChargingSession.objects.filter(pk__in=keys)), self.sort))
+
+    def charging(self) -> list[ChargingRow]:
+        if not self.everybody and not any(group["charging"] for group in self.groups):
+            return []
+        return [_charging_row(session) for session in history.charging(self.visible)]
+
+
+def _charging_row(session: ChargingSession) -> ChargingRow:
+    progress = progress_reported(session)
+    return ChargingRow(session, period(session), progress, cost_so_far(session, progress.energy_wh))
+
+
+@require_safe
+@login_required
+@never_cache
+def history_page(request: HttpRequest) -> HttpResponse:
+    seen = History(reader_of(request), request.GET)
+    if seen.is_empty:
+        return render(request, "history/empty.html", {"everybody": seen.everybody})
+    charging, figures = seen.charging(), seen.figures
+    page, sessions = seen.page()
+    if seen.everybody:
+        customers = {session.customer_id for session in [*sessions, *(row.session for row in charging)]}
+        access_note_all(viewer=seen.user, customers=customers, what=Look.HISTORY)
+    rows = [Row(session, period(session), state_of(session)) for session in sessions]
+    context = {
+        "everybody": seen.everybody,
+        "form": seen.form,
+        "filtered": seen.is_filtered,
+        "quick": _quick(seen),
+        "figures": figures,
+        "units": _units(seen, figures) if figures else [],
+        "latest": not (request.GET.get("from") or request.GET.get("to")),
+        "totals": seen.totals,
+        "page": page,
+        "rows": rows,
+        "sort": seen.sort,
+        "sorts": [(name, label) for name, (label, _) in SORTS.items()],
+        "days": _by_day(rows) if seen.sort in BY_TIME else [("", rows)],
+        "by_time": seen.sort in BY_TIME,
+        "zones": zone_names(sessions),
+        "charging": charging,
+        "refresh": bool(charging) or any(row.state.kind in {"pending", "late"} for row in rows),
+    }
+    return render(request, "history/history.html", context)
+
+
+def _by_day(rows: list[Row]) -> list[tuple[str, list[Row]]]:
+    return [(day, list(group)) for day, group in groupby(rows, key=lambda row: row.period.day)]
+
+
+def _quick(seen: History) -> list[tuple[str, Span, bool]]:
+    """(name, its days, whether it is chosen) of the links to a month or a year."""
+    month, year = Span.around(seen.today, "month"), Span.around(seen.today, "year")
+    named = [(gettext("This month"), month), (gettext("Last month"), month.before)]
+    if not seen.everybody:
+        named += [(gettext("This year"), year), (gettext("Last year"), year.before)]
+    return [(name, span, seen.days == (span.first, span.last)) for name, span in named if span]
+
+
+def _units(seen: History, figures: Figures) -> list[tuple[str, str]]:
+    """(unit, its name) of the bars to choose from; without days in the filter the unit decides about the days, too."""
+    if seen.days == (None, None):
+        return [("day", gettext("Month")), ("month", gettext("Year"))]
+    names = {"day": gettext("By day"), "month": gettext("By month"), "year": gettext("By year")}
+    return [(unit, names[unit]) for unit in figures.units] if len(figures.units) > 1 else []
+
+
+@require_safe
+@login_required
+@never_cache
+def history_csv(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+    """The sessions that the same filter shows on the history page, all of them in the same order, as a file."""
+    seen = History(reader_of(request), request.GET)
+    if not seen.form.is_valid():
+        problems = "; ".join(f"{name}: {' '.join(map(str, errors))}" for name, errors in seen.form.errors.items())
+        title, todo = gettext("This filter cannot be used"), gettext("Set the filter anew on the history page.")
+        return problem(request, 400, title, problems, todo)
+    if seen.user.is_staff:
+        customers = seen.found.order_by().values_list("customer_id", flat=True).distinct()
+        access_note_all(viewer=seen.user, customers=customers, what=Look.EXPORT)
+    lines = csv_lines(with_record(ordered(seen.found, seen.sort)))
+    name = f"evportal-sessions-{timezone.now():%Y-%m-%d}.csv"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)

@@ -1,0 +1,200 @@
+"""Sessions, their meter values and their record, as the REST API shows them: Wh, minor units, UTC."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from ledger.models import ChainTransaction, LedgerEntry
+from ledger.words import StateWords, entry_of, state_of
+from stations.models import ChargingSession, MeterValue
+
+STATES = ["recorded", "pending", "mismatch", "none"]
+
+
+def state_name(state: StateWords) -> str:
+    """The API's word for a state; one that is late is pending, and its reason says why."""
+    return "pending" if state.kind == "late" else state.kind
+
+
+class PlaceSerializer(serializers.Serializer[Any]):
+    """The site as it was at the start."""
+
+    id = serializers.CharField(help_text="the site's code")
+    name = serializers.CharField()
+    country = serializers.CharField()
+    time_zone = serializers.CharField()
+
+
+class ShownTokenSerializer(serializers.Serializer[Any]):
+    uid = serializers.CharField()
+    type = serializers.CharField()
+
+
+class LedgerSummarySerializer(serializers.Serializer[Any]):
+    """How far the record is; `reason` says why it is late or does not match."""
+
+    state = serializers.ChoiceField(choices=STATES)
+    ledger_id = serializers.IntegerField(allow_null=True)
+    block_num = serializers.IntegerField(allow_null=True)
+    recorded_at = serializers.DateTimeField(allow_null=True)
+    reason = serializers.CharField(allow_blank=True)
+
+
+class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
+    location = PlaceSerializer()
+    station = serializers.CharField(source="station.identity")
+    evse_id = serializers.IntegerField(source="connector.evse_id")
+    connector_id = serializers.IntegerField(source="connector.connector_id")
+    id_token = ShownTokenSerializer(allow_null=True)
+    flags = serializers.ListField(child=serializers.CharField())
+    tariff = serializers.DictField(
+        child=serializers.CharField(), help_text="as it was at the start; empty where none was promised"
+    )
+    credit_reference = serializers.UUIDField(source="credit_reference_id", allow_null=True)
+    ledger = serializers.SerializerMethodField()
+
+    class Meta:
+        model = ChargingSession
+        fields = [
+            *("id", "status", "started_at", "stopped_at", "location", "station", "evse_id", "connector_id"),
+            *("transaction_id", "id_token", "meter_start_wh", "meter_stop_wh", "energy_wh", "cost_minor", "currency"),
+            *("stop_reason", "source", "flags", "credit", "credit_reference", "tariff", "ledger", "updated_at"),
+        ]
+        read_only_fields = fields
+
+    @extend_schema_field(LedgerSummarySerializer)
+    def get_ledger(self, session: ChargingSession) -> dict[str, Any]:
+        entry, state = entry_of(session), state_of(session)
+        row = entry.transaction if entry else None
+        recorded = row is not None and row.status == ChainTransaction.Status.IRREVERSIBLE
+        return {
+            "state": state_name(state),
+            "ledger_id": entry.pk if entry else None,
+            "block_num": row.block_num if row and recorded else None,
+            "recorded_at": moment(row.irreversible_at) if row and recorded else None,
+            "reason": state.reason if state.kind in {"late", "mismatch", "none"} else "",
+        }
+
+
+class MeterValueSerializer(serializers.ModelSerializer[MeterValue]):
+    """One sampled value (OCPP 2.0.1); `value` is an exact decimal number as text."""
+
+    value = serializers.SerializerMethodField("get_exact")
+
+    class Meta:
+        model = MeterValue
+        fields = ["sampled_at", "measurand", "value", "unit", "phase", "context"]
+        read_only_fields = fields
+
+    def get_exact(self, sample: MeterValue) -> str:
+        return f"{sample.value.normalize():f}"
+
+
+class EntrySerializer(serializers.Serializer[Any]):
+    """A session's record in exact terms, every id in full."""
+
+    session = serializers.UUIDField()
+    state = serializers.ChoiceField(choices=STATES)
+    # The word of the standard; DRF takes declared fields off the class, so its own `label` stays what it is.
+    label = serializers.CharField(help_text="as people read it")  # type: ignore[assignment]
+    detail = serializers.CharField(allow_blank=True)
+    reason = serializers.CharField(allow_blank=True)
+    advice = serializers.CharField(allow_blank=True)
+    status = serializers.ChoiceField(choices=["READY", *ChainTransaction.Status.values], allow_null=True)
+    ledger_id = serializers.IntegerField(allow_null=True)
+    digest = serializers.CharField(allow_null=True, help_text="SHA-256 of salt and record, hex")
+    opened_at = serializers.DateTimeField(allow_null=True)
+    checked_at = serializers.DateTimeField(allow_null=True)
+    chain_id = serializers.CharField()
+    account = serializers.CharField()
+    transaction_id = serializers.CharField(allow_null=True)
+    block_num = serializers.IntegerField(allow_null=True)
+    block_id = serializers.CharField(allow_null=True)
+    recorded_at = serializers.DateTimeField(allow_null=True)
+    signature = serializers.CharField(allow_null=True)
+    public_key = serializers.CharField(allow_null=True)
+
+
+def entry_shown(session: ChargingSession, *, chain_id: str, account: str) -> dict[str, Any]:
+    """What EntrySerializer describes, of one session; null where there is nothing yet."""
+    entry, state = entry_of(session), state_of(session, read_meter_values=True)
+    words = {"label": state.label, "detail": state.detail, "reason": state.reason, "advice": state.advice}
+    own = {"session": str(session.pk), "state": state_name(state), **words}
+    return {**own, **_of_entry(entry), "chain_id": chain_id, "account": account, **_of_transaction(entry)}
+
+
+def _of_entry(entry: LedgerEntry | None) -> dict[str, Any]:
+    if entry is None:
+        return dict.fromkeys(("status", "ledger_id", "digest", "opened_at", "checked_at"))
+    return {
+        "status": entry.state,
+        "ledger_id": entry.pk,
+        "digest": bytes(entry.digest).hex(),
+        "opened_at": moment(entry.opened_at),
+        "checked_at": moment(entry.checked_at),
+    }
+
+
+def _of_transaction(entry: LedgerEntry | None) -> dict[str, Any]:
+    row = entry.transaction if entry else None
+    names = ("transaction_id", "block_num", "block_id", "signature", "public_key")
+    found = {name: getattr(row, name, None) or None for name in names}
+    return {**found, "recorded_at": moment(row.irreversible_at) if row else None}
+
+
+def moment(value: Any) -> str | None:
+    """A moment as all answers write it."""
+    text = serializers.DateTimeField().to_representation(value) if value else None
+    return text if text is None else str(text)
+
+
+class StepSerializer(serializers.Serializer[Any]):
+    number = serializers.IntegerField(min_value=1, max_value=10)
+    title = serializers.CharField()
+    expected = serializers.CharField(allow_blank=True)
+    found = serializers.CharField(allow_blank=True)
+    outcome = serializers.ChoiceField(choices=["ok", "failed", "undecided"])
+    note = serializers.CharField(allow_blank=True)
+
+
+class ProofSerializer(serializers.Serializer[Any]):
+    """The ten steps, taken now by this server; the receipt lets anybody take them without us."""
+
+    verdict = serializers.ChoiceField(choices=["VERIFIED", "NOT VALID", "NOT DECIDED"])
+    checked_at = serializers.DateTimeField()
+    nodes = serializers.ListField(child=serializers.CharField(), help_text="that were asked")
+    steps = StepSerializer(many=True)
+
+
+class CostSerializer(serializers.Serializer[Any]):
+    cost_minor = serializers.IntegerField()
+    currency = serializers.CharField()
+
+
+class MonthSerializer(serializers.Serializer[Any]):
+    """The sums of one month; months without a charge are left out, and currencies are never added."""
+
+    month = serializers.RegexField(r"^\d{4}-\d{2}$")
+    sessions = serializers.IntegerField()
+    energy_wh = serializers.IntegerField()
+    costs = CostSerializer(many=True)
+
+
+class StatementsSerializer(serializers.Serializer[Any]):
+    time_zone = serializers.CharField(help_text="in which months begin and end")
+    months = MonthSerializer(many=True)
+
+
+class LedgerSerializer(serializers.Serializer[Any]):
+    """How recording goes; head, lib and lag are null while no node answers."""
+
+    chain_id = serializers.CharField()
+    account = serializers.CharField()
+    backlog = serializers.IntegerField(help_text="closed sessions that are not recorded yet")
+    oldest_open_s = serializers.IntegerField(allow_null=True, help_text="how long the oldest of them waits")
+    transactions = serializers.DictField(child=serializers.IntegerField(), help_text="unfinished ones, by status")
+    head_block_num = serializers.IntegerField(allow_null=True)
+    lib_block_num = serializers.IntegerField(allow_null=True, help_text="the last irreversible block")
+    lag_s = serializers.IntegerField(allow_null=True, help_text="how far the irreversible block is behind now")
+    alerts = serializers.IntegerField(help_text="what needs a person at the operator's")

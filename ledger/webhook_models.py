@@ -1,0 +1,87 @@
+"""Webhooks, and the outbox of what they are told (ledger/webhooks.py)."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import ApiClient
+from stations.models import ChargingSession
+
+
+class Webhook(models.Model):
+    """An address that a person or a program wants to have told of recorded sessions."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="webhooks"
+    )
+    client = models.ForeignKey(ApiClient, null=True, blank=True, on_delete=models.CASCADE, related_name="webhooks")
+    url = models.CharField(max_length=500)
+    description = models.CharField(max_length=100, blank=True, default="")
+    secret = models.TextField(editable=False)  # encrypted: accounts/sealed_text.py
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    failing_since = models.DateTimeField(null=True, blank=True, editable=False)
+    disabled_reason = models.CharField(max_length=200, blank=True, default="", editable=False)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(user__isnull=False, client__isnull=True) | Q(user__isnull=True, client__isnull=False),
+                name="webhook_has_one_owner",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"webhook {self.url[:60]}"
+
+
+class WebhookDelivery(models.Model):
+    """One event for one webhook: the outbox and the log in one. Kept for 30 days."""
+
+    class Event(models.TextChoices):
+        RECORDED = "session.recorded"
+        PING = "ping"
+
+    class Status(models.TextChoices):
+        PENDING = "pending"  # is tried, or will be again at `next_attempt_at`
+        DELIVERED = "delivered"
+        FAILED = "failed"  # given up
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)  # the receiver's `webhook-id`
+    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries")
+    event = models.CharField(max_length=20, choices=Event.choices)
+    session = models.ForeignKey(
+        ChargingSession, null=True, blank=True, on_delete=models.CASCADE, related_name="webhook_deliveries"
+    )
+    body = models.TextField()  # exactly what is sent and signed, each time
+    status = models.CharField(max_length=9, choices=Status.choices, default=Status.PENDING)
+    created_at = models.DateTimeField(default=timezone.now)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(default=timezone.now)
+    last_attempt_at = models.DateTimeField(null=True, blank=True)
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    response_status = models.PositiveSmallIntegerField(null=True, blank=True)
+    error = models.CharField(max_length=200, blank=True, default="")
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        verbose_name_plural = "webhook deliveries"
+        constraints = [
+            # An event is written once, whoever finds the session recorded, and however often.
+            models.UniqueConstraint(
+                fields=["webhook", "session"], condition=Q(event="session.recorded"), name="webhook_told_once"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["next_attempt_at"], condition=Q(status="pending"), name="webhook_delivery_due"),
+            models.Index(fields=["webhook", "-created_at", "-id"], name="webhook_delivery_log"),
+            models.Index(fields=["created_at"], name="webhook_delivery_oldest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} to {self.webhook_id} ({self.status})"

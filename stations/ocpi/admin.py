@@ -1,0 +1,87 @@
+"""OCPI partners in the admin: who they are, what they see, and the token for their registration, shown once."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.cache import never_cache
+
+from stations.models import OcpiPartner
+from stations.ocpi.partners import partner_end, partner_invite
+
+
+@admin.register(OcpiPartner)
+class OcpiPartnerAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the stubs alone
+    change_form_template = "admin/stations/ocpipartner/change_form.html"
+    list_display = ("name", "country_code", "party_id", "status", "sessions", "last_seen_at")
+    list_filter = ("status", "sessions")
+    search_fields = ("name", "party_id")
+    filter_horizontal = ("sites",)
+    readonly_fields = ("status", "url", "told_roles", "told_modules", "last_seen_at")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Ended, not deleted: who could see what stays known."""
+        return False
+
+    @admin.display(description="its roles")
+    def told_roles(self, partner: OcpiPartner) -> str:
+        return ", ".join(f"{role['role']} {role['country_code']}*{role['party_id']}" for role in partner.roles)
+
+    @admin.display(description="its modules")
+    def told_modules(self, partner: OcpiPartner) -> str:
+        return ", ".join(f"{one['identifier']} ({one['role'].lower()})" for one in partner.endpoints)
+
+    def get_urls(self) -> list[URLPattern]:
+        steps = {"token": self.token_view, "end": self.end_view}
+        ours = [
+            path(
+                f"<int:pk>/{name}/", self.admin_site.admin_view(never_cache(view)), name=f"stations_ocpipartner_{name}"
+            )
+            for name, view in steps.items()
+        ]
+        return [*ours, *super().get_urls()]
+
+    def token_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask once, then make token A and show it this once."""
+        partner = self._partner(request, pk)
+        context: dict[str, Any] = {
+            "heading": f"A token for {partner.name} to register with",
+            "question": "Tokens that it has now end at once, and with them its connection.",
+            "action": "Make a token",
+        }
+        if not (settings.OCPI_COUNTRY_CODE and settings.OCPI_PARTY_ID):
+            context["question"] = (
+                "Set EVPORTAL_OCPI_PARTY_ID and EVPORTAL_OCPI_COUNTRY_CODE first: until then OCPI is off."
+            )
+        if request.method == "POST":
+            context["token"] = partner_invite(partner=partner)
+            context["versions"] = request.build_absolute_uri(reverse("ocpi-versions"))
+            self.log_change(request, partner, "Made a token for registration.")
+        return self._step(request, partner, context)
+
+    def end_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        partner = self._partner(request, pk)
+        context: dict[str, Any] = {
+            "heading": f"End the connection with {partner.name}",
+            "question": "Its tokens open nothing from then on. It can register again with a new token.",
+            "action": "End the connection",
+        }
+        if request.method == "POST":
+            partner_end(partner=partner)
+            context["done"] = True
+            self.log_change(request, partner, "Ended the connection.")
+        return self._step(request, partner, context)
+
+    def _partner(self, request: HttpRequest, pk: int) -> OcpiPartner:
+        partner = get_object_or_404(OcpiPartner, pk=pk)
+        if not self.has_change_permission(request, partner):
+            raise PermissionDenied
+        return partner
+
+    def _step(self, request: HttpRequest, partner: OcpiPartner, context: dict[str, Any]) -> HttpResponse:
+        common = {**self.admin_site.each_context(request), "partner": partner, "opts": self.opts}
+        return render(request, "admin/stations/ocpipartner/step.html", common | context)

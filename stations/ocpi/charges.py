@@ -1,0 +1,140 @@
+"""PURE: charging sessions as OCPI 2.2.1 objects (mod_sessions, mod_cdrs). No customer is ever named."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from stations.ocpi.locations import Party, evse_uid, tariff_of
+from stations.ocpi.values import contract_owner, date_time, hours, kwh, price
+from stations.pricing import ENERGY, FLAT, session_cost_lines
+
+if TYPE_CHECKING:
+    from stations.models import ChargingSession, IdToken
+
+NOT_AVAILABLE = "#NA"  # chapter 4, "No data available": there never was a token, so nobody can tell it
+TOKEN_TYPES = {"ISO14443": "RFID", "ISO15693": "RFID", "Central": "APP_USER"}
+# Whether to charge was decided at the station; the provider was not asked.
+AUTH_METHOD = "WHITELIST"
+
+
+def session(row: "ChargingSession", *, party: Party, register_wh: Decimal | None = None) -> dict[str, Any]:
+    """Session; `register_wh` is the meter's latest value where it is still running."""
+    return {
+        **party.fields,
+        "id": str(row.pk),
+        "start_date_time": date_time(row.started_at),
+        **({"end_date_time": date_time(row.stopped_at)} if row.stopped_at else {}),
+        "kwh": charged_kwh(row, register_wh),
+        "cdr_token": cdr_token(row.id_token, party=party),
+        "auth_method": AUTH_METHOD,
+        "location_id": row.location["id"],
+        "evse_uid": evse_uid(row.station.identity, row.connector.evse_id),
+        "connector_id": str(row.connector.connector_id),
+        "currency": row.currency or row.tariff.get("currency") or row.station.site.currency,
+        **({} if row.cost_minor is None else {"total_cost": total_cost(row, row.cost_minor)}),
+        "status": row.status,
+        "last_updated": date_time(row.updated_at),
+    }
+
+
+def charged_kwh(row: "ChargingSession", register_wh: Decimal | None) -> Decimal:
+    """What was charged, so far; 0 where the figures cannot be true (INVALID)."""
+    if row.energy_wh is not None:
+        return kwh(row.energy_wh)
+    if row.is_closed or register_wh is None or row.meter_start_wh is None:
+        return Decimal(0)
+    return kwh(max(0, int(register_wh) - row.meter_start_wh))
+
+
+def cdr(row: "ChargingSession", *, party: Party, language: str) -> dict[str, Any]:
+    """CDR of a completed session. A credit says what it credits, and gives the cost back: that alone is negative."""
+    charge = row.credit_reference if row.credit else row
+    assert charge is not None and charge.stopped_at and charge.energy_wh is not None and row.cost_minor is not None
+    credit = {"credit": True, "credit_reference_id": str(charge.pk)} if row.credit else {}
+    return {
+        **party.fields,
+        "id": str(row.pk),
+        "start_date_time": date_time(charge.started_at),
+        "end_date_time": date_time(charge.stopped_at),
+        "session_id": str(charge.pk),
+        "cdr_token": cdr_token(charge.id_token, party=party),
+        "auth_method": AUTH_METHOD,
+        "cdr_location": cdr_location(charge),
+        "currency": row.currency,
+        **tariffs(charge, party=party, language=language),
+        "charging_periods": [charging_period(charge)],
+        "total_cost": total_cost(charge, row.cost_minor),
+        **partial_costs(charge),
+        "total_energy": kwh(charge.energy_wh),
+        "total_time": hours(charge.started_at, charge.stopped_at),
+        **credit,
+        "last_updated": date_time(row.updated_at),
+    }
+
+
+def vat_percent(row: "ChargingSession") -> Decimal | None:
+    return Decimal(row.tariff["vat_percent"]) if "vat_percent" in row.tariff else None
+
+
+def total_cost(row: "ChargingSession", cost_minor: int) -> dict[str, Decimal]:
+    return price(cost_minor, row.currency, vat_percent(row))
+
+
+def partial_costs(row: "ChargingSession") -> dict[str, Any]:
+    """The total's parts, where the tariff explains it."""
+    names = {FLAT: "total_fixed_cost", ENERGY: "total_energy_cost"}
+    return {
+        names[line.kind]: price(line.amount_minor, row.currency, vat_percent(row)) for line in session_cost_lines(row)
+    }
+
+
+def tariffs(row: "ChargingSession", *, party: Party, language: str) -> dict[str, Any]:
+    """The tariff as it was at the start: that is when it held, whenever it was written."""
+    if not row.tariff:
+        return {}
+    kept = tariff_of(row.tariff, party=party, language=language)
+    return {"tariffs": [{**kept, "last_updated": date_time(row.started_at)}]}
+
+
+def charging_period(row: "ChargingSession") -> dict[str, Any]:
+    """One period: the tariff does not change within a session."""
+    assert row.energy_wh is not None
+    return {
+        "start_date_time": date_time(row.started_at),
+        "dimensions": [{"type": ENERGY, "volume": kwh(row.energy_wh)}],
+        **({"tariff_id": row.tariff["id"]} if row.tariff else {}),
+    }
+
+
+def cdr_token(token: "IdToken | None", *, party: Party) -> dict[str, str]:
+    """The token and the provider whose contract it is; a token without contract is the operator's own."""
+    if token is None:
+        return {**party.fields, "uid": NOT_AVAILABLE, "type": "OTHER", "contract_id": NOT_AVAILABLE}
+    owner = contract_owner(token.contract_id)
+    return {
+        **(Party(*owner) if owner else party).fields,
+        "uid": token.uid,
+        "type": TOKEN_TYPES.get(token.type, "OTHER"),
+        "contract_id": token.contract_id or token.uid,
+    }
+
+
+def cdr_location(row: "ChargingSession") -> dict[str, Any]:
+    """The place as it was at the start; what the session does not keep of it, as the site says now."""
+    site, outlet, kept = row.station.site, row.connector, row.location
+    now = {"latitude": f"{site.latitude:.6f}", "longitude": f"{site.longitude:.6f}"}
+    postal_code = kept.get("postal_code") or site.postal_code
+    return {
+        "id": kept["id"],
+        "name": kept.get("name") or site.name,
+        "address": (kept.get("address") or site.address)[:45],
+        "city": (kept.get("city") or site.city)[:45],
+        **({"postal_code": postal_code} if postal_code else {}),
+        "country": kept.get("country") or site.country,
+        "coordinates": {name: kept.get(name) or value for name, value in now.items()},
+        "evse_uid": evse_uid(row.station.identity, outlet.evse_id),
+        "evse_id": outlet.emi3_id,
+        "connector_id": str(outlet.connector_id),
+        "connector_standard": outlet.standard,
+        "connector_format": outlet.format,
+        "connector_power_type": outlet.power_type,
+    }

@@ -1,0 +1,94 @@
+"""Operators connect and disconnect partners in the admin; what is not published is said with its reason."""
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import Role, User
+from accounts.roles import roles_set
+from stations.models import Connector, OcpiPartner, Site
+from stations.ocpi.partners import token_hash
+from tests.people import log_in
+from tests.stations.ocpi.conftest import Partner, connector_make, refused, site_make
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def staff() -> Any:
+    def client_of(role: Role) -> Client:
+        user = User.objects.create_user(f"some-{role.value}")
+        roles_set(user=user, roles=[role.value])
+        client = Client()
+        log_in(client, user)
+        return client
+
+    return client_of
+
+
+def address(partner: Partner, step: str) -> str:
+    return f"/admin/stations/ocpipartner/{partner.row.pk}/{step}/"
+
+
+def test_an_operator_makes_a_token_that_is_shown_once(provider: Partner, staff: Any) -> None:
+    operator = staff(Role.OPERATOR)
+    asked = operator.get(address(provider, "token"))
+    assert asked.status_code == 200 and provider.get("versions").status_code == 200, "asking changes nothing"
+    shown = operator.post(address(provider, "token")).content.decode()
+    found = re.search(r'<p class="ev-secret"><code>([^<]+)</code>', shown)
+    assert found and "http://testserver/ocpi/versions" in shown
+    provider.row.refresh_from_db()
+    assert (provider.row.status, provider.row.token_hash) == ("INVITED", token_hash(found[1]))
+    refused(provider.get("versions"), 401, 2000)
+    page = operator.get(f"/admin/stations/ocpipartner/{provider.row.pk}/change/").content.decode()
+    assert found[1] not in page and provider.row.token_hash not in page
+
+
+def test_an_operator_ends_a_connection(provider: Partner, staff: Any) -> None:
+    operator = staff(Role.OPERATOR)
+    assert operator.get(address(provider, "end")).status_code == 200
+    assert "is ended" in operator.post(address(provider, "end")).content.decode()
+    refused(provider.get("versions"), 401, 2000)
+
+
+def test_others_do_not(provider: Partner, staff: Any) -> None:
+    for role in (Role.AUDITOR, Role.CUSTOMER):
+        client = staff(role)
+        for step in ("token", "end"):
+            for answer in (client.get(address(provider, step)), client.post(address(provider, step))):
+                assert answer.status_code in {302, 403, 404}
+    assert provider.get("versions").status_code == 200
+
+
+def test_an_operator_adds_a_partner(staff: Any) -> None:
+    form = {"name": "Eight volts", "country_code": "DE", "party_id": "8AC", "sessions": "OWN"}
+    operator = staff(Role.OPERATOR)
+    assert operator.post("/admin/stations/ocpipartner/add/", form | {"party_id": "8ac"}).status_code == 200
+    assert operator.post("/admin/stations/ocpipartner/add/", form).status_code == 302
+    assert OcpiPartner.objects.get().status == "NEW"
+
+
+def test_what_is_missing_is_said(site: Site, connector: Connector, staff: Any) -> None:
+    operator = staff(Role.OPERATOR)
+    site_make("S2", city="", latitude=None)
+    connector_make(connector.station, 2, standard="")
+    page = operator.get("/admin/stations/site/").content.decode()
+    pages = [f"/admin/stations/site/{row.pk}/change/" for row in Site.objects.order_by("code")]
+    complete, lacking = (operator.get(one).content.decode() for one in pages)
+    assert "lacks" not in complete and "lacks a city of up to 45 characters, a latitude" in lacking
+    outlet = Connector.objects.get(evse_id=2)
+    assert "ConnectorType" in operator.get(f"/admin/stations/connector/{outlet.pk}/change/").content.decode()
+    assert page
+
+
+@pytest.mark.parametrize(
+    "lacks", [{}, {"city": ""}, {"address": "x" * 46}, {"country": "DE"}, {"latitude": None}, {"code": "S\u00e9"}]
+)
+def test_what_is_said_is_what_is_done(lacks: dict[str, Any], provider: Partner) -> None:
+    """The words in the admin and the condition in the database agree."""
+    from stations.ocpi.published import gaps
+
+    row = site_make(**({"code": "S9"} | lacks))
+    assert (gaps(row) == []) == (len(provider.objects("locations")) == 1) == (not lacks)
