@@ -117,9 +117,10 @@ REMEMBER_DEVICE = env.choice("EVPORTAL_REMEMBER_DEVICE", "drivers", ("all", "dri
 # How many proxies in front of us append to X-Forwarded-For; what stands further left is not believed.
 TRUSTED_PROXIES = env.integer("EVPORTAL_TRUSTED_PROXIES", 0)
 
-# --- E-mail: to the log, unless a server is named
+# --- E-mail: to the server that is named, else into files in var/mail
 EMAIL_HOST = env.text("EVPORTAL_EMAIL_HOST", "")
-EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'filebased'}.EmailBackend"
+EMAIL_FILE_PATH = VAR_DIR / "mail"
 EMAIL_PORT = env.integer("EVPORTAL_EMAIL_PORT", 587)
 EMAIL_HOST_USER = env.text("EVPORTAL_EMAIL_USER", "")
 EMAIL_HOST_PASSWORD = env.text("EVPORTAL_EMAIL_PASSWORD", "")
@@ -219,10 +220,13 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # A worker takes turns between its queues: confirmations do not wait behind a flood of announcements.
-CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("celery", "confirm", "webhooks")]
+CELERY_TASK_QUEUES = [
+    Queue(name, Exchange(name), routing_key=name) for name in ("celery", "confirm", "webhooks", "paper")
+]
 CELERY_TASK_ROUTES = {
     "ledger.tasks.confirm": {"queue": "confirm"},
     "ledger.tasks.webhook_deliver": {"queue": "webhooks"},
+    "ledger.tasks.statement_*": {"queue": "paper"},
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a Redis that is away for an hour must not end the worker
@@ -243,6 +247,8 @@ CELERY_BEAT_SCHEDULE = {
     "ledger-watch-tpm": {"task": "ledger.tasks.watch_tpm", "schedule": schedule(run_every=30)},
     "accounts-sweep": {"task": "accounts.tasks.sweep", "schedule": schedule(run_every=15)},
     "accounts-prune": {"task": "accounts.tasks.prune", "schedule": schedule(run_every=3600)},
+    "statement-mails": {"task": "ledger.tasks.statement_mails", "schedule": schedule(run_every=60)},
+    "statement-mails-open": {"task": "ledger.tasks.statement_mails_open", "schedule": schedule(run_every=3600)},
     "webhooks-sweep": {"task": "ledger.tasks.webhooks_sweep", "schedule": schedule(run_every=5)},
     "api-prune": {"task": "ledger.tasks.api_prune", "schedule": schedule(run_every=3600)},
     "stations-imports": {"task": "stations.tasks.import_sweep", "schedule": schedule(run_every=10)},
@@ -298,5 +304,10 @@ LOGGING = {
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": env.text("EVPORTAL_LOG_LEVEL", "INFO")},
-    "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}},
+    "loggers": {
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+        "fontTools": {"level": "WARNING"},
+        "weasyprint.progress": {"level": "INFO", "propagate": False},  # for ledger/paper.py alone
+    },
 }

@@ -19,7 +19,7 @@ from ledger import webhook_admin as webhook_admin
 from ledger.alerts import alert_close
 from ledger.checks import entry_check
 from ledger.errors import ChainError, LedgerError
-from ledger.models import Alert, ChainTransaction, DataKey, KeyRotation, LedgerEntry, SigningKey
+from ledger.models import Alert, ChainTransaction, DataKey, KeyRotation, LedgerEntry, SigningKey, StatementMail
 from ledger.services import entry_send_again
 from stations.admin_base import ReadOnly
 
@@ -262,3 +262,14 @@ class AlertAdmin(ReadOnly):
         count = len(still_open)
         text = ngettext("%d alert closed.", "%d alerts closed.", count) % count
         self.message_user(request, f"{text} One whose cause is still there opens again by itself.", messages.SUCCESS)
+
+
+@admin.register(StatementMail)
+class StatementMailAdmin(ReadOnly):
+    """Whether a customer's statement was sent, and what the mail server said."""
+
+    list_display = ("first_day", "user", "monthly", "requested_at", "attempts", "error", "sent_at", "given_up_at")
+    list_filter = ("monthly", ("given_up_at", admin.EmptyFieldListFilter), ("sent_at", admin.EmptyFieldListFilter))
+    list_select_related = ("user",)
+    search_fields = ("user__username__exact",)
+    search_help_text = "The account's name, in full"

@@ -27,6 +27,8 @@ WHAT_TO_DO = {
     "mismatch": "The database and the chain differ. Run `python manage.py ledger_audit` and compare with a backup.",
     "master_key": "A data key cannot be opened; `python manage.py ledger_keys status` tells why. Was the TPM replaced: "
     "run `ledger_keys recover` with the recovery key. Is the master key file gone: put it back from its backup.",
+    "statement_mail": "The mail server does not take statements. Look at the EVPORTAL_EMAIL_ settings; the message "
+    "says what it answered. Nothing is lost: each is tried again, for about a day.",
     "master_key_due": "The master key is not made yet, or not replaced after a customer was erased. The message says "
     "what is missing; it is tried again every 5 s.",
 }

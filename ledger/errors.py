@@ -7,6 +7,7 @@ LedgerError
 ├── MasterKeyBusy           another process is at work on the master key file
 ├── RecoveryKeyError        no recovery key is set, or it is not the one that is needed
 ├── NotRecordedYet          no receipt before the transaction is irreversible
+├── StatementMailRefused    a statement cannot be sent to this person now; the message is for him
 └── ChainError              `permanent` tells stop from retry, `code` is the node's
     ├── ChainUnreachable        no node answered a read
     ├── OutcomeUnknown          a transaction may or may not have arrived
@@ -48,6 +49,10 @@ class RecoveryKeyError(LedgerError):
 
 
 class NotRecordedYet(LedgerError):
+    pass
+
+
+class StatementMailRefused(LedgerError):
     pass
 
 

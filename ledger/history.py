@@ -109,12 +109,12 @@ def by_day(sessions: ChargingSessionQuerySet, where: ZoneInfo) -> Sequence[Mappi
 
     One query, from which totals, months, years and bars all come: they cannot disagree.
     """
-    day = TruncDate("started_at", tzinfo=_as_databases_know(where))
+    day = TruncDate("started_at", tzinfo=as_databases_know(where))
     groups = sessions.order_by().values("currency", day=day).annotate(**_SUMS, charging=Count("pk", filter=_ACTIVE))
     return list(groups.order_by("day", "currency"))
 
 
-def _as_databases_know(where: ZoneInfo) -> tzinfo:
+def as_databases_know(where: ZoneInfo) -> tzinfo:
     """Django takes "Etc/GMT+11" for "Etc/GMT" and an offset of 11 hours, of the other sign: say the offset itself."""
     offset = datetime(2000, 1, 1, tzinfo=where).utcoffset()
     return timezone(offset) if where.key.startswith("Etc/GMT") and offset else where

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from accounts.models import User
 from ledger.webhook_models import Webhook as Webhook
 from ledger.webhook_models import WebhookDelivery as WebhookDelivery
 from stations.models import ChargingSession, IdToken, Site
@@ -268,3 +269,57 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} {self.subject}".strip()
+
+
+class StatementSubscription(models.Model):
+    """A person who wants each month's statement by e-mail, in the language in which he asked for it."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="statement_subscription")
+    language = models.CharField(max_length=10)
+    since = models.DateTimeField(default=timezone.now)  # months that ended before are not sent by themselves
+
+    def __str__(self) -> str:
+        return f"monthly statements for user {self.user_id}"
+
+
+class StatementMail(models.Model):
+    """One month's statement on its way to one person (ledger/mailing.py). The row is the truth, no message is."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="statement_mails")
+    first_day = models.DateField(help_text="of the month")
+    monthly = models.BooleanField(help_text="sent by itself, not asked for")
+    language = models.CharField(max_length=10)
+    requested_at = models.DateTimeField(default=timezone.now)
+    # Whoever begins an attempt counts it and moves the next one into the future: that is his claim.
+    attempts = models.PositiveIntegerField(default=0)
+    retry_at = models.DateTimeField(default=timezone.now)
+    error = models.CharField(max_length=255, blank=True, default="")  # of the last one, for staff
+    sent_to = models.EmailField(blank=True, default="")
+    sent_at = models.DateTimeField(null=True)
+    given_up_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            # Whatever beats and workers do at the same time, a month comes by itself once.
+            models.UniqueConstraint(
+                fields=["user", "first_day"], condition=Q(monthly=True), name="statement_mail_monthly_once"
+            ),
+            # A button that is pressed twice asks for one e-mail.
+            models.UniqueConstraint(
+                fields=["user", "first_day"],
+                condition=Q(sent_at__isnull=True, given_up_at__isnull=True),
+                name="statement_mail_one_waiting",
+            ),
+        ]
+        indexes = [
+            # The sweep: the few that wait.
+            models.Index(
+                fields=["retry_at"],
+                condition=Q(sent_at__isnull=True, given_up_at__isnull=True),
+                name="statement_mail_waiting",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"statement {self.first_day:%Y-%m} for user {self.user_id}"

@@ -1,44 +1,35 @@
 """Sums that the REST API tells: a person's months, and how recording on the chain goes."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db.models import Count, Q, Sum
-from django.db.models.functions import TruncMonth
+from django.db.models import Count, Q
 from redis.exceptions import RedisError
 
 from accounts.models import User
-from ledger import history
+from ledger import statements
 from ledger.chain import chain
 from ledger.errors import ChainError
-from ledger.history import Totals
 from ledger.models import Alert, ChainTransaction, LedgerEntry
-from stations.models import ChargingSession
+from ledger.statements import Sums
 
 HEAD_KEPT_S = 2
 
 
 def months_of(user: User) -> tuple[ZoneInfo, list[dict[str, Any]]]:
-    """The zone in which a person's months begin, and the sums of each month with charges, the newest first."""
-    own = ChargingSession.objects.filter(customer=user)
-    where = history.reading_zone(user, history.newest(own))
-    groups = own.closed().annotate(month=TruncMonth("started_at", tzinfo=where)).order_by("-month", "currency")
-    sums = {"sessions": Count("pk"), "energy": Sum("energy_wh"), "cost": Sum("cost_minor")}
-    found = groups.values("month", "currency").annotate(**sums)
-    return where, [_month(month, list(rows)) for month, rows in groupby(found, key=lambda row: f"{row['month']:%Y-%m}")]
+    """The zone in which a person's months begin, and the sums of each month's statement, the newest first."""
+    where = statements.zone_of(user)
+    months = [month for year in statements.years_of(user, where) for month in year.months]
+    return where, [_month(month) for month in months]
 
 
-def _month(month: str, groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    totals = Totals()
-    for group in groups:
-        totals.add(group)
+def _month(month: Sums) -> dict[str, Any]:
+    totals = month.totals
     costs = [{"cost_minor": minor, "currency": currency} for minor, currency in totals.costs]
-    return {"month": month, "sessions": totals.sessions, "energy_wh": totals.energy_wh, "costs": costs}
+    return {"month": str(month.period), "sessions": totals.sessions, "energy_wh": totals.energy_wh, "costs": costs}
 
 
 def ledger_now(now: datetime) -> dict[str, Any]:

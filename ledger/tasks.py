@@ -7,16 +7,19 @@ from celery import shared_task
 from django.conf import settings
 from django.core.cache import cache
 from django.db.models import Q
-from django.utils import timezone
+from django.utils import timezone, translation
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from accounts.idempotency import answers_prune
-from ledger import keys, permissions, services, settlement, webhooks
+from accounts.models import User
+from ledger import keys, mailing, permissions, services, settlement, statements, webhooks
 from ledger.alerts import alert_raise
 from ledger.errors import ChainError
 from ledger.models import ChainTransaction, LedgerEntry, Webhook
 from ledger.settlement import View
+from ledger.statement_files import statement_pdf_keep
+from ledger.statements import StatementPeriod
 from tpm.client import TpmError
 
 log = logging.getLogger(__name__)
@@ -24,6 +27,7 @@ S = ChainTransaction.Status
 BATCHES_AT_ONCE = 4  # signed in one request to the TPM service
 ANCHOR_TURN_S = 5.0  # then the worker is free for confirmations, which have a queue of their own
 CONFIRM_EVERY_S = 0.3
+MAILS_A_SWEEP = 500
 CONFIRMING, CONFIRM_ANNOUNCED = "ledger:confirming", "ledger:confirm_announced"
 
 
@@ -188,3 +192,34 @@ def api_prune() -> None:
     """Forget old deliveries, and the answers that are kept for repeated requests."""
     webhooks.deliveries_prune()
     answers_prune()
+
+
+# --- Statements
+
+
+@shared_task(time_limit=600)
+def statement_make(user_id: int, period: str, language: str) -> None:
+    """Make a long statement for a reader who waits for it."""
+    user = User.objects.get(pk=user_id)
+    with translation.override(language):
+        statement = statements.statement_of(user, StatementPeriod.parse(period), statements.zone_of(user))
+        if statement:
+            statement_pdf_keep(statement=statement)
+
+
+@shared_task(time_limit=240)  # less than mailing.FIRST_PAUSE: no second attempt begins while one runs
+def statement_mail(mail_id: int) -> None:
+    mailing.statement_mail_send(mail_id=mail_id)
+
+
+@shared_task(time_limit=300)
+def statement_mails() -> None:
+    """Send what waits, and what a worker left behind."""
+    for mail_id in mailing.statement_mails_due().values_list("pk", flat=True)[:MAILS_A_SWEEP]:
+        statement_mail.apply_async((mail_id,))
+
+
+@shared_task(time_limit=1800)
+def statement_mails_open() -> None:
+    """Each hour: whose month is over by now?"""
+    mailing.statement_mails_open()

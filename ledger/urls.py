@@ -1,8 +1,10 @@
 """Addresses of the driver's pages."""
 
-from django.urls import path
+from django.urls import path, register_converter
 
-from ledger import check_pages, history_pages, pages, proof_pages
+from ledger import check_pages, history_pages, pages, proof_pages, statement_pages
+
+register_converter(statement_pages.PeriodConverter, "period")
 
 urlpatterns = [
     path("", history_pages.history_page, name="history"),
@@ -12,6 +14,12 @@ urlpatterns = [
     path("sessions/<uuid:session_id>/receipt.json", proof_pages.receipt_file, name="receipt"),
     path("sessions/<uuid:session_id>/verify", proof_pages.verify_page, name="verify"),
     path("sessions/<uuid:session_id>/receipt", proof_pages.receipt_page, name="receipt_page"),
+    path("statements", statement_pages.statements_page, name="statements"),
+    path("statements/by-mail", statement_pages.statement_subscription, name="statement_subscription"),
+    path("statements/<period:of>.pdf", statement_pages.statement_pdf_file, name="statement_pdf"),
+    path("statements/<period:of>.csv", statement_pages.statement_csv_file, name="statement_csv"),
+    path("statements/<period:of>/making", statement_pages.statement_making, name="statement_making"),
+    path("statements/<period:of>/mail", statement_pages.statement_mail, name="statement_mail"),
     path("verify", check_pages.public_check, name="public_check"),
     path("verify_receipt.py", proof_pages.standalone_script, name="standalone_script"),
 ]

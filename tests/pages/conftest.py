@@ -1,7 +1,7 @@
 """Sessions of each ledger state, and the three readers: the owner, another customer, a stranger."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.test import Client
@@ -11,7 +11,7 @@ from pytest_django.fixtures import Settings
 from accounts.access_log import Look, access_note
 from accounts.models import Erasure, SignIn, User
 from ledger.alerts import alert_raise
-from ledger.models import ChainTransaction, KeyRotation, LedgerEntry, SigningKey
+from ledger.models import ChainTransaction, KeyRotation, LedgerEntry, SigningKey, StatementMail
 from stations.import_runs import ImportRun
 from stations.linking import link_code_make
 from stations.models import ChargingSession, IdToken, MeterValue, Tariff
@@ -102,6 +102,7 @@ def everything(make_session: MakeSession) -> ChargingSession:
     access_note(viewer="partner ABC", customer=session.customer, what=Look.API)
     ImportRun.objects.create(file_name="january.csv", sha256="0" * 64, size=1, time_zone="UTC")
     Tariff.objects.create(code="T1", name="Day")
+    StatementMail.objects.create(user=session.customer, first_day=date(2026, 3, 1), monthly=True, language="en")
     link_code_make(id_token=IdToken.objects.create(uid="04NEW"), made_by=None)
     Erasure.objects.create(customer=User.objects.create_user("erased-0"), pseudonym="erased-0")
     old = SigningKey.objects.create(name="ledger")

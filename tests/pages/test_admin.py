@@ -57,7 +57,7 @@ def test_every_model_is_registered() -> None:
         ),
         *("stations.chargingsession", "stations.metervalue", "stations.importrun", "stations.tariff"),
         *("ledger.ledgerentry", "ledger.chaintransaction", "ledger.datakey", "ledger.alert"),
-        *("ledger.signingkey", "ledger.keyrotation"),
+        *("ledger.signingkey", "ledger.keyrotation", "ledger.statementmail"),
     }
 
 

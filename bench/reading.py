@@ -1,0 +1,245 @@
+"""history_page_p95_ms, session_list_api_p95_ms, history_page_growth and more: pages among a million sessions.
+
+Method: PostgreSQL (fsync on) and Redis of the bench's own. Customers with 100 sessions each are made
+(bench/million.py), first 10,000 sessions, then 1,000,000. In this process, without a network: Django's test client
+takes each request through the whole middleware, with session, second factor or API token, to the rendered answer. Each
+sample is the first request of another customer, drawn at random, after others have warmed the process. `growth` is the
+median page at 1,000,000 over that at 10,000. Queries are counted in requests of their own: the most of ten. The CSV is
+the export of one more customer, a fleet with 100,000 sessions, in a new process; its peak is what the resident memory
+grew by at most between the first lines and the last.
+"""
+
+import multiprocessing
+import os
+import random
+import re
+import shutil
+import statistics
+import tempfile
+import time
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.stage import bar, options, write
+from dev.master_key import ensure_recovery_key
+from dev.portal_stack import outer_environment
+from dev.postgres import Postgres
+from dev.processes import free_port
+from dev.redis import Redis
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+    from accounts.models import User
+
+HISTORY, API, CSV = "/", "/api/v1/sessions", "/history.csv"
+EACH = 100  # sessions a customer
+SMALL = 10_000
+FLEET_SESSIONS = 100_000
+WARM_UP = 20
+COUNTED = 10
+CLEAR_PEAK = "5"  # /proc/PID/clear_refs: the peak of the resident memory begins anew (proc(5))
+
+LogIn = Callable[["User"], "Client"]
+
+
+@contextmanager
+def portal(directory: Path) -> Iterator[None]:
+    """This process becomes a portal on a database and a Redis of its own."""
+    postgres, redis = Postgres(directory / "postgres", durable=True), Redis(directory / "redis", free_port())
+    try:
+        postgres.start()
+        redis.start()
+        _enter(directory, postgres.url, redis.url)
+        yield
+    finally:
+        redis.stop()
+        postgres.stop()
+
+
+def _enter(directory: Path, database: str, redis: str) -> None:
+    import django
+    from django.core.management import call_command
+
+    for name in set(os.environ) - set(outer_environment()):
+        del os.environ[name]
+    os.environ |= {
+        "EVPORTAL_ENV_FILE": os.devnull,
+        "EVPORTAL_DATABASE_URL": database,
+        "EVPORTAL_REDIS_URL": redis,
+        "EVPORTAL_LEDGER_RECOVERY_PUBLIC_KEY_FILE": str(ensure_recovery_key(directory / "recovery_key.pem")),
+        "EVPORTAL_LOG_LEVEL": "WARNING",
+        "DJANGO_SETTINGS_MODULE": "evportal.settings",
+    }
+    django.setup()
+    call_command("migrate", verbosity=0)
+
+
+# --- Who asks
+
+
+def in_browser(user: "User") -> "Client":
+    """With a session and the second factor, as a person after his login."""
+    from django.test import Client
+
+    from tests.people import log_in
+
+    client = Client()
+    log_in(client, user)
+    return client
+
+
+def with_token(user: "User") -> "Client":
+    """With a personal API token, as his program."""
+    from django.test import Client
+
+    from accounts.api_tokens import token_make  # type: ignore[import-not-found,unused-ignore]  # comes with the REST API
+
+    _, token = token_make(user=user, name="bench", scopes=["sessions.read"])
+    return Client(headers={"authorization": f"Bearer {token}"})
+
+
+# --- Measuring
+
+
+def times_ms(address: str, customers: Sequence["User"], log_in: LogIn) -> list[float]:
+    """Milliseconds of the first request of each of these customers, after WARM_UP others of them."""
+    clients = [log_in(user) for user in customers]
+    for client in clients[:WARM_UP]:
+        _get(client, address)
+    samples = []
+    for client in clients[WARM_UP:]:
+        begun = time.perf_counter()
+        _get(client, address)
+        samples.append((time.perf_counter() - begun) * 1000)
+    return samples
+
+
+def _get(client: "Client", address: str) -> None:
+    response = client.get(address)
+    if response.status_code != 200 or len(response.content) < 1000:
+        raise RuntimeError(f"{address}: expected a full page, got {response.status_code}: {response.content[:300]!r}")
+
+
+def most_queries(address: str, customers: Sequence["User"], log_in: LogIn) -> list[float]:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    counts = []
+    for user in customers:
+        client = log_in(user)
+        with CaptureQueriesContext(connection) as queries:
+            _get(client, address)
+        counts.append(float(len(queries)))
+    return [max(counts)]
+
+
+def csv_measured(username: str, lines: int) -> tuple[float, float]:
+    """`csv_read` in a process that has done nothing else, whose memory holds no room that was freed before."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_csv_alone, (username, lines))
+
+
+def _csv_alone(username: str, lines: int) -> tuple[float, float]:
+    import django
+
+    django.setup()
+    from accounts.models import User
+
+    return csv_read(in_browser(User.objects.get(username=username)), lines)
+
+
+def csv_read(client: "Client", lines: int) -> tuple[float, float]:
+    """(MB by which the resident memory grew at most, seconds) while the export is read, which has so many lines."""
+    for _ in islice(_lines(client), 2_000):  # loads what it needs
+        pass
+    Path("/proc/self/clear_refs").write_text(CLEAR_PEAK)
+    before, begun = _memory_mb("VmRSS"), time.perf_counter()
+    read = sum(1 for _ in _lines(client))
+    if read != lines:
+        raise RuntimeError(f"expected {lines} lines, got {read}")
+    return _memory_mb("VmHWM") - before, time.perf_counter() - begun
+
+
+def _lines(client: "Client") -> Iterator[bytes]:
+    """The client closes the response, and with it the database's cursor, when nobody reads on."""
+    yield from client.get(CSV).streaming_content  # type: ignore[attr-defined]
+
+
+def _memory_mb(name: str) -> float:
+    found = re.search(rf"{name}:\s*(\d+) kB", Path("/proc/self/status").read_text())
+    assert found
+    return int(found[1]) / 1024
+
+
+def customers_some(count: int, rng: random.Random) -> list["User"]:
+    from accounts.models import User
+
+    ids = list(User.objects.filter(username__startswith="driver-").values_list("pk", flat=True))
+    return list(User.objects.filter(pk__in=rng.sample(ids, min(count, len(ids)))))
+
+
+def sessions_make(total: int, already: int) -> None:
+    from bench import million
+
+    with bar(total - already, "making sessions", " sessions") as progress:
+        customers = {"count": (total - already) // EACH, "first": already // EACH}
+        for made in million.customers_make(**customers, sessions=EACH, found=million.patterns()):
+            progress.update(made)
+    million.settle()
+
+
+def fleet_make() -> str:
+    """Returns its user's name."""
+    from accounts.models import User
+    from bench import million
+
+    number = User.objects.count()
+    list(million.customers_make(count=1, first=number, sessions=FLEET_SESSIONS, found=million.patterns()))
+    million.settle()
+    return f"driver-{number}"
+
+
+def measure(chosen: Namespace) -> tuple[dict[str, list[float]], dict[str, float]]:
+    rng = random.Random(1)
+
+    def some() -> list["User"]:
+        return customers_some(WARM_UP + chosen.requests, rng)
+
+    sessions_make(SMALL, 0)
+    small = times_ms(HISTORY, some(), in_browser)
+    begun = time.monotonic()
+    sessions_make(chosen.count, SMALL)
+    made_s = time.monotonic() - begun
+    pages = times_ms(HISTORY, some(), in_browser)
+    few = customers_some(COUNTED, rng)
+    samples = {
+        "history_page_p95_ms": pages,
+        "history_page_growth": [statistics.median(pages) / statistics.median(small)],
+        "history_page_queries": most_queries(HISTORY, few, in_browser),
+        "session_list_api_p95_ms": times_ms(API, some(), with_token),
+        "session_list_api_queries": most_queries(API, few, with_token),
+    }
+    peak_mb, seconds = csv_measured(fleet_make(), FLEET_SESSIONS + 1)
+    samples["csv_100k_peak_mb"] = [peak_mb]
+    return samples, {"sessions": chosen.count, "made_in_s": round(made_s), "csv_100k_s": round(seconds, 1)}
+
+
+def main() -> None:
+    parser = options(__doc__, count=1_000_000, what="sessions")
+    parser.add_argument("--requests", type=int, default=80, help="measured requests a page (%(default)s)")
+    chosen = parser.parse_args()
+    directory = Path(tempfile.mkdtemp(prefix="evp-"))
+    with portal(directory):
+        samples, beside = measure(chosen)
+    if not chosen.keep:
+        shutil.rmtree(directory)
+    write(chosen.out, samples, **beside)
+
+
+if __name__ == "__main__":
+    main()
