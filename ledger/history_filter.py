@@ -61,7 +61,7 @@ def _shown(value: object) -> str:
 
 
 class DayField(forms.DateField):
-    """A day such as 2015-03-31; what cannot be read is named, as a browser's date field would hide it."""
+    """A day such as 2015-03-31. What cannot be read is kept in a field for text: one for dates would hide it."""
 
     def __init__(self, label: str) -> None:
         attributes = {"class": "form-control", "type": "date"}
@@ -78,6 +78,7 @@ class DayField(forms.DateField):
         return day
 
     def _refuse(self, value: Any) -> NoReturn:
+        self.widget.input_type = "text"
         message = gettext("Expected a date such as 2015-03-31, in the years 2000 to 2100, got “%(value)s”.")
         raise ValidationError(message % {"value": _shown(value)}, "invalid")
 

@@ -181,7 +181,8 @@ def _quick(seen: History) -> list[tuple[str, Span, bool]]:
     named = [(gettext("This month"), month), (gettext("Last month"), month.before)]
     if not seen.everybody:
         named += [(gettext("This year"), year), (gettext("Last year"), year.before)]
-    return [(name, span, seen.days == (span.first, span.last)) for name, span in named if span]
+    chosen = seen.days if seen.query.get("from") else None
+    return [(name, span, chosen == (span.first, span.last)) for name, span in named if span]
 
 
 def _units(seen: History, figures: Figures) -> list[tuple[str, str]]:

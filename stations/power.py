@@ -124,8 +124,13 @@ def _line(points: Sequence[Point], start: datetime, end: datetime) -> Line:
 
 
 def mean_w(session: ChargingSession) -> int | None:
-    """Energy over duration; None where one of them is not known or nothing."""
-    if not session.energy_wh or session.stopped_at is None or session.stopped_at <= session.started_at:
+    """Energy over duration; None where one of them is not known or nothing, and for a credit, which is no charge."""
+    if (
+        session.credit
+        or not session.energy_wh
+        or session.stopped_at is None
+        or session.stopped_at <= session.started_at
+    ):
         return None
     return session.energy_wh * _MICROSECONDS_AN_HOUR // ((session.stopped_at - session.started_at) // _MICROSECOND)
 

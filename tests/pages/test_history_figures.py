@@ -237,6 +237,8 @@ def test_what_was_typed_is_kept_and_named(browser: Client, make: Make, name: str
     assert f"got “{typed.replace('<', '&lt;').replace('>', '&gt;')}”" in page
     assert '<option value="S1" selected>' in page
     assert "<b>" not in page
+    if name in {"from", "to"}:
+        assert f'<input type="text" name="{name}" value="{typed}"' in page
 
 
 def test_another_customers_station_and_card_cannot_be_named(
