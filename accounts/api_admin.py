@@ -6,12 +6,14 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from accounts.admin_log import Logged
 from accounts.api_models import ApiToken
 from accounts.api_tokens import token_revoke
+from accounts.change_log import values_of
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the stubs alone
+class ApiTokenAdmin(Logged):
     """Seen and revoked; made by their person alone."""
 
     list_display = ("user", "name", "hint", "created_at", "expires_at", "last_used_at", "revoked_at")
@@ -38,7 +40,10 @@ class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in
 
     @admin.action(description="Revoke", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
-        revoked = [token for token in queryset if token_revoke(token=token)]
-        for token in revoked:
-            self.log_change(request, token, "Revoked.")
-        self.message_user(request, f"Revoked: {len(revoked)}.", messages.SUCCESS)
+        revoked = 0
+        for token in queryset:
+            before = values_of(token)
+            if token_revoke(token=token):
+                revoked += 1
+                self.log_values(request, token, before, "Revoked.")
+        self.message_user(request, f"Revoked: {revoked}.", messages.SUCCESS)

@@ -14,7 +14,7 @@ NOTHING = "–"
 NOT_SHOWN = "(not shown)"
 TEXT_MAX = 300
 # Parts of the names of fields whose values nobody may read in a log.
-SECRET_PARTS = frozenset({"password", "secret", "hash", "credential", "salt", "wrapped", "key", "digest"})
+SECRET_PARTS = frozenset({"password", "secret", "hash", "credential", "salt", "wrapped", "key", "digest", "sealed"})
 
 Values = dict[str, Any]
 Change = dict[str, str]

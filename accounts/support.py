@@ -23,7 +23,9 @@ KEY = "support"
 # What is shown as the customer sees it; files are not among them.
 SHOWN = frozenset({"history", "session", "verify", "statements"})
 # What stays open: ending it, the admin, logging out, colours and language.
-OPEN = frozenset({"logout", "theme", "support", "support_begin", "support_end", "standalone_script"})
+OPEN = frozenset({"logout", "theme", "support", "support_begin", "support_end", "standalone_script", "public_check"})
+# The second factor is asked again meanwhile where it is due.
+OPEN |= {"second_factor", "second_factor_recovery"}
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,14 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.cache import never_cache
 
+from accounts.admin_log import Logged
+from accounts.change_log import values_of
 from stations.models import OcpiPartner
 from stations.ocpi.partners import partner_end, partner_invite
 
 
 @admin.register(OcpiPartner)
-class OcpiPartnerAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the stubs alone
+class OcpiPartnerAdmin(Logged):
     change_form_template = "admin/stations/ocpipartner/change_form.html"
     list_display = ("name", "country_code", "party_id", "status", "sessions", "last_seen_at")
     list_filter = ("status", "sessions")
@@ -58,9 +60,10 @@ class OcpiPartnerAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic
                 "Set EVPORTAL_OCPI_PARTY_ID and EVPORTAL_OCPI_COUNTRY_CODE first: until then OCPI is off."
             )
         if request.method == "POST":
+            before = values_of(partner)
             context["token"] = partner_invite(partner=partner)
             context["versions"] = request.build_absolute_uri(reverse("ocpi-versions"))
-            self.log_change(request, partner, "Made a token for registration.")
+            self.log_values(request, partner, before, "Made a token for registration.")
         return self._step(request, partner, context)
 
     def end_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -71,9 +74,10 @@ class OcpiPartnerAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic
             "action": "End the connection",
         }
         if request.method == "POST":
+            before = values_of(partner)
             partner_end(partner=partner)
             context["done"] = True
-            self.log_change(request, partner, "Ended the connection.")
+            self.log_values(request, partner, before, "Ended the connection.")
         return self._step(request, partner, context)
 
     def _partner(self, request: HttpRequest, pk: int) -> OcpiPartner:

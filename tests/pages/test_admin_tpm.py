@@ -1,5 +1,6 @@
 """TPM services in the admin: what is wrong comes first, with each step; nothing is written by hand, no secret shown."""
 
+import re
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -66,7 +67,7 @@ def test_the_home_shows_what_is_wrong_first(staff_browser: Client, report: Attes
     page = text(staff_browser, "/admin/")
     assert page.index("<strong>bad</strong>") < page.index("<strong>able</strong>")
     assert SOFTWARE in page
-    assert "last good evidence 0 s ago" in page
+    assert re.search(r"last good evidence \d+ s ago", page)
     assert HOSTILE not in page and "&lt;script&gt;" in page
 
 
