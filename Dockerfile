@@ -20,6 +20,7 @@ COPY manage.py /app/
 COPY accounts /app/accounts
 COPY evportal /app/evportal
 COPY ledger /app/ledger
+COPY locale /app/locale
 COPY stations /app/stations
 COPY static /app/static
 COPY templates /app/templates

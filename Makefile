@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop status test lint bench chaos compose-test fuzz fuzz-api faults
+.PHONY: help demo stop status test lint bench chaos compose-test messages fuzz fuzz-api faults
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,11 @@ lint: ## ruff, mypy --strict, missing migrations
 	$(VENV)/ruff check .
 	$(VENV)/mypy .
 	$(VENV)/python manage.py makemigrations --check --dry-run
+
+messages: ## collect the texts that people see, and compile the German ones (locale/de)
+	@$(PYTHON) -m dev.bootstrap test
+	$(VENV)/python manage.py makemessages --locale de --no-obsolete --ignore .venv --ignore var
+	$(VENV)/python manage.py compilemessages --locale de --ignore .venv --ignore var
 
 bench: ## the figures of bench/results.json
 	@$(PYTHON) -m dev.bootstrap test

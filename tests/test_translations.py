@@ -1,0 +1,41 @@
+"""Every text that people see is there in German, and what runs is compiled from what was translated."""
+
+import gettext
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MESSAGES = Path("locale/de/LC_MESSAGES")
+
+
+@pytest.fixture(scope="module")
+def extracted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The texts of the sources as they are now, beside the translations that there are."""
+    directory = tmp_path_factory.mktemp("texts")
+    for name in ("accounts", "stations", "ledger", "evportal", "templates", "locale"):
+        shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__", "migrations"))
+    command = ["-m", "django", "makemessages", "--locale", "de", "--no-obsolete"]
+    python = ROOT / ".venv" / "bin" / "python"
+    subprocess.run([python, *command], cwd=directory, check=True, capture_output=True, env={"PATH": "/usr/bin:/bin"})
+    return directory / MESSAGES / "django.po"
+
+
+def test_nothing_is_left_untranslated(extracted: Path, tmp_path: Path) -> None:
+    command = ["msgfmt", "--check", "--statistics", "--output-file", str(tmp_path / "out.mo"), str(extracted)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env={"LC_ALL": "C", "PATH": "/usr/bin"})
+    assert "untranslated" not in done.stderr and "fuzzy" not in done.stderr, done.stderr
+
+
+def test_what_runs_is_what_was_translated(tmp_path: Path) -> None:
+    """`make messages` compiles; a forgotten run would show old words."""
+    compiled = tmp_path / "out.mo"
+    subprocess.run(["msgfmt", "--output-file", str(compiled), str(ROOT / MESSAGES / "django.po")], check=True)
+    assert catalogue(compiled) == catalogue(ROOT / MESSAGES / "django.mo")
+
+
+def catalogue(path: Path) -> dict[object, str]:
+    with path.open("rb") as file:
+        return dict(gettext.GNUTranslations(file)._catalog)  # type: ignore[attr-defined]
