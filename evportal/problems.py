@@ -6,8 +6,10 @@ The id is in the log beside the error. 403 and 404 look the same to a stranger.
 import logging
 import sys
 import uuid
+from http import HTTPStatus
 
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 
 log = logging.getLogger(__name__)
@@ -40,11 +42,21 @@ def _page(request: HttpRequest, status: int, title: str, what: str, todo: str, c
     quote = uuid.uuid4().hex[:12]
     level = logging.ERROR if status == 500 else logging.INFO
     log.log(level, "problem %s: %s %s: %d, %s", quote, request.method, request.path, status, type(cause).__name__)
+    if request.path.startswith(settings.ACCESS_OWN_PREFIXES):
+        return _for_programs(status, f"{what} Quote the number {quote}.")
     kept = "Nothing was changed by this, and nothing is lost."
     context = {"title": title, "what": what, "kept": kept, "todo": todo, "quote": quote, "back": "/"}
     # No request context for a 500: what failed may be the session or the database that it would read.
     text = render_to_string("errors/problem.html", context, request if status != 500 else None)
     return HttpResponse(text, status=status)
+
+
+def _for_programs(status: int, detail: str) -> JsonResponse:
+    """The same as problem+json (RFC 9457): programs read no pages."""
+    codes = {400: "invalid_request", 403: "permission_denied", 404: "not_found", 500: "internal_error"}
+    title = HTTPStatus(status).phrase
+    body = {"type": "about:blank", "title": title, "status": status, "code": codes[status], "detail": detail}
+    return JsonResponse(body, status=status, content_type="application/problem+json")
 
 
 def _known(request: HttpRequest) -> bool:

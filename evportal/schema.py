@@ -16,6 +16,7 @@ from rest_framework.serializers import ListSerializer
 import evportal.schema_fields  # noqa: F401  its extensions register themselves
 from accounts.api_authentication import BearerAuthentication
 from accounts.scopes import RESOURCE_SERVER, SCOPES
+from evportal.api_operations import OPERATIONS
 from evportal.api_words import DESCRIPTION, EXAMPLES, PATH, PROBLEM_SCHEMA, PROBLEMS, RECEIPT, TEXT, TITLES
 from stations.api import StationView as StationCallerView
 from stations.rest_views import ChangeView, ListView
@@ -71,8 +72,8 @@ class ApiSchema(AutoSchema):
         return [self.operation.partition("_")[0]]
 
     def get_description(self) -> str:  # type: ignore[override]  # drf-spectacular's own has no arguments
-        words = super().get_description()
-        return f"Scope `{self.scope}`. {words}" if self.scope else str(words)
+        words = OPERATIONS[self.operation]
+        return f"Scope `{self.scope}`. {words}" if self.scope else words
 
     def get_request_serializer(self) -> Any:
         return getattr(self.view, "body_class", None) if self.method in {"POST", "PATCH"} else None

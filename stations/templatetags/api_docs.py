@@ -1,9 +1,12 @@
 """The OpenAPI document on a page for people."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from django import template
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
 
@@ -16,6 +19,19 @@ def as_json(value: Any) -> str:
 @register.filter
 def paragraphs(text: str) -> list[str]:
     return [" ".join(part.split()) for part in text.split("\n\n")]
+
+
+@register.filter
+def code_spans(text: str) -> SafeString:
+    """What stands between backticks as code; all else is escaped."""
+    parts = str(text).split("`")
+    return format_html_join("", "{}{}{}", _spans(parts))
+
+
+def _spans(parts: list[str]) -> Iterator[tuple[str, str, str]]:
+    for number, part in enumerate(parts):
+        opened, closed = (mark_safe("<code>"), mark_safe("</code>")) if number % 2 else ("", "")
+        yield opened, part, closed
 
 
 @register.filter
