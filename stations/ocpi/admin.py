@@ -25,6 +25,10 @@ class OcpiPartnerAdmin(Logged):
     filter_horizontal = ("sites",)
     readonly_fields = ("status", "url", "told_roles", "told_modules", "last_seen_at")
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """The party was agreed on and says whose sessions are its own: another party is another partner."""
+        return [*super().get_readonly_fields(request, obj), *(("country_code", "party_id") if obj else ())]
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Ended, not deleted: who could see what stays known."""
         return False

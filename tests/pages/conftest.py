@@ -14,7 +14,7 @@ from ledger.alerts import alert_raise
 from ledger.models import ChainTransaction, KeyRotation, LedgerEntry, SigningKey, StatementMail
 from stations.import_runs import ImportRun
 from stations.linking import link_code_make
-from stations.models import ChargingSession, IdToken, MeterValue, Tariff
+from stations.models import ChargingSession, IdToken, MeterValue, OcpiPartner, Tariff
 from tests.conftest import CloseSessions
 from tests.people import log_in
 
@@ -102,6 +102,7 @@ def everything(make_session: MakeSession) -> ChargingSession:
     access_note(viewer="partner ABC", customer=session.customer, what=Look.API)
     ImportRun.objects.create(file_name="january.csv", sha256="0" * 64, size=1, time_zone="UTC")
     Tariff.objects.create(code="T1", name="Day")
+    OcpiPartner.objects.create(name="Eight volts", country_code="DE", party_id="8AC")
     StatementMail.objects.create(user=session.customer, first_day=date(2026, 3, 1), monthly=True, language="en")
     link_code_make(id_token=IdToken.objects.create(uid="04NEW"), made_by=None)
     Erasure.objects.create(customer=User.objects.create_user("erased-0"), pseudonym="erased-0")

@@ -55,7 +55,13 @@ def test_every_model_is_registered() -> None:
             "stations.connector",
             "stations.idtoken",
         ),
-        *("stations.chargingsession", "stations.metervalue", "stations.importrun", "stations.tariff"),
+        *(
+            "stations.chargingsession",
+            "stations.metervalue",
+            "stations.importrun",
+            "stations.tariff",
+            "stations.ocpipartner",
+        ),
         *("ledger.ledgerentry", "ledger.chaintransaction", "ledger.datakey", "ledger.alert"),
         *("ledger.signingkey", "ledger.keyrotation", "ledger.statementmail"),
     }

@@ -67,7 +67,12 @@ def test_an_operator_adds_a_partner(staff: Any) -> None:
     operator = staff(Role.OPERATOR)
     assert operator.post("/admin/stations/ocpipartner/add/", form | {"party_id": "8ac"}).status_code == 200
     assert operator.post("/admin/stations/ocpipartner/add/", form).status_code == 302
-    assert OcpiPartner.objects.get().status == "NEW"
+    partner = OcpiPartner.objects.get()
+    assert partner.status == "NEW"
+    change = f"/admin/stations/ocpipartner/{partner.pk}/change/"
+    assert operator.post(change, form | {"name": "Nine volts", "party_id": "OTH"}).status_code == 302
+    partner.refresh_from_db()
+    assert (partner.name, partner.party_id) == ("Nine volts", "8AC"), "whose sessions are its own stays"
 
 
 def test_what_is_missing_is_said(site: Site, connector: Connector, staff: Any) -> None:

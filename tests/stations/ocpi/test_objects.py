@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import AccessLogEntry
+from stations.corrections import Figures, session_correct
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, Site, Station, Tariff
 from stations.ocpi.locations import evse_uid
 from tests.stations.ocpi import schema
@@ -273,6 +274,22 @@ def test_a_credit_gives_the_cost_back_and_repeats_the_rest(provider: Partner, ch
     own = ("id", "total_cost", "credit", "credit_reference_id", "last_updated")
     assert without(found, *own) == without(original, *own)
     assert len(provider.objects("sessions", FROM)) == 1, "a credit is no session"
+
+
+def test_a_correction_by_an_operator_is_a_credit_and_a_new_cdr(
+    provider: Partner, charge: Charge, django_user_model: Any
+) -> None:
+    row = charge()
+    wrong = charge(status="INVALID", energy_wh=None, cost_minor=None, currency="", meter_stop_wh=1)
+    olga = django_user_model.objects.create_user("olga")
+    times = {"started_at": row.started_at, "stopped_at": row.started_at + timedelta(minutes=30)}
+    figures = Figures(energy_wh=5_000, cost_minor=364, **times)
+    for about in (row, wrong):
+        session_correct(session=about, reason="the meter was read wrongly", figures=figures, by=olga)
+    billed, credit, *replacements = provider.objects("cdrs")
+    assert (credit["credit_reference_id"], credit["total_cost"]["incl_vat"]) == (billed["id"], -5)
+    assert [one["total_energy"] for one in replacements] == [5, 5] and not any("credit" in one for one in replacements)
+    assert len(provider.objects("sessions", FROM)) == 4
 
 
 def test_the_place_and_the_tariff_are_those_of_the_start(provider: Partner, charge: Charge, site: Site) -> None:
