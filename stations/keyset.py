@@ -104,7 +104,9 @@ class KeysetPagination(BasePagination):
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         size = {"type": "integer", "minimum": 1, "maximum": PAGE_SIZE_MAX, "default": PAGE_SIZE}
         return [
-            _parameter("cursor", "Which page: a value that `next` or `previous` holds.", {"type": "string", "minLength": 1}),
+            _parameter(
+                "cursor", "Which page: a value that `next` or `previous` holds.", {"type": "string", "minLength": 1}
+            ),
             _parameter("limit", "How many at most.", size),
         ]
 
