@@ -26,8 +26,9 @@ pytestmark = pytest.mark.django_db
 
 # Open to everybody: the way in, how one reads, and what checks receipts without us.
 PUBLIC = {
-    *("login", "login_start", "login_callback", "theme", "standalone_script"),
-    *("check", "check_page", "check_js", "public_check", "verify_public", "verifier"),
+    *("login", "login_start", "login_callback", "theme", "standalone_script", "public_check"),
+    "deleted",  # what is said to somebody who has no account any more
+    *("api-openapi", "api-docs"),  # the interface for programs, described
 }
 # Open with name and password alone: showing or setting up the second factor, and logging out.
 FIRST_FACTOR = {"second_factor", "second_factor_enrol", "second_factor_recovery", "logout"}

@@ -9,9 +9,17 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from accounts.access_log import Look, access_note
-from accounts.models import Erasure, SignIn, User
+from accounts.models import ApiClient, ApiToken, Erasure, SignIn, User
 from ledger.alerts import alert_raise
-from ledger.models import ChainTransaction, KeyRotation, LedgerEntry, SigningKey, StatementMail
+from ledger.models import (
+    ChainTransaction,
+    KeyRotation,
+    LedgerEntry,
+    SigningKey,
+    StatementMail,
+    Webhook,
+    WebhookDelivery,
+)
 from stations.import_runs import ImportRun
 from stations.linking import link_code_make
 from stations.models import ChargingSession, IdToken, MeterValue, OcpiPartner, Tariff
@@ -103,6 +111,12 @@ def everything(make_session: MakeSession) -> ChargingSession:
     ImportRun.objects.create(file_name="january.csv", sha256="0" * 64, size=1, time_zone="UTC")
     Tariff.objects.create(code="T1", name="Day")
     OcpiPartner.objects.create(name="Eight volts", country_code="DE", party_id="8AC")
+    ApiClient.objects.create(client_id="abc", name="fleet")
+    ApiToken.objects.create(
+        user=session.customer, name="mine", digest="d" * 64, hint="evp_1", expires_at=timezone.now()
+    )
+    webhook = Webhook.objects.create(user=session.customer, url="https://example.org/hook", secret="sealed")
+    WebhookDelivery.objects.create(webhook=webhook, event=WebhookDelivery.Event.values[0], body="{}")
     StatementMail.objects.create(user=session.customer, first_day=date(2026, 3, 1), monthly=True, language="en")
     link_code_make(id_token=IdToken.objects.create(uid="04NEW"), made_by=None)
     Erasure.objects.create(customer=User.objects.create_user("erased-0"), pseudonym="erased-0")

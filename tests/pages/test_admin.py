@@ -50,6 +50,8 @@ def test_every_model_is_registered() -> None:
             "accounts.erasure",
             "stations.linkcode",
             "accounts.signin",
+            "accounts.apiclient",
+            "accounts.apitoken",
             "stations.site",
             "stations.station",
             "stations.connector",
@@ -63,7 +65,13 @@ def test_every_model_is_registered() -> None:
             "stations.ocpipartner",
         ),
         *("ledger.ledgerentry", "ledger.chaintransaction", "ledger.datakey", "ledger.alert"),
-        *("ledger.signingkey", "ledger.keyrotation", "ledger.statementmail"),
+        *(
+            "ledger.signingkey",
+            "ledger.keyrotation",
+            "ledger.statementmail",
+            "ledger.webhook",
+            "ledger.webhookdelivery",
+        ),
     }
 
 
