@@ -18,6 +18,7 @@ from dev.fuzz_tpm import Outcome
 
 CONFIG = Path(__file__).with_name("schemathesis_api.toml")
 EXAMPLES = 50  # random ones for each operation
+PHASES = "examples,coverage,fuzzing,stateful"
 ROUND_TIMEOUT_S = 3600
 MAX_ANSWER_S = 5
 
@@ -32,11 +33,11 @@ class Target:
     ids: tuple[str, ...]
 
 
-def fuzz(target: Target, *, cases: int, seed: int, examples: int = EXAMPLES) -> int:
+def fuzz(target: Target, *, cases: int, seed: int, examples: int = EXAMPLES, phases: str = PHASES) -> int:
     """Try at least so many cases and return how many; raises AssertionError for a finding."""
     done = 0
     while done < cases:
-        outcome = one_round(target, seed, examples)
+        outcome = one_round(target, seed, examples, phases)
         print(f"seed {seed}: {outcome.cases} cases of {outcome.operations} operations", flush=True)
         if outcome.complaint:
             raise AssertionError(f"seed {seed}:\n{outcome.complaint}")
@@ -45,14 +46,24 @@ def fuzz(target: Target, *, cases: int, seed: int, examples: int = EXAMPLES) -> 
     return done
 
 
-def one_round(target: Target, seed: int, examples: int) -> Outcome:
+def one_round(target: Target, seed: int, examples: int, phases: str) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="fuzz-") as directory:
         report = Path(directory, "report.json")
         config = Path(directory, "schemathesis.toml")
         config.write_text(CONFIG.read_text().replace("[IDS]", json.dumps(target.ids)))
         argv = [
             *(str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(config), "run"),
-            *(f"{target.url}/api/v1/openapi.json", "--url", target.url, "--seed", str(seed), "-n", str(examples)),
+            *(
+                f"{target.url}/api/v1/openapi.json",
+                "--url",
+                target.url,
+                "--seed",
+                str(seed),
+                "-n",
+                str(examples),
+                "--phases",
+                phases,
+            ),
             *("--continue-on-failure", "--max-response-time", str(MAX_ANSWER_S), "--generation-database", "none"),
             *("--workers", "1", "--no-color", "--report", "json", "--report-json-path", str(report)),
         ]

@@ -98,7 +98,7 @@ PATH: dict[str, tuple[Schema, str, Any]] = {
     "id": ({"type": "string", "format": "uuid"}, "Its id", UUID),
     "number": (NUMBER, "Its id", 7),
     "code": (NAME, "The code of the site, or of the tariff", "S1"),
-    "identity": (NAME, "The station's identity", "CP-RIVERSIDE-1"),
+    "identity": (NAME, "The station's identity", "CP-MARKET-1"),
     "transaction_id": (
         {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9*_=:+|@.\\-]{0,35}$"},
         "The station's own number for the charge",
@@ -113,7 +113,7 @@ def page(*rows: Schema) -> Schema:
 
 SITE: Schema = {
     "code": "S1",
-    "name": "Riverside office",
+    "name": "Market hall",
     "address": "Am Hafen 1",
     "city": "Hamburg",
     "country": "DEU",
@@ -121,7 +121,7 @@ SITE: Schema = {
     "currency": "EUR",
 }
 STATION: Schema = {
-    "identity": "CP-RIVERSIDE-1",
+    "identity": "CP-MARKET-1",
     "site": "S1",
     "vendor": "ACME",
     "model": "Wall 22",
@@ -132,7 +132,7 @@ STATION: Schema = {
 CONNECTOR: Schema = {
     "id": 7,
     "site": "S1",
-    "station": "CP-RIVERSIDE-1",
+    "station": "CP-MARKET-1",
     "evse_id": 1,
     "connector_id": 1,
     "standard": "IEC_62196_T2",
@@ -140,7 +140,7 @@ CONNECTOR: Schema = {
     "max_power_w": 22000,
     "status": "AVAILABLE",
 }
-TOKEN: Schema = {"id": 7, "uid": "04D3C2B1A09876", "type": "ISO14443", "contract_id": "", "linked": True}
+TOKEN: Schema = {"id": 7, "uid": "04D1E2F3A4B5C6", "type": "ISO14443", "contract_id": "", "linked": True}
 RECORDED: Schema = {
     "state": "recorded",
     "ledger_id": 4711,
@@ -153,14 +153,14 @@ SESSION: Schema = {
     "status": "COMPLETED",
     "started_at": "2026-03-01T08:00:00Z",
     "stopped_at": "2026-03-01T08:45:00Z",
-    "location": {"id": "S1", "name": "Riverside office", "country": "DEU", "time_zone": "Europe/Berlin"},
-    "station": "CP-RIVERSIDE-1",
+    "location": {"id": "S1", "name": "Market hall", "country": "DEU", "time_zone": "Europe/Berlin"},
+    "station": "CP-MARKET-1",
     "evse_id": 1,
     "connector_id": 1,
     "transaction_id": "T1",
-    "id_token": {"uid": "04D3C2B1A09876", "type": "ISO14443"},
-    "meter_start_wh": 51234567,
-    "meter_stop_wh": 51242347,
+    "id_token": {"uid": "04D1E2F3A4B5C6", "type": "ISO14443"},
+    "meter_start_wh": 52340000,
+    "meter_stop_wh": 52347780,
     "energy_wh": 7780,
     "cost_minor": 312,
     "currency": "EUR",
@@ -239,7 +239,7 @@ DELIVERY: Schema = {
 ME: Schema = {
     "kind": "person",
     "id": "42",
-    "name": "anna",
+    "name": "maria",
     "roles": ["customer"],
     "language": "de",
     "time_zone": "Europe/Berlin",
@@ -267,7 +267,7 @@ REPORTED: Schema = {
     "transaction_id": "T1",
     "evse_id": 1,
     "connector_id": 1,
-    "id_token": {"uid": "04D3C2B1A09876", "type": "ISO14443"},
+    "id_token": {"uid": "04D1E2F3A4B5C6", "type": "ISO14443"},
     "status": "ACTIVE",
     "started_at": "2026-03-01T08:00:00Z",
     "stopped_at": None,
@@ -286,14 +286,14 @@ EXAMPLES: dict[str, Schema] = {
     "sites_list": {"answer": page(SITE)},
     "sites_create": {"body": SITE, "answer": SITE},
     "sites_get": {"answer": SITE},
-    "sites_update": {"body": {"name": "Riverside office"}, "answer": SITE},
+    "sites_update": {"body": {"name": "Market hall"}, "answer": SITE},
     "stations_list": {"answer": page(STATION)},
-    "stations_create": {"body": {"identity": "CP-RIVERSIDE-1", "site": "S1", "vendor": "ACME"}, "answer": STATION},
+    "stations_create": {"body": {"identity": "CP-MARKET-1", "site": "S1", "vendor": "ACME"}, "answer": STATION},
     "stations_get": {"answer": STATION},
     "stations_update": {"body": {"firmware_version": "1.4.2"}, "answer": STATION},
     "connectors_list": {"answer": page(CONNECTOR)},
     "connectors_create": {
-        "body": {"station": "CP-RIVERSIDE-1", "evse_id": 1, "connector_id": 2, "max_power_w": 22000},
+        "body": {"station": "CP-MARKET-1", "evse_id": 1, "connector_id": 2, "max_power_w": 22000},
         "answer": CONNECTOR,
     },
     "connectors_get": {"answer": CONNECTOR},
@@ -371,7 +371,7 @@ EXAMPLES: dict[str, Schema] = {
             "transaction_id": "T1",
             "started_at": "2026-03-01T08:00:00Z",
             "meter_start_wh": 1000,
-            "id_token": {"uid": "04D3C2B1A09876"},
+            "id_token": {"uid": "04D1E2F3A4B5C6"},
         },
         "answer": REPORTED,
     },

@@ -102,11 +102,10 @@ class KeysetPagination(BasePagination):
         return self.request.build_absolute_uri(f"{self.request.path}?{urlencode(list(query.items()))}")
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        place = {"type": "string", "minLength": 1}
         size = {"type": "integer", "minimum": 1, "maximum": PAGE_SIZE_MAX, "default": PAGE_SIZE}
         return [
-            _parameter(
-                "cursor", "Which page: a value that `next` or `previous` holds.", {"type": "string", "minLength": 1}
-            ),
+            _parameter("cursor", "Which page: a value that `next` or `previous` holds.", place),
             _parameter("limit", "How many at most.", size),
         ]
 
