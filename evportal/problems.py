@@ -11,31 +11,34 @@ from http import HTTPStatus
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
 
 log = logging.getLogger(__name__)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    what = "What your browser sent could not be understood."
-    return _page(request, 400, "This request cannot be used", what, "Go back and try again.", exception)
+    what = _("What your browser sent could not be understood.")
+    return _page(request, 400, _("This request cannot be used"), what, _("Go back and try again."), exception)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     if not _known(request):
         return not_found(request, exception)
-    what = "Your account has no right to see or do this."
-    return _page(request, 403, "Not allowed", what, "If you need it, ask the operator for the right.", exception)
+    what = _("Your account has no right to see or do this.")
+    todo = _("If you need it, ask the operator for the right.")
+    return _page(request, 403, _("Not allowed"), what, todo, exception)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    what = "There is no page at this address, or it is not yours to see."
-    return _page(request, 404, "Nothing here", what, "Check the address, or start from your history.", exception)
+    what = _("There is no page at this address, or it is not yours to see.")
+    todo = _("Check the address, or start from your history.")
+    return _page(request, 404, _("Nothing here"), what, todo, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    what = "Something went wrong on our side."
-    todo = "Try again in a moment. If it happens again, tell the operator the number below."
-    return _page(request, 500, "This did not work", what, todo, sys.exc_info()[1])
+    what = _("Something went wrong on our side.")
+    todo = _("Try again in a moment. If it happens again, tell the operator the number below.")
+    return _page(request, 500, _("This did not work"), what, todo, sys.exc_info()[1])
 
 
 def _page(request: HttpRequest, status: int, title: str, what: str, todo: str, cause: object) -> HttpResponse:
@@ -43,8 +46,8 @@ def _page(request: HttpRequest, status: int, title: str, what: str, todo: str, c
     level = logging.ERROR if status == 500 else logging.INFO
     log.log(level, "problem %s: %s %s: %d, %s", quote, request.method, request.path, status, type(cause).__name__)
     if request.path.startswith(settings.ACCESS_OWN_PREFIXES):
-        return _for_programs(status, f"{what} Quote the number {quote}.")
-    kept = "Nothing was changed by this, and nothing is lost."
+        return _for_programs(status, f"{HTTPStatus(status).phrase}. Quote the number {quote}.")
+    kept = _("Nothing was changed by this, and nothing is lost.")
     context = {"title": title, "what": what, "kept": kept, "todo": todo, "quote": quote, "back": "/"}
     # No request context for a 500: what failed may be the session or the database that it would read.
     text = render_to_string("errors/problem.html", context, request if status != 500 else None)

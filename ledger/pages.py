@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -75,18 +76,18 @@ def _exact_terms(entry: LedgerEntry | None) -> list[tuple[str, str]]:
         return []
     row = entry.transaction
     terms = [
-        ("Ledger id", str(entry.pk)),
-        ("State", entry.state),
-        ("Digest: SHA-256 of salt and record", bytes(entry.digest).hex()),
-        ("Chain id", settings.LEDGER_CHAIN_ID),
-        ("Contract account", settings.LEDGER_ACCOUNT),
+        (gettext("Ledger id"), str(entry.pk)),
+        (gettext("State"), entry.state),
+        (gettext("Digest: SHA-256 of salt and record"), bytes(entry.digest).hex()),
+        (gettext("Chain id"), settings.LEDGER_CHAIN_ID),
+        (gettext("Contract account"), settings.LEDGER_ACCOUNT),
     ]
     if row:
         terms += [
-            ("Transaction id", row.transaction_id or ""),
-            ("Block number", str(row.block_num or "")),
-            ("Block id", row.block_id),
-            ("Signature", row.signature),
-            ("Signer's public key", row.public_key),
+            (gettext("Transaction id"), row.transaction_id or ""),
+            (gettext("Block number"), str(row.block_num or "")),
+            (gettext("Block id"), row.block_id),
+            (gettext("Signature"), row.signature),
+            (gettext("Signer's public key"), row.public_key),
         ]
     return [(name, value) for name, value in terms if value]

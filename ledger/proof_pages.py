@@ -43,7 +43,8 @@ def no_receipt(session: ChargingSession, entry: LedgerEntry | None) -> str:
     state = state_of(session)
     if state.kind == "mismatch":
         return state.reason
-    return f"{gettext('It is still being recorded.')} {state.reason}".rstrip()
+    going = gettext("It is still being recorded.")
+    return f"{going} {state.reason}".rstrip()
 
 
 def changed_since(session: ChargingSession, entry: LedgerEntry | None) -> list[tuple[str, str, str]]:

@@ -76,9 +76,8 @@ def _link(request: HttpRequest, form: LinkForm) -> bool:
         form.add_error("code", _("No more codes can be tried at the moment. Nothing is lost: try again in an hour."))
         return False
     past = ngettext("%(count)d earlier charge came along.", "%(count)d earlier charges came along.", count)
-    messages.success(
-        request, f"{_('Linked: %(card)s.') % {'card': token_name(token.type, token.uid)}} {past % {'count': count}}"
-    )
+    linked = _("Linked: %(card)s.") % {"card": token_name(token.type, token.uid)}
+    messages.success(request, f"{linked} {past % {'count': count}}")
     return True
 
 

@@ -1,26 +1,27 @@
 // A few comforts; every page works without them.
 "use strict";
 
-// A copy button beside each exact value.
+// A copy button beside each exact value. The words are the page's (templates/base.html), in its language.
+const words = document.body.dataset;
 function decorate(root) {
   for (const holder of root.querySelectorAll("[data-copy]")) {
     if (holder.querySelector("button.copy")) continue;
     const button = document.createElement("button");
     button.type = "button";
     button.className = "copy";
-    button.textContent = "Copy";
-    button.setAttribute("aria-label", `Copy ${holder.dataset.copy}`);
+    button.textContent = words.copyVerb;
+    button.setAttribute("aria-label", words.copyWhat.replace("{0}", holder.dataset.copy));
     button.addEventListener("click", async () => {
       const source = holder.querySelector("[data-value]");
       try {
         await navigator.clipboard.writeText(source.textContent);
-        button.textContent = "Copied";
+        button.textContent = words.copied;
       } catch {
         // No clipboard without HTTPS: select it, so that the keyboard can copy.
         getSelection().selectAllChildren(source);
-        button.textContent = "Selected";
+        button.textContent = words.selected;
       }
-      setTimeout(() => { button.textContent = "Copy"; }, 2000);
+      setTimeout(() => { button.textContent = words.copyVerb; }, 2000);
     });
     holder.append(button);
   }
