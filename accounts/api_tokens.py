@@ -19,6 +19,7 @@ DAYS_DEFAULT = 90
 DAYS_MAX = 365
 LIVING_MAX = 20
 LAST_USED_EVERY = timedelta(minutes=1)
+CONFIRMED_WITHIN = {True: timedelta(days=7), False: timedelta(days=90)}  # staff, drivers: by a login
 
 
 class TokenRefused(Exception):
@@ -74,8 +75,17 @@ def token_authenticate(token: str) -> ApiToken:
         raise TokenRefused("token_expired", f"this token expired at {row.expires_at:%Y-%m-%dT%H:%M:%SZ}")
     if not row.user.is_active:
         raise TokenRefused("token_invalid", "this token is not known here")
+    if not is_confirmed(row.user):
+        raise TokenRefused("token_unconfirmed", "log in to the portal again: who you are was not confirmed lately")
     token_used(token=row)
     return row
+
+
+def is_confirmed(user: User) -> bool:
+    """The identity provider said lately that this person is one of its own: roles are taken away there."""
+    if not user.sub:
+        return True
+    return user.last_login is not None and timezone.now() - user.last_login <= CONFIRMED_WITHIN[user.is_staff]
 
 
 def token_used(*, token: ApiToken) -> None:

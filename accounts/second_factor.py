@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import django_otp
 import segno
+from django.contrib.sessions.backends.base import SessionBase
 from django.core import signing
 from django.db import transaction
 from django.http import HttpRequest
@@ -19,7 +20,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.access import remembering_allowed
 from accounts.address import browser_name, client_address
-from accounts.models import RecoveryCode, RecoverySheet, RememberedDevice, SignIn, User, secret_digest
+from accounts.models import ApiToken, RecoveryCode, RecoverySheet, RememberedDevice, SignIn, User, secret_digest
 from accounts.notices import notice_send
 from accounts.services import sign_in_record
 
@@ -30,6 +31,7 @@ COOKIE = "remembered"
 COOKIE_SALT = "accounts.remembered"
 REMEMBERED_DAYS = 30
 NAME = "authenticator"
+ENROLLING = "enrolling"  # in the session: which authenticator it is setting up
 
 
 # --- the authenticator
@@ -40,11 +42,19 @@ def authenticator_of(user: User) -> TOTPDevice | None:
     return TOTPDevice.objects.filter(user=user, confirmed=True).order_by("-pk").first()
 
 
-def authenticator_pending(*, user: User) -> TOTPDevice:
-    """The one that is being set up: its key stays the same until it is confirmed, also when the page is read again."""
+def authenticator_pending(*, user: User, session: SessionBase) -> TOTPDevice:
+    """The one that is being set up: its key stays the same in this session until it is confirmed.
+
+    Another session gets another key, which ends the first: a key that somebody else may have read opens nothing.
+    """
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)  # two tabs at once get the same key
-        device, _ = TOTPDevice.objects.get_or_create(user=user, confirmed=False, defaults={"name": NAME})
+        pending = TOTPDevice.objects.filter(user=user, confirmed=False)
+        device: TOTPDevice | None = pending.filter(pk=session.get(ENROLLING)).first()
+        if device is None:
+            pending.delete()
+            device = TOTPDevice.objects.create(user=user, confirmed=False, name=NAME)
+            session[ENROLLING] = device.pk
     return device
 
 
@@ -165,5 +175,7 @@ def second_factor_reset(*, user: User) -> None:
     with transaction.atomic():
         for model in (TOTPDevice, RecoverySheet, RememberedDevice):
             model.objects.filter(user=user).delete()
+        # Whoever had the lost device may have made some.
+        ApiToken.objects.filter(user=user, revoked_at__isnull=True).update(revoked_at=timezone.now())
         sign_in_record(user=user, outcome=SignIn.Outcome.RESET)
     notice_send(user=user, about="reset")

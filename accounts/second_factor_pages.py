@@ -82,7 +82,7 @@ def enrol_page(request: HttpRequest) -> HttpResponse:
     has_one = second_factor.authenticator_of(user) is not None
     if has_one and not (access.second_factor_holds(user) and access.second_factor_is_recent(request)):
         return access.second_factor_asked(request, again=True)
-    device = second_factor.authenticator_pending(user=user)
+    device = second_factor.authenticator_pending(user=user, session=request.session)
     form = CodeForm(request.POST or None)
     if form.is_valid():
         confirmed = second_factor.authenticator_confirm(user=user, code=form.cleaned_data["code"])

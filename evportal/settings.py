@@ -115,7 +115,7 @@ OTP_TOTP_THROTTLE_FACTOR = 1  # seconds to wait after a wrong code; doubled with
 # Whose browsers need not show the second factor for 30 days: all | drivers | off
 REMEMBER_DEVICE = env.choice("EVPORTAL_REMEMBER_DEVICE", "drivers", ("all", "drivers", "off"))
 # How many proxies in front of us append to X-Forwarded-For; what stands further left is not believed.
-TRUSTED_PROXIES = env.integer("EVPORTAL_TRUSTED_PROXIES", 0)
+TRUSTED_PROXIES = env.integer("EVPORTAL_TRUSTED_PROXIES", 1 if env.boolean("EVPORTAL_HTTPS", False) else 0)
 
 # --- E-mail: to the server that is named, else into files in var/mail
 EMAIL_HOST = env.text("EVPORTAL_EMAIL_HOST", "")

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.access import public
 from accounts.access_log import Look
+from accounts.throttling import seconds_to_wait
 from ledger import checks, receipt
 from ledger.errors import NotRecordedYet, RecordError
 from ledger.models import ChainTransaction, LedgerEntry
@@ -111,6 +112,10 @@ def verify_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
     reason = no_receipt(session, entry_of(session))
     if reason:
         return _not_now(request, session, gettext("There is nothing to verify yet"), reason)
+    if wait := seconds_to_wait(
+        name="verify", key=str(request.user.pk), limit=settings.API_COSTLY_PER_MINUTE, window_s=60
+    ):
+        return _too_often(request, session, wait)
     try:
         steps = checks.verify_session(session)
     except (NotRecordedYet, RecordError, ReceiptError) as error:
@@ -175,6 +180,15 @@ def standalone_script(request: HttpRequest) -> FileResponse:
 def _broken(error: Exception) -> str:
     words = gettext("What our database holds of it is not in the form of a record: %(error)s.")
     return words % {"error": error}
+
+
+def _too_often(request: HttpRequest, session: ChargingSession, wait_s: int) -> HttpResponse:
+    """Each check reads whole blocks of every node."""
+    title, what = gettext("Too many checks"), gettext("Many checks were asked for in the last minute.")
+    back = reverse("session", args=[session.pk])
+    response = problem(request, 429, title, what, gettext("Wait a minute, then check again."), back=back)
+    response["Retry-After"] = str(wait_s)
+    return response
 
 
 def _not_now(request: HttpRequest, session: ChargingSession, title: str, reason: str) -> HttpResponse:

@@ -6,6 +6,7 @@ say (https://www.standardwebhooks.com): `webhook-signature: v1,BASE64(HMAC-SHA25
 An attempt is counted before it is made. A worker that is killed has used it up, and the next one comes by itself.
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -26,7 +27,7 @@ from accounts.api_authentication import Program
 from accounts.sealed_text import SealedTextError
 from ledger.models import ChainTransaction, LedgerEntry, Webhook, WebhookDelivery
 from ledger.record import utc_text
-from ledger.webhook_address import AddressRefused, resolve
+from ledger.webhook_address import AddressRefused, Target, resolve
 from stations.models import ChargingSession
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ ATTEMPTS_MAX = len(BACKOFF)  # over about three days
 DISABLED_AFTER = timedelta(days=3)  # of nothing but failures
 KEPT_FOR = timedelta(days=30)
 TIMEOUT = httpx.Timeout(5.0, connect=3.0)
+ATTEMPT_S = 8  # in all, however slowly an answer drips: less than the first wait, or another would begin the same one
 AT_ONCE = 20
 
 
@@ -172,24 +174,25 @@ def _post(delivery: WebhookDelivery, hook: Webhook) -> tuple[int | None, str]:
     try:
         target = resolve(hook.url)
         headers = _headers(delivery, sealed_text.unseal(hook.secret)) | {"Host": target.netloc}
-        # No proxy, no redirect: the connection goes to the address that was checked, and nowhere else.
-        with (
-            httpx.Client(trust_env=False, follow_redirects=False, timeout=TIMEOUT) as client,
-            client.stream(
-                "POST",
-                target.url,
-                content=delivery.body.encode(),
-                headers=headers,
-                extensions={"sni_hostname": target.host},
-            ) as response,
-        ):
-            return response.status_code, ""
+        return asyncio.run(_status(target, delivery.body.encode(), headers)), ""
     except AddressRefused as error:
         return None, str(error)
     except SealedTextError:
         return None, "the secret cannot be read any more: make a new one"
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:
         return None, f"no answer: {type(error).__name__}"
+
+
+async def _status(target: Target, content: bytes, headers: dict[str, str]) -> int:
+    """No proxy, no redirect: the connection goes to the address that was checked, and nowhere else."""
+    async with (
+        asyncio.timeout(ATTEMPT_S),  # the time-out of httpx is one for each read
+        httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=TIMEOUT) as client,
+        client.stream(
+            "POST", target.url, content=content, headers=headers, extensions={"sni_hostname": target.host}
+        ) as response,
+    ):
+        return response.status_code
 
 
 def _headers(delivery: WebhookDelivery, secret: str) -> dict[str, str]:

@@ -132,6 +132,18 @@ class TariffView(TariffRows, ChangeView):
     scopes = {"GET": "tariffs.read", "PATCH": "tariffs.write"}
     rights, operations = {"PATCH": "stations.change_tariff"}, {"GET": "tariffs_get", "PATCH": "tariffs_update"}
 
+    def change(self, row: Any, body: dict[str, Any]) -> None:
+        user: Any = self.request.user
+        if isinstance(user, Program) and not user.client.all_sites and self.holds_elsewhere(row, user):
+            raise exceptions.PermissionDenied("this tariff holds at sites, too, that this program does not see")
+        super().change(row, body)
+
+    @staticmethod
+    def holds_elsewhere(tariff: Tariff, user: Program) -> bool:
+        sites = Site.objects.filter(tariff=tariff).exclude(pk__in=Site.objects.visible_to(user).order_by().values("pk"))
+        seen = Connector.objects.visible_to(user).order_by().values("pk")
+        return sites.exists() or Connector.objects.filter(tariff=tariff).exclude(pk__in=seen).exists()
+
 
 class IdTokensView(ListView):
     queryset = IdToken.objects.all()

@@ -72,7 +72,7 @@ def wanted(query: QueryDict, *, date_from_required: bool = False) -> Wanted:
 
 
 def _number(name: str, text: str, *, minimum: int) -> int:
-    if not (text.isascii() and text.isdigit()) or not minimum <= int(text[:20]) <= OFFSET_MAX:
+    if not (text.isascii() and text.isdigit() and len(text) <= 20) or not minimum <= int(text) <= OFFSET_MAX:
         raise Invalid(f"{name}: expected a whole number from {minimum}, got {text[:20]!a}")
     return int(text)
 

@@ -8,6 +8,7 @@ import base64
 import ipaddress
 import json
 import socket
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from stations.ocpi.errors import EndpointsMissing, PeerUnusable, VersionUnsuppor
 
 VERSION = "2.2.1"
 TIMEOUT_S = 5.0
+WHOLE_ANSWER_S = 20.0  # from the first to the last byte: the time-out is one for each of them
 BODY_MAX_BYTES = 262_144
 ENDPOINTS_MAX = 100
 
@@ -60,12 +62,17 @@ def get(url: str, token: str) -> Any:
 
 
 def _body(url: str, headers: dict[str, str]) -> bytes:
-    body = b""
-    with httpx.stream("GET", url, headers=headers, timeout=TIMEOUT_S, follow_redirects=False) as response:
+    body, until = b"", time.monotonic() + WHOLE_ANSWER_S
+    with (
+        httpx.Client(trust_env=False, timeout=TIMEOUT_S, follow_redirects=False) as client,
+        client.stream("GET", url, headers=headers) as response,
+    ):
         if response.status_code != 200:
             raise ValueError(f"HTTP {response.status_code}")
         for chunk in response.iter_bytes():
             body += chunk
+            if time.monotonic() > until:
+                raise ValueError(f"not whole after {WHOLE_ANSWER_S} s")
             if len(body) > BODY_MAX_BYTES:
                 raise ValueError(f"more than {BODY_MAX_BYTES} bytes")
     return body

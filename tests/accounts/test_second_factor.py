@@ -124,6 +124,21 @@ def test_a_stolen_password_replaces_no_authenticator(half_in: Client, authentica
     assert TOTPDevice.objects.get() == authenticator
 
 
+def test_a_key_that_another_session_has_seen_is_nobodys(half_in: Client, owner: User) -> None:
+    """Somebody with the password alone looks at the key first: the owner does not set up that one."""
+    thief = Client()
+    log_in(thief, owner, second_factor=False)
+    thief.get("/second-factor/set-up")
+    seen = TOTPDevice.objects.get()
+    half_in.get("/second-factor/set-up")
+    own = TOTPDevice.objects.get()
+    assert own.key != seen.key
+    half_in.get("/second-factor/set-up")
+    assert TOTPDevice.objects.get().key == own.key, "it stays the same where it was shown"
+    half_in.post("/second-factor/set-up", {"code": code_of(own)})
+    assert TOTPDevice.objects.get(confirmed=True).key == own.key
+
+
 def test_replacing_it_ends_what_hung_on_the_old_one(owner: User, authenticator: TOTPDevice) -> None:
     client, elsewhere = Client(), Client()
     log_in(client, owner)

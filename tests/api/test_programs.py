@@ -13,7 +13,7 @@ from accounts import cognito_access
 from accounts.models import AccessLogEntry, ApiClient
 from dev.cognito import Provider, access_claims, sign_token
 from dev.processes import free_port
-from stations.models import Connector, Site, Station
+from stations.models import Connector, Site, Station, Tariff
 from tests.api.conftest import Caller, problem
 from tests.pages.conftest import MakeSession
 
@@ -87,6 +87,19 @@ def test_a_program_with_chosen_sites_sees_those(program: ApiClient, sign: Sign, 
     assert api.post("stations", {"identity": "CP-3", "site": "S2"}).status_code == 201
     program.sites.add(Site.objects.get(code="S1"))
     assert len(api.get("sessions").json()["results"]) == len(api.get("tokens").json()["results"]) == 1
+
+
+def test_a_program_with_chosen_sites_changes_no_price_elsewhere(program: ApiClient, sign: Sign, site: Site) -> None:
+    tariff = Tariff.objects.create(code="T1", name="Shared", price_per_kwh="0.30")
+    elsewhere = Site.objects.create(code="S2", name="Elsewhere", tariff=tariff)
+    Site.objects.filter(pk=site.pk).update(tariff=tariff)
+    ApiClient.objects.update(all_sites=False)
+    program.sites.add(site)
+    api = sign("evportal/tariffs.read evportal/tariffs.write")
+    body = {"price_per_kwh": "0.99"}
+    problem(api.patch("tariffs/T1", body, If_Match="*"), 403, "permission_denied")
+    Site.objects.filter(pk=elsewhere.pk).update(tariff=None)
+    assert api.patch("tariffs/T1", body, If_Match="*").status_code == 200
 
 
 def test_unknown_and_inactive_clients_are_refused(program: ApiClient, sign: Sign) -> None:

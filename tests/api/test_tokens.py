@@ -13,6 +13,7 @@ from accounts.api_models import ApiToken
 from accounts.api_tokens import LIVING_MAX, token_make
 from accounts.models import User
 from accounts.scopes import SCOPES
+from accounts.second_factor import second_factor_reset
 from tests.api.conftest import Caller, caller_for, problem
 from tests.people import log_in
 
@@ -133,3 +134,19 @@ def test_without_redis_nobody_is_refused(owner: User, settings: Settings) -> Non
     location = "redis://127.0.0.1:9/0"
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": location}}
     assert caller_for(owner).get("me").status_code == 200
+
+
+def test_who_did_not_log_in_for_long_is_asked_to(owner: User) -> None:
+    """Roles are taken away at the identity provider, which says so at a login."""
+    api, path, now = caller_for(owner), "me", timezone.now()
+    for last_login, status in ((None, 401), (now - timedelta(days=91), 401), (now - timedelta(days=89), 200)):
+        User.objects.filter(pk=owner.pk).update(sub="known-there", last_login=last_login)
+        assert api.get(path).status_code == status
+    User.objects.filter(pk=owner.pk).update(is_staff=True, last_login=now - timedelta(days=8))
+    problem(api.get(path), 401, "token_unconfirmed")
+
+
+def test_a_reset_of_the_second_factor_ends_the_tokens(owner: User) -> None:
+    api = caller_for(owner)
+    second_factor_reset(user=owner)
+    problem(api.get("me"), 401, "token_revoked")

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,13 +33,19 @@ class Receiver:
     """A program that takes webhooks, on a port of this machine."""
 
     def __init__(self) -> None:
-        self.status, self.heard = 204, list[tuple[dict[str, str], str]]()
+        self.status, self.heard, self.drips = 204, list[tuple[dict[str, str], str]](), False
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 receiver.heard.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                while receiver.drips:
+                    try:
+                        self.wfile.write(b"H")
+                    except OSError:
+                        return
+                    time.sleep(0.05)
                 self.send_response(receiver.status)
                 self.send_header("Location", "http://127.0.0.1:9/elsewhere")
                 self.send_header("Content-Length", "0")
@@ -171,6 +178,19 @@ def test_what_did_not_arrive_is_sent_again(api: Caller, receiver: Receiver, reco
     assert receiver.heard[0][1] == receiver.heard[1][1]
     assert WebhookDelivery.objects.get().status == "delivered"
     assert api.get(f"webhooks/{hook}").json()["failing_since"] is None
+
+
+def test_an_answer_that_drips_holds_nobody_up(
+    api: Caller, receiver: Receiver, record: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each byte would begin the time-out of a read anew; the attempt ends all the same."""
+    monkeypatch.setattr(webhooks, "ATTEMPT_S", 0.5)
+    receiver.drips = True
+    api.post("webhooks", {"url": receiver.url})
+    record()
+    deliver()
+    delivery = WebhookDelivery.objects.get()
+    assert (delivery.status, delivery.attempts, delivery.error) == ("pending", 1, "no answer: TimeoutError")
 
 
 def test_a_killed_worker_has_used_up_one_attempt(

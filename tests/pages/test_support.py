@@ -62,6 +62,8 @@ def test_staff_reads_what_the_customer_reads_and_he_sees_it(
     ChargingSession.objects.filter(pk=session.pk).update(customer=other_customer)
     assert desk.get(reverse("session", args=[session.pk])).status_code == 404
     notes = AccessLogEntry.objects.filter(customer=owner, what="support")
+    seen = {note.subject for note in notes}
+    assert seen >= {"/", reverse("session", args=[session.pk])}, "each page, not only the beginning"
     assert notes and {note.viewer for note in notes} == {operator} and {note.reason for note in notes} == {REASON}
     desk.post(reverse("support_end"))
     assert "Support view:" not in text(desk, reverse("history"))
