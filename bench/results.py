@@ -93,7 +93,7 @@ def machine() -> dict[str, Any]:
         "tpm2_pytss": version("tpm2-pytss"),
         "tpm2_tools": _says("tpm2_sign", "--version"),
         "gunicorn": version("gunicorn"),
-        "redis": _says("redis-server", "--version"),
+        "redis": _says("redis-check-rdb", "--version"),  # the same program as the server (dev/redis.py)
     }
 
 
