@@ -15,6 +15,7 @@ from accounts import access
 from accounts import api_admin as api_admin
 from accounts.admin_log import Logged
 from accounts.admin_privacy import Erasable
+from accounts.admin_read_only import OnlyRead
 from accounts.forms import ResetForm
 from accounts.models import SignIn, User
 from accounts.second_factor import authenticator_of, recovery_codes_left, second_factor_reset
@@ -82,20 +83,11 @@ class PersonAdmin(Erasable, Logged):
 
 
 @admin.register(SignIn)
-class SignInAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class SignInAdmin(OnlyRead):
     """Read only: an audit trail."""
 
     list_display = ("at", "user", "outcome", "address", "browser")
     list_filter = ("outcome", "at")
     list_select_related = ("user",)
     search_fields = ("user__username", "address")
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    list_per_page = 100

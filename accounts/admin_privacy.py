@@ -1,7 +1,5 @@
 """Privacy in the admin: erasing a customer, what became of it, and who looked at whose data."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -12,6 +10,7 @@ from django.views.decorators.cache import never_cache
 
 from accounts import access
 from accounts.admin_access import NotesLooks
+from accounts.admin_read_only import OnlyRead
 from accounts.models import AccessLogEntry, Erasure
 from accounts.privacy_forms import EraseForm
 
@@ -42,22 +41,6 @@ class Erasable(NotesLooks):
                 return HttpResponseRedirect(reverse("admin:accounts_erasure_changelist"))
         context = {**self.admin_site.each_context(request), "customer": customer, "form": form, "opts": self.opts}
         return render(request, "admin/accounts/user/erase.html", context)
-
-
-class OnlyRead(admin.ModelAdmin):  # type: ignore[type-arg]
-    """What the portal writes and nobody changes."""
-
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(AccessLogEntry)

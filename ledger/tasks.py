@@ -175,7 +175,7 @@ def webhooks_soon() -> None:
 
 @shared_task(time_limit=60)
 def webhooks_sweep() -> None:
-    """Find what is due. Each webhook is a task of its own: one that hangs holds up no other."""
+    """Find what is due. Each webhook is a task of its own: one that hangs holds up no other webhook."""
     for pk in webhooks.due_webhooks():
         webhook_deliver.apply_async((str(pk),), expires=60)
 

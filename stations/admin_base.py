@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from accounts.admin_log import Logged
+from accounts.admin_read_only import OnlyRead
 from stations.paging import CappedPaginator
 
 
@@ -20,18 +21,7 @@ class NamesStay(Logged):
         return False
 
 
-class ReadOnly(Logged):
-    """Rows that the portal writes and people read."""
+class ReadOnly(OnlyRead, Logged):
+    """Rows that the portal writes and people read: long tables, of which nobody counts every row."""
 
     paginator = CappedPaginator
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

@@ -10,6 +10,7 @@ from playwright.sync_api import Page
 from accounts.access import SHOWN_AT
 from accounts.models import User
 from accounts.renewal import RENEW_AT
+from accounts.roles import roles_set
 
 LATER_S = 24 * 3600
 
@@ -34,3 +35,16 @@ def browser_log_in(page: Page, base: str, user: User, *, second_factor: bool = T
     cookie = client.cookies["sessionid"].value
     page.context.add_cookies([{"name": "sessionid", "value": cookie, "url": base, "httpOnly": True, "sameSite": "Lax"}])
     page.goto(f"{base}/")
+
+
+def person(name: str, role: str) -> User:
+    """Somebody with that role, as after a login."""
+    user = User.objects.create_user(name)
+    roles_set(user=user, roles=[role])
+    return user
+
+
+def browser_of(user: User) -> Client:
+    client = Client()
+    log_in(client, user)
+    return client

@@ -12,27 +12,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts.models import Role, User
-from accounts.roles import roles_set
 from stations.models import ChargingSession
-from tests.people import log_in
+from tests.people import browser_of, log_in, person
 
 pytestmark = pytest.mark.django_db
 OURS = {"accounts", "stations", "ledger", "tpm", "admin"}
 MODELS = [model for model in admin.site._registry if model._meta.app_label in OURS]
 # What a look may write: the browser's session, and who looked at whom.
 LOOKS = ("django_session", "accounts_accesslogentry")
-
-
-def person(name: str, role: str) -> User:
-    user = User.objects.create_user(name)
-    roles_set(user=user, roles=[role])
-    return user
-
-
-def browser_of(user: User) -> Client:
-    client = Client()
-    log_in(client, user)
-    return client
 
 
 @pytest.fixture

@@ -15,14 +15,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Role, User
-from accounts.roles import roles_set
 from stations import import_services, tasks
 from stations.errors import ImportStateError, RecordingUnavailableError
 from stations.import_runs import ImportFile, ImportRun
 from stations.import_services import import_advance, import_confirm
 from stations.models import ChargingSession
 from stations.spreadsheet import cell
-from tests.people import log_in
+from tests.people import browser_of, person
 from tests.stations.conftest import CSV, Ear, crowd, in_thread
 
 HEADER = "sessionId,kwhTotal,dollars,created,ended,chargeTimeHrs,userId,stationId,locationId,facilityType"
@@ -48,18 +47,6 @@ def row(number: int, **changes: object) -> str:
 
 def text_of(*rows: str) -> bytes:
     return "\n".join([HEADER, *rows, ""]).encode()
-
-
-def person(name: str, role: str) -> User:
-    user = User.objects.create_user(name)
-    roles_set(user=user, roles=[role])
-    return user
-
-
-def browser_of(user: User) -> Client:
-    client = Client()
-    log_in(client, user)
-    return client
 
 
 @pytest.fixture
