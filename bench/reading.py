@@ -20,6 +20,8 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +35,7 @@ from dev.redis import Redis
 
 if TYPE_CHECKING:
     from django.test import Client
+    from django.test.client import ClientHandler
 
     from accounts.models import User
 
@@ -88,7 +91,7 @@ def in_browser(user: "User") -> "Client":
 
     from tests.people import log_in
 
-    client = Client()
+    client = one_handler(Client())
     log_in(client, user)
     return client
 
@@ -100,7 +103,22 @@ def with_token(user: "User") -> "Client":
     from accounts.api_tokens import token_make  # type: ignore[import-not-found,unused-ignore]  # comes with the REST API
 
     _, token = token_make(user=user, name="bench", scopes=["sessions.read"])
-    return Client(headers={"authorization": f"Bearer {token}"})
+    return one_handler(Client(headers={"authorization": f"Bearer {token}"}))
+
+
+@cache
+def _handler() -> "ClientHandler":
+    from django.test.client import ClientHandler
+
+    handler = ClientHandler(enforce_csrf_checks=False)
+    handler.load_middleware()
+    return handler
+
+
+def one_handler(client: "Client") -> "Client":
+    """As in a server: the middleware is loaded once for all; a client of the tests does so at its first request."""
+    client.handler = _handler()
+    return client
 
 
 # --- Measuring
@@ -113,10 +131,14 @@ def times_ms(address: str, customers: Sequence["User"], log_in: LogIn) -> list[f
         _get(client, address)
     samples = []
     for client in clients[WARM_UP:]:
-        begun = time.perf_counter()
-        _get(client, address)
-        samples.append((time.perf_counter() - begun) * 1000)
+        samples.append(_ms(client, address))
     return samples
+
+
+def _ms(client: "Client", address: str) -> float:
+    begun = time.perf_counter()
+    _get(client, address)
+    return (time.perf_counter() - begun) * 1000
 
 
 def _get(client: "Client", address: str) -> None:
@@ -136,6 +158,19 @@ def most_queries(address: str, customers: Sequence["User"], log_in: LogIn) -> li
             _get(client, address)
         counts.append(float(len(queries)))
     return [max(counts)]
+
+
+def staff_medians_ms() -> dict[str, float]:
+    """What an auditor waits for, who sees everybody's sessions: the latest month, the longest time, admin's home."""
+    from ledger.history_filter import DAYS_OF_EVERYBODY
+    from stations.models import ChargingSession
+    from tests.people import person
+
+    newest = ChargingSession.objects.values_list("started_at", flat=True)[0].date()
+    longest = f"{HISTORY}?from={newest - timedelta(days=DAYS_OF_EVERYBODY - 1)}&to={newest}"
+    browser = in_browser(person("bench-auditor", "auditor"))
+    pages = {"staff_month_ms": HISTORY, "staff_longest_ms": longest, "staff_home_ms": "/admin/"}
+    return {name: statistics.median(_ms(browser, address) for _ in range(COUNTED)) for name, address in pages.items()}
 
 
 def csv_measured(username: str, lines: int) -> tuple[float, float]:
@@ -224,9 +259,10 @@ def measure(chosen: Namespace) -> tuple[dict[str, list[float]], dict[str, float]
         "session_list_api_p95_ms": times_ms(API, some(), with_token),
         "session_list_api_queries": most_queries(API, few, with_token),
     }
+    staff = {name: round(found) for name, found in staff_medians_ms().items()}
     peak_mb, seconds = csv_measured(fleet_make(), FLEET_SESSIONS + 1)
     samples["csv_100k_peak_mb"] = [peak_mb]
-    return samples, {"sessions": chosen.count, "made_in_s": round(made_s), "csv_100k_s": round(seconds, 1)}
+    return samples, {"sessions": chosen.count, "made_in_s": round(made_s), "csv_100k_s": round(seconds, 1), **staff}
 
 
 def main() -> None:

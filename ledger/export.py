@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from ledger.record import utc_text
-from ledger.words import LABELS_PLAIN, entry_of, state_of
+from ledger.words import LABELS_PLAIN, entry_of, finding_of
 from stations.models import ChargingSession, ChargingSessionQuerySet, MeterValue
 from stations.words import place, zone
 
@@ -58,7 +58,7 @@ def _row(session: ChargingSession) -> tuple[Any, ...]:
         *(zone(session).key, place(session), session.station.identity),
         *(session.connector.evse_id, session.connector.connector_id, session.transaction_id),
         *(session.energy_wh, session.cost_minor, session.currency, session.status, " ".join(map(str, session.flags))),
-        *(LABELS_PLAIN[state_of(session).kind], entry.pk if entry else None),
+        *(LABELS_PLAIN[finding_of(session)[0]], entry.pk if entry else None),
         *((chained.block_num, chained.transaction_id) if chained else (None, None)),
     )
 

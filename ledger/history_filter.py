@@ -8,8 +8,11 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import F, OrderBy, Q
+from django.forms.utils import flatatt
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -83,11 +86,25 @@ class DayField(forms.DateField):
         raise ValidationError(message % {"value": _shown(value)}, "invalid")
 
 
+class _Select(forms.Select):
+    """Django's own fills a template for each option, which takes longer than the list below it."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        chosen = "" if value is None else str(value)
+        options = (
+            (option, mark_safe(" selected") if str(option) == chosen else "", label) for option, label in self.choices
+        )
+        attributes = flatatt({**self.build_attrs(self.attrs, attrs), "name": name})
+        return format_html(
+            "<select{}>{}</select>", attributes, format_html_join("", '<option value="{}"{}>{}</option>', options)
+        )
+
+
 class NamedField(forms.ChoiceField):
     """One of what this reader may choose."""
 
     def __init__(self, label: str, every: str, choices: list[tuple[str, str]]) -> None:
-        select = forms.Select(attrs={"class": "form-select"})
+        select = _Select(attrs={"class": "form-select"})
         super().__init__(label=label, required=False, choices=[("", every), *choices], widget=select)
 
     def validate(self, value: Any) -> None:

@@ -19,6 +19,7 @@ from accounts.api_view import ApiView
 from accounts.models import User
 from ledger import checks, receipt, rest_serializers
 from ledger.errors import NotRecordedYet, RecordError
+from ledger.reading import in_rows, with_record
 from ledger.receipt import ReceiptError
 from ledger.rest_filters import SessionFilter
 from ledger.rest_sums import ledger_now, months_of
@@ -31,9 +32,7 @@ READ = {"GET": "sessions.read"}
 class SessionRows(RowsView):
     """All that an answer reads, in one query; without the transactions' bytes."""
 
-    queryset = ChargingSession.objects.select_related(
-        "station", "connector", "id_token", "ledger_entry__transaction"
-    ).defer("ledger_entry__transaction__packed")
+    queryset = with_record(ChargingSession.objects.all())
     serializer_class: Any = rest_serializers.SessionSerializer
     scopes = READ
 
@@ -51,6 +50,7 @@ def session_looked_at(request: Request, rows: Sequence[ChargingSession]) -> None
 
 
 class SessionsView(SessionRows, ListView):
+    queryset = in_rows(ChargingSession.objects.all())
     filterset_class = SessionFilter
     operations = {"GET": "sessions_list"}
     ordering = ("-started_at", "-id")

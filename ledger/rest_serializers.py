@@ -1,20 +1,22 @@
 """Sessions, their meter values and their record, as the REST API shows them: Wh, minor units, UTC."""
 
+from datetime import UTC, datetime
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from ledger.models import ChainTransaction, LedgerEntry
-from ledger.words import StateWords, entry_of, state_of
+from ledger.words import Kind, entry_of, finding_of, state_of
 from stations.models import ChargingSession, MeterValue
 
 STATES = ["recorded", "pending", "mismatch", "none"]
+PLACE = ("id", "name", "country", "time_zone")
+FIGURES = (*("meter_start_wh", "meter_stop_wh", "energy_wh", "cost_minor", "currency", "stop_reason", "source"),)
 
 
-def state_name(state: StateWords) -> str:
+def state_name(kind: Kind) -> str:
     """The API's word for a state; one that is late is pending, and its reason says why."""
-    return "pending" if state.kind == "late" else state.kind
+    return "pending" if kind == "late" else kind
 
 
 class PlaceSerializer(serializers.Serializer[Any]):
@@ -52,7 +54,7 @@ class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
         child=serializers.CharField(), help_text="as it was at the start; empty where none was promised"
     )
     credit_reference = serializers.UUIDField(source="credit_reference_id", allow_null=True)
-    ledger = serializers.SerializerMethodField()
+    ledger = LedgerSummarySerializer()
 
     class Meta:
         model = ChargingSession
@@ -63,18 +65,42 @@ class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
         ]
         read_only_fields = fields
 
-    @extend_schema_field(LedgerSummarySerializer)
-    def get_ledger(self, session: ChargingSession) -> dict[str, Any]:
-        entry, state = entry_of(session), state_of(session)
-        row = entry.transaction if entry else None
-        recorded = row is not None and row.status == ChainTransaction.Status.IRREVERSIBLE
+    def to_representation(self, session: ChargingSession) -> dict[str, Any]:
+        """What the fields above describe; for a page of sessions DRF's own way takes five times as long."""
+        place = session.location if isinstance(session.location, dict) else {}
+        token = session.id_token
         return {
-            "state": state_name(state),
-            "ledger_id": entry.pk if entry else None,
-            "block_num": row.block_num if row and recorded else None,
-            "recorded_at": moment(row.irreversible_at) if row and recorded else None,
-            "reason": state.reason if state.kind in {"late", "mismatch", "none"} else "",
+            "id": str(session.pk),
+            "status": session.status,
+            "started_at": moment(session.started_at),
+            "stopped_at": moment(session.stopped_at),
+            "location": {name: str(place.get(name, "")) for name in PLACE},
+            "station": session.station.identity,
+            "evse_id": session.connector.evse_id,
+            "connector_id": session.connector.connector_id,
+            "transaction_id": session.transaction_id,
+            "id_token": {"uid": token.uid, "type": token.type} if token else None,
+            **{name: getattr(session, name) for name in FIGURES},
+            "flags": [str(flag) for flag in session.flags],
+            "credit": session.credit,
+            "credit_reference": str(session.credit_reference_id) if session.credit_reference_id else None,
+            "tariff": {name: str(value) for name, value in session.tariff.items()},
+            "ledger": ledger_summary(session),
+            "updated_at": moment(session.updated_at),
         }
+
+
+def ledger_summary(session: ChargingSession) -> dict[str, Any]:
+    entry, (kind, reason) = entry_of(session), finding_of(session)
+    row = entry.transaction if entry else None
+    recorded = row if row and row.status == ChainTransaction.Status.IRREVERSIBLE else None
+    return {
+        "state": state_name(kind),
+        "ledger_id": entry.pk if entry else None,
+        "block_num": recorded.block_num if recorded else None,
+        "recorded_at": moment(recorded.irreversible_at) if recorded else None,
+        "reason": reason if kind in {"late", "mismatch", "none"} else "",
+    }
 
 
 class MeterValueSerializer(serializers.ModelSerializer[MeterValue]):
@@ -120,7 +146,7 @@ def entry_shown(session: ChargingSession, *, chain_id: str, account: str) -> dic
     """What EntrySerializer describes, of one session; null where there is nothing yet."""
     entry, state = entry_of(session), state_of(session, read_meter_values=True)
     words = {"label": state.label, "detail": state.detail, "reason": state.reason, "advice": state.advice}
-    own = {"session": str(session.pk), "state": state_name(state), **words}
+    own = {"session": str(session.pk), "state": state_name(state.kind), **words}
     return {**own, **_of_entry(entry), "chain_id": chain_id, "account": account, **_of_transaction(entry)}
 
 
@@ -143,10 +169,9 @@ def _of_transaction(entry: LedgerEntry | None) -> dict[str, Any]:
     return {**found, "recorded_at": moment(row.irreversible_at) if row else None}
 
 
-def moment(value: Any) -> str | None:
+def moment(value: datetime | None) -> str | None:
     """A moment as all answers write it."""
-    text = serializers.DateTimeField().to_representation(value) if value else None
-    return text if text is None else str(text)
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value else None
 
 
 class StepSerializer(serializers.Serializer[Any]):

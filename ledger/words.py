@@ -3,7 +3,7 @@
 In the reader's language; exports take `LABELS_PLAIN`, which stay the same in every language.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -93,33 +93,38 @@ def field_name(field: str) -> str:
     return str(_FIELDS.get(field, field.replace("_", " ")))
 
 
-def state_of(session: ChargingSession, *, read_meter_values: bool = False) -> StateWords:
-    """The words for a session; compares the row with its record, without I/O where `ledger_entry` was selected along.
+def finding_of(session: ChargingSession, *, read_meter_values: bool = False) -> tuple[Kind, str]:
+    """(kind, reason): compares the row with its record, without I/O where `ledger_entry` was selected along.
 
     `read_meter_values` compares those too, which costs a query.
     """
     entry = entry_of(session)
     if entry is None:
-        return _not_recorded(session)
+        return "none", _not_recorded(session)
     reason = _mismatch(entry)
     if not reason and read_meter_values and meter_values_differ(session):
         reason = _changed(["meter_values"])
     if reason:
-        advice = gettext("Keep your receipt, and ask the operator to explain the difference.")
-        return _words("mismatch", gettext("the record on the chain"), reason, advice)
-    if entry.state == Status.IRREVERSIBLE:
-        return _recorded(session, entry)
-    return _pending(session, entry)
+        return "mismatch", reason
+    if entry.state != Status.IRREVERSIBLE:
+        return _waiting(entry)
+    if entry.erased_at:
+        reason = gettext("Its personal data were erased; the copy on the chain can no longer be read by anybody.")
+        return "recorded", reason
+    return "recorded", gettext("The record stands on the chain and equals what you see here.")
 
 
-def _words(kind: Kind, detail: str = "", reason: str = "", advice: str = "") -> StateWords:
+def state_of(session: ChargingSession, *, read_meter_values: bool = False) -> StateWords:
+    """All words for a session: `finding_of` with when and where."""
+    kind, reason = finding_of(session, read_meter_values=read_meter_values)
+    detail, advice = _DETAILS[kind](session)
     return StateWords(kind, gettext(LABELS_PLAIN[kind]), detail, reason, advice)
 
 
-def _not_recorded(session: ChargingSession) -> StateWords:
+def _not_recorded(session: ChargingSession) -> str:
     if session.is_closed:
-        return _words("none", reason=gettext("It ended before recording on the chain began."))
-    return _words("none", reason=gettext("It is still charging; it is recorded when it ends."))
+        return gettext("It ended before recording on the chain began.")
+    return gettext("It is still charging; it is recorded when it ends.")
 
 
 def _changed(fields: Sequence[str]) -> str:
@@ -141,29 +146,12 @@ def _mismatch(entry: LedgerEntry) -> str:
     return ""
 
 
-def _recorded(session: ChargingSession, entry: LedgerEntry) -> StateWords:
-    row = entry.transaction
-    assert row is not None
-    at = when(row.irreversible_at, zone(session), beside=session.stopped_at)
-    block = gettext("block %(number)s") % {"number": number(row.block_num or 0)}
-    detail = f"{block}, {at}" if at else block
-    if entry.erased_at:
-        reason = gettext("Its personal data were erased; the copy on the chain can no longer be read by anybody.")
-        return _words("recorded", detail, reason)
-    return _words("recorded", detail, gettext("The record stands on the chain and equals what you see here."))
-
-
-def _pending(session: ChargingSession, entry: LedgerEntry) -> StateWords:
-    opened = when(entry.opened_at, zone(session), beside=timezone.now(), seconds=False)
+def _waiting(entry: LedgerEntry) -> tuple[Kind, str]:
     row = entry.transaction
     status = row.status if row else ""
     code = row.error_code if row else ""
     late = status in {Status.EXPIRED, Status.DEFERRED} or timezone.now() - entry.opened_at > LATE_AFTER
-    if not late and not code:
-        advice = gettext("It is signed, sent to the chain, and called recorded once nobody can take it back.")
-        return _words("pending", gettext("since %(time)s") % {"time": opened}, "", advice)
-    since = gettext("later than usual, since %(time)s") % {"time": opened}
-    return _words("late", since, _late_reason(status, code), str(_NOTHING_LOST))
+    return ("late", _late_reason(status, code)) if late or code else ("pending", "")
 
 
 def _late_reason(status: str, code: str) -> str:
@@ -176,6 +164,48 @@ def _late_reason(status: str, code: str) -> str:
     if status in {Status.SENT, Status.IN_BLOCK}:
         return gettext("The chain has it, but has not made it final yet.")
     return gettext("It waits for its turn to be signed and sent.")
+
+
+# --- When and where, and what to do
+
+
+def _recorded(session: ChargingSession) -> tuple[str, str]:
+    row = session.ledger_entry.transaction
+    assert row is not None
+    at = when(row.irreversible_at, zone(session), beside=session.stopped_at)
+    block = gettext("block %(number)s") % {"number": number(row.block_num or 0)}
+    return f"{block}, {at}" if at else block, ""
+
+
+def _pending(session: ChargingSession) -> tuple[str, str]:
+    advice = gettext("It is signed, sent to the chain, and called recorded once nobody can take it back.")
+    return gettext("since %(time)s") % {"time": _opened(session)}, advice
+
+
+def _late(session: ChargingSession) -> tuple[str, str]:
+    return gettext("later than usual, since %(time)s") % {"time": _opened(session)}, str(_NOTHING_LOST)
+
+
+def _opened(session: ChargingSession) -> str:
+    return when(session.ledger_entry.opened_at, zone(session), beside=timezone.now(), seconds=False)
+
+
+def _different(session: ChargingSession) -> tuple[str, str]:
+    advice = gettext("Keep your receipt, and ask the operator to explain the difference.")
+    return gettext("the record on the chain"), advice
+
+
+def _no_details(session: ChargingSession) -> tuple[str, str]:
+    return "", ""
+
+
+_DETAILS: dict[Kind, Callable[[ChargingSession], tuple[str, str]]] = {
+    "recorded": _recorded,
+    "pending": _pending,
+    "late": _late,
+    "mismatch": _different,
+    "none": _no_details,
+}
 
 
 def when(moment: datetime | None, where: ZoneInfo, *, beside: datetime | None, seconds: bool = True) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -199,12 +200,25 @@ def zone_mark(moment: datetime) -> str:
 
 def date_text(moment: date) -> str:
     """A date, also of a moment: "18 Nov 2014" (German "18. Nov. 2014")."""
-    return dateformat.format(moment, _DATES.get((get_language() or "en")[:2], _DATES["en"]))
+    return _written(moment, "{date}")
 
 
 def day(moment: date) -> str:
     """The same with its weekday: "Tue 18 Nov 2014"."""
-    return f"{dateformat.format(moment, 'D')} {date_text(moment)}"
+    return _written(moment, "D {date}")
+
+
+def _written(moment: date, pattern: str, *, year: bool = True) -> str:
+    language = get_language() or "en"
+    date_pattern = _DATES.get(language[:2], _DATES["en"])
+    on = moment.date() if isinstance(moment, datetime) else moment
+    return _formatted(on, pattern.format(date=date_pattern if year else date_pattern.removesuffix(" Y")), language)
+
+
+@lru_cache(maxsize=10_000)  # some years in all languages; a list writes the same days again and again
+def _formatted(on: date, pattern: str, language: str) -> str:
+    """As django.utils.dateformat writes it in the language that is active, which `language` names."""
+    return dateformat.format(on, pattern)
 
 
 def moment_text(moment: datetime | None, where: ZoneInfo) -> str:
@@ -252,8 +266,7 @@ def period(session: ChargingSession) -> Period:
 
 def _day_of_year(moment: datetime) -> str:
     """A weekday and date without the year: "Wed 19 Nov"."""
-    pattern = _DATES.get((get_language() or "en")[:2], _DATES["en"]).removesuffix(" Y")
-    return dateformat.format(moment, f"D {pattern}")
+    return _written(moment, "D {date}", year=False)
 
 
 def zone_names(sessions: Sequence[ChargingSession]) -> list[str]:

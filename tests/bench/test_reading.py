@@ -48,6 +48,12 @@ def test_a_page_is_measured_with_its_queries(drivers: list[User], monkeypatch: p
         reading.times_ms("/nothing-here", drivers, reading.in_browser)
 
 
+def test_what_staff_wait_for_is_measured(drivers: list[User]) -> None:
+    found = reading.staff_medians_ms()
+    assert set(found) == {"staff_month_ms", "staff_longest_ms", "staff_home_ms"}
+    assert all(1 < value < 20_000 for value in found.values())
+
+
 def test_the_export_has_to_have_the_lines_that_are_expected(drivers: list[User]) -> None:
     browser = reading.in_browser(drivers[0])
     peak_mb, seconds = reading.csv_read(browser, 151)
