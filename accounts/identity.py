@@ -1,6 +1,7 @@
 """The identity provider (a Cognito user pool): the one door to it. Discovery, code exchange, renewal, id tokens."""
 
 import json
+import logging
 import secrets
 import time
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ import jwt
 from django.conf import settings
 
 from accounts.errors import IdentityUnavailableError, LoginRefusedError
+
+log = logging.getLogger(__name__)
 
 TIMEOUT_S = 5.0
 DISCOVERY_LIFETIME_S = 3600
@@ -30,6 +33,7 @@ class Provider:
     authorization_endpoint: str
     token_endpoint: str
     jwks_uri: str
+    revocation_endpoint: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ def _provider(issuer: str, _hour: int) -> Provider:
     found = _json(_asked("GET", f"{issuer}/.well-known/openid-configuration"))
     try:
         names = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
-        addresses = Provider(**{name: str(found[name]) for name in names})
+        revocation = str(found.get("revocation_endpoint", ""))
+        addresses = Provider(**{name: str(found[name]) for name in names}, revocation_endpoint=revocation)
     except KeyError as error:
         raise IdentityUnavailableError(f"discovery: expected {error}, got {sorted(found)}") from error
     if addresses.issuer != issuer:
@@ -80,6 +85,19 @@ def tokens_renew(refresh_token: str) -> Tokens:
     form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
     secret = {"client_id": settings.OIDC_RP_CLIENT_ID, "client_secret": settings.OIDC_RP_CLIENT_SECRET}
     return _tokens(form | secret)
+
+
+def token_revoke(refresh_token: str) -> None:
+    """Take a refresh token back, and what came from it (RFC 7009). Nobody waits for a provider that is away."""
+    client = httpx.BasicAuth(settings.OIDC_RP_CLIENT_ID, settings.OIDC_RP_CLIENT_SECRET)
+    try:
+        endpoint = provider().revocation_endpoint
+        if refresh_token and endpoint:
+            response = _asked("POST", endpoint, data={"token": refresh_token}, auth=client)
+            if response.is_client_error:
+                log.warning("a refresh token is not revoked: the provider answered %d", response.status_code)
+    except IdentityUnavailableError as error:
+        log.warning("a refresh token is not revoked: %s", error)
 
 
 def _tokens(form: Mapping[str, str]) -> Tokens:

@@ -130,10 +130,12 @@ class Callback(CallbackView):
 @access.first_factor
 @require_POST
 def logout(request: HttpRequest) -> HttpResponse:
-    """End our session, then the provider's, which leads back to the login page."""
+    """End our session, then the provider's, which leads back to the login page; a copy of ours renews nothing."""
     assert isinstance(request.user, User), "behind the login"
     sign_in_record(user=request.user, outcome=SignIn.Outcome.LOGGED_OUT, request=request)
+    refresh_token = request.session.get(REFRESH_TOKEN, "")
     auth.logout(request)
+    identity.token_revoke(refresh_token)
     back = reverse("login")
     if settings.OIDC_DOMAIN:
         back = identity.logout_url(back=request.build_absolute_uri(back))

@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
+from django.utils import timezone
 
 from accounts.address import browser_name, client_address
 from accounts.models import SignIn, User
@@ -59,3 +62,9 @@ def sign_in_record(*, user: User, outcome: SignIn.Outcome, request: HttpRequest 
     """Keep a step of a login for the person to look up; without a request it came from elsewhere (staff)."""
     where = {"address": client_address(request), "browser": browser_name(request)} if request else {}
     return SignIn.objects.create(user=user, outcome=outcome, **where)
+
+
+def sign_ins_prune() -> int:
+    """Delete the steps that are older than the retention says (as in the access log); returns how many."""
+    oldest = timezone.now() - timedelta(days=settings.ACCESS_LOG_KEEP_DAYS)
+    return SignIn.objects.filter(at__lt=oldest).delete()[0]

@@ -4,10 +4,13 @@ import logging
 from typing import Any
 
 from celery import shared_task
+from django.contrib.sessions.models import Session
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from accounts import access_log, archive, erasure
+from accounts.services import sign_ins_prune
 
 log = logging.getLogger(__name__)
 
@@ -42,5 +45,7 @@ def sweep() -> None:
 
 @shared_task(time_limit=300)
 def prune() -> None:
-    """Delete what the retention of the settings says is over."""
+    """Delete what the retention of the settings says is over, and sessions that ended."""
     access_log.access_log_prune()
+    sign_ins_prune()
+    Session.objects.filter(expire_date__lt=timezone.now()).delete()

@@ -4,6 +4,7 @@ import base64
 import hmac
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -11,18 +12,23 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.contrib.auth import authenticate
+from django.contrib.sessions.models import Session
 from django.test import Client
+from django.utils import timezone
 from joserfc.jwk import RSAKey
 from pytest_django.fixtures import Settings
 
-from accounts import identity
+from accounts import identity, tasks
 from accounts.errors import IdentityUnavailableError, LoginRefusedError
 from accounts.models import SignIn, User
+from accounts.oidc import REFRESH_TOKEN
 from accounts.renewal import RENEW_AT
+from accounts.services import sign_in_record
 from dev.cognito import Failure, Person, Provider
 from dev.processes import free_port
 from tests.accounts.conftest import CONTEXT, PASSWORD, Login
 from tests.environment import COGNITO_CLIENT
+from tests.people import log_in
 
 pytestmark = pytest.mark.django_db
 Forge = Callable[..., str]
@@ -442,6 +448,33 @@ def test_logging_out_ends_both_sessions(login: Login, cognito: Provider) -> None
     assert answer.headers["Location"] == "http://testserver/login"
     foreign = httpx.get(f"{cognito.url}/logout", params={"client_id": client_id, "logout_uri": "https://evil.example/"})
     assert foreign.status_code == 400
+
+
+def test_a_copy_of_the_session_renews_nothing_after_logging_out(login: Login) -> None:
+    login.back(login.at_provider())
+    token = login.client.session[REFRESH_TOKEN]
+    assert identity.tokens_renew(token).id_token
+    login.client.post("/logout")
+    with pytest.raises(LoginRefusedError, match="invalid_grant"):
+        identity.tokens_renew(token)
+
+
+def test_logging_out_works_while_the_provider_is_away(login: Login, cognito: Provider) -> None:
+    login.back(login.at_provider())
+    cognito.pool.fail("revoke", Failure(503))
+    assert login.client.post("/logout").status_code == 302
+    assert not logged_in(login.client)
+
+
+def test_what_is_over_is_deleted(owner: User, client: Client, settings: Settings) -> None:
+    settings.ACCESS_LOG_KEEP_DAYS = 30
+    old, new = (sign_in_record(user=owner, outcome=SignIn.Outcome.LOGGED_IN) for _ in range(2))
+    SignIn.objects.filter(pk=old.pk).update(at=timezone.now() - timedelta(days=31))
+    log_in(client, owner)
+    Session.objects.create(session_key="over", session_data="", expire_date=timezone.now() - timedelta(seconds=1))
+    tasks.prune()
+    assert [row.pk for row in SignIn.objects.all()] == [new.pk]
+    assert Session.objects.count() == 1
 
 
 def test_logging_in_and_out_needs_the_form_token(login: Login) -> None:
