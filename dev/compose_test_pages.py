@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from typing import Any
 
 import httpx
 from pypdf import PdfReader
@@ -86,8 +87,10 @@ def _read(content: bytes, what: str) -> int:
         raise StackError(f"statement {what}: expected a PDF, got {content[:20]!r}")
     reader = PdfReader(io.BytesIO(content))
     text = "".join(page.extract_text() for page in reader.pages)
-    if "Statement" not in text or "kWh" not in text or b"DejaVu" not in content:
-        raise StackError(f"statement {what}: expected its title and energy in DejaVu, got {text[:200]!r}")
+    resources: list[Any] = [page["/Resources"] for page in reader.pages]
+    fonts = {font.get_object()["/BaseFont"] for found in resources for font in found["/Font"].values()}
+    if "Statement" not in text or "kWh" not in text or not any("DejaVu" in name for name in fonts):
+        raise StackError(f"statement {what}: expected its title and energy in DejaVu, got {fonts} and {text[:200]!r}")
     return len(reader.pages)
 
 

@@ -155,7 +155,7 @@ class Portal:
         """What an operator publishes: the chain's id, the ledger's public key, and its TPM's attestation key (AK)."""
         lines = self.stack.execute("web", "cat", "/run/portal/env").splitlines()
         pinned = dict(line.split("=", 1) for line in lines if "=" in line)
-        return pinned | {"AK": self.python(FINGERPRINT)}
+        return pinned | {"AK": self.python(FINGERPRINT).split()[-1]}
 
     def python(self, code: str) -> str:
         """Run a script in the portal, in the worker's container; returns the last line that it printed, or ""."""
