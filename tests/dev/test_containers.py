@@ -121,6 +121,16 @@ def test_those_who_tell_receivers_have_no_way_to_tpm_chain_and_keys() -> None:
     assert "volumes" not in SERVICES["webhooks"]
 
 
+@pytest.mark.parametrize("dockerfile", sorted({dockerfile for dockerfile, _ in images.IMAGES.values()}))
+def test_what_an_image_copies_reaches_its_build(dockerfile: str) -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    let_through = {line.removeprefix("!").partition("/")[0] for line in ignored if line.startswith("!")}
+    copied = re.findall(r"^COPY (?!--from)(.*) \S+$", (ROOT / dockerfile).read_text(), re.MULTILINE)
+    sources = {source for line in copied for source in line.split() if not source.startswith("--")}
+    assert sources
+    assert {source.partition("/")[0] for source in sources} <= let_through
+
+
 def test_published_ports_are_those_of_this_machine_alone() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert len(ports) == 4
