@@ -32,13 +32,16 @@ RUN rm -r /app/tpm/service \
     && python3 -m compileall -q --invalidation-mode unchecked-hash /app
 
 FROM ${BASE}
+# ca-certificates: the mail server's certificate is checked. pango, harfbuzz and a font: statements as PDF.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends python3 tzdata libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core \
+    && apt-get install --yes --no-install-recommends python3 tzdata ca-certificates \
+       libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --no-create-home --home-dir /app --shell /usr/sbin/nologin portal \
     && install --directory --owner=10001 --group=10001 --mode=0700 /ledger
 COPY --from=builder /site-packages /site-packages
 COPY --from=builder /app /app
+RUN install --directory --owner=10001 --group=10001 --mode=0700 /app/var/mail
 ENV PYTHONPATH=/site-packages PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /app
 USER 10001:10001

@@ -61,6 +61,7 @@ class Killer:
     def __init__(self, stack: PortalStack, rng: random.Random) -> None:
         self.parts: dict[str, Part] = {
             "worker": stack.worker,
+            "webhooks": stack.webhooks,
             "beat": stack.beat,
             "tpm": stack.tpm.service,
             "swtpm": stack.tpm.swtpm,
@@ -222,8 +223,8 @@ def run(stack: PortalStack, *, sessions: int, kills: int, seed: int) -> list[str
     if not recorded:
         told = list(ChainTransaction.objects.exclude(status="IRREVERSIBLE").values()[:5])
         return [f"nothing moved for {STUCK_AFTER_S:g} s, transactions {dict(statuses)}, as {told}"[:3000]]
-    # Whatever happens around them, these two have to go on: not everybody runs them under a supervisor.
-    ended = [f"{name} ended for itself" for name in ("worker", "beat") if killer.ended[name]]
+    # Whatever happens around them, these have to go on: not everybody runs them under a supervisor.
+    ended = [f"{name} ended for itself" for name in ("worker", "webhooks", "beat") if killer.ended[name]]
     return ended + chaos_check.problems(sessions=sessions, public_key=stack.public_key)
 
 

@@ -19,6 +19,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dev.compose_test_isolation import check_hardening, check_isolation
+from dev.compose_test_pages import (
+    check_certificates,
+    check_german,
+    check_public_check,
+    check_queues,
+    check_statements,
+)
 from dev.compose_test_portal import Portal
 from dev.compose_test_tamper import see_in_admin, tamper_and_mend
 from dev.containers import engine
@@ -51,6 +58,11 @@ def test(host: Engine, stack: Stack, files: Files, ports: dict[str, int], *, ses
     portal = Portal(stack, f"http://127.0.0.1:{ports['WEB']}", nodes, files)
     with step("a driver and an administrator log in at the provider, each sets up a second factor"):
         portal.make_logins()
+    with step("German, and certificates of authorities, in the image"):
+        check_german(portal)
+        check_certificates(portal)
+    with step("each queue has its worker, webhooks one of their own") as remarks:
+        remarks.append(check_queues(portal))
     with step(f"{sessions} real sessions, signed by the TPM and irreversible") as remarks:
         portal.import_sessions(0, sessions)
         portal.give_driver_a_token()
@@ -58,6 +70,10 @@ def test(host: Engine, stack: Stack, files: Files, ports: dict[str, int], *, ses
         remarks.append(f"{state.recorded} recorded")
     with step("receipts, downloaded by the driver and verified against both nodes"):
         portal.verify_receipts(state.driver, files.directory)
+    with step("/verify lets browsers ask both nodes"):
+        check_public_check(portal)
+    with step("a statement as PDF, from web and by e-mail from the worker") as remarks:
+        remarks.append(check_statements(portal))
     with step("the admin shows an attested TPM service"):
         see_in_admin(portal, red=False)
     tamper_and_mend(stack, portal, first=sessions, count=TAMPERED_SESSIONS)

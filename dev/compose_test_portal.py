@@ -82,7 +82,7 @@ class Portal:
 
     def give_driver_a_token(self) -> None:
         """The driver gets the token with the most sessions."""
-        self._python(GIVE_TOKEN)
+        self.python(GIVE_TOKEN)
 
     def import_sessions(self, first: int, count: int) -> None:
         """Import these rows of the real sessions, in the worker's container."""
@@ -93,7 +93,7 @@ class Portal:
         self.stack.execute("worker", "python3", "manage.py", "import_sessions", "/tmp/sessions.csv")  # noqa: S108
 
     def state(self) -> State:
-        return State(**json.loads(self._python(STATE.format(limit=RECEIPTS)).splitlines()[-1]))
+        return State(**json.loads(self.python(STATE.format(limit=RECEIPTS))))
 
     def wait_recorded(self, timeout_s: float) -> State:
         """Wait until every entry is irreversible."""
@@ -126,7 +126,7 @@ class Portal:
 
     def verify_receipts(self, session_ids: list[str], directory: Path) -> None:
         """Download these receipts as the driver, and verify each with the standalone script against both nodes."""
-        pinned = self._pinned()
+        pinned = self.pinned()
         client = self.logged_in(DRIVER)
         for session_id in session_ids:
             receipt = directory / f"{session_id}.json"
@@ -151,13 +151,13 @@ class Portal:
         if done.returncode != 0:
             raise StackError(f"verify_receipt.py ended with status {done.returncode}:\n{done.stdout}{done.stderr}")
 
-    def _pinned(self) -> dict[str, str]:
+    def pinned(self) -> dict[str, str]:
         """What an operator publishes: the chain's id, the ledger's public key, and its TPM's attestation key (AK)."""
         lines = self.stack.execute("web", "cat", "/run/portal/env").splitlines()
         pinned = dict(line.split("=", 1) for line in lines if "=" in line)
-        return pinned | {"AK": self._python(FINGERPRINT).split()[-1]}
+        return pinned | {"AK": self.python(FINGERPRINT).split()[-1]}
 
-    def _python(self, code: str) -> str:
-        return self.stack.execute(
-            "worker", "python3", "manage.py", "shell", "--no-imports", "--verbosity", "0", stdin=code
-        )
+    def python(self, code: str) -> str:
+        """Run a script in the portal, in the worker's container; returns the last line that it printed, or ""."""
+        command = ("python3", "manage.py", "shell", "--no-imports", "--verbosity", "0")
+        return self.stack.execute("worker", *command, stdin=code).strip().rpartition("\n")[2]

@@ -70,7 +70,7 @@ def _see_it_refused(stack: Stack, portal: Portal, before: State, *, first: int, 
     with step("the TPM service answers integrity_failed") as remarks:
         stack.wait_for(lambda: health(stack)[0] == 503, "health to answer 503", NOTICED_S)
         expect(health(stack), 503, "failed")
-        code = _in_portal(stack, ASK_SIGNATURE)
+        code = portal.python(ASK_SIGNATURE)
         if code != "integrity_failed":
             raise StackError(f"asked for a signature: expected integrity_failed, got {code}")
         remarks.append("health 503, signing integrity_failed")
@@ -116,11 +116,6 @@ def _red(portal: Portal) -> bool:
     except StackError:
         return False
     return True
-
-
-def _in_portal(stack: Stack, code: str) -> str:
-    command = ("python3", "manage.py", "shell", "--no-imports", "--verbosity", "0")
-    return stack.execute("worker", *command, stdin=code).strip()
 
 
 def _volume(stack: Stack) -> str:

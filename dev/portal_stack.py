@@ -1,6 +1,6 @@
 """The whole portal on free ports below one directory, real processes all: for chaos and bench, and to be thrown away.
 
-Chain producer (and a follower), swtpm, identity provider, TPM service, Redis, database, Celery worker and beat. Every
+Chain producer (and a follower), swtpm, identity provider, TPM service, Redis, database, Celery workers and beat. Every
 part is a `Child`, so it can be stopped, killed and started again; ports and data stay the same.
 """
 
@@ -54,7 +54,7 @@ class Node(Child):
 
 
 class PortalStack:
-    """`start()` brings up everything but worker and beat; they are `worker.start()` and `beat.start()`.
+    """`start()` brings up everything but the workers and beat: `worker.start()`, `webhooks.start()`, `beat.start()`.
 
     The directory's path must be short: it holds a Unix socket. `settings` are further EVPORTAL_ variables. `durable`
     keeps PostgreSQL's fsync on.
@@ -85,11 +85,14 @@ class PortalStack:
         self.follower = Node(second, genesis=genesis, producer_key=None, peers=peers) if follower else None
         celery = [sys.executable, "-m", "celery", "-A", "evportal"]
         pool = ["--concurrency", str(concurrency), "--loglevel", "INFO"]
-        self.worker = Child("worker", [*celery, "worker", *pool], log=directory / "worker.log", cwd=ROOT)
+        signing = [*celery, "worker", "--exclude-queues", "webhooks", *pool]
+        telling = [*celery, "worker", "--queues", "webhooks", "--hostname", "webhooks@%h", *pool]
+        self.worker = Child("worker", signing, log=directory / "worker.log", cwd=ROOT)
+        self.webhooks = Child("webhooks", telling, log=directory / "webhooks.log", cwd=ROOT)
         self.beat = Child("beat", [*celery, "beat", "--pidfile="], log=directory / "beat.log", cwd=ROOT)
 
     def start(self) -> None:
-        """Start what worker and beat stand on, with key, contract and permissions; then `environment` is complete."""
+        """Start what workers and beat stand on, with key, contract and permissions; then `environment` is complete."""
         self.node.start()
         self.redis.start()
         if self.postgres:
@@ -107,10 +110,10 @@ class PortalStack:
         if self.follower:
             self.follower.start()
             self.follower.wait_answering()
-        self.worker.env = self.beat.env = outer_environment() | self.environment()
+        self.worker.env = self.webhooks.env = self.beat.env = outer_environment() | self.environment()
 
     def stop(self) -> None:
-        for child in (self.beat, self.worker, self.follower, self.node):
+        for child in (self.beat, self.webhooks, self.worker, self.follower, self.node):
             if child:
                 child.stop()
         self.tpm.stop()

@@ -83,6 +83,7 @@ PORTAL = [
     Part("reader", ("READER", "READER_P2P"), _follows, REPLAY_S),
     Part("web", ("WEB",), _answers("WEB", "/login")),
     Part("worker", (), lambda _: part_file("worker").pid() is not None),
+    Part("webhooks", (), lambda _: part_file("webhooks").pid() is not None),
     Part("beat", (), lambda _: part_file("beat").pid() is not None),
 ]
 

@@ -219,7 +219,8 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-# A worker takes turns between its queues: confirmations do not wait behind a flood of announcements.
+# A worker takes turns between its queues: confirmations do not wait behind a flood of announcements. Only `webhooks`
+# has a worker of its own, as receivers may be slow; one that is told of no queues takes them all.
 CELERY_TASK_QUEUES = [
     Queue(name, Exchange(name), routing_key=name) for name in ("celery", "confirm", "webhooks", "paper")
 ]

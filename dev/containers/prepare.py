@@ -108,11 +108,13 @@ class Files:
         self._secret("redis.conf", f"requirepass {redis}\n", REDIS)
         self._secret("redis_url", f"redis://:{redis}@redis:6379/0", PORTAL)
         self._once("django_secret_key", PORTAL)
+        self._once("email_password", PORTAL, text="")  # the mail server's: whoever has one writes it there
 
-    def _once(self, name: str, user: int) -> str:
+    def _once(self, name: str, user: int, *, text: str | None = None) -> str:
+        """What is there, or else `text`, or else something random."""
         path = self.secrets / name
         if not path.exists():
-            self._secret(name, secrets.token_hex(32), user)
+            self._secret(name, secrets.token_hex(32) if text is None else text, user)
         return path.read_text()
 
     def _secret(self, name: str, text: str, user: int) -> None:

@@ -27,7 +27,9 @@ class Stack:
         self.project = files.project
         self.environment_file = files.environment
         self._label = f"label=com.docker.compose.project={files.project}"
-        self._env = {**engine.environment, **{f"EVPORTAL_{name}_PORT": str(port) for name, port in ports.items()}}
+        # without a developer's own settings of the portal, which compose.yaml would take up
+        outer = {name: value for name, value in engine.environment.items() if not name.startswith("EVPORTAL_")}
+        self._env = outer | {f"EVPORTAL_{name}_PORT": str(port) for name, port in ports.items()}
 
     @property
     def command(self) -> list[str]:

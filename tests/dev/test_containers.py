@@ -4,6 +4,7 @@ That it runs, and that nobody reaches what he should not, tests `make compose-te
 """
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -28,6 +29,24 @@ from tpm.client import TpmClient, TpmUnavailable
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 CALLERS = {"worker", "beat", "setup", "chain-setup"}
+# Settings of the portal that nobody chooses who runs these containers: for development, or found by measuring.
+NOT_CHOSEN = {
+    "EVPORTAL_DEBUG",
+    "EVPORTAL_WEBHOOK_ALLOW_LOCAL",
+    "EVPORTAL_OCPI_PARTNER_URLS",
+    "EVPORTAL_OCPI_CDR_SETTLE_S",
+    "EVPORTAL_LEDGER_ACCOUNT",
+    "EVPORTAL_LEDGER_MASTER_KEY_POLICY",
+    "EVPORTAL_LEDGER_BATCH_MAX",
+    "EVPORTAL_LEDGER_FLUSH_AT",
+    "EVPORTAL_LEDGER_EXPIRATION_S",
+    "EVPORTAL_LEDGER_CLAIM_S",
+    "EVPORTAL_LEDGER_CPU_RESERVE_US",
+    "EVPORTAL_TPM_SCOPES",
+    "EVPORTAL_TPM_ATTESTATION",
+    "EVPORTAL_TPM_EVIDENCE_MAX_AGE_S",
+}
+IN_PORTAL_ENV = {"EVPORTAL_LEDGER_CHAIN_ID"}  # written by chain-setup, for EVPORTAL_ENV_FILE
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other users")
 
 
@@ -88,6 +107,30 @@ def test_no_secret_stands_in_an_environment() -> None:
             assert "://:" not in str(value), (name, key)
 
 
+def test_each_setting_of_the_portal_is_passed_or_left_out_on_purpose() -> None:
+    known = set(re.findall(r'"(EVPORTAL_[A-Z_]+)"', (ROOT / "evportal" / "settings.py").read_text()))
+    portals = [service for service in SERVICES.values() if service.get("image") == "evportal/portal"]
+    names = {name for portal in portals for name in portal["environment"]}
+    assert known - names - {name.removesuffix("_FILE") for name in names} == NOT_CHOSEN | IN_PORTAL_ENV
+
+
+def test_those_who_tell_receivers_have_no_way_to_tpm_chain_and_keys() -> None:
+    assert set(SERVICES["webhooks"]["secrets"]) == {"django_secret_key", "database_url", "redis_url"}
+    assert set(SERVICES["webhooks"]["networks"]) == {"data", "outside"}
+    assert on("outside") == {"webhooks"}
+    assert "volumes" not in SERVICES["webhooks"]
+
+
+@pytest.mark.parametrize("dockerfile", sorted({dockerfile for dockerfile, _ in images.IMAGES.values()}))
+def test_what_an_image_copies_reaches_its_build(dockerfile: str) -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    let_through = {line.removeprefix("!").partition("/")[0] for line in ignored if line.startswith("!")}
+    copied = re.findall(r"^COPY (?!--from)(.*) \S+$", (ROOT / dockerfile).read_text(), re.MULTILINE)
+    sources = {source for line in copied for source in line.split() if not source.startswith("--")}
+    assert sources
+    assert {source.partition("/")[0] for source in sources} <= let_through
+
+
 def test_published_ports_are_those_of_this_machine_alone() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
     assert len(ports) == 4
@@ -108,6 +151,7 @@ def test_each_secret_is_for_the_user_of_its_container(tmp_path: Path) -> None:
         "chain_owner.json": TOOLS,
         "postgres_password": POSTGRES,
         "redis.conf": REDIS,
+        "email_password": PORTAL,
     }
     for name, owner in owners.items():
         found = (files.secrets / name).stat()
@@ -122,6 +166,7 @@ def test_each_secret_is_for_the_user_of_its_container(tmp_path: Path) -> None:
 def test_what_is_prepared_is_never_replaced(tmp_path: Path) -> None:
     files = Files(tmp_path / "compose", project="mine")
     files.prepare()
+    (files.secrets / "email_password").write_text("of the mail server")
     before = {path: path.read_bytes() for path in files.directory.rglob("*") if path.is_file()}
     files.prepare()
     assert {path: path.read_bytes() for path in files.directory.rglob("*") if path.is_file()} == before
