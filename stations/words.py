@@ -202,6 +202,11 @@ def date_text(moment: date) -> str:
     return dateformat.format(moment, _DATES.get((get_language() or "en")[:2], _DATES["en"]))
 
 
+def minute_text(moment: datetime | None) -> str:
+    """A moment to the minute, as it is given: "18 Nov 2014, 15:40"; None -> ""."""
+    return f"{date_text(moment)}, {moment:%H:%M}" if moment else ""
+
+
 def day(moment: date) -> str:
     """The same with its weekday: "Tue 18 Nov 2014"."""
     return f"{dateformat.format(moment, 'D')} {date_text(moment)}"
