@@ -31,6 +31,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 NO_PAGES = {"login_start", "admin:jsi18n", "admin:autocomplete"}
 # These pages of Django's are the same for each model: read for one.
 ALIKE, READ_FOR = ("_history", "_delete"), "stations.station"
+SAME = "#nav-sidebar"  # on each page of the admin: judged once, as it is a third of axe-core's time
 SCREENS = [("wide", "light"), ("narrow", "dark"), ("wide", "dark"), ("narrow", "light")]
 
 
@@ -106,7 +107,7 @@ def read_all(reader: Reader, listed: list[tuple[str, str]], screens: list[tuple[
         for width in ("narrow" if size == "wide" else "wide", size):
             reader.turn(width, scheme)
             wrong += reader.stumbles()
-        wrong += reader.findings()
+        wrong += reader.findings(but=SAME if read else "")
         reader.complaints.clear()
         reader.shoot(re.sub(r"\W+", "-", name))
         read += 1

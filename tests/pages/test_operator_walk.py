@@ -1,4 +1,4 @@
-"""An operator's day in a real browser: a station, an import with errors, a credit, and what is sent again."""
+"""An operator's day in a real browser: a station, an import with errors, a credit, what is sent again, a customer."""
 
 import csv
 import io
@@ -40,6 +40,7 @@ def test_an_operators_day(olga: Reader, site: Site, make_session: MakeSession) -
     imports(olga)
     credits(olga, session)
     sends_again(olga, session, refused)
+    reads_as_the_customer(olga)
 
 
 def makes_a_station(olga: Reader) -> None:
@@ -127,11 +128,24 @@ def sends_again(olga: Reader, recorded: ChargingSession, refused: ChargingSessio
     for session in (recorded, refused):
         entry = LedgerEntry.objects.get(session=session)
         page.locator(f"input.action-select[value='{entry.pk}']").check()
-    page.get_by_label("Action").select_option(label="Send again")
-    page.get_by_role("button", name="Run").or_(page.get_by_role("button", name="Go")).first.click()
+    page.locator("select[name=action]").select_option(label="Send again")
+    page.get_by_role("button", name="Go", exact=True).click()
     said = page.locator(".messagelist")
     expect(said).to_contain_text("1 entry is put back to work.")
     expect(said).to_contain_text("there is nothing to send")
     olga.fine("sent-again")
     entry = LedgerEntry.objects.get(session=refused)
     assert (entry.conflict, entry.transaction) == ("", None)
+
+
+def reads_as_the_customer(olga: Reader) -> None:
+    """The customer's own pages, in the reader's language again, under a banner that cannot be overlooked."""
+    page = olga.page
+    olga.go("/admin/support/?q=anna")
+    page.get_by_label("Reason").fill(REASON)
+    page.get_by_role("button", name="Read the charges of anna").click()
+    expect(page.locator(".support-banner")).to_contain_text(olga.says("Reason:"))
+    expect(page.locator("html")).to_have_attribute("lang", olga.language)
+    olga.fine("support-view")
+    olga.press("End the support view")
+    expect(page.locator(".support-banner")).to_have_count(0)
