@@ -4,7 +4,7 @@ The list is the URLconf's own (tests/url_walk.py): a page that is added is read 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -96,8 +96,18 @@ def opens(reader: Reader, path: str) -> bool:
     return True
 
 
-def read_all(reader: Reader, listed: list[tuple[str, str]], screens: list[tuple[str, str]], *, least: int) -> None:
-    """Each page on one of the screens in turn, by axe-core, too; at the other width nothing may be too wide."""
+def read_all(
+    reader: Reader,
+    listed: list[tuple[str, str]],
+    screens: list[tuple[str, str]],
+    *,
+    least: int,
+    judged: Sequence[int] = (0, 1),
+) -> None:
+    """Each page on one of the screens in turn, by axe-core, too; at the other width nothing may be too wide.
+
+    `judged`: which of two pages axe-core sees, as it takes most of the time.
+    """
     wrong: list[str] = []
     read = 0
     for name, path in listed:
@@ -107,15 +117,18 @@ def read_all(reader: Reader, listed: list[tuple[str, str]], screens: list[tuple[
         for width in ("narrow" if size == "wide" else "wide", size):
             reader.turn(width, scheme)
             wrong += reader.stumbles()
-        wrong += reader.findings(but=SAME if read else "")
+        if read % 2 in judged:
+            wrong += reader.findings(but=SAME if read else "")
         reader.complaints.clear()
         reader.shoot(re.sub(r"\W+", "-", name))
         read += 1
-    assert wrong == [], "\n".join(wrong)
+    assert not wrong, "\n".join(dict.fromkeys(wrong))
     assert read >= least
 
 
-@pytest.mark.parametrize(("language", "screen"), [("en", ("wide", "light")), ("de", ("narrow", "dark"))])
+@pytest.mark.parametrize(
+    ("language", "screen", "judged"), [("en", ("wide", "light"), [0]), ("de", ("narrow", "dark"), [1])]
+)
 def test_every_page_of_a_driver(
     chromium: Browser,
     live_server: LiveServer,
@@ -124,16 +137,18 @@ def test_every_page_of_a_driver(
     owner: User,
     language: str,
     screen: tuple[str, str],
+    judged: list[int],
 ) -> None:
+    """In both languages; axe-core sees every page once, half of them in each."""
     reader = reader_at(chromium, live_server.url, *screen, language)
     reader.login(owner)
     filtered = {"filtered": "/?from=2026-03-01&state=recorded", "nothing-found": "/?from=2030-01-01"}
-    read_all(reader, [*pages(ids, admin=False), *(states | filtered).items()], [screen], least=25)
+    listed = [*pages(ids, admin=False), *(states | filtered).items()]
+    read_all(reader, listed, [screen], least=25, judged=judged)
     reader.context.clear_cookies()
     reader.login(User.objects.create_user("nora"))  # who has nothing yet
-    read_all(
-        reader, [(f"empty{path}", path) for path in ("/", "/statements", "/tokens", "/my-data")], [screen], least=4
-    )
+    empty = [(f"empty{path}", path) for path in ("/", "/statements", "/tokens", "/my-data")]
+    read_all(reader, empty, [screen], least=4, judged=judged)
     assert (reader.page.goto(f"{reader.base}/nothing") or pytest.fail()).status == 404
     reader.complaints.clear()  # of the 404 itself
     reader.fine("problem")
