@@ -1,5 +1,6 @@
 """The proof of one session for its driver: its receipt as a file and on paper, and the check of it on our server."""
 
+import re
 from pathlib import Path
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -139,9 +140,12 @@ def verify_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
 
 
 def _producers_note(steps: list[Step]) -> str:
-    """What step 3 heard of the chain's producers: "the chain has 1 producer"."""
-    notes = [part for step in steps if step.number == 3 for part in step.note.split("; ") if "producer" in part]
-    return notes[0].partition(": ")[0] if notes else ""
+    """What step 3 heard of the chain's producers: "the chain has 1 producer"; "" where no node said how many."""
+    heard = [re.search(r"the chain has (\d+) producer", step.note) for step in steps if step.number == 3]
+    if not heard or not heard[0]:
+        return ""
+    count = int(heard[0][1])
+    return ngettext("the chain has %(count)d producer", "the chain has %(count)d producers", count) % {"count": count}
 
 
 def _receipt_name(session: ChargingSession) -> str:

@@ -64,10 +64,17 @@ class TariffAdmin(NamesStay):
     search_fields = ("name", "code")
 
 
-class ConnectorInline(admin.TabularInline):  # type: ignore[type-arg]
+class ConnectorInline(admin.StackedInline):  # type: ignore[type-arg]
     """Outlets are added here; those that are there are changed on their own page, which keeps their numbers."""
 
     model = Connector
+    # Stacked, in short rows: as one row an outlet was wider than any screen.
+    fields = (
+        ("evse_id", "connector_id", "emi3_id"),
+        ("standard", "power_type", "format"),
+        ("max_power_w", "max_voltage", "max_amperage"),
+        ("status", "tariff"),
+    )
     extra = 0
     can_delete = False
     show_change_link = True

@@ -203,6 +203,11 @@ def date_text(moment: date) -> str:
     return _written(moment, "{date}")
 
 
+def minute_text(moment: datetime | None) -> str:
+    """A moment to the minute, as it is given: "18 Nov 2014, 15:40"; None -> ""."""
+    return f"{date_text(moment)}, {moment:%H:%M}" if moment else ""
+
+
 def day(moment: date) -> str:
     """The same with its weekday: "Tue 18 Nov 2014"."""
     return _written(moment, "D {date}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection
+from playwright.sync_api import Browser
 from pytest_django.fixtures import Settings
 
 from accounts.models import User
@@ -22,6 +23,7 @@ from ledger import keys
 from ledger.chain import Chain, chain
 from stations.models import ChargingSession, Connector, IdToken, Site, Station
 from stations.signals import sessions_closed
+from tests.browsers import chromium_started
 from tests.enrolment import enrolled, use
 from tests.environment import COGNITO, COGNITO_CLIENT, DIRECTORY
 from tests.ledger.receipt_chain import recorded
@@ -152,6 +154,12 @@ def ledger_account(
     enrolled(tpm_stack, keys=["ledger"])
     keys.keyring()  # as after `ledger_keys seal`: the first master key is sealed
     return LedgerAccount(name, "ledger", owner, active, producer_key, chain_node, tpm_stack)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with chromium_started() as browser:
+        yield browser
 
 
 # --- people and their sessions

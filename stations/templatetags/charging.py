@@ -28,6 +28,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "plain": words.plain,
     "number": words.number,
     "date_text": words.date_text,
+    "minute_text": words.minute_text,
     "kw": words.kw,
     "kwh_exact": words.kwh_exact,
     "time_of_day": words.time_text,

@@ -9,7 +9,20 @@ from django.utils import translation
 from stations.chart import HEIGHT, line_of, nice, plot_of
 from stations.models import ChargingSession, MeterValue
 from stations.power import POWER, REGISTER, Curve, curve_of, mean_w, progress_of
-from stations.words import also_text, date_text, day, kw, kwh, moment_text, money, number, plain, spelled, zone_named
+from stations.words import (
+    also_text,
+    date_text,
+    day,
+    kw,
+    kwh,
+    minute_text,
+    moment_text,
+    money,
+    number,
+    plain,
+    spelled,
+    zone_named,
+)
 
 NOON = datetime(2014, 11, 18, 20, 40, 26, tzinfo=UTC)
 NEW_YORK, BERLIN = zone_named("America/New_York"), zone_named("Europe/Berlin")
@@ -39,10 +52,13 @@ def test_figures_in_two_languages(language: str, expected: list[str]) -> None:
 def test_exact_values_and_times_in_two_languages() -> None:
     assert moment_text(NOON, NEW_YORK) == "18 Nov 2014, 15:40:26 EST"
     assert plain(Decimal("7780.5000")) == "7,780.5"
+    assert minute_text(NOON) == "18 Nov 2014, 20:40"
+    assert minute_text(None) == ""
     assert plain(Decimal("1E+3")) == "1,000"
     assert spelled(timedelta(minutes=91)) == "1 h 31 min"
     with translation.override("de"):
         assert moment_text(NOON, NEW_YORK) == "18. Nov. 2014, 15:40:26 EST"
+        assert minute_text(NOON) == "18. Nov. 2014, 20:40"
         assert plain(Decimal("7780.5000")) == "7.780,5"
         assert date_text(date(2015, 3, 1)) == "1. März 2015"
 

@@ -1,0 +1,1 @@
+"""Formats of our own instead of Django's, by language."""
