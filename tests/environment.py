@@ -67,6 +67,19 @@ atexit.register(shutil.rmtree, DIRECTORY, ignore_errors=True)
 _start()
 
 
+# Begun first, for a worker that took one of them last would keep all others waiting.
+LONG = ("test_chaos.py", "test_rotation_faults.py", "test_failures.py", "test_keys.py", "test_access.py")
+WAITING = {"dev", "ledger", "tpm"}  # packages whose tests wait for blocks, recoveries and time-outs
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest comes first, so that the other workers do not wait for the one that has it."""
-    items.sort(key=lambda item: not item.path.name.startswith("test_chaos"))
+    """For pytest-xdist's workers: what takes longest first, then files that wait in turn with files that compute."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    tests = Path(__file__).parent
+    waiting: dict[bool, list[Path]] = {True: [], False: []}
+    for path in dict.fromkeys(item.path for item in items):
+        waiting[path.relative_to(tests).parts[0] in WAITING].append(path)
+    place = {path: (number + 0.5) / len(group) for group in waiting.values() for number, path in enumerate(group)}
+    long = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: (long.get(item.path.name, len(LONG)), place[item.path]))
