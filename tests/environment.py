@@ -77,7 +77,7 @@ def pytest_collection_finish() -> None:
 
 
 # Begun first, for a worker that took one of them last would keep all others waiting.
-LONG = ("test_chaos.py", "test_rotation_faults.py", "test_failures.py", "test_keys.py", "test_access.py")
+LONG = ("test_chaos", "test_rotation_faults", "test_failures", "test_custody", "test_keys", "test_access")
 WAITING = {"dev", "ledger", "tpm"}  # packages whose tests wait for blocks, recoveries and time-outs
 
 
@@ -91,4 +91,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         waiting[path.relative_to(tests).parts[0] in WAITING].append(path)
     place = {path: (number + 0.5) / len(group) for group in waiting.values() for number, path in enumerate(group)}
     long = {name: number for number, name in enumerate(LONG)}
-    items.sort(key=lambda item: (long.get(item.path.name, len(LONG)), place[item.path]))
+    items.sort(key=lambda item: (long.get(item.path.stem, len(LONG)), place[item.path]))
