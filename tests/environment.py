@@ -77,7 +77,7 @@ def pytest_collection_finish() -> None:
 
 
 # Begun first, for a worker that took one of them last would keep all others waiting.
-LONG = ("test_chaos", "test_rotation_faults", "test_failures", "test_custody", "test_keys", "test_access")
+LONG = ["test_chaos.py", *(f"ledger/test_{name}.py" for name in ("rotation_faults", "failures", "custody", "keys"))]
 WAITING = {"dev", "ledger", "tpm"}  # packages whose tests wait for blocks, recoveries and time-outs
 
 
@@ -90,5 +90,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for path in dict.fromkeys(item.path for item in items):
         waiting[path.relative_to(tests).parts[0] in WAITING].append(path)
     place = {path: (number + 0.5) / len(group) for group in waiting.values() for number, path in enumerate(group)}
-    long = {name: number for number, name in enumerate(LONG)}
-    items.sort(key=lambda item: (long.get(item.path.stem, len(LONG)), place[item.path]))
+    place |= {tests / name: number - len(LONG) for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place[item.path])
