@@ -52,12 +52,12 @@ class StationClient:
         return self.post(f"/{transaction_id}/stop", {"stopped_at": at(0), "meter_stop_wh": 8000} | changes)
 
 
-def at(minutes: int) -> str:
-    """A moment so many minutes from the test run's start, as stations write it."""
-    return (RUN_STARTED + timedelta(minutes=minutes)).isoformat().replace("+00:00", "Z")
-
-
 RUN_STARTED = datetime.now(UTC).replace(microsecond=0)
+
+
+def at(minutes: int, since: datetime = RUN_STARTED) -> str:
+    """A moment so many minutes from the test run's start, as stations write it."""
+    return (since + timedelta(minutes=minutes)).isoformat().replace("+00:00", "Z")
 
 
 def start_message(transaction_id: str = "T1") -> dict[str, Any]:
