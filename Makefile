@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop status test lint bench chaos compose-test messages fuzz fuzz-api faults
+.PHONY: help demo stop status test on-sqlite on-postgresql lint bench chaos compose-test messages fuzz fuzz-api faults
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,9 +29,18 @@ ON_SQLITE := tests/ledger/test_recording.py \
 WORKERS ?= 3
 AT_ONCE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
+# The tests start some hundred Python programs: each would compile ours anew where the environment says to keep nothing.
+test on-sqlite on-postgresql: export PYTHONDONTWRITEBYTECODE :=
+
 test: ## all tests, against real parts
 	@$(PYTHON) -m dev.bootstrap test
-	EVPORTAL_TEST_DATABASE=sqlite $(VENV)/python -m pytest $(AT_ONCE) $(ON_SQLITE)
+	@$(MAKE) --no-print-directory --jobs 2 on-sqlite on-postgresql
+
+on-sqlite: # beside the others; what it says comes in one piece
+	@EVPORTAL_TEST_DATABASE=sqlite $(VENV)/python -m pytest $(ON_SQLITE) > var/log/on_sqlite.log 2>&1; \
+		status=$$?; printf '\nOn SQLite:\n'; cat var/log/on_sqlite.log; exit $$status
+
+on-postgresql:
 	$(VENV)/python -m pytest $(AT_ONCE) $(ARGS)
 
 lint: ## ruff, mypy --strict, missing migrations

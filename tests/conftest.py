@@ -11,6 +11,8 @@ from django.conf import settings as django_settings
 from django.db import connection
 from playwright.sync_api import Browser
 from pytest_django.fixtures import Settings
+from whitenoise.middleware import WhiteNoiseMiddleware
+from whitenoise.responders import StaticFile
 
 from accounts.models import User
 from dev.chain_setup import bootstrap, write_genesis
@@ -37,6 +39,22 @@ def django_db_modify_db_settings() -> None:
     """SQLite in a file, as in production: in memory its threads share one cache, with locks of another kind."""
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(DIRECTORY / "test.sqlite3")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files_read_once() -> Iterator[None]:
+    """Each test client makes the middleware anew, and WhiteNoise then looks at all static files: dearer than a page."""
+    read, known = WhiteNoiseMiddleware.add_files_from_finders, dict[str, StaticFile]()
+
+    def read_once(middleware: WhiteNoiseMiddleware) -> None:
+        if not known:
+            read(middleware)
+            known.update(middleware.files)
+        middleware.files.update(known)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", read_once)
+        yield
 
 
 @pytest.fixture(scope="session")

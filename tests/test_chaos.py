@@ -11,11 +11,11 @@ from dev.tpm_service import ROOT
 DIGESTS = {number: bytes([number]) * 32 for number in (1, 2, 3)}
 
 
-@pytest.mark.timeout(540)
+@pytest.mark.timeout(960)
 def test_50_kills_while_2000_sessions_are_recorded() -> None:
     """The same as `make chaos`: its exit status is the verdict, its last lines say what was killed or is wrong."""
     command = [sys.executable, "-m", "dev.chaos", "--sessions", "2000", "--kills", "50"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, f"status {done.returncode}\n{done.stdout}\n{done.stderr[-5000:]}"
     assert "2000 sessions, each once on the chain" in done.stdout
 

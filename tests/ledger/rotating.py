@@ -129,3 +129,11 @@ def running(name: str) -> Iterator[list[str]]:
     finally:
         thread.join(60)
     assert wrong == [] and not thread.is_alive(), said
+
+
+def wait_said(said: list[str], words: str) -> None:
+    """Return when the rotation has said that."""
+    end = time.monotonic() + 60
+    while not any(words in text for text in said):
+        assert time.monotonic() < end, said
+        time.sleep(0.05)

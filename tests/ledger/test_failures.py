@@ -247,7 +247,7 @@ def test_expired_but_in_is_found_by_its_rows(
 def test_bad_reference_block_is_signed_anew_after_expiry(
     ledger_account: LedgerAccount, proxy: Proxy, close_sessions: CloseSessions, settings: Settings
 ) -> None:
-    settings.LEDGER_EXPIRATION_S = 2
+    settings.LEDGER_EXPIRATION_S = 4
 
     def other_block(info: dict[str, str]) -> None:
         info["last_irreversible_block_id"] = info["last_irreversible_block_id"][:16] + "00" * 24
@@ -255,6 +255,7 @@ def test_bad_reference_block_is_signed_anew_after_expiry(
     proxy.faults["get_info"].append(altered(other_block))
     close_sessions(3)
     row = signed()
+    settings.LEDGER_EXPIRATION_S = 60  # what is signed in its place does not run out
     services.transaction_send(row=row)  # the real node says 3040007
     assert (row.status, row.error_code) == (S.SIGNED, "3040007")
     drive(all_recorded)
@@ -288,10 +289,13 @@ def test_repeated_cpu_trouble_halves_the_batch_after_expiry(
     proxy.always["send_transaction2"] = error(3080004, "tx_cpu_usage_exceeded")
     close_sessions(4)
     row = signed()
+    settings.LEDGER_EXPIRATION_S = 60  # only this one runs out: its halves would be halved again
+    for attempts in (1, 2):
+        services.transaction_send(row=row)
+        assert (row.error_code, row.attempts) == ("cpu", attempts)
     release_claims()
     drive(lambda: ChainTransaction.objects.filter(pk=row.pk, status=S.EXPIRED).exists())
     proxy.always.clear()
-    settings.LEDGER_EXPIRATION_S = 60
     drive(all_recorded)
     halves = ChainTransaction.objects.filter(status=S.IRREVERSIBLE)
     assert sorted(half.entries.count() for half in halves) == [2, 2]
@@ -377,11 +381,12 @@ def test_an_unknown_refusal_waits_for_a_person(
 def test_a_row_that_is_there_already_is_adopted(
     ledger_account: LedgerAccount, close_sessions: CloseSessions, settings: Settings
 ) -> None:
-    settings.LEDGER_EXPIRATION_S = 2
+    settings.LEDGER_EXPIRATION_S = 4
     close_sessions(3)
     records = [(entry.pk, bytes(entry.digest), b"") for entry in LedgerEntry.objects.order_by("id")]
     elsewhere = record_elsewhere(ledger_account, records[:2])
     row = signed()
+    settings.LEDGER_EXPIRATION_S = 60  # what is signed in its place does not run out
     services.transaction_send(row=row)  # the contract says 3050003
     assert (row.status, row.error_code) == (S.SIGNED, "3050003")
     drive(all_recorded)
@@ -396,12 +401,13 @@ def test_a_row_that_is_there_already_is_adopted(
 def test_another_digest_under_our_id_is_a_conflict(
     ledger_account: LedgerAccount, close_sessions: CloseSessions, settings: Settings
 ) -> None:
-    settings.LEDGER_EXPIRATION_S = 2
+    settings.LEDGER_EXPIRATION_S = 4
     close_sessions(3)
     first = LedgerEntry.objects.order_by("id").first()
     assert first is not None
     record_elsewhere(ledger_account, [(first.pk, b"\x11" * 32, b"")])
     row = signed()
+    settings.LEDGER_EXPIRATION_S = 60  # what is signed in its place does not run out
     services.transaction_send(row=row)
     drive(lambda: LedgerEntry.objects.filter(transaction__status=S.IRREVERSIBLE).count() == 2)
     first.refresh_from_db()
@@ -412,7 +418,7 @@ def test_another_digest_under_our_id_is_a_conflict(
 def test_all_members_in_conflict_make_a_conflict_transaction(
     ledger_account: LedgerAccount, close_sessions: CloseSessions, settings: Settings
 ) -> None:
-    settings.LEDGER_EXPIRATION_S = 2
+    settings.LEDGER_EXPIRATION_S = 4
     close_sessions(1)
     entry = LedgerEntry.objects.get()
     record_elsewhere(ledger_account, [(entry.pk, b"\x22" * 32, b"")])

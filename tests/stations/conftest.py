@@ -9,17 +9,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dj_database_url
 import pytest
 from django.core.management import call_command
 from django.db import connections
 from django.test import Client
 
 from accounts.models import User
+from dev.postgres import Postgres
 from ledger import receivers
 from stations.models import ChargingSession, Connector, Site, Station
 from stations.services import station_credential_set
 from stations.signals import sessions_closed
-from tests.stations.postgres import Postgres, installed
+from tests.environment import DIRECTORY
 
 BASE = "/api/v1/station/sessions"
 CSV = Path(__file__).parents[2] / "data" / "workplace_charging_sessions.csv"
@@ -50,12 +52,12 @@ class StationClient:
         return self.post(f"/{transaction_id}/stop", {"stopped_at": at(0), "meter_stop_wh": 8000} | changes)
 
 
-def at(minutes: int) -> str:
-    """A moment so many minutes from the test run's start, as stations write it."""
-    return (RUN_STARTED + timedelta(minutes=minutes)).isoformat().replace("+00:00", "Z")
-
-
 RUN_STARTED = datetime.now(UTC).replace(microsecond=0)
+
+
+def at(minutes: int, since: datetime = RUN_STARTED) -> str:
+    """A moment so many minutes from the test run's start, as stations write it."""
+    return (since + timedelta(minutes=minutes)).isoformat().replace("+00:00", "Z")
 
 
 def start_message(transaction_id: str = "T1") -> dict[str, Any]:
@@ -141,10 +143,8 @@ def ear() -> Iterator[Ear]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    if not installed():
-        pytest.skip("PostgreSQL's server is not installed (apt-get install postgresql)")
-    server = Postgres()
+def postgres() -> Iterator[Postgres]:
+    server = Postgres(DIRECTORY / "crowd")
     server.start()
     yield server
     server.stop()
@@ -159,7 +159,7 @@ def crowd_database(request: pytest.FixtureRequest, tmp_path_factory: Any, django
         chosen = kept | {"ENGINE": "django.db.backends.sqlite3", "NAME": str(path), "OPTIONS": SQLITE_OPTIONS}
     else:
         server: Postgres = request.getfixturevalue("postgres")
-        chosen = kept | {"ENGINE": "django.db.backends.postgresql", "OPTIONS": {}} | server.settings()
+        chosen = kept | {"OPTIONS": {}} | dj_database_url.parse(server.url)
     connections.settings["default"] = chosen
     try:
         with django_db_blocker.unblock():

@@ -1,7 +1,7 @@
 """A station's day over REST: the real URLs and database."""
 
 import base64
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -232,8 +232,9 @@ def test_implausible_figures_are_never_billed(
 
 
 def test_a_start_of_zero_that_was_reported_at_once_is_believed(owner: StationClient) -> None:
-    owner.start(meter_start_wh=0, started_at=at(-1))
-    answer = owner.stop(meter_stop_wh=300)
+    now = datetime.now(UTC).replace(microsecond=0)  # the run may have started long ago
+    owner.start(meter_start_wh=0, started_at=at(-1, since=now))
+    answer = owner.stop(meter_stop_wh=300, stopped_at=at(0, since=now))
     assert (answer.json()["status"], answer.json()["energy_wh"], answer.json()["flags"]) == ("COMPLETED", 300, [])
 
 
