@@ -31,7 +31,7 @@ from stations.models import ChargingSession, ChargingSessionQuerySet
 from stations.power import Progress, progress_reported
 from stations.words import Period
 
-PAGE_SIZE = 25
+PAGE_SIZE = 20
 FILTERS = ("from", "to", "site", "station", "token", "state")
 
 

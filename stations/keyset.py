@@ -20,7 +20,7 @@ from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-PAGE_SIZE = 50
+PAGE_SIZE = 25
 PAGE_SIZE_MAX = 200
 CURSOR_MAX = 200
 Side = Literal["after", "before"]

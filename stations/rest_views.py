@@ -85,7 +85,7 @@ class ListView(RowsView):
             raise exceptions.ValidationError({"non_field_errors": [message]})
         if empty := sorted(name for name, value in self.request.query_params.items() if not value):
             raise exceptions.ValidationError({empty[0]: ["expected a value; leave it out for all"]})
-        if self.filterset_class is None:
+        if self.filterset_class is None or not filters.keys() & self.request.query_params.keys():
             return rows
         chosen = self.filterset_class(self.request.query_params, queryset=rows, request=self.request)
         if not chosen.is_valid():
