@@ -81,6 +81,9 @@ DATABASES: dict[str, Any] = {
         env.text("EVPORTAL_DATABASE_URL", f"sqlite:///{VAR_DIR / 'evportal.sqlite3'}"), conn_max_age=60
     )
 }
+if DATABASES["default"]["ENGINE"].endswith("postgresql"):
+    # For SSDs; the server's own 4 is for discs that turn, and makes it read whole tables for a driver's few rows.
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("options", "-c random_page_cost=1.1")
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
         # IMMEDIATE: a writer waits for the lock at BEGIN; DEFERRED would fail at its first write instead.
