@@ -10,6 +10,7 @@ from django.urls import NoReverseMatch
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from accounts.admin_read_only import OnlyRead
 from accounts.change_log import NOTHING, Values, change_lines, changes_between, message_of, values_of
 
 
@@ -47,7 +48,7 @@ class Logged(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the st
 
 
 @admin.register(LogEntry)
-class ChangeLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ChangeLogAdmin(OnlyRead):
     """Who changed what, when, from what to what. Nobody adds to it, changes it or deletes from it by hand."""
 
     list_display = ("when", "user", "verb", "kind", "object_link", "what")
@@ -59,18 +60,7 @@ class ChangeLogAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     date_hierarchy = "action_time"
     fields = ("when", "user", "verb", "kind", "object_link", "object_id", "what")
     readonly_fields = fields
-    list_per_page = 50
-    show_full_result_count = False
     actions = None
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     @admin.display(description="when, UTC", ordering="action_time")
     def when(self, entry: LogEntry) -> str:

@@ -37,7 +37,7 @@ FILTERS = ("from", "to", "site", "station", "token", "state")
 
 @dataclass(frozen=True)
 class Row:
-    """What stands in a row, as text: a template that calls filters for each of them takes three times as long."""
+    """What stands in a row, as text: filters that a template calls for each of them take longer."""
 
     session: ChargingSession
     period: Period

@@ -66,7 +66,7 @@ class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
         read_only_fields = fields
 
     def to_representation(self, session: ChargingSession) -> dict[str, Any]:
-        """What the fields above describe; for a page of sessions DRF's own way takes five times as long."""
+        """What the fields above describe; for a page of sessions DRF's own way takes much longer."""
         place = session.location if isinstance(session.location, dict) else {}
         token = session.id_token
         return {
