@@ -83,7 +83,8 @@ class Reader:
         self.shoot(name)
 
     def stumbles(self) -> list[str]:
-        """What the console said until now, and a page that is too wide."""
+        """What the console said until now, and a page that is too wide; of the page that is coming, if one is."""
+        self.page.wait_for_function("document.readyState === 'complete'")
         where = f"{self.page.url}, {self.width}, {self.scheme}"
         width = self.page.evaluate("document.documentElement.scrollWidth")
         return [f"{where}: {words}" for words in self.complaints] + [f"{where}: {width} wide"] * (width > self.width)

@@ -29,6 +29,7 @@ def reader(
 def give_password(reader: Reader) -> None:
     page = reader.page
     reader.press("Log in")
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     reader.fine("provider")
     page.get_by_label("Name").fill("anna")
     page.get_by_label("Password").fill(PASSWORD)
@@ -66,6 +67,7 @@ def test_from_the_provider_to_the_history_and_out(reader: Reader) -> None:
     expect(page.get_by_text(reader.says("The code has six digits."))).to_be_visible()
     reader.fine("wrong")
     reader.press("Use a recovery code")
+    expect(page.get_by_label(reader.says("Recovery code"))).to_be_visible()
     reader.fine("recovery")
     page.get_by_label(reader.says("Recovery code")).fill(codes[3])
     reader.press("Go on")
