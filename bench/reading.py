@@ -193,9 +193,8 @@ def _in_new_process(measure: Callable[..., T], values: tuple[object, ...]) -> T:
 
 
 def _set_up() -> None:
-    import django
-
-    django.setup()
+    """As a web process begins."""
+    import evportal.wsgi  # noqa: F401
 
 
 def _ms(client: "Client", address: str) -> float:

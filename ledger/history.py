@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timezone, tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, OuterRef, Q, Subquery, Sum
+from django.db.models import Count, Max, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import TruncDate
 
 from accounts.models import User
@@ -32,9 +32,13 @@ def newest(sessions: ChargingSessionQuerySet) -> ChargingSession | None:
 
 def reading_zone(user: User, session: ChargingSession | None) -> ZoneInfo:
     """Where days and months begin for this reader: his own zone, else that of his newest session."""
-    if user.time_zone:
-        return zone_named(user.time_zone)
-    return zone(session) if session else ZoneInfo("UTC")
+    return zone_named(user.time_zone or (zone(session).key if session else ""))
+
+
+def reading_zone_among(user: User, used: Sequence["Used"]) -> ZoneInfo:
+    """The same of a driver of whom is known where he charged."""
+    newest = max(used, key=lambda one: one.newest, default=None)
+    return zone_named(user.time_zone or (newest and newest.time_zone))
 
 
 # --- What there is to choose from
@@ -49,17 +53,46 @@ class Choices:
     tokens: list[tuple[str, str]] | None = None
 
 
-def choices_of(user: User, sessions: ChargingSessionQuerySet) -> Choices:
-    """Where and with what this driver charged; for who sees everything all sites, and the rest is typed."""
-    if sees_all(user):
-        return Choices([(site.code, site.name) for site in Site.objects.only("code", "name")])
-    names = ("station__site__code", "station__site__name", "station__identity", "id_token__uid", "id_token__type")
-    found = list(sessions.order_by().values_list(*names).distinct())
+class Used(NamedTuple):
+    """An outlet and a token that charged together, where that was, and when the last time."""
+
+    site: str
+    site_name: str
+    time_zone: str | None
+    station_id: int
+    station: str
+    outlet_id: int
+    evse_id: int
+    connector_id: int
+    token_id: int | None
+    uid: str | None
+    type: str | None
+    newest: datetime
+
+
+_USED = (
+    *("station__site__code", "station__site__name", "location__time_zone", "station_id", "station__identity"),
+    *("connector_id", "connector__evse_id", "connector__connector_id", "id_token_id"),
+    *("id_token__uid", "id_token__type"),
+)
+
+
+def used_by(sessions: ChargingSessionQuerySet) -> list[Used]:
+    """Where and with what these were charged. A driver's are few; of everybody's there would be too many."""
+    return [Used(*row) for row in sessions.order_by().values_list(*_USED).annotate(newest=Max("started_at"))]
+
+
+def choices_of(used: Sequence[Used]) -> Choices:
     return Choices(
-        sites=_by_label((code, name) for code, name, *_ in found),
-        stations=_by_label((identity, identity) for _, _, identity, *_ in found),
-        tokens=_by_label((uid, token_name(kind, uid)) for *_, uid, kind in found if uid),
+        sites=_by_label((one.site, one.site_name) for one in used),
+        stations=_by_label((one.station, one.station) for one in used),
+        tokens=_by_label((one.uid, token_name(one.type or "", one.uid)) for one in used if one.uid),
     )
+
+
+def choices_of_everybody() -> Choices:
+    """All sites; the rest is typed."""
+    return Choices([(site.code, site.name) for site in Site.objects.only("code", "name")])
 
 
 def _by_label(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from itertools import groupby
-from typing import Any, cast
+from operator import itemgetter
+from typing import Any, TypedDict, cast
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
@@ -23,8 +25,8 @@ from ledger.export import csv_lines
 from ledger.figures import Figures, Span, Unit, figures_of, span_chosen
 from ledger.history import Totals
 from ledger.history_filter import BY_TIME, SORTS, HistoryFilter, in_days, ordered
-from ledger.reading import in_rows, problem, reader_of
-from ledger.words import StateWords, state_of
+from ledger.reading import in_rows, in_rows_of, problem, reader_of
+from ledger.words import Kind, state_of
 from stations import words
 from stations.bill import cost_so_far
 from stations.models import ChargingSession, ChargingSessionQuerySet
@@ -35,31 +37,46 @@ PAGE_SIZE = 20
 FILTERS = ("from", "to", "site", "station", "token", "state")
 
 
-@dataclass(frozen=True)
-class Row:
-    """What stands in a row, as text: filters that a template calls for each of them take longer."""
+class Row(TypedDict):
+    """What stands in a row, as text: filters that a template calls for each of them take longer.
 
-    session: ChargingSession
-    period: Period
-    state: StateWords
+    A dictionary, as templates look for keys first and for attributes when that has failed.
+    """
+
+    pk: str
+    address: str
+    day: str
+    span: str
     place: str
     outlet: str
     clock: str
     energy: str
+    billed: bool
     cost: str
+    state: Kind
+    label: str
+    detail: str
+    credit: bool
 
-    @classmethod
-    def of(cls, session: ChargingSession) -> "Row":
-        return cls(
-            session,
-            words.period(session),
-            state_of(session),
-            place=words.place(session),
-            outlet=words.outlet(session),
-            clock=words.clock(words.duration(session)),
-            energy=words.kwh(session.energy_wh),
-            cost=words.money(session.cost_minor, session.currency),
-        )
+
+def _row(session: ChargingSession) -> Row:
+    period, state = words.period(session), state_of(session)
+    return {
+        "pk": str(session.pk),
+        "address": reverse("session", args=[session.pk]),
+        "day": period.day,
+        "span": period.span,
+        "place": words.place(session),
+        "outlet": words.outlet(session),
+        "clock": words.clock(words.duration(session)),
+        "energy": words.kwh(session.energy_wh),
+        "billed": session.status != ChargingSession.Status.INVALID,
+        "cost": words.money(session.cost_minor, session.currency),
+        "state": state.kind,
+        "label": state.label,
+        "detail": state.detail,
+        "credit": session.credit,
+    }
 
 
 @dataclass(frozen=True)
@@ -77,12 +94,13 @@ class History:
         self.user, self.query = user, query
         self.everybody = history.sees_all(user)
         self.visible = ChargingSession.objects.visible_to(user)
-        newest = history.newest(self.visible) if self.everybody or not user.time_zone else None
-        self.where = history.reading_zone(user, newest)
+        newest = history.newest(self.visible) if self.everybody else None
+        self.used = [] if self.everybody else history.used_by(self.visible)
+        self.is_empty = not newest and not self.used
+        self.where = history.reading_zone(user, newest) if newest else history.reading_zone_among(user, self.used)
         self.today = timezone.now().astimezone(self.where).date()
-        choices = history.choices_of(user, self.visible)
-        self.is_empty = newest is None if self.everybody else not choices.stations
-        data = self._latest_month(newest) if newest and self.everybody else query
+        choices = history.choices_of_everybody() if self.everybody else history.choices_of(self.used)
+        data = self._latest_month(newest) if newest else query
         self.form = HistoryFilter(data, choices=choices, where=self.where, everybody=self.everybody)
 
     def _latest_month(self, newest: ChargingSession) -> Mapping[str, Any]:
@@ -144,7 +162,8 @@ class History:
         paginator.count = self.totals.sessions  # known already, not counted again
         page = paginator.get_page(self.query.get("page"))
         keys: Any = page.object_list  # not read here: it becomes a part of the query for the sessions
-        return page, list(ordered(in_rows(ChargingSession.objects.filter(pk__in=keys)), self.sort))
+        sessions = ordered(ChargingSession.objects.filter(pk__in=keys), self.sort)
+        return page, list(in_rows(sessions)) if self.everybody else in_rows_of(self.used, sessions)
 
     def charging(self) -> list[ChargingRow]:
         if not self.everybody and not any(group["charging"] for group in self.groups):
@@ -169,7 +188,7 @@ def history_page(request: HttpRequest) -> HttpResponse:
     if seen.everybody:
         customers = {session.customer_id for session in [*sessions, *(row.session for row in charging)]}
         access_note_all(viewer=seen.user, customers=customers, what=Look.HISTORY)
-    rows = [Row.of(session) for session in sessions]
+    rows = [_row(session) for session in sessions]
     context = {
         "everybody": seen.everybody,
         "form": seen.form,
@@ -187,13 +206,13 @@ def history_page(request: HttpRequest) -> HttpResponse:
         "by_time": seen.sort in BY_TIME,
         "zones": words.zone_names(sessions),
         "charging": charging,
-        "refresh": bool(charging) or any(row.state.kind in {"pending", "late"} for row in rows),
+        "refresh": bool(charging) or any(row["state"] in {"pending", "late"} for row in rows),
     }
     return render(request, "history/history.html", context)
 
 
 def _by_day(rows: list[Row]) -> list[tuple[str, list[Row]]]:
-    return [(day, list(group)) for day, group in groupby(rows, key=lambda row: row.period.day)]
+    return [(day, list(group)) for day, group in groupby(rows, key=itemgetter("day"))]
 
 
 def _quick(seen: History) -> list[tuple[str, Span, bool]]:

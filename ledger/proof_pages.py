@@ -37,14 +37,14 @@ VERDICTS = {"VERIFIED": _("Verified"), "NOT VALID": _("Invalid"), "NOT DECIDED":
 def no_receipt(session: ChargingSession, entry: LedgerEntry | None) -> str:
     """Why there is no receipt of this session, in a sentence; "" where there is one."""
     if entry is None:
-        return state_of(session).reason
+        return str(state_of(session).reason)
     if entry.erased_at:
         return gettext("Its personal data were erased, and with them what a receipt is made of.")
     if entry.state == ChainTransaction.Status.IRREVERSIBLE:
         return ""
     state = state_of(session)
     if state.kind == "mismatch":
-        return state.reason
+        return str(state.reason)
     going = gettext("It is still being recorded.")
     return f"{going} {state.reason}".rstrip()
 

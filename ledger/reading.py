@@ -1,5 +1,6 @@
 """What the driver's pages have in common: who reads, what of a session he may see, and what cannot be done."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -9,7 +10,8 @@ from django.utils.translation import gettext
 
 from accounts.access_log import Look, access_note
 from accounts.models import User
-from stations.models import ChargingSession, ChargingSessionQuerySet
+from ledger.history import Used
+from stations.models import ChargingSession, ChargingSessionQuerySet, Connector, IdToken, Station
 
 
 def reader_of(request: HttpRequest) -> User:
@@ -24,19 +26,45 @@ def with_record(sessions: ChargingSessionQuerySet) -> ChargingSessionQuerySet:
 
 
 # What rows of lists read; another column costs each of them a query, which the tests that count queries notice.
-_IN_ROWS = (
+_ALONE = (
     *(field.name for field in ChargingSession._meta.concrete_fields),
-    *("station__identity", "connector__evse_id", "connector__connector_id", "id_token__uid", "id_token__type"),
     *(f"ledger_entry__{name}" for name in ("session", "salt", "canonical", "digest", "opened_at", "erased_at")),
     *(f"ledger_entry__{name}" for name in ("mismatch", "conflict")),
     *(f"ledger_entry__transaction__{name}" for name in ("status", "error_code", "transaction_id", "block_num")),
     "ledger_entry__transaction__irreversible_at",
 )
+_PLACES = ("station__identity", "connector__evse_id", "connector__connector_id", "id_token__uid", "id_token__type")
 
 
 def in_rows(sessions: ChargingSessionQuerySet) -> ChargingSessionQuerySet:
     """The same for many sessions at once: no more columns than a row of a list, a file or an API answer reads."""
-    return with_record(sessions).only(*_IN_ROWS)
+    return with_record(sessions).only(*_ALONE, *_PLACES)
+
+
+def in_rows_of(used: Sequence[Used], sessions: ChargingSessionQuerySet) -> list[ChargingSession]:
+    """The same where it is known already which outlets and tokens there are: without joining what they are called."""
+    found = list(sessions.select_related("ledger_entry__transaction").only(*_ALONE))
+    outlets = {one.outlet_id: _outlet(one, sessions.db) for one in used}
+    tokens = {one.token_id: _token(one, sessions.db) for one in used if one.token_id}
+    for session in found:
+        outlet, token = outlets.get(session.connector_id), tokens.get(session.id_token_id or 0)
+        if outlet and outlet.station_id == session.station_id:  # else they are read when somebody asks
+            session.connector, session.station = outlet, outlet.station
+        if token:
+            session.id_token = token
+    return found
+
+
+def _outlet(one: Used, db: str) -> Connector:
+    """With its station; what else they have is read when somebody asks."""
+    names = ("id", "station_id", "evse_id", "connector_id")
+    outlet = Connector.from_db(db, names, (one.outlet_id, one.station_id, one.evse_id, one.connector_id))
+    outlet.station = Station.from_db(db, ("id", "identity"), (one.station_id, one.station))
+    return outlet
+
+
+def _token(one: Used, db: str) -> IdToken:
+    return IdToken.from_db(db, ("id", "uid", "type"), (one.token_id, one.uid, one.type))
 
 
 def session_read(request: HttpRequest, session_id: UUID, look: Look = Look.SESSION) -> ChargingSession:

@@ -99,7 +99,7 @@ def ledger_summary(session: ChargingSession) -> dict[str, Any]:
         "ledger_id": entry.pk if entry else None,
         "block_num": recorded.block_num if recorded else None,
         "recorded_at": moment(recorded.irreversible_at) if recorded else None,
-        "reason": reason if kind in {"late", "mismatch", "none"} else "",
+        "reason": str(reason) if kind in {"late", "mismatch", "none"} else "",
     }
 
 
@@ -145,7 +145,7 @@ class EntrySerializer(serializers.Serializer[Any]):
 def entry_shown(session: ChargingSession, *, chain_id: str, account: str) -> dict[str, Any]:
     """What EntrySerializer describes, of one session; null where there is nothing yet."""
     entry, state = entry_of(session), state_of(session, read_meter_values=True)
-    words = {"label": state.label, "detail": state.detail, "reason": state.reason, "advice": state.advice}
+    words = {"label": state.label, "detail": state.detail, "reason": str(state.reason), "advice": str(state.advice)}
     own = {"session": str(session.pk), "state": state_name(state.kind), **words}
     return {**own, **_of_entry(entry), "chain_id": chain_id, "account": account, **_of_transaction(entry)}
 

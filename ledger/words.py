@@ -48,7 +48,15 @@ _REASONS: dict[str, Promise] = {
     "3040007": _("The chain did not take the record in time, so it is sent again."),
     "3050003": _("The chain refused the record at first; what it holds is being compared."),
 }
+_EQUAL = _("The record stands on the chain and equals what you see here.")
+_ERASED = _("Its personal data were erased; the copy on the chain can no longer be read by anybody.")
+_BEFORE = _("It ended before recording on the chain began.")
+_CHARGING = _("It is still charging; it is recorded when it ends.")
+
+# What happens next, or what to do.
 _NOTHING_LOST = _("Nothing is lost: the session is stored here and is recorded by itself as soon as that is mended.")
+_ON_ITS_WAY = _("It is signed, sent to the chain, and called recorded once nobody can take it back.")
+_ASK = _("Keep your receipt, and ask the operator to explain the difference.")
 
 _FIELDS: dict[str, Promise] = {
     "cost_minor": _("cost"),
@@ -75,13 +83,16 @@ _FIELDS: dict[str, Promise] = {
 
 @dataclass(frozen=True)
 class StateWords:
-    """`label` comes first, `detail` after a comma; `reason` says why, `advice` what happens next or what to do."""
+    """`label` comes first, `detail` after a comma; `reason` says why, `advice` what happens next or what to do.
+
+    The latter two are translated where they are read: lists do not.
+    """
 
     kind: Kind
     label: str
     detail: str = ""
-    reason: str = ""
-    advice: str = ""
+    reason: str | Promise = ""
+    advice: str | Promise = ""
 
 
 def entry_of(session: ChargingSession) -> LedgerEntry | None:
@@ -93,14 +104,14 @@ def field_name(field: str) -> str:
     return str(_FIELDS.get(field, field.replace("_", " ")))
 
 
-def finding_of(session: ChargingSession, *, read_meter_values: bool = False) -> tuple[Kind, str]:
+def finding_of(session: ChargingSession, *, read_meter_values: bool = False) -> tuple[Kind, str | Promise]:
     """(kind, reason): compares the row with its record, without I/O where `ledger_entry` was selected along.
 
     `read_meter_values` compares those too, which costs a query.
     """
     entry = entry_of(session)
     if entry is None:
-        return "none", _not_recorded(session)
+        return "none", _BEFORE if session.is_closed else _CHARGING
     reason = _mismatch(entry)
     if not reason and read_meter_values and meter_values_differ(session):
         reason = _changed(["meter_values"])
@@ -108,10 +119,7 @@ def finding_of(session: ChargingSession, *, read_meter_values: bool = False) -> 
         return "mismatch", reason
     if entry.state != Status.IRREVERSIBLE:
         return _waiting(entry)
-    if entry.erased_at:
-        reason = gettext("Its personal data were erased; the copy on the chain can no longer be read by anybody.")
-        return "recorded", reason
-    return "recorded", gettext("The record stands on the chain and equals what you see here.")
+    return "recorded", _ERASED if entry.erased_at else _EQUAL
 
 
 def state_of(session: ChargingSession, *, read_meter_values: bool = False) -> StateWords:
@@ -119,12 +127,6 @@ def state_of(session: ChargingSession, *, read_meter_values: bool = False) -> St
     kind, reason = finding_of(session, read_meter_values=read_meter_values)
     detail, advice = _DETAILS[kind](session)
     return StateWords(kind, gettext(LABELS_PLAIN[kind]), detail, reason, advice)
-
-
-def _not_recorded(session: ChargingSession) -> str:
-    if session.is_closed:
-        return gettext("It ended before recording on the chain began.")
-    return gettext("It is still charging; it is recorded when it ends.")
 
 
 def _changed(fields: Sequence[str]) -> str:
@@ -146,7 +148,7 @@ def _mismatch(entry: LedgerEntry) -> str:
     return ""
 
 
-def _waiting(entry: LedgerEntry) -> tuple[Kind, str]:
+def _waiting(entry: LedgerEntry) -> tuple[Kind, str | Promise]:
     row = entry.transaction
     status = row.status if row else ""
     code = row.error_code if row else ""
@@ -154,22 +156,22 @@ def _waiting(entry: LedgerEntry) -> tuple[Kind, str]:
     return ("late", _late_reason(status, code)) if late or code else ("pending", "")
 
 
-def _late_reason(status: str, code: str) -> str:
+def _late_reason(status: str, code: str) -> Promise:
     if code in _REASONS:
-        return str(_REASONS[code])
+        return _REASONS[code]
     if status == Status.EXPIRED:
-        return str(_REASONS["3040005"])
+        return _REASONS["3040005"]
     if status == Status.BATCHED and code:  # the TPM service's own codes
-        return gettext("The device that signs records is not available at the moment.")
+        return _("The device that signs records is not available at the moment.")
     if status in {Status.SENT, Status.IN_BLOCK}:
-        return gettext("The chain has it, but has not made it final yet.")
-    return gettext("It waits for its turn to be signed and sent.")
+        return _("The chain has it, but has not made it final yet.")
+    return _("It waits for its turn to be signed and sent.")
 
 
 # --- When and where, and what to do
 
 
-def _recorded(session: ChargingSession) -> tuple[str, str]:
+def _recorded(session: ChargingSession) -> tuple[str, str | Promise]:
     row = session.ledger_entry.transaction
     assert row is not None
     at = when(row.irreversible_at, zone(session), beside=session.stopped_at)
@@ -177,29 +179,27 @@ def _recorded(session: ChargingSession) -> tuple[str, str]:
     return f"{block}, {at}" if at else block, ""
 
 
-def _pending(session: ChargingSession) -> tuple[str, str]:
-    advice = gettext("It is signed, sent to the chain, and called recorded once nobody can take it back.")
-    return gettext("since %(time)s") % {"time": _opened(session)}, advice
+def _pending(session: ChargingSession) -> tuple[str, str | Promise]:
+    return gettext("since %(time)s") % {"time": _opened(session)}, _ON_ITS_WAY
 
 
-def _late(session: ChargingSession) -> tuple[str, str]:
-    return gettext("later than usual, since %(time)s") % {"time": _opened(session)}, str(_NOTHING_LOST)
+def _late(session: ChargingSession) -> tuple[str, str | Promise]:
+    return gettext("later than usual, since %(time)s") % {"time": _opened(session)}, _NOTHING_LOST
 
 
 def _opened(session: ChargingSession) -> str:
     return when(session.ledger_entry.opened_at, zone(session), beside=timezone.now(), seconds=False)
 
 
-def _different(session: ChargingSession) -> tuple[str, str]:
-    advice = gettext("Keep your receipt, and ask the operator to explain the difference.")
-    return gettext("the record on the chain"), advice
+def _different(session: ChargingSession) -> tuple[str, str | Promise]:
+    return gettext("the record on the chain"), _ASK
 
 
-def _no_details(session: ChargingSession) -> tuple[str, str]:
+def _no_details(session: ChargingSession) -> tuple[str, str | Promise]:
     return "", ""
 
 
-_DETAILS: dict[Kind, Callable[[ChargingSession], tuple[str, str]]] = {
+_DETAILS: dict[Kind, Callable[[ChargingSession], tuple[str, str | Promise]]] = {
     "recorded": _recorded,
     "pending": _pending,
     "late": _late,

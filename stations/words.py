@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.utils import dateformat
-from django.utils.formats import number_format
+from django.utils.formats import get_format
 from django.utils.functional import Promise
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
@@ -130,7 +130,14 @@ def plain(value: Decimal) -> str:
 
 def number(value: Decimal | int, decimals: int | None = None) -> str:
     """Digits in groups, as the reader's language writes them: 1234567 -> "1,234,567" (German "1.234.567")."""
-    return str(number_format(value, decimals, force_grouping=True))
+    text = f"{value:,}" if decimals is None else f"{value:,.{decimals}f}"
+    return text.translate(_marks(get_language() or "en"))
+
+
+@cache
+def _marks(language: str) -> dict[int, str]:
+    """Python's own marks, as that language has them; lists ask for them a hundred times."""
+    return {ord(","): get_format("THOUSAND_SEPARATOR", language), ord("."): get_format("DECIMAL_SEPARATOR", language)}
 
 
 def clock(duration: timedelta | None) -> str:

@@ -238,7 +238,8 @@ def test_what_was_typed_is_kept_and_named(browser: Client, make: Make, name: str
     assert '<option value="S1" selected>' in page
     assert "<b>" not in page
     if name in {"from", "to"}:
-        assert f'<input type="text" name="{name}" value="{typed}"' in page
+        field = re.search(rf'<input [^>]*name="{name}"[^>]*>', page)
+        assert field and 'type="text"' in field[0] and f'value="{typed}"' in field[0]
 
 
 def test_another_customers_station_and_card_cannot_be_named(
@@ -339,7 +340,7 @@ def test_a_customers_queries_name_the_customer(browser: Client, year: list[Charg
     with CaptureQueriesContext(connection) as asked:
         text(browser, "/?site=S1&sort=energy")
     about = [query["sql"] for query in asked.captured_queries if 'FROM "stations_chargingsession"' in query["sql"]]
-    assert len(about) == 4
+    assert len(about) == 3
     assert all('"customer_id" = ' in sql for sql in about)
     assert len(asked.captured_queries) <= 8
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 from django.utils import translation
+from django.utils.formats import number_format
 
 from stations.chart import HEIGHT, line_of, nice, plot_of
 from stations.models import ChargingSession, MeterValue
@@ -145,3 +146,12 @@ def test_mean_power_and_progress() -> None:
     going = session(stopped_at=None, meter_stop_wh=None, energy_wh=None)
     progress = progress_of(going, [value(10, 2_000, REGISTER, "Wh"), value(20, 3_500, REGISTER, "Wh")])
     assert (progress.energy_wh, progress.power_w) == (2_500, 9_000)
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_numbers_are_written_as_django_writes_them(language: str) -> None:
+    values: list[Decimal | int] = [0, 7, -7, 999, 1000, -1234567, 10**12, Decimal("0.5"), Decimal("-1234.56"), Decimal("98765432.100")]
+    with translation.override(language):
+        for value in values:
+            assert number(value) == str(number_format(value, force_grouping=True))
+            assert number(value, 3) == str(number_format(value, 3, force_grouping=True))
