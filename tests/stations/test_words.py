@@ -150,7 +150,8 @@ def test_mean_power_and_progress() -> None:
 
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_numbers_are_written_as_django_writes_them(language: str) -> None:
-    values: list[Decimal | int] = [0, 7, -7, 999, 1000, -1234567, 10**12, Decimal("0.5"), Decimal("-1234.56"), Decimal("98765432.100")]
+    values: list[Decimal | int] = [0, 7, -7, 999, 1000, -1_234_567, 10**12]
+    values += [Decimal("0.5"), Decimal("-1234.56"), Decimal("98765432.100")]
     with translation.override(language):
         for value in values:
             assert number(value) == str(number_format(value, force_grouping=True))
