@@ -17,6 +17,7 @@ import shutil
 import statistics
 import tempfile
 import time
+import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -193,7 +194,8 @@ def _in_new_process(measure: Callable[..., T], values: tuple[object, ...]) -> T:
 
 
 def _set_up() -> None:
-    """As a web process begins."""
+    """As a web process begins; static files, which nobody asks for here, need not have been collected."""
+    warnings.filterwarnings("ignore", "No directory at")
     import evportal.wsgi  # noqa: F401
 
 
