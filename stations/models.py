@@ -140,8 +140,8 @@ class Connector(Dated):
         CABLE = "CABLE"
 
     station = models.ForeignKey(Station, on_delete=models.PROTECT, related_name="connectors")
-    evse_id = models.PositiveIntegerField(default=1)
-    connector_id = models.PositiveIntegerField(default=1)
+    evse_id = models.PositiveIntegerField("EVSE number", default=1)
+    connector_id = models.PositiveIntegerField("connector number", default=1)
     emi3_id = models.CharField(
         "EVSE ID",
         max_length=48,
@@ -153,11 +153,11 @@ class Connector(Dated):
     standard = models.CharField(max_length=32, blank=True, default="", help_text="OCPI ConnectorType")
     power_type = models.CharField(max_length=16, blank=True, default="", help_text="OCPI PowerType")
     format = models.CharField(max_length=6, choices=Format.choices, blank=True, default="")
-    max_power_w = models.PositiveIntegerField(null=True, blank=True)
+    max_power_w = models.PositiveIntegerField("maximum power, W", null=True, blank=True)
     max_voltage = models.PositiveIntegerField(
-        null=True, blank=True, help_text="V, from line to neutral with three phases"
+        "maximum voltage, V", null=True, blank=True, help_text="V, from line to neutral with three phases"
     )
-    max_amperage = models.PositiveIntegerField(null=True, blank=True, help_text="A")
+    max_amperage = models.PositiveIntegerField("maximum current, A", null=True, blank=True, help_text="A")
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.UNKNOWN)
     tariff = models.ForeignKey(
         Tariff, null=True, blank=True, on_delete=models.PROTECT, related_name="connectors", help_text="else the site's"
@@ -209,9 +209,9 @@ class IdToken(models.Model):
         LOCAL = "Local"
         MAC_ADDRESS = "MacAddress"
 
-    uid = models.CharField(max_length=36)
+    uid = models.CharField("UID", max_length=36)
     type = models.CharField(max_length=16, choices=Type.choices, default=Type.ISO14443)
-    contract_id = models.CharField(max_length=36, blank=True, default="", help_text="eMAID")
+    contract_id = models.CharField("contract ID", max_length=36, blank=True, default="", help_text="eMAID")
     customer = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="id_tokens"
     )
@@ -297,11 +297,20 @@ class ChargingSession(Dated):
         OCPP = "OCPP"
         OPERATOR = "OPERATOR"  # a correction
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField("ID", primary_key=True, default=uuid.uuid4, editable=False)
     station = models.ForeignKey(Station, on_delete=models.PROTECT, related_name="sessions")
     connector = models.ForeignKey(Connector, on_delete=models.PROTECT, related_name="sessions")
-    transaction_id = models.CharField(max_length=36, help_text="the station's own number for this charge")
-    id_token = models.ForeignKey(IdToken, null=True, blank=True, on_delete=models.SET_NULL, related_name="sessions")
+    transaction_id = models.CharField(
+        "transaction ID", max_length=36, help_text="the station's own number for this charge"
+    )
+    id_token = models.ForeignKey(
+        IdToken,
+        verbose_name="card or contract",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="sessions",
+    )
     customer = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="charging_sessions"
     )
@@ -310,10 +319,12 @@ class ChargingSession(Dated):
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.ACTIVE)
     started_at = models.DateTimeField()
     stopped_at = models.DateTimeField(null=True, blank=True)
-    meter_start_wh = models.BigIntegerField(null=True, blank=True)
-    meter_stop_wh = models.BigIntegerField(null=True, blank=True)
-    energy_wh = models.BigIntegerField(null=True, blank=True)
-    cost_minor = models.BigIntegerField(null=True, blank=True, help_text="in minor units of the currency")
+    meter_start_wh = models.BigIntegerField("meter at the start, Wh", null=True, blank=True)
+    meter_stop_wh = models.BigIntegerField("meter at the end, Wh", null=True, blank=True)
+    energy_wh = models.BigIntegerField("energy, Wh", null=True, blank=True)
+    cost_minor = models.BigIntegerField(
+        "cost, minor units", null=True, blank=True, help_text="in minor units of the currency"
+    )
     currency = models.CharField(max_length=3, blank=True, default="")
     # What the driver was promised (stations/pricing.py); {} where no tariff applied.
     tariff = models.JSONField(default=dict, blank=True, help_text="the tariff as it was at the start")

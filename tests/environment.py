@@ -52,6 +52,8 @@ def _start() -> None:
     os.environ["EVPORTAL_OIDC_CLIENT_ID"] = COGNITO_CLIENT.client_id
     os.environ["EVPORTAL_OIDC_CLIENT_SECRET"] = COGNITO_CLIENT.client_secret
     os.environ["EVPORTAL_REDIS_URL"] = REDIS.url
+    # Nobody here is asked under a public certificate; httpx would load all authorities of the world for each request.
+    os.environ["SSL_CERT_DIR"] = str(DIRECTORY)
     if _hands_out():
         return
     REDIS.start()

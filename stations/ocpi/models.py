@@ -25,13 +25,15 @@ class OcpiPartner(models.Model):
 
     name = models.CharField(max_length=100)
     country_code = models.CharField(max_length=2, validators=[RegexValidator(r"\A[A-Z]{2}\Z")], help_text="such as DE")
-    party_id = models.CharField(max_length=3, validators=[RegexValidator(r"\A[A-Z0-9]{3}\Z")], help_text="such as ABC")
+    party_id = models.CharField(
+        "party ID", max_length=3, validators=[RegexValidator(r"\A[A-Z0-9]{3}\Z")], help_text="such as ABC"
+    )
     sites = models.ManyToManyField("stations.Site", blank=True, help_text="which it sees; none chosen: all")
     sessions = models.CharField(max_length=4, choices=Sessions.choices, default=Sessions.OWN)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.NEW, editable=False)
     token_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
     # What it told of itself: its versions address, its roles, the endpoints of its 2.2.1 and our token there.
-    url = models.CharField(max_length=255, blank=True, default="", editable=False)
+    url = models.CharField("URL", max_length=255, blank=True, default="", editable=False)
     roles = models.JSONField(default=list, blank=True, editable=False)
     endpoints = models.JSONField(default=list, blank=True, editable=False)
     token_sealed = models.BinaryField(default=b"", editable=False)
