@@ -26,7 +26,7 @@ ON_SQLITE := tests/ledger/test_recording.py \
 	tests/ledger/test_keys.py::test_whoever_makes_keys_while_the_master_key_is_replaced_loses_none
 
 # Several at once, because most tests wait: for blocks, time-outs, recoveries. A file's tests stay together.
-WORKERS ?= 3
+WORKERS ?= 4
 AT_ONCE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # The tests start some hundred Python programs: each would compile ours anew where the environment says to keep nothing.
