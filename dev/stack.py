@@ -71,8 +71,8 @@ def _settle_environment(ports: Ports) -> None:
     write_settings(STACK_ENV, "written by `make demo` at each run, read by honcho for dev/Procfile", environment)
 
 
-def _fill(ports: Ports) -> tuple[int, int]:
-    """Database, portal and sessions; returns how many sessions there are, and how many are the demo driver's."""
+def _fill(ports: Ports) -> tuple[str, int]:
+    """Database, portal and sessions; returns which of them are recorded, and how many are the demo driver's."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "evportal.settings")
     django.setup()  # only now: it reads the settings that have just been written
     from dev import stack_portal
@@ -90,15 +90,17 @@ def _fill(ports: Ports) -> tuple[int, int]:
     driver_sessions = stack_portal.give_driver_a_token()
     print("  signed by the TPM, sent to the chain, waiting until irreversible", flush=True)
     result = stack_portal.wait_until_irreversible()
-    if result.failed:
-        print(f"  {result.failed:,} entries cannot be recorded; see the alerts in the administration", flush=True)
-    return result.done, driver_sessions
+    if result.failed:  # such as after the database alone was deleted: the chain has these sessions already
+        refused = f"{result.failed:,} others cannot be recorded: see the alerts in the administration"
+        return f"{result.done:,} charging sessions are signed by the TPM and irreversible; {refused}.", driver_sessions
+    recorded = f"All {result.done:,} charging sessions are signed by the TPM and irreversible on the chain."
+    return recorded, driver_sessions
 
 
-def _summary(ports: Ports, *, key: str, chain: str, sessions: int, driver_sessions: int) -> str:
+def _summary(ports: Ports, *, key: str, chain: str, sessions: str, driver_sessions: int) -> str:
     nodes = f"--node {ports.url('NODEOS')} --node {ports.url('READER')}"
     return f"""
-EVPortal runs. All {sessions:,} charging sessions are signed by the TPM and irreversible on the chain.
+EVPortal runs. {sessions}
 
   The portal      {ports.url("WEB")}/
   Log in as       driver   / {demo_password("driver")}   a driver: {driver_sessions:,} sessions are his
