@@ -93,6 +93,7 @@ class Figures:
     units: list[Unit]
     bars: list[Bar]
     charts: list[Chart]
+    undrawn: bool  # more currencies than are drawn
 
     @property
     def filled(self) -> list[Bar]:
@@ -126,6 +127,7 @@ def figures_of(
     bars = [Bar(part, totals_of(part.of(groups))) for part in drawn.parts(unit)]
     days = [group["day"] for group in groups if group["sessions"]]
     before, after = span.before, span.after
+    paid = _paid(bars)
     is_after = after and (after.first <= today if everybody else any(day >= after.first for day in days))
     return Figures(
         span=span,
@@ -137,7 +139,8 @@ def figures_of(
         unit=unit,
         units=units,
         bars=bars,
-        charts=_charts(bars),
+        charts=_charts(bars, paid[:CURRENCIES_DRAWN]),
+        undrawn=len(paid) > CURRENCIES_DRAWN,
     )
 
 
@@ -154,8 +157,12 @@ def _count(span: Span, unit: Unit) -> int:
     return years + 1 if unit == "year" else 12 * years + span.last.month - span.first.month + 1
 
 
-def _charts(bars: Sequence[Bar]) -> list[Chart]:
-    currencies = sorted({currency for bar in bars for currency in bar.totals.by_currency})[:CURRENCIES_DRAWN]
+def _paid(bars: Sequence[Bar]) -> list[str]:
+    """Currencies with a cost to draw: where all of it was free, there is nothing to see."""
+    return sorted({currency for bar in bars for currency, minor in bar.totals.by_currency.items() if minor})
+
+
+def _charts(bars: Sequence[Bar], currencies: Sequence[str]) -> list[Chart]:
     energies = [bar.totals.energy_wh for bar in bars]
     costs = [(currency, [bar.totals.by_currency.get(currency, 0) for bar in bars]) for currency in currencies]
     return [Chart(currency, values, plot_of(values)) for currency, values in [("", energies), *costs]]

@@ -220,6 +220,7 @@ class IdToken(models.Model):
 
     class Meta:
         ordering = ["uid"]
+        verbose_name = "ID token"
         constraints = [models.UniqueConstraint(fields=["uid", "type"], name="id_token_unique")]
 
     def __str__(self) -> str:
@@ -333,7 +334,7 @@ class ChargingSession(Dated):
     # Why the figures need a look, e.g. ["zero_energy"]; see stations/plausibility.py.
     flags = models.JSONField(default=list, blank=True)
     # SHA-256 of the meter values as they were when the session closed (stations/meter.py); part of the record.
-    meter_values_sha256 = models.CharField(max_length=64, blank=True, default="")
+    meter_values_sha256 = models.CharField("meter values, SHA-256", max_length=64, blank=True, default="")
     credit = models.BooleanField(default=False)
     credit_reference = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="credited_by"

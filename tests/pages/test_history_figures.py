@@ -380,3 +380,14 @@ def test_a_credit_takes_off_and_is_drawn_below_the_line(browser: Client, make: M
     assert "v-486h76v486z" in page  # up by what was charged
     assert "v486h76v-486z" in page  # down by as much
     assert 'class="edge edge-bottom"' in page
+
+
+def test_costs_are_drawn_where_something_was_paid() -> None:
+    names = ["AUD", "CHF", "EUR", "GBP", "USD"]
+    today = date(2026, 3, 2)
+    for paid, drawn, undrawn in [([], 0, False), (["EUR"], 1, False), (names[:4], 4, False), (names, 4, True)]:
+        day = {"day": today, "sessions": 1, "energy": 1_000}
+        groups = [{**day, "currency": name, "cost": 100 if name in paid else 0} for name in names]
+        figures = figures_of(groups, Span.around(today, "month"), "day", today=today)
+        assert [chart.currency for chart in figures.charts] == ["", *paid[:drawn]]
+        assert figures.undrawn is undrawn
