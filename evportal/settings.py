@@ -82,14 +82,14 @@ DATABASES: dict[str, Any] = {
     )
 }
 if DATABASES["default"]["ENGINE"].endswith("postgresql"):
-    POSTGRESQL = {
+    DATABASES["default"]["OPTIONS"] = {
         # For SSDs; the server's own 4 is for discs that turn, and makes it read whole tables for a driver's few rows.
         "options": "-c random_page_cost=1.1",
         # A connection that has asked the same a few times has it prepared: joins are planned once, not for each page.
         "server_side_binding": True,
         "prepare_threshold": 5,
+        **DATABASES["default"].get("OPTIONS", {}),
     }
-    DATABASES["default"]["OPTIONS"] = {**POSTGRESQL, **DATABASES["default"].get("OPTIONS", {})}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
         # IMMEDIATE: a writer waits for the lock at BEGIN; DEFERRED would fail at its first write instead.
