@@ -11,7 +11,7 @@ from django.db.models.functions import TruncDate
 
 from accounts.models import User
 from stations.models import ChargingSession, ChargingSessionQuerySet, MeterValue, Site
-from stations.words import token_name, zone, zone_named
+from stations.words import token_name, zone_named
 
 CHARGING_SHOWN = 10
 
@@ -30,15 +30,9 @@ def newest(sessions: ChargingSessionQuerySet) -> ChargingSession | None:
     return sessions.only("started_at", "location").first()
 
 
-def reading_zone(user: User, session: ChargingSession | None) -> ZoneInfo:
-    """Where days and months begin for this reader: his own zone, else that of his newest session."""
-    return zone_named(user.time_zone or (zone(session).key if session else ""))
-
-
-def reading_zone_among(user: User, used: Sequence["Used"]) -> ZoneInfo:
-    """The same of a driver of whom is known where he charged."""
-    newest = max(used, key=lambda one: one.newest, default=None)
-    return zone_named(user.time_zone or (newest and newest.time_zone))
+def reading_zone(user: User, latest: object) -> ZoneInfo:
+    """Where days and months begin for this reader: his own zone, else `latest`, the one of his newest session."""
+    return zone_named(user.time_zone or latest)
 
 
 # --- What there is to choose from
@@ -80,6 +74,12 @@ _USED = (
 def used_by(sessions: ChargingSessionQuerySet) -> list[Used]:
     """Where and with what these were charged. A driver's are few; of everybody's there would be too many."""
     return [Used(*row) for row in sessions.order_by().values_list(*_USED).annotate(newest=Max("started_at"))]
+
+
+def latest_zone(used: Sequence[Used]) -> str | None:
+    """The name of the zone where they charged last."""
+    newest = max(used, key=lambda one: one.newest, default=None)
+    return newest.time_zone if newest else None
 
 
 def choices_of(used: Sequence[Used]) -> Choices:

@@ -97,7 +97,8 @@ class History:
         newest = history.newest(self.visible) if self.everybody else None
         self.used = [] if self.everybody else history.used_by(self.visible)
         self.is_empty = not newest and not self.used
-        self.where = history.reading_zone(user, newest) if newest else history.reading_zone_among(user, self.used)
+        latest = words.zone(newest).key if newest else history.latest_zone(self.used)
+        self.where = history.reading_zone(user, latest)
         self.today = timezone.now().astimezone(self.where).date()
         choices = history.choices_of_everybody() if self.everybody else history.choices_of(self.used)
         data = self._latest_month(newest) if newest else query

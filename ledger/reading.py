@@ -44,11 +44,12 @@ def in_rows(sessions: ChargingSessionQuerySet) -> ChargingSessionQuerySet:
 def in_rows_of(used: Sequence[Used], sessions: ChargingSessionQuerySet) -> list[ChargingSession]:
     """The same where it is known already which outlets and tokens there are: without joining what they are called."""
     found = list(sessions.select_related("ledger_entry__transaction").only(*_ALONE))
-    outlets = {one.outlet_id: _outlet(one, sessions.db) for one in used}
+    outlets = {(one.station_id, one.outlet_id): _outlet(one, sessions.db) for one in used}
     tokens = {one.token_id: _token(one, sessions.db) for one in used if one.token_id}
     for session in found:
-        outlet, token = outlets.get(session.connector_id), tokens.get(session.id_token_id or 0)
-        if outlet and outlet.station_id == session.station_id:  # else they are read when somebody asks
+        outlet = outlets.get((session.station_id, session.connector_id))
+        token = tokens.get(session.id_token_id) if session.id_token_id else None
+        if outlet:  # else it came meanwhile, and is read when somebody asks
             session.connector, session.station = outlet, outlet.station
         if token:
             session.id_token = token

@@ -28,7 +28,7 @@ from ledger.models import LedgerEntry
 from ledger.words import StateWords, entry_of, state_of
 from stations.models import ChargingSession, ChargingSessionQuerySet
 from stations.pricing import session_cost_lines
-from stations.words import Period, period
+from stations.words import Period, period, zone
 
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 _PERIOD = re.compile(r"([0-9]{4})(?:-([0-9]{2}))?", re.ASCII)
@@ -130,7 +130,8 @@ def sessions_of(user: User) -> ChargingSessionQuerySet:
 
 def zone_of(user: User) -> ZoneInfo:
     """Where the person's months begin."""
-    return history.reading_zone(user, history.newest(sessions_of(user)))
+    newest = history.newest(sessions_of(user))
+    return history.reading_zone(user, zone(newest).key if newest else None)
 
 
 def years_of(user: User, where: ZoneInfo) -> list[YearOfSums]:

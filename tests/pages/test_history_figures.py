@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.roles import roles_set
+from ledger import statements
 from ledger.figures import Span, figures_of, span_chosen
 from stations.models import ChargingSession, Connector, IdToken, Site, Station
 from stations.words import kwh, zone_named
@@ -391,3 +392,29 @@ def test_costs_are_drawn_where_something_was_paid() -> None:
         figures = figures_of(groups, Span.around(today, "month"), "day", today=today)
         assert [chart.currency for chart in figures.charts] == ["", *paid[:drawn]]
         assert figures.undrawn is undrawn
+
+
+def test_the_latest_site_says_where_days_begin(
+    browser: Client, make: Make, mill: Connector, connector: Connector, owner: User
+) -> None:
+    late = datetime(2026, 3, 31, 22, 30, tzinfo=UTC)  # in Berlin and Zurich April has begun, in New York it has not
+    make(late - 2 * DAY, at=mill)
+    make(late)
+    assert "April 2026" in text(browser, "/")
+    Site.objects.filter(pk=mill.station.site_id).update(time_zone="America/New_York")
+    mill.station.site.refresh_from_db()
+    make(late + timedelta(minutes=5), at=mill)
+    page = text(browser, "/")
+    assert "March 2026" in page
+    assert "April 2026" not in page
+    assert statements.zone_of(owner).key == "America/New_York"
+
+
+def test_a_session_moved_to_another_station_stands_there(browser: Client, make: Make, mill: Connector) -> None:
+    make(datetime(2026, 3, 1, 12, tzinfo=UTC))
+    moved = make(datetime(2026, 3, 1, 13, tzinfo=UTC))
+    ChargingSession.objects.filter(pk=moved.pk).update(station=mill.station)  # its outlet stays the other station's
+    with CaptureQueriesContext(connection) as asked:
+        page = text(browser, "/")
+    assert page.index("CP-MILL-1", page.index(str(moved.pk))) < page.index("CP-HARBOUR-1", page.index(str(moved.pk)))
+    assert len(asked.captured_queries) <= 8
