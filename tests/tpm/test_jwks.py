@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -16,6 +16,7 @@ from dev.tpm_service import SCOPES, TpmStack
 
 REFETCH_S = 0.5
 AGE_S = 1.0
+IN_THE_END_S = 15
 HANG = Failure(0, delay_s=10)
 HTTP = httpx.Client(timeout=20)
 FOREIGN_KEY = RSAKey.generate_key(2048)
@@ -52,6 +53,18 @@ def call(stack: TpmStack, token: str) -> tuple[int, str]:
     return answer.status_code, answer.json().get("code", "")
 
 
+def hears_in_the_end(stack: TpmStack, new_token: Callable[[], str], expected: tuple[int, str]) -> None:
+    """Ask with new tokens until the answer is as expected.
+
+    A known key whose keys are old lets them be fetched in the background: how long that takes, and with it when the
+    next fetch may be made, nobody outside the service can know.
+    """
+    deadline = time.monotonic() + IN_THE_END_S
+    while (answer := call(stack, new_token())) != expected:
+        assert time.monotonic() < deadline, answer
+        time.sleep(0.05)
+
+
 def foreign(stack: TpmStack, kid: str) -> str:
     """Return a token that names a key which the pool does not have."""
     claims = access_claims(issuer=stack.provider.issuer, client_id=stack.portal.client_id, scope=" ".join(SCOPES))
@@ -71,10 +84,10 @@ def test_a_flood_of_unknown_keys_is_one_fetch_a_minute(tpm_stack: TpmStack) -> N
 
 def test_a_failing_provider_is_not_asked_more_often(stack: TpmStack) -> None:
     assert call(stack, token(stack)) == (200, "")
-    time.sleep(REFETCH_S)
-    before = stack.provider.asked("jwks.json")
     stack.provider.pool.fail("jwks.json", Failure(500))
+    before = stack.provider.asked("jwks.json")
     began = time.monotonic()
+    hears_in_the_end(stack, lambda: foreign(stack, "unknown"), (503, "identity_unavailable"))
     answers = {call(stack, foreign(stack, f"unknown-{number}")) for number in range(60)}
     periods = (time.monotonic() - began) / REFETCH_S
     assert answers == {(503, "identity_unavailable")}
@@ -82,12 +95,10 @@ def test_a_failing_provider_is_not_asked_more_often(stack: TpmStack) -> None:
 
 
 def test_rotated_key_is_picked_up_and_the_old_one_goes_on(stack: TpmStack) -> None:
-    old = token(stack)
-    assert call(stack, old) == (200, "")
-    time.sleep(REFETCH_S)
     old_key = stack.provider.pool.signing_key()
-    stack.provider.pool.rotate_key()
     assert call(stack, token(stack)) == (200, "")
+    stack.provider.pool.rotate_key()
+    hears_in_the_end(stack, lambda: token(stack), (200, ""))
     assert call(stack, token(stack, old_key)) == (200, "")
 
 
@@ -96,11 +107,7 @@ def test_withdrawn_key_is_trusted_no_more_when_the_keys_are_old(stack: TpmStack)
     old_key = stack.provider.pool.signing_key()
     assert call(stack, token(stack, old_key)) == (200, "")
     stack.provider.pool.rotate_key(withdraw_old=True)
-    deadline = time.monotonic() + AGE_S + 1
-    while call(stack, token(stack, old_key)) == (200, ""):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    assert call(stack, token(stack, old_key)) == (401, "token_invalid")
+    hears_in_the_end(stack, lambda: token(stack, old_key), (401, "token_invalid"))
     assert call(stack, token(stack)) == (200, "")
 
 
@@ -123,14 +130,13 @@ def test_nonsense_from_the_provider(stack: TpmStack, failure: Failure) -> None:
     known = stack.provider.pool.signing_key()
     assert call(stack, token(stack)) == (200, "")
     stack.provider.pool.fail("jwks.json", failure)
+    hears_in_the_end(stack, lambda: foreign(stack, "unknown"), (503, "identity_unavailable"))
     stack.provider.pool.rotate_key()
-    time.sleep(REFETCH_S)
     assert call(stack, token(stack)) == (503, "identity_unavailable")
     time.sleep(AGE_S)
     assert call(stack, token(stack, known)) == (200, "")
     stack.provider.pool.heal()
-    time.sleep(REFETCH_S)
-    assert call(stack, token(stack)) == (200, "")
+    hears_in_the_end(stack, lambda: token(stack), (200, ""))
 
 
 def test_provider_gone_altogether(stack: TpmStack) -> None:
@@ -148,7 +154,7 @@ def test_a_hanging_provider_holds_up_nobody_who_is_known(stack: TpmStack) -> Non
     """More unknown keys than the service has threads, against a provider that does not answer; the keys are old."""
     time.sleep(AGE_S)
     stack.provider.pool.fail("jwks.json", HANG)
-    assert call(stack, foreign(stack, "first")) == (503, "identity_unavailable")
+    hears_in_the_end(stack, lambda: foreign(stack, "first"), (503, "identity_unavailable"))
     done = threading.Event()
     unknown, known = foreign(stack, "unknown"), [token(stack) for _ in range(30)]
     took: list[float] = []
