@@ -97,7 +97,7 @@ def test_a_second_node_follows_and_does_not_produce(make_node: NodeMaker) -> Non
     assert block_id(follower, number) == block_id(producer, number)
     assert follower.info()["chain_id"] == producer.info()["chain_id"]
     producer.stop()
-    time.sleep(0.2)  # what was under way arrives
+    time.sleep(1)  # what was under way arrives
     head = follower.info()["head_block_num"]
     time.sleep(1.2)
     assert follower.info()["head_block_num"] == head

@@ -81,7 +81,7 @@ def test_a_chain_that_is_away_is_said_soon_and_asked_seldom(
     settings.LEDGER_NODES = ["http://192.0.2.1:8888", "http://192.0.2.2:8888"]
     begun = time.monotonic()
     assert "The chain does not answer." in text(staff_browser, "/admin/")
-    assert time.monotonic() - begun < 6  # a node may take a second; the rest is the machine's
+    assert time.monotonic() - begun < 20  # a node may take a second, and a connection without a limit minutes
     monkeypatch.setattr("ledger.overview.chain_for_pages", lambda: pytest.fail("asked again at once"))
     assert "The chain does not answer." in text(staff_browser, "/admin/")
 

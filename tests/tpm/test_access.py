@@ -212,7 +212,7 @@ def test_service_that_starts_before_the_provider(tpm_stack: TpmStack) -> None:
         assert (answer.status_code, answer.json()["code"]) == (503, "identity_unavailable")
     finally:
         tpm_stack.provider.start()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while httpx.get(url, headers=headers).status_code != 200 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert httpx.get(url, headers=headers).status_code == 200

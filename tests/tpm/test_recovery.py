@@ -237,9 +237,8 @@ def test_retries_of_a_request_that_hangs_hold_no_threads(stack: TpmStack, client
             first = threads.submit(sign)
             time.sleep(0.5)
             retries = [one.result() for one in [threads.submit(sign) for _ in range(60)]]
-            began = time.monotonic()
             assert stack.client(stack.neighbour).key_get("ledger") == key
-            assert time.monotonic() - began < 2
+            assert not first.done()
             os.kill(stack.swtpm.pid, signal.SIGCONT)
             answer = first.result()
     finally:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,6 +29,22 @@ def healed(provider: Provider) -> Iterator[None]:
     provider.pool.heal()
 
 
+class Clock:
+    """The monotonic clock, which goes forward when a test says so."""
+
+    ahead_s = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead_s
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(tokens, "time", SimpleNamespace(monotonic=clock.monotonic))
+    return clock
+
+
 def credentials(provider: Provider, lifetime_s: int = 3600) -> ClientCredentials:
     client: Client = provider.pool.ensure_client("portal", SCOPES, lifetime_s=lifetime_s)
     return ClientCredentials(provider.token_url, client.client_id, client.client_secret, SCOPES)
@@ -42,54 +59,61 @@ def test_cached(provider: Provider) -> None:
     assert provider.asked("token") == asked + 1
 
 
-def test_renewed_before_it_expires(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokens, "RENEW_BEFORE_S", 1.0)
-    token = credentials(provider, lifetime_s=2)
+def test_renewed_before_it_expires(provider: Provider, clock: Clock) -> None:
+    token = credentials(provider)
     first = token()
-    time.sleep(1.1)
+    clock.ahead_s = 3600 - tokens.RENEW_BEFORE_S - 20
+    assert token() == first
+    clock.ahead_s += 20
     assert token() != first
 
 
-def test_a_life_shorter_than_the_margin(provider: Provider) -> None:
-    """A token of two seconds is used for one, and not asked for anew at each call."""
+def test_a_life_shorter_than_the_margin(provider: Provider, clock: Clock) -> None:
+    """A token of 50 seconds is used for 25, and not asked for anew at each call."""
     asked = provider.asked("token")
-    token = credentials(provider, lifetime_s=2)
+    token = credentials(provider, lifetime_s=50)
     first = token()
     assert {token() for _ in range(50)} == {first}
-    time.sleep(1.1)
+    clock.ahead_s = 25
     assert token() != first
     assert provider.asked("token") == asked + 2
 
 
 @pytest.mark.parametrize("failure", [Failure(503), Failure(429), Failure(200, "<html>"), Failure(200, "{}")])
-def test_provider_down_while_the_token_lives(provider: Provider, failure: Failure) -> None:
-    token = credentials(provider, lifetime_s=4)
+def test_provider_down_while_the_token_lives(
+    provider: Provider, failure: Failure, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "RETRY_S", 10.0)
+    token = credentials(provider)
     first = token()
-    time.sleep(2.1)
+    clock.ahead_s = 3600 - 30
     provider.pool.fail("token", failure)
     asked = provider.asked("token")
     assert {token() for _ in range(50)} == {first}
     assert provider.asked("token") == asked + 1
-    time.sleep(2)
+    clock.ahead_s += 30
     with pytest.raises(TokenError) as expired:
         token()
     assert not expired.value.permanent
     provider.pool.heal()
-    time.sleep(tokens.RETRY_S)
+    with pytest.raises(TokenError):
+        token()
+    assert provider.asked("token") == asked + 2
+    clock.ahead_s += tokens.RETRY_S
     assert token() != first
 
 
-def test_a_provider_that_hangs_holds_up_nobody_who_has_a_token(provider: Provider) -> None:
-    token = credentials(provider, lifetime_s=8)
+def test_a_provider_that_hangs_holds_up_nobody_who_has_a_token(provider: Provider, clock: Clock) -> None:
+    token = credentials(provider)
     first = token()
-    time.sleep(4.1)
+    clock.ahead_s = 3600 - 30
     provider.pool.fail("token", Failure(0, delay_s=2))
     with ThreadPoolExecutor(1) as threads:
         renewing = threads.submit(token)
-        time.sleep(0.3)
-        began = time.monotonic()
+        while not token._renewing.locked():
+            time.sleep(0.001)
         assert token() == first
-        assert time.monotonic() - began < 0.5
+        assert not renewing.done()
         assert renewing.result() != first
 
 
