@@ -7,10 +7,11 @@ class AccountsConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        from accounts import forgetting, holdings  # their models are there now
+        from accounts import forgetting, holdings, resealing  # their models are there now
 
         forgetting.add_steps()
         holdings.add_sections()
+        resealing.add_columns()
 
 
 class PortalAdminConfig(admin_apps.AdminConfig):

@@ -1,6 +1,8 @@
 """People who log in: drivers (customers) and staff; what proves that it is they; and their sign-ins."""
 
+import base64
 import hashlib
+import secrets
 import zoneinfo
 from typing import Any
 
@@ -11,7 +13,9 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_otp.models import Device, ThrottlingMixin
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from accounts import sealed_text
 from accounts.api_models import ApiClient as ApiClient
 from accounts.api_models import ApiToken as ApiToken
 from accounts.api_models import IdempotentAnswer as IdempotentAnswer
@@ -56,6 +60,48 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]  # django-otp 
 def secret_digest(secret: str) -> str:
     """What is kept of a secret drawn at random (at least 79 bits): such a one needs no salt and no slow hash."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class Authenticator(TOTPDevice):  # type: ignore[misc]  # django-otp has no types
+    """An authenticator app, whose `key` the database keeps sealed: a copy of it makes nobody's codes.
+
+    It opens for the person only to whom it belongs: nobody can give somebody else his own by writing to the table.
+    """
+
+    KEY_BYTES = 20  # RFC 4226, 4, R6
+    PURPOSE = "evportal authenticators"
+
+    class Meta:
+        proxy = True
+
+    @classmethod
+    def make(cls, *, user: User, confirmed: bool = False) -> "Authenticator":
+        sealed = sealed_text.seal_bytes(secrets.token_bytes(cls.KEY_BYTES), purpose=cls.PURPOSE, about=str(user.pk))
+        key = base64.b64encode(sealed).decode()
+        made: Authenticator = cls.objects.create(user=user, name="authenticator", key=key, confirmed=confirmed)
+        return made
+
+    @property
+    def bin_key(self) -> bytes:
+        """The key; raises SealedTextError."""
+        return sealed_text.unseal_bytes(self._sealed(), purpose=self.PURPOSE, about=str(self.user_id))
+
+    def opens(self) -> bool:
+        try:
+            return bool(self.bin_key)
+        except sealed_text.SealedTextError:
+            return False
+
+    def key_anew(self) -> str | None:
+        """`key` sealed under SECRET_KEY, None where it is; raises SealedTextError."""
+        sealed = sealed_text.sealed_bytes_anew(self._sealed(), purpose=self.PURPOSE, about=str(self.user_id))
+        return base64.b64encode(sealed).decode() if sealed else None
+
+    def _sealed(self) -> bytes:
+        try:
+            return base64.b64decode(self.key, validate=True)
+        except ValueError as error:
+            raise sealed_text.SealedTextError from error
 
 
 class RecoverySheet(ThrottlingMixin, Device):  # type: ignore[misc]  # django-otp has no types

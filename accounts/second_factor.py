@@ -16,11 +16,19 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django_otp.models import Device
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.access import remembering_allowed
 from accounts.address import browser_name, client_address
-from accounts.models import ApiToken, RecoveryCode, RecoverySheet, RememberedDevice, SignIn, User, secret_digest
+from accounts.models import (
+    ApiToken,
+    Authenticator,
+    RecoveryCode,
+    RecoverySheet,
+    RememberedDevice,
+    SignIn,
+    User,
+    secret_digest,
+)
 from accounts.notices import notice_send
 from accounts.services import sign_in_record
 
@@ -30,52 +38,53 @@ LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that looks like another; 16 
 COOKIE = "remembered"
 COOKIE_SALT = "accounts.remembered"
 REMEMBERED_DAYS = 30
-NAME = "authenticator"
 ENROLLING = "enrolling"  # in the session: which authenticator it is setting up
 
 
 # --- the authenticator
 
 
-def authenticator_of(user: User) -> TOTPDevice | None:
+def authenticator_of(user: User) -> Authenticator | None:
     """The authenticator that counts, if the person has set one up."""
-    return TOTPDevice.objects.filter(user=user, confirmed=True).order_by("-pk").first()
+    device: Authenticator | None = Authenticator.objects.filter(user=user, confirmed=True).order_by("-pk").first()
+    return device
 
 
-def authenticator_pending(*, user: User, session: SessionBase) -> TOTPDevice:
+def authenticator_pending(*, user: User, session: SessionBase) -> Authenticator:
     """The one that is being set up: its key stays the same in this session until it is confirmed.
 
     Another session gets another key, which ends the first: a key that somebody else may have read opens nothing.
     """
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)  # two tabs at once get the same key
-        pending = TOTPDevice.objects.filter(user=user, confirmed=False)
-        device: TOTPDevice | None = pending.filter(pk=session.get(ENROLLING)).first()
-        if device is None:
+        pending = Authenticator.objects.filter(user=user, confirmed=False)
+        device: Authenticator | None = pending.filter(pk=session.get(ENROLLING)).first()
+        if device is None or not device.opens():
             pending.delete()
-            device = TOTPDevice.objects.create(user=user, confirmed=False, name=NAME)
+            device = Authenticator.make(user=user)
             session[ENROLLING] = device.pk
     return device
 
 
-def authenticator_key(device: TOTPDevice) -> str:
+def authenticator_key(device: Authenticator) -> str:
     """The key as people type it: base32 in groups of four."""
     text = b32encode(device.bin_key).decode().rstrip("=")
     return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
 
 
-def authenticator_qr(device: TOTPDevice) -> str:
+def authenticator_qr(device: Authenticator) -> str:
     """The key as a QR code: an SVG image as a data: address, dark on white whatever the colours of the page."""
     return str(segno.make(device.config_url, error="m").svg_data_uri(scale=5, border=4, dark="#000", light="#fff"))
 
 
-def authenticator_confirm(*, user: User, code: str) -> TOTPDevice | None:
+def authenticator_confirm(*, user: User, code: str) -> Authenticator | None:
     """Take the pending authenticator into use when its code is right; the one before it and remembered devices go."""
     with transaction.atomic():
-        device = TOTPDevice.objects.select_for_update().filter(user=user, confirmed=False).first()
+        pending = Authenticator.objects.select_for_update().filter(user=user, confirmed=False)
+        device: Authenticator | None = pending.first()
         if device is None or not device.verify_token(code):
             return None
-        TOTPDevice.objects.filter(user=user, confirmed=True).delete()
+        Authenticator.objects.filter(user=user, confirmed=True).delete()
         RememberedDevice.objects.filter(user=user).delete()
         device.confirmed = True
         device.save(update_fields=["confirmed"])
@@ -173,7 +182,7 @@ def second_factor_reset(*, user: User) -> None:
     Sessions that had shown the second factor see nothing from their next request on. The person gets an e-mail.
     """
     with transaction.atomic():
-        for model in (TOTPDevice, RecoverySheet, RememberedDevice):
+        for model in (Authenticator, RecoverySheet, RememberedDevice):
             model.objects.filter(user=user).delete()
         # Whoever had the lost device may have made some.
         ApiToken.objects.filter(user=user, revoked_at__isnull=True).update(revoked_at=timezone.now())

@@ -1,5 +1,6 @@
 """Showing the second factor, setting it up, and the way in with a recovery code."""
 
+import logging
 from typing import Any
 
 from django.contrib import messages
@@ -15,10 +16,11 @@ from django_otp.models import Device
 
 from accounts import access, second_factor
 from accounts.forms import CodeForm, RecoveryCodeForm
-from accounts.models import SignIn, User
+from accounts.models import Authenticator, SignIn, User
 from accounts.notices import notice_send
 from accounts.services import sign_in_record
 
+log = logging.getLogger(__name__)
 get_or_post = require_http_methods(["GET", "HEAD", "POST"])
 
 
@@ -117,6 +119,10 @@ def checked(request: HttpRequest, device: Device, form: Any, outcome: SignIn.Out
     wait = second_factor.seconds_locked(device)
     if wait:  # not even looked at
         form.add_error("code", wrong(wait, locked=True))
+        return False
+    if isinstance(device, Authenticator) and not device.opens():
+        log.error("authenticator %s was sealed under another SECRET_KEY: keep that in SECRET_KEY_FALLBACKS", device.pk)
+        form.add_error("code", _("Codes of your authenticator cannot be checked at the moment. Use a recovery code."))
         return False
     if second_factor.code_check(user=user, device=device, code=form.cleaned_data["code"]) is None:
         sign_in_record(user=user, outcome=SignIn.Outcome.WRONG_CODE, request=request)

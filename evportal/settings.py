@@ -17,6 +17,7 @@ env.load(Path(env.text("EVPORTAL_ENV_FILE", str(VAR_DIR / "env"))))
 # --- Core
 DEBUG = env.boolean("EVPORTAL_DEBUG", False)
 SECRET_KEY = env.secret_kept_in(VAR_DIR / "secrets" / "django_secret_key", "EVPORTAL_SECRET_KEY")
+SECRET_KEY_FALLBACKS = env.listing("EVPORTAL_SECRET_KEY_FALLBACKS")  # after a change, until `manage.py reseal` has run
 ALLOWED_HOSTS = env.listing("EVPORTAL_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1],testserver")
 CSRF_TRUSTED_ORIGINS = env.listing("EVPORTAL_CSRF_TRUSTED_ORIGINS")
 ROOT_URLCONF = "evportal.urls"

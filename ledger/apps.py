@@ -8,6 +8,8 @@ class LedgerConfig(AppConfig):
         from ledger import (
             holdings,
             receivers,  # noqa: F401  connects itself to the signals of stations
+            webhooks,
         )
 
         holdings.add_all()
+        webhooks.add_column()

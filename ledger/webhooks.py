@@ -24,6 +24,7 @@ from django.utils import timezone
 
 from accounts import sealed_text
 from accounts.api_authentication import Program
+from accounts.resealing import Column, column_add
 from accounts.sealed_text import SealedTextError
 from ledger.models import ChainTransaction, LedgerEntry, Webhook, WebhookDelivery
 from ledger.record import utc_text
@@ -121,6 +122,10 @@ def secret_make(*, hook: Webhook) -> str:
     secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
     hook.secret = sealed_text.seal(secret)
     return secret
+
+
+def add_column() -> None:
+    column_add(Column("secrets of webhooks", Webhook, "secret", lambda hook: sealed_text.sealed_anew(hook.secret)))
 
 
 def signature(secret: str, *, message_id: str, timestamp: int, body: str) -> str:

@@ -6,5 +6,7 @@ class StationsConfig(AppConfig):
 
     def ready(self) -> None:
         from stations import holdings
+        from stations.ocpi import secrets
 
         holdings.add_all()
+        secrets.add_column()

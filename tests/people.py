@@ -4,11 +4,10 @@ import time
 
 from django.test import Client
 from django_otp import DEVICE_ID_SESSION_KEY
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from playwright.sync_api import Page
 
 from accounts.access import SHOWN_AT
-from accounts.models import User
+from accounts.models import Authenticator, User
 from accounts.renewal import RENEW_AT
 from accounts.roles import roles_set
 
@@ -21,8 +20,8 @@ def log_in(client: Client, user: User, *, second_factor: bool = True) -> None:
     session = client.session
     session[RENEW_AT] = time.time() + LATER_S  # the provider is not asked
     if second_factor:
-        device = TOTPDevice.objects.filter(user=user, confirmed=True).first()
-        device = device or TOTPDevice.objects.create(user=user, name="authenticator", confirmed=True)
+        device = Authenticator.objects.filter(user=user, confirmed=True).first()
+        device = device or Authenticator.make(user=user, confirmed=True)
         session[DEVICE_ID_SESSION_KEY] = device.persistent_id
         session[SHOWN_AT] = time.time()
     session.save()

@@ -108,6 +108,7 @@ class Files:
         self._secret("redis.conf", f"requirepass {redis}\n", REDIS)
         self._secret("redis_url", f"redis://:{redis}@redis:6379/0", PORTAL)
         self._once("django_secret_key", PORTAL)
+        self._once("django_secret_key_fallbacks", PORTAL, text="")  # the old one, while the key is changed
         self._once("email_password", PORTAL, text="")  # the mail server's: whoever has one writes it there
 
     def _once(self, name: str, user: int, *, text: str | None = None) -> str:

@@ -1,32 +1,25 @@
-"""The tokens that we show at our partners, encrypted where they are stored: AES-256-GCM.
+"""The tokens that we show at our partners: encrypted where they are stored (accounts/sealed_text.py)."""
 
-The key follows from the portal's secret key, so a copy of the database alone opens none of them. After a change of
-the secret key each partner has to send its credentials anew (PUT).
-"""
+from accounts.resealing import Column, column_add
+from accounts.sealed_text import seal_bytes, sealed_bytes_anew, unseal_bytes
+from stations.ocpi.models import OcpiPartner
 
-import os
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from django.conf import settings
-
-NONCE_BYTES = 12
+PURPOSE = "evportal ocpi tokens"
 
 
 def seal(token: str) -> bytes:
-    nonce = os.urandom(NONCE_BYTES)
-    return nonce + AESGCM(_key()).encrypt(nonce, token.encode(), None)
+    return seal_bytes(token.encode(), purpose=PURPOSE)
 
 
-def unseal(sealed: bytes) -> str | None:
-    """The token; None where there is none, or the portal's secret key is another one by now."""
-    try:
-        return AESGCM(_key()).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None).decode()
-    except (InvalidTag, ValueError):
-        return None
+def unseal(sealed: bytes) -> str:
+    """The token; raises SealedTextError."""
+    return unseal_bytes(sealed, purpose=PURPOSE).decode()
 
 
-def _key() -> bytes:
-    return HKDF(SHA256(), length=32, salt=None, info=b"evportal ocpi tokens").derive(settings.SECRET_KEY.encode())
+def add_column() -> None:
+    column_add(Column("tokens at OCPI partners", OcpiPartner, "token_sealed", _anew))
+
+
+def _anew(partner: OcpiPartner) -> bytes | None:
+    sealed = bytes(partner.token_sealed)
+    return sealed_bytes_anew(sealed, purpose=PURPOSE) if sealed else None

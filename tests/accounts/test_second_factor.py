@@ -11,12 +11,11 @@ from django.core import mail
 from django.db import connections
 from django.test import Client
 from django.utils import timezone
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from pytest_django.fixtures import Settings
 
 from accounts import second_factor
 from accounts.access import SHOWN_AT
-from accounts.models import RecoveryCode, RecoverySheet, RememberedDevice, SignIn, User
+from accounts.models import Authenticator, RecoveryCode, RecoverySheet, RememberedDevice, SignIn, User
 from dev import totp
 from tests.people import log_in
 
@@ -41,15 +40,15 @@ def half_in(owner: User) -> Client:
 
 
 @pytest.fixture
-def authenticator(owner: User) -> TOTPDevice:
-    return TOTPDevice.objects.create(user=owner, name="authenticator", confirmed=True)
+def authenticator(owner: User) -> Authenticator:
+    return Authenticator.make(user=owner, confirmed=True)
 
 
-def code_of(device: TOTPDevice, steps: int = 0) -> str:
+def code_of(device: Authenticator, steps: int = 0) -> str:
     return totp.code(second_factor.authenticator_key(device), time.time() + 30 * steps)
 
 
-def wrong_code_of(device: TOTPDevice) -> str:
+def wrong_code_of(device: Authenticator) -> str:
     right = {code_of(device, steps) for steps in (-2, -1, 0, 1, 2)}
     return next(code for code in ("000000", "111111", "222222", "333333", "444444", "555555") if code not in right)
 
@@ -60,7 +59,7 @@ def show(client: Client, code: str, **more: str) -> str:
     return str(response.headers.get("Location", response.content.decode()))
 
 
-def unlock(device: TOTPDevice | RecoverySheet) -> None:
+def unlock(device: Authenticator | RecoverySheet) -> None:
     """The wait after wrong codes is over."""
     type(device).objects.filter(pk=device.pk).update(throttling_failure_timestamp=timezone.now() - timedelta(days=1))
 
@@ -96,12 +95,12 @@ def test_the_key_stays_while_it_is_being_set_up(half_in: Client) -> None:
     pages = [half_in.get("/second-factor/set-up").content.decode() for _ in range(2)]
     keys = {re.findall(r"data-value[^>]*>([A-Z2-7 ]+)<", page)[0] for page in pages}
     assert len(keys) == 1
-    assert TOTPDevice.objects.get().confirmed is False
+    assert Authenticator.objects.get().confirmed is False
 
 
 def test_the_qr_code_says_the_key(half_in: Client, owner: User) -> None:
     half_in.get("/second-factor/set-up")
-    device = TOTPDevice.objects.get()
+    device = Authenticator.objects.get()
     key = second_factor.authenticator_key(device).replace(" ", "")
     assert device.config_url.startswith(f"otpauth://totp/EVPortal%3Aanna?secret={key}&")
     assert "issuer=EVPortal" in device.config_url
@@ -109,19 +108,19 @@ def test_the_qr_code_says_the_key(half_in: Client, owner: User) -> None:
 
 def test_a_wrong_code_sets_nothing_up(half_in: Client, owner: User) -> None:
     half_in.get("/second-factor/set-up")
-    device = TOTPDevice.objects.get()
+    device = Authenticator.objects.get()
     for code in (wrong_code_of(device), "12345", "abcdef", "", "１２３４５６", "-12345", "1e5", "0x1234"):
         response = half_in.post("/second-factor/set-up", {"code": code})
         assert response.status_code == 200
         assert "field-error" in response.content.decode()
-    assert not TOTPDevice.objects.get().confirmed
+    assert not Authenticator.objects.get().confirmed
     assert half_in.get("/")["Location"] == NOWHERE
 
 
-def test_a_stolen_password_replaces_no_authenticator(half_in: Client, authenticator: TOTPDevice) -> None:
+def test_a_stolen_password_replaces_no_authenticator(half_in: Client, authenticator: Authenticator) -> None:
     assert half_in.get("/second-factor/set-up")["Location"].startswith("/second-factor?again=1")
     assert half_in.post("/second-factor/set-up", {"code": "123456"})["Location"].startswith("/second-factor")
-    assert TOTPDevice.objects.get() == authenticator
+    assert Authenticator.objects.get() == authenticator
 
 
 def test_a_key_that_another_session_has_seen_is_nobodys(half_in: Client, owner: User) -> None:
@@ -129,24 +128,24 @@ def test_a_key_that_another_session_has_seen_is_nobodys(half_in: Client, owner: 
     thief = Client()
     log_in(thief, owner, second_factor=False)
     thief.get("/second-factor/set-up")
-    seen = TOTPDevice.objects.get()
+    seen = Authenticator.objects.get()
     half_in.get("/second-factor/set-up")
-    own = TOTPDevice.objects.get()
+    own = Authenticator.objects.get()
     assert own.key != seen.key
     half_in.get("/second-factor/set-up")
-    assert TOTPDevice.objects.get().key == own.key, "it stays the same where it was shown"
+    assert Authenticator.objects.get().key == own.key, "it stays the same where it was shown"
     half_in.post("/second-factor/set-up", {"code": code_of(own)})
-    assert TOTPDevice.objects.get(confirmed=True).key == own.key
+    assert Authenticator.objects.get(confirmed=True).key == own.key
 
 
-def test_replacing_it_ends_what_hung_on_the_old_one(owner: User, authenticator: TOTPDevice) -> None:
+def test_replacing_it_ends_what_hung_on_the_old_one(owner: User, authenticator: Authenticator) -> None:
     client, elsewhere = Client(), Client()
     log_in(client, owner)
     log_in(elsewhere, owner)
     client.get("/second-factor/set-up")
-    pending = TOTPDevice.objects.get(confirmed=False)
+    pending = Authenticator.objects.get(confirmed=False)
     client.post("/second-factor/set-up", {"code": code_of(pending)})
-    assert TOTPDevice.objects.get() == pending
+    assert Authenticator.objects.get() == pending
     assert client.get("/security").status_code == 200
     assert elsewhere.get("/")["Location"] == NOWHERE
 
@@ -155,14 +154,16 @@ def test_replacing_it_ends_what_hung_on_the_old_one(owner: User, authenticator: 
 
 
 @pytest.mark.parametrize("spelling", ["{}", " {} ", "{0[0]}{0[1]}{0[2]} {0[3]}{0[4]}{0[5]}"])
-def test_the_right_code_opens_the_page(half_in: Client, owner: User, authenticator: TOTPDevice, spelling: str) -> None:
+def test_the_right_code_opens_the_page(
+    half_in: Client, owner: User, authenticator: Authenticator, spelling: str
+) -> None:
     assert half_in.get("/history.csv")["Location"] == "/second-factor?next=/history.csv"
     assert show(half_in, spelling.format(code_of(authenticator))) == "/security"
     assert half_in.get("/security").status_code == 200
     assert outcomes(owner) == ["second_factor"]
 
 
-def test_a_code_opens_once(half_in: Client, owner: User, authenticator: TOTPDevice) -> None:
+def test_a_code_opens_once(half_in: Client, owner: User, authenticator: Authenticator) -> None:
     """Replay: whoever looked over the shoulder is too late, also with a code of before."""
     code = code_of(authenticator)
     assert show(half_in, code) == "/security"
@@ -176,12 +177,12 @@ def test_a_code_opens_once(half_in: Client, owner: User, authenticator: TOTPDevi
 
 @pytest.mark.django_db(transaction=True)
 def test_of_two_at_once_one_is_let_in(owner: User) -> None:
-    authenticator = TOTPDevice.objects.create(user=owner, name="authenticator", confirmed=True)
+    authenticator = Authenticator.make(user=owner, confirmed=True)
     code, together, taken = code_of(authenticator), threading.Barrier(2), []
 
     def check() -> None:
         together.wait()
-        device = TOTPDevice.objects.get(pk=authenticator.pk)
+        device = Authenticator.objects.get(pk=authenticator.pk)
         taken.append(second_factor.code_check(user=owner, device=device, code=code) is not None)
         connections.close_all()
 
@@ -193,7 +194,7 @@ def test_of_two_at_once_one_is_let_in(owner: User) -> None:
     assert sorted(taken) == [False, True]
 
 
-def test_guessing_has_to_wait_ever_longer(half_in: Client, owner: User, authenticator: TOTPDevice) -> None:
+def test_guessing_has_to_wait_ever_longer(half_in: Client, owner: User, authenticator: Authenticator) -> None:
     assert "Wait 1 second" in show(half_in, wrong_code_of(authenticator))
     waits = []
     for _ in range(5):
@@ -208,7 +209,7 @@ def test_guessing_has_to_wait_ever_longer(half_in: Client, owner: User, authenti
     assert outcomes(owner) == ["wrong_code"] * 6 + ["second_factor"]
 
 
-def test_a_hundred_guesses_are_not_looked_at(half_in: Client, owner: User, authenticator: TOTPDevice) -> None:
+def test_a_hundred_guesses_are_not_looked_at(half_in: Client, owner: User, authenticator: Authenticator) -> None:
     """Of a hundred requests few are a guess (after n of them one waits 2^n s), and the log does not grow."""
     began = time.monotonic()
     for number in range(100):
@@ -220,14 +221,14 @@ def test_a_hundred_guesses_are_not_looked_at(half_in: Client, owner: User, authe
 
 
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "javascript:alert(1)"])
-def test_it_leads_nowhere_else(half_in: Client, authenticator: TOTPDevice, target: str) -> None:
+def test_it_leads_nowhere_else(half_in: Client, authenticator: Authenticator, target: str) -> None:
     assert show(half_in, code_of(authenticator), next=target) == "/"
 
 
 def test_the_second_factor_of_another_person_is_none(
-    half_in: Client, other_customer: User, authenticator: TOTPDevice
+    half_in: Client, other_customer: User, authenticator: Authenticator
 ) -> None:
-    foreign = TOTPDevice.objects.create(user=other_customer, name="authenticator", confirmed=True)
+    foreign = Authenticator.make(user=other_customer, confirmed=True)
     assert "wrong" in show(half_in, code_of(foreign))
     session = half_in.session
     session["otp_device_id"] = foreign.persistent_id
@@ -243,7 +244,7 @@ def test_scripts_hear_where_to_go(half_in: Client) -> None:
 
 
 def test_a_page_costs_three_queries_of_ours(
-    owner: User, authenticator: TOTPDevice, django_assert_num_queries: object
+    owner: User, authenticator: Authenticator, django_assert_num_queries: object
 ) -> None:
     client = Client()
     log_in(client, owner)
@@ -255,7 +256,7 @@ def test_a_page_costs_three_queries_of_ours(
 
 
 @pytest.fixture
-def codes(owner: User, authenticator: TOTPDevice) -> list[str]:
+def codes(owner: User, authenticator: Authenticator) -> list[str]:
     return second_factor.recovery_codes_new(user=owner)
 
 
@@ -333,7 +334,7 @@ def test_new_codes_need_the_second_factor_of_just_now(owner: User, codes: list[s
     assert outcomes(owner)[:2] == ["second_factor", "codes_made"]
 
 
-def test_somebody_without_codes_is_told_what_to_do(half_in: Client, authenticator: TOTPDevice) -> None:
+def test_somebody_without_codes_is_told_what_to_do(half_in: Client, authenticator: Authenticator) -> None:
     page = half_in.get("/second-factor/recovery").content.decode()
     assert "Ask the operator to reset" in page
     assert half_in.post("/second-factor/recovery", {"code": "abcd-efgh-jkmn-pqrs"}).status_code == 200
@@ -342,13 +343,13 @@ def test_somebody_without_codes_is_told_what_to_do(half_in: Client, authenticato
 # --- remembered devices
 
 
-def remembered(client: Client, device: TOTPDevice) -> str:
+def remembered(client: Client, device: Authenticator) -> str:
     assert show(client, code_of(device), remember="on") == "/security"
     return client.cookies[second_factor.COOKIE].value
 
 
 def test_a_remembered_device_is_recalled_listed_and_forgotten(
-    half_in: Client, owner: User, other_customer: User, authenticator: TOTPDevice
+    half_in: Client, owner: User, other_customer: User, authenticator: Authenticator
 ) -> None:
     cookie = remembered(half_in, authenticator)
     device = RememberedDevice.objects.get()
@@ -372,7 +373,7 @@ def test_a_remembered_device_is_recalled_listed_and_forgotten(
 
 @pytest.mark.parametrize("end", ["over", "forgotten", "switched off", "for nobody", "for drivers only"])
 def test_a_session_of_a_remembered_device_ends_with_it(
-    half_in: Client, owner: User, authenticator: TOTPDevice, settings: Settings, end: str
+    half_in: Client, owner: User, authenticator: Authenticator, settings: Settings, end: str
 ) -> None:
     remembered(half_in, authenticator)
     device = RememberedDevice.objects.get()
@@ -394,7 +395,7 @@ def test_a_session_of_a_remembered_device_ends_with_it(
 
 
 def test_staff_is_not_remembered_unless_the_setting_says_so(
-    half_in: Client, owner: User, authenticator: TOTPDevice, settings: Settings
+    half_in: Client, owner: User, authenticator: Authenticator, settings: Settings
 ) -> None:
     User.objects.update(is_staff=True)
     assert "Do not ask on this device" not in half_in.get("/second-factor").content.decode()
@@ -415,7 +416,7 @@ def admin_browser(db: None) -> Client:
 
 
 def test_staff_resets_a_lost_second_factor(
-    admin_browser: Client, owner: User, authenticator: TOTPDevice, codes: list[str]
+    admin_browser: Client, owner: User, authenticator: Authenticator, codes: list[str]
 ) -> None:
     owner.email = "anna@example.com"
     owner.save()
@@ -424,7 +425,7 @@ def test_staff_resets_a_lost_second_factor(
     address = f"/admin/accounts/user/{owner.pk}/second-factor/"
     assert address in admin_browser.get(f"/admin/accounts/user/{owner.pk}/change/").content.decode()
     assert "This field is required" in admin_browser.post(address, {"reason": " "}).content.decode()
-    assert TOTPDevice.objects.filter(user=owner).exists()
+    assert Authenticator.objects.filter(user=owner).exists()
     response = admin_browser.post(address, {"reason": "Phone lost; known by voice and contract."})
     assert response["Location"] == f"/admin/accounts/user/{owner.pk}/change/"
     assert there.get("/")["Location"] == NOWHERE
@@ -459,5 +460,5 @@ def test_a_mail_server_that_fails_keeps_nobody_out(owner: User, settings: Settin
     assert outcomes(owner) == ["reset"]
 
 
-def test_the_admin_shows_no_keys(admin_browser: Client, authenticator: TOTPDevice) -> None:
+def test_the_admin_shows_no_keys(admin_browser: Client, authenticator: Authenticator) -> None:
     assert admin_browser.get("/admin/otp_totp/totpdevice/").status_code == 404

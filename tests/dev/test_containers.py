@@ -115,7 +115,8 @@ def test_each_setting_of_the_portal_is_passed_or_left_out_on_purpose() -> None:
 
 
 def test_those_who_tell_receivers_have_no_way_to_tpm_chain_and_keys() -> None:
-    assert set(SERVICES["webhooks"]["secrets"]) == {"django_secret_key", "database_url", "redis_url"}
+    wanted = {"django_secret_key", "django_secret_key_fallbacks", "database_url", "redis_url"}
+    assert set(SERVICES["webhooks"]["secrets"]) == wanted
     assert set(SERVICES["webhooks"]["networks"]) == {"data", "outside"}
     assert on("outside") == {"webhooks"}
     assert "volumes" not in SERVICES["webhooks"]
@@ -143,6 +144,7 @@ def test_each_secret_is_for_the_user_of_its_container(tmp_path: Path) -> None:
     files.prepare()
     owners = {
         "django_secret_key": PORTAL,
+        "django_secret_key_fallbacks": PORTAL,
         "database_url": PORTAL,
         "redis_url": PORTAL,
         "tpm_client_secret": PORTAL,

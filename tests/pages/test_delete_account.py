@@ -17,13 +17,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from django_otp.oath import TOTP
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import erasure, tasks
 from accounts.access_log import Look, access_note
 from accounts.archive import archive_ask, archive_build
 from accounts.erasure import ErasureRefusedError, erasure_ask, erasure_run
-from accounts.models import AccessLogEntry, Archive, Erasure, User
+from accounts.models import AccessLogEntry, Archive, Authenticator, Erasure, User
 from accounts.roles import roles_set
 from ledger.models import DataKey, LedgerEntry
 from stations.linking import link_code_make, link_code_redeem
@@ -104,7 +103,7 @@ def test_the_account_is_an_empty_shell(anna: User) -> None:
     anna.refresh_from_db()
     assert (anna.username, anna.email, anna.is_active, anna.roles) == (found.pseudonym, "", False, [])
     assert not anna.has_usable_password() and anna.last_login is None
-    assert not TOTPDevice.objects.filter(user=anna).exists() and not Archive.objects.filter(customer=anna).exists()
+    assert not Authenticator.objects.filter(user=anna).exists() and not Archive.objects.filter(customer=anna).exists()
     assert not ChargingSession.objects.filter(customer=anna).exists()
     assert not DataKey.objects.filter(customer=anna).exists()
     looks = AccessLogEntry.objects.filter(customer=anna)
@@ -226,7 +225,7 @@ def test_an_archive_in_the_making_ends_with_the_account(anna: User) -> None:
 
 
 def code_of(user: User) -> str:
-    device = TOTPDevice.objects.get(user=user)
+    device = Authenticator.objects.get(user=user)
     return f"{TOTP(device.bin_key, device.step, device.t0, device.digits).token():06}"
 
 
@@ -271,7 +270,7 @@ def test_without_name_and_code_nothing_happens(browser: Client, form: dict[str, 
 
 def test_a_code_is_taken_once(browser: Client, other_browser: Client, owner: User) -> None:
     code = code_of(owner)
-    device = TOTPDevice.objects.get(user=owner)
+    device = Authenticator.objects.get(user=owner)
     assert device.verify_token(code)
     assert "it was used already" in post(browser, name="anna", code=code).content.decode()
     assert not Erasure.objects.exists()

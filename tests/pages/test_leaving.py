@@ -5,14 +5,13 @@ import io
 import zipfile
 
 import pytest
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.access_log import Look, access_note
 from accounts.archive import archive_build
 from accounts.erasure import erasure_run
-from accounts.models import Archive, Erasure, User
+from accounts.models import Archive, Authenticator, Erasure, User
 from stations.models import ChargingSession
 from tests.pages.conftest import MakeSession
 from tests.pages.test_delete_account import code_of
@@ -83,7 +82,7 @@ def test_a_statement_the_archive_and_no_account_any_more(
     language: str,
 ) -> None:
     session = make_session()
-    TOTPDevice.objects.create(user=owner, name="authenticator", confirmed=True)
+    Authenticator.make(user=owner, confirmed=True)
     access_note(viewer="partner ABC", customer=owner, what=Look.API)
     reader = reader_at(chromium, live_server.url, size, scheme, language)
     reader.login(owner)

@@ -11,6 +11,7 @@ from django.db import connections
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
+from accounts.sealed_text import SealedTextError
 from stations.models import OcpiPartner
 from stations.ocpi.credentials import credentials_read
 from stations.ocpi.errors import Invalid, PeerUnusable
@@ -80,7 +81,8 @@ def test_tokens_are_not_stored_as_they_are(versions: str, partner: OcpiPartner, 
     assert receiver.token_b.encode() not in sealed and unseal(sealed) == receiver.token_b
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(django_settings, "SECRET_KEY", "another key")
-        assert unseal(sealed) is None
+        with pytest.raises(SealedTextError):
+            unseal(sealed)
 
 
 def test_credentials_are_read_changed_and_ended(
