@@ -2,16 +2,17 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.db.models import QuerySet
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api_authentication import Program
+from accounts.outward import URL_MAX, AddressRefused, url_check
 from accounts.strict_fields import FlagField, StrictSerializer, TextField
 from ledger import webhooks
 from ledger.models import Webhook, WebhookDelivery
-from ledger.webhook_address import URL_MAX, AddressRefused, url_check
 from stations.rest_serializers import text
 from stations.rest_views import ChangeView, ListView, NewRowView, RowsView
 
@@ -26,7 +27,7 @@ class AddressField(TextField):
     def to_internal_value(self, data: Any) -> str:
         url = super().to_internal_value(data)
         try:
-            url_check(url)
+            url_check(url, local_allowed=settings.WEBHOOK_ALLOW_LOCAL)
         except AddressRefused as error:
             raise serializers.ValidationError(str(error)) from error
         return url

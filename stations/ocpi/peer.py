@@ -1,13 +1,11 @@
 """The partner's own OCPI interface, as far as the registration needs it: its versions and its endpoints.
 
 The only place that calls addresses which partners name. Unless the settings say otherwise they have to be https and
-lead to public addresses, so that nobody makes the portal ask its own network; redirects are not followed.
+public (accounts/outward.py), so that nobody makes the portal ask its own network; redirects are not followed.
 """
 
 import base64
-import ipaddress
 import json
-import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -18,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 from django.conf import settings
 
+from accounts.outward import AddressRefused, Target, resolve
 from stations.ocpi.errors import EndpointsMissing, PeerUnusable, VersionUnsupported
 
 VERSION = "2.2.1"
@@ -48,24 +47,35 @@ def endpoints_fetch(*, url: str, token: str) -> list[dict[str, str]]:
 
 def get(url: str, token: str) -> Any:
     """The `data` of an OCPI response there; raises PeerUnusable."""
-    _refuse_private(url)
     headers = {
         "Authorization": "Token " + base64.b64encode(token.encode()).decode(),
         "X-Request-ID": str(uuid.uuid4()),
         "X-Correlation-ID": str(uuid.uuid4()),
     }
     with _unusable_if_it_fails(url):
-        answer = json.loads(_body(url, headers))
+        answer = json.loads(_body(_target(url), headers))
         if not isinstance(answer, dict) or answer.get("status_code") != 1000:
             raise ValueError("no OCPI response with status_code 1000")
         return answer.get("data")
 
 
-def _body(url: str, headers: dict[str, str]) -> bytes:
+def _target(url: str) -> Target:
+    if settings.OCPI_PARTNER_URLS == "any":
+        parts = urlsplit(url)
+        return Target(url, parts.hostname or "", parts.netloc)
+    return resolve(url)
+
+
+def _body(target: Target, headers: dict[str, str]) -> bytes:
     body, until = b"", time.monotonic() + WHOLE_ANSWER_S
     with (
         httpx.Client(trust_env=False, timeout=TIMEOUT_S, follow_redirects=False) as client,
-        client.stream("GET", url, headers=headers) as response,
+        client.stream(
+            "GET",
+            target.url,
+            headers=headers | {"Host": target.netloc},
+            extensions={"sni_hostname": target.host},
+        ) as response,
     ):
         if response.status_code != 200:
             raise ValueError(f"HTTP {response.status_code}")
@@ -82,24 +92,11 @@ def _body(url: str, headers: dict[str, str]) -> bytes:
 def _unusable_if_it_fails(url: str) -> Iterator[None]:
     try:
         yield
+    except AddressRefused as error:
+        raise PeerUnusable(f"your interface at {url}: {error}") from error
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
         reason = str(error) if type(error) is ValueError else type(error).__name__
         raise PeerUnusable(f"your interface at {url} does not answer as expected: {reason}") from error
-
-
-def _refuse_private(url: str) -> None:
-    """Raise PeerUnusable for an address that is not https, or not in the public internet."""
-    if settings.OCPI_PARTNER_URLS == "any":
-        return
-    try:
-        parts = urlsplit(url)
-        if parts.scheme != "https" or not parts.hostname:
-            raise PeerUnusable(f"expected an https address, got {url}")
-        found = socket.getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
-    except (OSError, ValueError) as error:
-        raise PeerUnusable(f"your interface at {url} cannot be found") from error
-    if not all(ipaddress.ip_address(address[0]).is_global for *_, address in found):
-        raise PeerUnusable(f"expected an address in the public internet, got {url}")
 
 
 def _list(data: Any, what: str) -> list[dict[str, Any]]:

@@ -18,9 +18,9 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from accounts.models import ApiClient, User
+from accounts.outward import AddressRefused, resolve, url_check
 from ledger import settlement, tasks, webhooks
 from ledger.models import ChainTransaction, LedgerEntry, Webhook, WebhookDelivery
-from ledger.webhook_address import AddressRefused, resolve, url_check
 from stations.models import ChargingSession, IdToken
 from tests.api.conftest import Caller, problem
 from tests.conftest import CloseSessions

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from django.conf import settings as django_settings
 from django.db import connections
@@ -305,5 +306,31 @@ PRIVATE = (
 @pytest.mark.parametrize("url", PRIVATE)
 def test_nobody_makes_the_portal_ask_its_own_network(url: str, settings: Settings) -> None:
     settings.OCPI_PARTNER_URLS = "public"
-    with pytest.raises(PeerUnusable, match=r"^expected an|cannot be found"):
+    with pytest.raises(PeerUnusable, match=r"interface at .*: expected an? "):
         get(url, "token")
+
+
+def test_the_address_that_was_checked_is_the_one_that_is_called(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that leads elsewhere a moment later (DNS rebinding) gains nothing: it is resolved once."""
+    settings.OCPI_PARTNER_URLS = "public"
+    answers = iter(["93.184.215.14", "127.0.0.1"])
+    monkeypatch.setattr(
+        "accounts.outward.socket.getaddrinfo", lambda host, port, type: [(2, type, 6, "", (next(answers), port))]
+    )
+    called: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        called.append(request)
+        return httpx.Response(200, json={"status_code": 1000, "data": []})
+
+    real = httpx.Client
+    monkeypatch.setattr(
+        "stations.ocpi.peer.httpx.Client", lambda **options: real(transport=httpx.MockTransport(answer), **options)
+    )
+    assert get("https://rebind.example/versions?x=1", "token") == []
+    (request,) = called
+    assert str(request.url) == "https://93.184.215.14/versions?x=1"
+    assert request.headers["Host"] == "rebind.example"
+    assert request.extensions["sni_hostname"] == "rebind.example"

@@ -1,7 +1,7 @@
-"""Where webhooks may go: https to public addresses. Checked when one is made, and again when one is sent.
+"""Addresses that others name and we call, as webhooks' and OCPI partners': https, and public.
 
-An address inside our own network would let a customer make us ask our own services (SSRF). A name is resolved when it
-is used, and the connection goes to the very address that was checked: a name that changes meanwhile gains nothing.
+An address inside our own network would let others make us ask our own services (SSRF). A name is resolved when it is
+used, and the connection goes to the very address that was checked: a name that changes meanwhile gains nothing.
 """
 
 import ipaddress
@@ -9,46 +9,49 @@ import socket
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-from django.conf import settings
-
 URL_MAX = 500
+LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 
 class AddressRefused(Exception):
-    """In one sentence why nothing is sent there; may be shown to the webhook's owner."""
+    """In one sentence why it is not called; may be shown to whoever named it."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """`url` names the checked address itself; `host` is what the certificate and the Host header must say."""
+    """`url` names the checked address itself; the certificate is that of `host`, the Host header is `netloc`."""
 
     url: str
     host: str
     netloc: str
 
 
-def url_check(url: str) -> SplitResult:
-    """The parts of an address that may be registered; raises AddressRefused. Names are not resolved here."""
+def url_check(url: str, *, local_allowed: bool = False) -> SplitResult:
+    """The parts of an address that may be registered; raises AddressRefused. Names are not resolved here.
+
+    With `local_allowed`, for development, http to this machine will do.
+    """
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise AddressRefused(f"expected an address such as https://example.com/hook: {error}") from error
+        raise AddressRefused(f"expected an address such as https://example.com/: {error}") from error
     if not url.isascii() or any(char <= " " or char in "\\\x7f" for char in url) or len(url) > URL_MAX:
         raise AddressRefused(f"expected an address of at most {URL_MAX} visible ASCII characters")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _local_allowed(parts.hostname)):
+    local = local_allowed and parts.hostname in LOCAL
+    if parts.scheme != "https" and not (parts.scheme == "http" and local):
         raise AddressRefused("expected an https address")
     if not parts.hostname or parts.username is not None or parts.password is not None or parts.fragment or port == 0:
         raise AddressRefused("expected an address with a host, without user, password and fragment")
     address = _literal(parts.hostname)
     if address is not None:
-        _require_public(address, parts.hostname)
+        _require_public(address, parts.hostname, local_allowed)
     return parts
 
 
-def resolve(url: str) -> Target:
+def resolve(url: str, *, local_allowed: bool = False) -> Target:
     """The address to connect to now; raises AddressRefused where any address of the name is not public."""
-    parts = url_check(url)
+    parts = url_check(url, local_allowed=local_allowed)
     assert parts.hostname is not None
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
@@ -57,7 +60,7 @@ def resolve(url: str) -> Target:
         raise AddressRefused(f"the name {parts.hostname} cannot be resolved") from error
     addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
     for address in addresses:
-        _require_public(address, parts.hostname)
+        _require_public(address, parts.hostname, local_allowed)
     chosen = addresses[0]
     literal = f"[{chosen}]" if chosen.version == 6 else str(chosen)
     return Target(parts._replace(netloc=f"{literal}:{port}").geturl(), parts.hostname, parts.netloc)
@@ -66,8 +69,8 @@ def resolve(url: str) -> Target:
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def _require_public(address: Address, host: str) -> None:
-    if address.is_loopback and _local_allowed(host):
+def _require_public(address: Address, host: str, local_allowed: bool) -> None:
+    if address.is_loopback and local_allowed and host in LOCAL:
         return
     inner = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None)
     for candidate in (address, inner) if inner else (address,):
@@ -85,8 +88,3 @@ def _literal(host: str) -> Address | None:
         return ipaddress.IPv4Address(socket.inet_aton(host))  # 2130706433, 0x7f.1, 127.1
     except OSError:
         return None
-
-
-def _local_allowed(host: str | None) -> bool:
-    """In development a receiver may run on this machine."""
-    return bool(settings.WEBHOOK_ALLOW_LOCAL) and host in {"localhost", "127.0.0.1", "::1"}
