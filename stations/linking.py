@@ -8,10 +8,11 @@ import ipaddress
 import secrets
 from datetime import timedelta
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.crypto import salted_hmac
 from redis.exceptions import RedisError
 
 from accounts.models import User
@@ -40,7 +41,11 @@ def link_code_make(*, id_token: IdToken, made_by: User | None) -> str:
     LinkCode.objects.filter(id_token=locked, used_at__isnull=True, ended_at__isnull=True).update(ended_at=now)
     code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
     LinkCode.objects.create(
-        id_token=locked, code_hash=code_hash(code), made_at=now, made_by=made_by, expires_at=now + VALID_FOR
+        id_token=locked,
+        code_hash=code_hash(code, settings.SECRET_KEY),
+        made_at=now,
+        made_by=made_by,
+        expires_at=now + VALID_FOR,
     )
     return f"{code[:5]}-{code[5:]}"
 
@@ -52,10 +57,11 @@ def link_code_redeem(*, typed: str, customer: User, address: str) -> tuple[IdTok
     code is looked at. Each call counts as a try, whatever comes of it.
     """
     try_count(customer=customer, address=address)
-    wanted = code_hash(code_plain(typed))
+    plain = code_plain(typed)
+    hashes = [code_hash(plain, secret) for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
     with transaction.atomic():
-        found = LinkCode.objects.open().select_related("id_token").filter(code_hash=wanted).first()
-        if found is None or not constant_time_compare(found.code_hash, wanted):
+        found = LinkCode.objects.open().select_related("id_token").filter(code_hash__in=hashes).first()
+        if found is None:
             raise LinkCodeRefusedError("no open code is like this one")
         used = LinkCode.objects.open().filter(pk=found.pk).update(used_at=timezone.now(), used_by=customer)
         if not used:
@@ -71,8 +77,8 @@ def code_plain(typed: str) -> str:
     return "".join(letter for letter in typed.upper() if letter in ALPHABET)
 
 
-def code_hash(code: str) -> str:
-    return salted_hmac("stations.linking", code, algorithm="sha256").hexdigest()
+def code_hash(code: str, secret: str) -> str:
+    return salted_hmac("stations.linking", code, secret, algorithm="sha256").hexdigest()
 
 
 def try_count(*, customer: User, address: str) -> None:

@@ -141,6 +141,20 @@ def test_a_code_ends_after_a_week(anna: User, card: IdToken) -> None:
     assert link_code_make(id_token=card, made_by=None) != code, "a late one is in nobody's way"
 
 
+@pytest.mark.parametrize("keep_old", [True, False])
+def test_a_code_outlives_a_change_of_the_secret_key(
+    anna: User, card: IdToken, settings: Settings, keep_old: bool
+) -> None:
+    code = link_code_make(id_token=card, made_by=None)
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY] if keep_old else []
+    settings.SECRET_KEY = "another secret key"
+    if keep_old:
+        assert link_code_redeem(typed=code, customer=anna, address=HERE)[0] == card
+    else:
+        with pytest.raises(LinkCodeRefusedError):
+            link_code_redeem(typed=code, customer=anna, address=HERE)
+
+
 def test_a_card_of_another_customer_is_refused(anna: User, ben: User, card: IdToken) -> None:
     code = link_code_make(id_token=card, made_by=None)
     id_token_link(id_token=card, customer=ben)
