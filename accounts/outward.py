@@ -6,8 +6,12 @@ used, and the connection goes to the very address that was checked: a name that 
 
 import ipaddress
 import socket
+import ssl
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import SplitResult, urlsplit
+
+import httpx
 
 URL_MAX = 500
 LOCAL = {"localhost", "127.0.0.1", "::1"}
@@ -24,6 +28,15 @@ class Target:
     url: str
     host: str
     netloc: str
+
+
+@cache
+def authorities() -> ssl.SSLContext:
+    """The certificates that count, for all of a process's connections: reading them takes longer than most requests.
+
+    Those of SSL_CERT_FILE or SSL_CERT_DIR, else of certifi.
+    """
+    return httpx.create_ssl_context()
 
 
 def url_check(url: str, *, local_allowed: bool = False) -> SplitResult:

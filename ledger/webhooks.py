@@ -25,7 +25,7 @@ from django.utils import timezone
 
 from accounts import sealed_text
 from accounts.api_authentication import Program
-from accounts.outward import AddressRefused, Target, resolve
+from accounts.outward import AddressRefused, Target, authorities, resolve
 from accounts.resealing import Column, column_add
 from accounts.sealed_text import SealedTextError
 from ledger.models import ChainTransaction, LedgerEntry, Webhook, WebhookDelivery
@@ -193,7 +193,7 @@ async def _status(target: Target, content: bytes, headers: dict[str, str]) -> in
     """No proxy, no redirect: the connection goes to the address that was checked, and nowhere else."""
     async with (
         asyncio.timeout(ATTEMPT_S),  # the time-out of httpx is one for each read
-        httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=TIMEOUT) as client,
+        httpx.AsyncClient(verify=authorities(), trust_env=False, follow_redirects=False, timeout=TIMEOUT) as client,
         client.stream(
             "POST", target.url, content=content, headers=headers, extensions={"sni_hostname": target.host}
         ) as response,

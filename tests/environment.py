@@ -54,6 +54,7 @@ def _start() -> None:
     os.environ["EVPORTAL_REDIS_URL"] = REDIS.url
     # Nobody here is asked under a public certificate; httpx would load all authorities of the world for each request.
     os.environ["SSL_CERT_DIR"] = str(DIRECTORY)
+    os.environ.pop("SSL_CERT_FILE", None)  # which would count for more
     if _hands_out():
         return
     REDIS.start()

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 from django.conf import settings
 
-from accounts.outward import AddressRefused, Target, resolve
+from accounts.outward import AddressRefused, Target, authorities, resolve
 from stations.ocpi.errors import EndpointsMissing, PeerUnusable, VersionUnsupported
 
 VERSION = "2.2.1"
@@ -69,7 +69,7 @@ def _target(url: str) -> Target:
 def _body(target: Target, headers: dict[str, str]) -> bytes:
     body, until = b"", time.monotonic() + WHOLE_ANSWER_S
     with (
-        httpx.Client(trust_env=False, timeout=TIMEOUT_S, follow_redirects=False) as client,
+        httpx.Client(verify=authorities(), trust_env=False, timeout=TIMEOUT_S, follow_redirects=False) as client,
         client.stream(
             "GET",
             target.url,
