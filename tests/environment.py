@@ -80,7 +80,13 @@ def pytest_collection_finish() -> None:
 
 
 # Begun first, for a worker that took one of them last would keep all others waiting.
-LONG = ["test_chaos.py", *(f"ledger/test_{name}.py" for name in ("rotation_faults", "failures", "custody", "keys"))]
+LONG = [
+    "test_chaos.py",
+    "pages/test_every_page.py",
+    *(f"ledger/test_{name}.py" for name in ("rotation_faults", "failures", "custody", "keys")),
+    "tpm/test_tampering.py",
+    "pages/test_public_check.py",
+]
 WAITING = {"dev", "ledger", "tpm"}  # packages whose tests wait for blocks, recoveries and time-outs
 
 
