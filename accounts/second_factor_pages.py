@@ -16,8 +16,9 @@ from django_otp.models import Device
 
 from accounts import access, second_factor
 from accounts.forms import CodeForm, RecoveryCodeForm
-from accounts.models import Authenticator, SignIn, User
+from accounts.models import SignIn, User
 from accounts.notices import notice_send
+from accounts.sealed_text import SealedTextError
 from accounts.services import sign_in_record
 
 log = logging.getLogger(__name__)
@@ -120,11 +121,13 @@ def checked(request: HttpRequest, device: Device, form: Any, outcome: SignIn.Out
     if wait:  # not even looked at
         form.add_error("code", wrong(wait, locked=True))
         return False
-    if isinstance(device, Authenticator) and not device.opens():
-        log.error("authenticator %s was sealed under another SECRET_KEY: keep that in SECRET_KEY_FALLBACKS", device.pk)
+    try:
+        right = second_factor.code_check(user=user, device=device, code=form.cleaned_data["code"])
+    except SealedTextError as error:
+        log.error("authenticator %s: %s", device.pk, error)
         form.add_error("code", _("Codes of your authenticator cannot be checked at the moment. Use a recovery code."))
         return False
-    if second_factor.code_check(user=user, device=device, code=form.cleaned_data["code"]) is None:
+    if right is None:
         sign_in_record(user=user, outcome=SignIn.Outcome.WRONG_CODE, request=request)
         form.add_error("code", wrong(second_factor.seconds_locked(device)))
         return False

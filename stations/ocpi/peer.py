@@ -62,7 +62,7 @@ def get(url: str, token: str) -> Any:
 def _target(url: str) -> Target:
     if settings.OCPI_PARTNER_URLS == "any":
         parts = urlsplit(url)
-        return Target(url, parts.hostname or "", parts.netloc)
+        return Target(url, parts.hostname or "", parts.netloc.rpartition("@")[2])
     return resolve(url)
 
 
