@@ -1,6 +1,7 @@
-"""The identity provider with people in it, and what it takes to forge a login."""
+"""The identity provider with people in it, what it takes to forge a login, and a browser half logged in."""
 
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,13 +12,18 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
+from accounts import second_factor
+from accounts.models import Authenticator, User
+from dev import totp
 from dev.cognito import Person, Provider
 from dev.cognito.pool import SignIn as ProviderSignIn
 from dev.cognito.tokens import id_claims, sign_token
 from tests.conftest import allow_addresses
 from tests.environment import COGNITO_CLIENT
+from tests.people import log_in
 
 CONTEXT = ssl.create_default_context()  # which takes longer to make than to ask with
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 PASSWORD = "a driver's password 1"
 
 
@@ -92,3 +98,20 @@ def forge(cognito: Provider, anna: Person) -> Callable[..., str]:
         return sign_token(key or cognito.pool.signing_key(), claims)
 
     return make
+
+
+@pytest.fixture
+def half_in(owner: User) -> Client:
+    """The owner's browser with name and password given: also what somebody has who stole them."""
+    client = Client(headers={"User-Agent": FIREFOX})
+    log_in(client, owner, second_factor=False)
+    return client
+
+
+@pytest.fixture
+def authenticator(owner: User) -> Authenticator:
+    return Authenticator.make(user=owner, confirmed=True)
+
+
+def code_of(device: Authenticator, steps: int = 0) -> str:
+    return totp.code(second_factor.authenticator_key(device), time.time() + 30 * steps)

@@ -20,6 +20,7 @@ from ledger import webhooks
 from ledger.webhook_models import Webhook
 from stations.ocpi.models import OcpiPartner
 from stations.ocpi.secrets import seal, unseal
+from tests.accounts.conftest import code_of
 from tests.people import log_in
 
 pytestmark = pytest.mark.django_db
@@ -31,18 +32,6 @@ answers kept for a day: 1 of 2 {}
 tokens at OCPI partners: 1 of 2 {}
 secrets of webhooks: 1 of 1 {}
 """
-
-
-@pytest.fixture
-def authenticator(owner: User) -> Authenticator:
-    return Authenticator.make(user=owner, confirmed=True)
-
-
-@pytest.fixture
-def half_in(owner: User) -> Client:
-    client = Client()
-    log_in(client, owner, second_factor=False)
-    return client
 
 
 @pytest.fixture
@@ -69,10 +58,6 @@ def all_open(owner: User, authenticator: Authenticator) -> Callable[[], None]:
 def key_changed(settings: Settings, *, keep_old: bool) -> None:
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY] if keep_old else []
     settings.SECRET_KEY = NEW_KEY
-
-
-def code_of(device: Authenticator) -> str:
-    return totp.code(second_factor.authenticator_key(device))
 
 
 def typed(client: Client, code: str) -> str:

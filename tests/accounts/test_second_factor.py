@@ -17,11 +17,11 @@ from accounts import second_factor
 from accounts.access import SHOWN_AT
 from accounts.models import Authenticator, RecoveryCode, RecoverySheet, RememberedDevice, SignIn, User
 from dev import totp
+from tests.accounts.conftest import code_of
 from tests.people import log_in
 
 pytestmark = pytest.mark.django_db
 NOWHERE = "/second-factor?next=/"
-FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
 @pytest.fixture(autouse=True)
@@ -29,23 +29,6 @@ def at_a_quiet_moment() -> None:
     """Not in the last second of a half minute, when a code that was just computed is the one before."""
     if time.time() % 30 > 29:
         time.sleep(1.1)
-
-
-@pytest.fixture
-def half_in(owner: User) -> Client:
-    """The owner's browser with name and password given: also what somebody has who stole them."""
-    client = Client(headers={"User-Agent": FIREFOX})
-    log_in(client, owner, second_factor=False)
-    return client
-
-
-@pytest.fixture
-def authenticator(owner: User) -> Authenticator:
-    return Authenticator.make(user=owner, confirmed=True)
-
-
-def code_of(device: Authenticator, steps: int = 0) -> str:
-    return totp.code(second_factor.authenticator_key(device), time.time() + 30 * steps)
 
 
 def wrong_code_of(device: Authenticator) -> str:
