@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
+from django.utils.crypto import constant_time_compare, salted_hmac
 from redis.exceptions import RedisError
 
 from accounts.models import User
@@ -61,7 +61,7 @@ def link_code_redeem(*, typed: str, customer: User, address: str) -> tuple[IdTok
     hashes = [code_hash(plain, secret) for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
     with transaction.atomic():
         found = LinkCode.objects.open().select_related("id_token").filter(code_hash__in=hashes).first()
-        if found is None:
+        if found is None or not any(constant_time_compare(found.code_hash, one) for one in hashes):
             raise LinkCodeRefusedError("no open code is like this one")
         used = LinkCode.objects.open().filter(pk=found.pk).update(used_at=timezone.now(), used_by=customer)
         if not used:
