@@ -235,7 +235,7 @@ class Nodeos:
         """SIGKILL: the next start will replay."""
         self._started.kill()
 
-    def wait_for_block(self, number: int, *, timeout_s: float = 30) -> None:
+    def wait_for_block(self, number: int, *, timeout_s: float = 60) -> None:
         """Wait until block `number` is irreversible on this node."""
         self._started.wait_ready(lambda: self.info()["last_irreversible_block_num"] >= number, timeout_s=timeout_s)
 

@@ -39,7 +39,7 @@ class Part:
     name: str
     ports: tuple[str, ...]
     ready: Callable[[Ports], bool]
-    timeout_s: float = 30
+    timeout_s: float = 60
 
     @property
     def log(self) -> Path:

@@ -19,7 +19,7 @@ KEY_FILE = "state.key"
 EK_ROOT_FILE, EK_ISSUER_FILE = "ek-root.pem", "ek-issuer.pem"
 CIPHER = "aes-256-cbc"
 SUN_PATH_MAX = 107  # unix(7): 108 bytes with the closing zero
-READY_TIMEOUT_S = 10.0
+READY_TIMEOUT_S = 30.0
 LISTENING = "00010000"  # among the flags of /proc/net/unix (__SO_ACCEPTCON)
 
 

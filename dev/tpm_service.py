@@ -33,7 +33,8 @@ ROOT = Path(__file__).parents[1]
 # The portal's: no tpm/crypto. Not narrowed to keys ("tpm/sign:ledger"), because rotation makes keys with new names.
 SCOPES = ("tpm/keys", "tpm/sign", "tpm/seal", "tpm/attest")
 SWTPM_TCTI = "swtpm:path="
-RESET_TIMEOUT_S = 10
+RESET_TIMEOUT_S = 30
+CLIENT_TIMEOUT_S = 30.0  # longer than the portal waits: here many things may run beside it
 RESET_POLL_S = 0.1
 
 
@@ -177,7 +178,7 @@ class TpmStack:
     def start_service(self) -> None:
         """Start the service, and return when it answers, whether or not it reaches a TPM."""
         self.service.start()
-        self.service.wait_ready(lambda: self.health_status() is not None, timeout_s=20)
+        self.service.wait_ready(lambda: self.health_status() is not None, timeout_s=60)
 
     def kill_service(self) -> None:
         self.service.kill()
@@ -195,7 +196,7 @@ class TpmStack:
     def client(self, client: Client | None = None, *, scopes: Sequence[str] = SCOPES) -> TpmClient:
         """Return a client with tokens of the pool, the portal's if none is named."""
         app = client or self.portal
-        return TpmClient(self.service_url, self.credentials(app, scopes))
+        return TpmClient(self.service_url, self.credentials(app, scopes), timeout_s=CLIENT_TIMEOUT_S)
 
     def credentials(self, client: Client, scopes: Sequence[str]) -> ClientCredentials:
         return ClientCredentials(self.provider.token_url, client.client_id, client.client_secret, scopes)

@@ -16,7 +16,7 @@ import httpx
 
 from dev.keys import Signer, public_key_bytes
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 30.0
 EXPIRATION_S = 60
 NAME_CHARACTERS = ".12345abcdefghijklmnopqrstuvwxyz"
 _nonces = itertools.count()

@@ -15,7 +15,7 @@ SIZES = {"wide": (1280, 900), "narrow": (390, 844)}
 SCHEMES = ("light", "dark")
 LOCALES = {"en": "en-GB", "de": "de-DE"}
 SHOTS = Path("/tmp/walk-shots")  # where it exists, each page that is looked at is kept there as a picture
-PATIENCE_MS = 30_000  # a machine that runs several tests at once may be slow; nobody waits who need not
+PATIENCE_MS = 60_000  # a machine that runs several tests at once may be slow; nobody waits who need not
 expect.set_options(timeout=PATIENCE_MS)
 # preload: it would put styles into the page, which its policy forbids, and the console would speak of it.
 AXE = {"resultTypes": ["violations"], "preload": False}

@@ -29,4 +29,4 @@ class Provider(Child):
     def start(self) -> None:
         """Start it, and return when it serves."""
         super().start()
-        self.wait_ready(lambda: port_open(self.port), timeout_s=20)
+        self.wait_ready(lambda: port_open(self.port), timeout_s=60)

@@ -198,9 +198,9 @@ def test_the_entry_resets_the_software_tpm(tmp_path: Path) -> None:
     swtpm.start()
     tool = ["-T", swtpm.tcti]
     try:
-        subprocess.run(["tpm2_pcrextend", *tool, f"8:sha256={'11' * 32}"], check=True, timeout=20)
+        subprocess.run(["tpm2_pcrextend", *tool, f"8:sha256={'11' * 32}"], check=True, timeout=60)
         reset(str(control_path(swtpm.socket)))
-        subprocess.run(["tpm2_startup", *tool, "--clear"], check=True, timeout=20)
+        subprocess.run(["tpm2_startup", *tool, "--clear"], check=True, timeout=60)
         read = subprocess.run(
             ["tpm2_pcrread", *tool, "sha256:8"], capture_output=True, text=True, check=True, timeout=20
         )
@@ -212,7 +212,7 @@ def test_the_entry_resets_the_software_tpm(tmp_path: Path) -> None:
 def test_the_entry_ends_without_its_software_tpm(tmp_path: Path) -> None:
     env = {**os.environ, "TPM_TCTI": f"swtpm:path={tmp_path / 'none'}"}
     entry = [sys.executable, str(ROOT / "dev" / "containers" / "tpm_entry.py")]
-    done = subprocess.run(entry, env=env, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(entry, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "could not be reset" in done.stderr
 
@@ -277,7 +277,7 @@ def test_nothing_of_a_volume_that_was_changed_runs(image: tuple[str, Path], tmp_
     child = Child("entry", argv, log=tmp_path / "entry.log", env=env)
     child.start()
     try:
-        child.wait_ready(lambda: port_open(port), timeout_s=10)
+        child.wait_ready(lambda: port_open(port), timeout_s=60)
         health = httpx.get(f"http://127.0.0.1:{port}/v1/health")
         assert (health.status_code, health.json()["integrity"]) == (503, "failed")
         with pytest.raises(TpmUnavailable) as caught:

@@ -127,7 +127,7 @@ def test_run_ends_the_node_cleanly(tmp_path: Path, producer_key: KeyPair) -> Non
     assert "ready at" in process.stdout.readline()
     assert (tmp_path / "node" / "running").exists()
     process.terminate()
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     process.stdout.close()
     assert not (tmp_path / "node" / "running").exists()
 

@@ -17,7 +17,7 @@ NV = "0x1500001"
 
 def tpm2(swtpm: Swtpm, tool: str, *arguments: str) -> str:
     """Run one of the tpm2-tools against this TPM and return what it printed."""
-    done = subprocess.run([tool, "-T", swtpm.tcti, *arguments], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([tool, "-T", swtpm.tcti, *arguments], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -61,11 +61,11 @@ def test_the_command_line_serves_until_sigterm(tmp_path: Path) -> None:
     arguments = ["run", "--state", str(tmp_path / "state"), "--socket", str(socket)]
     run = Child("dev.swtpm", [sys.executable, "-m", "dev.swtpm", *arguments], log=tmp_path / "log")
     run.start()
-    run.wait_ready(lambda: accepts(control_path(socket)), timeout_s=10)
-    listing = subprocess.run(["tpm2_getrandom", "-T", tcti(socket), "--hex", "8"], capture_output=True, timeout=20)
+    run.wait_ready(lambda: accepts(control_path(socket)), timeout_s=60)
+    listing = subprocess.run(["tpm2_getrandom", "-T", tcti(socket), "--hex", "8"], capture_output=True, timeout=60)
     assert len(listing.stdout) == 16
     os.kill(run.pid, signal.SIGTERM)
-    run.wait_ready(lambda: not accepts(control_path(socket)), timeout_s=10)
+    run.wait_ready(lambda: not accepts(control_path(socket)), timeout_s=60)
     run.stop()
 
 
@@ -77,12 +77,12 @@ def test_its_maker_vouches_for_it(tmp_path: Path) -> None:
     tpm2(swtpm, "tpm2_readpublic", "-c", "0x81010001", "-f", "pem", "-o", str(tmp_path / "ek.pem"))
     swtpm.stop()
     openssl = ["openssl", "x509", "-inform", "der", "-in", str(tmp_path / "ek.der")]
-    pubkey = subprocess.run([*openssl, "-noout", "-pubkey"], capture_output=True, text=True, check=True, timeout=20)
+    pubkey = subprocess.run([*openssl, "-noout", "-pubkey"], capture_output=True, text=True, check=True, timeout=60)
     assert pubkey.stdout == (tmp_path / "ek.pem").read_text()
-    subprocess.run([*openssl, "-out", str(tmp_path / "cert.pem")], check=True, timeout=20)
+    subprocess.run([*openssl, "-out", str(tmp_path / "cert.pem")], check=True, timeout=60)
     chain = ["-CAfile", str(swtpm.ek_root), "-untrusted", str(swtpm.ek_issuer), str(tmp_path / "cert.pem")]
     # the TCG's attributes are critical extensions that OpenSSL does not know
-    subprocess.run(["openssl", "verify", "-ignore_critical", *chain], check=True, capture_output=True, timeout=20)
+    subprocess.run(["openssl", "verify", "-ignore_critical", *chain], check=True, capture_output=True, timeout=60)
     names = {path.name for path in swtpm.state_dir.iterdir()}
     assert names - {".lock"} == {KEY_FILE, "tpm2-00.permall", "ek-root.pem", "ek-issuer.pem"}
 

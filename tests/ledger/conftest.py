@@ -9,7 +9,7 @@ from ledger import settlement, tasks
 from ledger.models import ChainTransaction, LedgerEntry
 
 
-def drive(until: Callable[[], bool], *, timeout_s: float = 60) -> None:
+def drive(until: Callable[[], bool], *, timeout_s: float = 120) -> None:
     """Let the sweep come by, as the beat does, until `until` holds."""
     end = time.monotonic() + timeout_s
     while not until():

@@ -64,7 +64,7 @@ class Proxy:
         self.faults: dict[str, list[Fault]] = defaultdict(list)
         self.always: dict[str, Fault] = {}
         self.calls: dict[str, list[bytes]] = defaultdict(list)
-        self._http = httpx.Client(timeout=10, headers=headers)
+        self._http = httpx.Client(timeout=60, headers=headers)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

@@ -17,6 +17,7 @@ from ledger.models import Alert, ChainTransaction, KeyRotation, LedgerEntry, Sig
 from ledger.rotation import Rotation
 from ledger.signer import signer
 from tests.conftest import LedgerAccount
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 S, Step = ChainTransaction.Status, KeyRotation.Step
@@ -106,7 +107,7 @@ def working(close: Callable[[], Any] | None = None) -> Iterator[list[BaseExcepti
     finally:
         end.set()
         for thread in threads:
-            thread.join(60)
+            thread.join(120)
 
 
 @contextmanager
@@ -127,13 +128,10 @@ def running(name: str) -> Iterator[list[str]]:
     try:
         yield said
     finally:
-        thread.join(60)
+        thread.join(120)
     assert wrong == [] and not thread.is_alive(), said
 
 
 def wait_said(said: list[str], words: str) -> None:
     """Return when the rotation has said that."""
-    end = time.monotonic() + 60
-    while not any(words in text for text in said):
-        assert time.monotonic() < end, said
-        time.sleep(0.05)
+    until(lambda: any(words in text for text in said), what=f"{words!r} was said")

@@ -245,11 +245,11 @@ def test_only_one_at_a_time_writes(path: Path) -> None:
     def hold() -> None:
         with keyfile.locked(path, wait_s=1):
             entered.set()
-            leave.wait(10)
+            leave.wait(60)
 
     holder = threading.Thread(target=hold)
     holder.start()
-    assert entered.wait(10)
+    assert entered.wait(60)
     with pytest.raises(MasterKeyBusy, match="another process"), keyfile.locked(path, wait_s=0):
         pass
     leave.set()

@@ -147,7 +147,7 @@ def test_kill_9_at_each_line_that_it_prints(
                 break
     assert wrong == []
     assert seen == set(STEPS) | {"DONE"}
-    drive(all_recorded, timeout_s=60)
+    drive(all_recorded)
     assert_rotated(ledger_account, old, name)
     assert_recorded_once(ledger_account)
 

@@ -475,7 +475,7 @@ def test_the_command_speaks_json(recorded: Recorded) -> None:
 
 def test_the_command_s_help_says_what_is_proven() -> None:
     command = [sys.executable, "-I", str(SCRIPT), "--help"]
-    text = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True, env=ENVIRONMENT).stdout
+    text = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=ENVIRONMENT).stdout
     for words in ("VERIFIED proves", "does not prove", "exit status: 0", "--node URL", "--key PUB_R1_"):
         assert words in text
 

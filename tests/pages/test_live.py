@@ -15,6 +15,7 @@ from accounts.models import User
 from stations.models import ChargingSession, Connector, IdToken
 from stations.services import session_close
 from tests.people import log_in
+from tests.readers import PATIENCE_MS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,7 +47,7 @@ def page(chromium: Browser, live_server: LiveServer, owner: User) -> Iterator[Pa
     context = chromium.new_context(viewport={"width": 390, "height": 844}, base_url=live_server.url)
     value = client.cookies[settings.SESSION_COOKIE_NAME].value
     context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": value, "url": live_server.url}])
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MS)
     shown = context.new_page()
     complaints: list[str] = []
     shown.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)

@@ -28,6 +28,7 @@ from tests.ledger.receipt_chain import Recorded
 from tests.pages.conftest import MakeSession
 from tests.pages.test_history import move
 from tests.people import log_in
+from tests.readers import PATIENCE_MS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Json = dict[str, Any]
@@ -53,7 +54,7 @@ class Checker:
         width, height = SIZES[size]
         viewport = {"width": width, "height": height}
         self.context: BrowserContext = browser.new_context(viewport=viewport, **options)  # type: ignore[arg-type]
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(PATIENCE_MS)
         self.base, self.width = base, width
         self.page: Page = self.context.new_page()
         self.complaints: list[str] = []

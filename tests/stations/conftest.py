@@ -187,7 +187,7 @@ def crowd(works: Sequence[Callable[[], Any]]) -> list[Any]:
 
     def run(work: Callable[[], Any]) -> Any:
         try:
-            gate.wait(timeout=30)
+            gate.wait(timeout=60)
             return work()
         finally:
             connections.close_all()

@@ -114,7 +114,7 @@ def test_linking_waits_for_a_start_that_has_read_the_token(station: StationClien
             session_start(station=station.station, **times_read(without(message, "id_token")))
 
     def link() -> None:
-        assert token_read.wait(10)
+        assert token_read.wait(60)
         id_token_link(id_token=token, customer=driver)
         linked.set()
 

@@ -163,7 +163,7 @@ def test_a_killed_import_is_just_run_again(tmp_path: Path) -> None:
         while session_count(database) < wanted and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
         assert process.returncode == -signal.SIGKILL
         seen.append(session_count(database))
     assert 0 < seen[0] < seen[1] < 3395 and all(count % 50 == 0 for count in seen)
@@ -174,7 +174,7 @@ def test_a_killed_import_is_just_run_again(tmp_path: Path) -> None:
 
 
 def session_count(database: Path) -> int:
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30) as connection:
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=60) as connection:
         return int(connection.execute("select count(*) from stations_chargingsession").fetchone()[0])
 
 

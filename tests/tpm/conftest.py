@@ -25,7 +25,7 @@ def with_scopes(tpm_stack: TpmStack) -> Iterator[WithScopes]:
 
     def client(*scopes: str) -> httpx.Client:
         authorization = {"Authorization": f"Bearer {tpm_stack.credentials(portal, scopes)()}"}
-        made.append(httpx.Client(base_url=f"{tpm_stack.service_url}/v1", timeout=20, headers=authorization))
+        made.append(httpx.Client(base_url=f"{tpm_stack.service_url}/v1", timeout=60, headers=authorization))
         return made[-1]
 
     yield client

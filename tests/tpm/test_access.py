@@ -15,6 +15,7 @@ from joserfc.jwk import RSAKey
 
 from dev.cognito import access_claims, sign_token
 from dev.tpm_service import SCOPES, TpmStack
+from tests.waiting import until
 from tpm.client import Key, TpmClient, TpmRefused, TpmUnavailable
 
 Claims = dict[str, Any]
@@ -212,7 +213,4 @@ def test_service_that_starts_before_the_provider(tpm_stack: TpmStack) -> None:
         assert (answer.status_code, answer.json()["code"]) == (503, "identity_unavailable")
     finally:
         tpm_stack.provider.start()
-    deadline = time.monotonic() + 20
-    while httpx.get(url, headers=headers).status_code != 200 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert httpx.get(url, headers=headers).status_code == 200
+    until(lambda: httpx.get(url, headers=headers).status_code == 200)

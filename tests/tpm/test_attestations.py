@@ -239,7 +239,7 @@ def own_stack(tmp_path: Path) -> Iterator[TpmStack]:
 def opened(stack: TpmStack) -> httpx.Client:
     portal = stack.provider.pool.ensure_client("portal", ALL_SCOPES)
     authorization = {"Authorization": f"Bearer {stack.credentials(portal, ALL_SCOPES)()}"}
-    return httpx.Client(base_url=f"{stack.service_url}/v1", headers=authorization, timeout=20)
+    return httpx.Client(base_url=f"{stack.service_url}/v1", headers=authorization, timeout=60)
 
 
 def replayed(events: list[str]) -> bytes:
@@ -266,7 +266,7 @@ def test_what_a_service_still_answers_that_is_not_what_was_approved(own_stack: T
     with opened(own_stack) as http:
         before = attestation(http, bytes(32), [8])
         Path(os.fsdecode(foreign)).touch()
-        own_stack.service.wait_ready(lambda: http.get("/health").json()["integrity"] == "failed", timeout_s=10)
+        own_stack.service.wait_ready(lambda: http.get("/health").json()["integrity"] == "failed", timeout_s=60)
         nonce, pem = secrets.token_bytes(32), ak_pem(http)
         shown = attestation(http, nonce, [8])
         assert shown["event_log"][:-1] == before["event_log"]
@@ -317,7 +317,7 @@ def test_no_handle_is_left_and_the_tpm_stays_the_same(own_stack: TpmStack, tmp_p
     own_stack.kill_service()  # which has no time to flush: what is loaded now, stays
     listed = {
         kind: subprocess.run(
-            ["tpm2_getcap", "-T", own_stack.swtpm.tcti, kind], capture_output=True, text=True, timeout=20, check=True
+            ["tpm2_getcap", "-T", own_stack.swtpm.tcti, kind], capture_output=True, text=True, timeout=60, check=True
         ).stdout.split()
         for kind in ("handles-transient", "handles-loaded-session", "handles-saved-session")
     }

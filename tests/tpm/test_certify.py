@@ -126,7 +126,7 @@ def test_scope(with_scopes: WithScopes, keys: dict[str, Any], tpm_stack: TpmStac
     neighbour = tpm_stack.provider.pool.ensure_client("neighbour", scopes)
     try:
         authorization = {"Authorization": f"Bearer {tpm_stack.credentials(neighbour, scopes)()}"}
-        with httpx.Client(base_url=f"{tpm_stack.service_url}/v1", headers=authorization, timeout=20) as limited:
+        with httpx.Client(base_url=f"{tpm_stack.service_url}/v1", headers=authorization, timeout=60) as limited:
             assert limited.post("/keys/certified-ecc/certify", json=body).status_code == 200
             assert limited.post("/keys/certified-rsa/certify", json=body).json()["code"] == "key_not_in_scope"
             assert limited.get("/identity").json()["code"] == "insufficient_scope"

@@ -1,7 +1,7 @@
 """Nothing is lost and nothing is wrong while the TPM is killed, cut off, slow, locked out, and filled by others.
 
-Here are 3,000 operations. `python -m dev.tpm_faults` does the same with 10,000 and other seeds, which takes one to two
-minutes of both cores.
+Here are 3,000 operations. `make faults` does the same with 10,000 and other seeds, and asks how long it took too, which
+says something of the service only where nothing else runs.
 """
 
 import threading
@@ -43,13 +43,13 @@ def test_tpm_replaced_within_an_attestation(stack: FaultyStack, caller: Caller, 
 
     def pause(command: bytes) -> None:
         reached.set()
-        go_on.wait(10)
+        go_on.wait(60)
 
     stack.proxy.inject(Fault(codes=frozenset({code}), before=pause))
     with ThreadPoolExecutor(1) as threads:
         attested = threads.submit(caller.does, caller.attest)
         try:
-            assert reached.wait(5)
+            assert reached.wait(60)
             stack.kill_swtpm()
             caller.world.starts += 1
             stack.swtpm.start()
@@ -77,4 +77,5 @@ def test_keys_taken_out_again_and_again(stack: FaultyStack, caller: Caller) -> N
 
 @pytest.mark.timeout(400)
 def test_faults_under_mixed_load(stack: FaultyStack) -> None:
-    assert run(stack, operations=OPERATIONS, faults=FAULTS, seed=SEED) == []
+    wrong, _late = run(stack, operations=OPERATIONS, faults=FAULTS, seed=SEED)  # how late: `make faults` asks that
+    assert wrong == []

@@ -52,7 +52,7 @@ def device_of(swtpm: Swtpm) -> Device:
 
 
 def tpm2(swtpm: Swtpm, tool: str, *arguments: str) -> str:
-    done = subprocess.run([tool, "-T", swtpm.tcti, *arguments], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([tool, "-T", swtpm.tcti, *arguments], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -80,10 +80,10 @@ def test_the_certificate_is_of_this_ek_and_its_maker_signed_it(
     modulus = base64.b64decode("".join(public.splitlines()[1:-1]))[-261:-5]  # ends in 02 03 01 00 01
     assert raw(identity["ek"]["public"])[-256:] == modulus
     convert = ["openssl", "x509", "-inform", "der", "-in", "ek.der", "-out", "ek.crt"]
-    subprocess.run(convert, cwd=tmp_path, check=True, timeout=20)
+    subprocess.run(convert, cwd=tmp_path, check=True, timeout=60)
     chain = ["-CAfile", str(tpm_stack.swtpm.ek_root), "-untrusted", str(tpm_stack.swtpm.ek_issuer), "ek.crt"]
     argv = ["openssl", "verify", "-ignore_critical", *chain]
-    assert subprocess.run(argv, cwd=tmp_path, capture_output=True, timeout=20).returncode == 0
+    assert subprocess.run(argv, cwd=tmp_path, capture_output=True, timeout=60).returncode == 0
 
 
 @pytest.mark.parametrize("size", [1, 16, 32])
@@ -218,7 +218,7 @@ def test_hierarchies_with_auth_values(tmp_path: Path) -> None:
     try:
         stack.start()
         authorization = {"Authorization": f"Bearer {stack.credentials(portal, ['tpm/attest'])()}"}
-        with httpx.Client(base_url=f"{stack.service_url}/v1", headers=authorization, timeout=20) as http:
+        with httpx.Client(base_url=f"{stack.service_url}/v1", headers=authorization, timeout=60) as http:
             body = credential(tmp_path, http.get("/identity").json(), b"secret")
             assert http.post("/identity/activate", json=body).json() == {"credential": b64(b"secret")}
         stack.service.stop()

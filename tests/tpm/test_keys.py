@@ -142,6 +142,6 @@ def test_more_keys_than_slots_and_500_operations_leave_no_handle(tpm_stack: TpmS
 
 def foreign(stack: TpmStack, *argv: str) -> str:
     """Run one of the tpm2-tools against the same TPM."""
-    done = subprocess.run([argv[0], "-T", stack.swtpm.tcti, *argv[1:]], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([argv[0], "-T", stack.swtpm.tcti, *argv[1:]], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -47,5 +47,5 @@ def ask_for_everything(stack: TpmStack) -> None:
     header = {"Authorization": "Bearer none"}
     for path in ("/nothing", "/v1/openapi.json", "/v1/docs", "/v1/keys", "/v1/keys/ledger/sign"):
         for method in ("GET", "POST", "OPTIONS", "DELETE"):
-            httpx.request(method, stack.service_url + path, headers=header, timeout=10)
-            httpx.request(method, stack.service_url + path, json={"not": "this"}, timeout=10)
+            httpx.request(method, stack.service_url + path, headers=header, timeout=60)
+            httpx.request(method, stack.service_url + path, json={"not": "this"}, timeout=60)

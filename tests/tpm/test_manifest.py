@@ -77,7 +77,7 @@ class Tpm2Tools:
 
     def __call__(self, *arguments: str) -> None:
         environment = {**os.environ, "TPM2TOOLS_TCTI": self.tcti, "TSS2_LOG": "all+none"}
-        done = subprocess.run(arguments, env=environment, cwd=self.directory, capture_output=True, timeout=20)
+        done = subprocess.run(arguments, env=environment, cwd=self.directory, capture_output=True, timeout=60)
         assert done.returncode == 0, done.stderr
 
 

@@ -97,7 +97,7 @@ def stack(moto: Moto, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TpmS
 
 def call(stack: TpmStack, token: str) -> tuple[int, str, str]:
     """Return status, code and detail of the service's answer."""
-    answer = httpx.get(f"{stack.service_url}/v1/keys", headers={"Authorization": f"Bearer {token}"}, timeout=10)
+    answer = httpx.get(f"{stack.service_url}/v1/keys", headers={"Authorization": f"Bearer {token}"}, timeout=60)
     problem = answer.json()
     return answer.status_code, problem["code"], problem["detail"]
 

@@ -40,7 +40,7 @@ def test_pcrs_are_what_another_tool_reads(tpm_stack: TpmStack, http: httpx.Clien
     tpm_stack.service.stop()  # swtpm serves one connection at a time
     try:
         argv = ["tpm2_pcrread", "-T", tpm_stack.swtpm.tcti, "sha256:all"]
-        text = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=True).stdout
+        text = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout
     finally:
         tpm_stack.start_service()
     theirs = [bytes.fromhex(line.split("0x")[1]) for line in text.splitlines() if "0x" in line]
@@ -92,7 +92,7 @@ def test_what_the_service_is_measured_into_is_not_for_clients(tmp_path: Path) ->
     stack.start()
     try:
         authorization = {"Authorization": f"Bearer {stack.credentials(portal, ['tpm/attest'])()}"}
-        with httpx.Client(base_url=f"{stack.service_url}/v1", headers=authorization, timeout=20) as http:
+        with httpx.Client(base_url=f"{stack.service_url}/v1", headers=authorization, timeout=60) as http:
             refused = http.post("/pcrs/23/events", json={"data": "AA=="}).json()
             assert (refused["code"], refused["detail"]) == ("pcr_not_allowed", "PCRs for clients: 16")
             assert http.post("/pcrs/16/events", json={"data": "AA=="}).status_code == 200
@@ -128,7 +128,7 @@ def test_an_event_whose_answer_is_lost_counts_once(swtpm: Swtpm, monkeypatch: py
         if len(calls) > 1:
             return result
         if reset:
-            subprocess.run(["swtpm_ioctl", "--unix", str(control_path(swtpm.socket)), "-i"], check=True, timeout=10)
+            subprocess.run(["swtpm_ioctl", "--unix", str(control_path(swtpm.socket)), "-i"], check=True, timeout=60)
         raise TSS2_Exception(TPM2_RC.RETRY)
 
     monkeypatch.setattr(ESAPI, "pcr_event", losing)

@@ -1,7 +1,6 @@
 """What is sealed for approved releases opens for them alone: the policy and the measured PCR, at the TPM itself."""
 
 import secrets
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -24,6 +23,7 @@ from tpm2_pytss import (
 
 from dev.swtpm import Swtpm
 from dev.tpm_service import reset_tpm
+from tests.waiting import until
 from tpm.service.device import Device, Guard, KeyBlob, Measured, PcrNotZeroError, ReleasePolicy
 from tpm.service.device.measured import extend_events
 from tpm.service.device.policy import NotApprovedError, authorize_policy, release_public
@@ -34,7 +34,6 @@ from tpm.service.turn import Turn
 EVENTS = [f"sha256:{number:064x} 0644 /app/{number}.py" for number in range(20)]
 RELEASE_KEY = ec.generate_private_key(ec.SECP256R1())
 OTHER_KEY = ec.generate_private_key(ec.SECP256R1())
-RECOVERY_S = 2.0
 TCTI_IO_ERROR = 0xA000A
 SESSIONS, TRANSIENT = 0x02000000, 0x80000000
 
@@ -108,13 +107,7 @@ def extend(esys: ESAPI, pcr: int) -> None:
 
 def soon_opened(device: Device, blob: KeyBlob) -> bytes:
     """What the object holds, as soon as the TPM is to be had."""
-    deadline = time.monotonic() + RECOVERY_S
-    while True:
-        try:
-            return device.open_released(blob)
-        except TpmUnavailableError:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+    return until(lambda: device.open_released(blob), but=(TpmUnavailableError,))
 
 
 def refuses(device: Device, blob: KeyBlob) -> bool:

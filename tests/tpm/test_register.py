@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -19,6 +18,7 @@ from tests.enrolment import enrolled, pins, use
 from tests.environment import DIRECTORY
 from tests.tpm import tpm2_tools
 from tests.tpm.certificates import authority
+from tests.waiting import until
 from tpm import register
 from tpm.certification import certification_nonce
 from tpm.client import TpmError, TpmUnavailable
@@ -354,8 +354,7 @@ def test_a_file_changed_while_it_runs(service: TpmService, portal: TpmStack) -> 
     content = victim.read_bytes()
     victim.write_bytes(content + b"\n")
     try:
-        while portal.health_status() == 200:
-            time.sleep(0.02)
+        until(lambda: portal.health_status() != 200)
         (report,) = register.attest_due()  # not due, but it says itself that something is wrong
         service.refresh_from_db()
         assert failed(report) == ["events", "integrity"]

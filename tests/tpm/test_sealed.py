@@ -218,4 +218,4 @@ def test_mixed_operations_leak_no_handle(tpm_stack: TpmStack, http: httpx.Client
 
 def handles(stack: TpmStack, sort: str) -> list[str]:
     argv = ["tpm2_getcap", "-T", stack.swtpm.tcti, f"handles-{sort}"]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=20, check=True).stdout.split("\n")[:-1]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout.split("\n")[:-1]

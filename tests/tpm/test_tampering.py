@@ -7,7 +7,6 @@ import base64
 import py_compile
 import re
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,11 @@ from dev.tpm_service import TpmStack
 from tests.tpm import tampering
 from tests.tpm.conftest import ALL_SCOPES
 from tests.tpm.tampering import Tampering, Victims
+from tests.waiting import until
 from tpm.client import TpmClient, TpmUnavailable
 from tpm.service.manifest import PCR_START, extended
 
 DIGEST = bytes(32)
-DRIFT_TIMEOUT_S = 20
 VICTIMS = {  # none of them is needed to start, so that the tampered service lives and can refuse
     "app": "app/tpm/service/templates/openapi.html",
     "site-packages": "site-packages/base58/py.typed",
@@ -75,10 +74,7 @@ class Measured:
         return self.client.attest(bytes(32), [8])
 
     def wait_failed(self) -> None:
-        deadline = time.monotonic() + DRIFT_TIMEOUT_S
-        while self.client.health()["integrity"] != "failed":
-            assert time.monotonic() < deadline, "the drift was not noticed"
-            time.sleep(0.01)
+        until(lambda: self.client.health()["integrity"] == "failed", what="the drift was noticed")
 
 
 @pytest.fixture(scope="module")

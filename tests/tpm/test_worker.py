@@ -18,7 +18,7 @@ MANY = 3 * LINGERING
 
 @contextmanager
 def connected(stack: TpmStack) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", stack.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", stack.port), timeout=60) as connection:
         yield connection
 
 
@@ -75,7 +75,7 @@ def test_a_client_that_never_pauses_does_not_keep_others_out(tpm_stack: TpmStack
         thread.start()
     try:
         for _ in range(5):
-            assert httpx.get(f"{tpm_stack.service_url}/v1/health", timeout=20).status_code == 200
+            assert httpx.get(f"{tpm_stack.service_url}/v1/health", timeout=60).status_code == 200
     finally:
         stopping.set()
         for thread in threads:
@@ -89,4 +89,4 @@ def test_a_client_that_goes_away_leaves_no_thread_behind(tpm_stack: TpmStack) ->
             answer(connection)
     with connected(tpm_stack) as connection:
         connection.sendall(REQUEST[:20])  # an unfinished request: the thread that waits for the rest is given back
-    assert httpx.get(f"{tpm_stack.service_url}/v1/health", timeout=20).status_code == 200
+    assert httpx.get(f"{tpm_stack.service_url}/v1/health", timeout=60).status_code == 200

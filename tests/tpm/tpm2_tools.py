@@ -11,7 +11,7 @@ CREDENTIAL_HEADER = bytes.fromhex("badcc0de00000001")  # what tpm2_makecredentia
 
 
 def _run(directory: Path, argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(argv, cwd=directory, capture_output=True, text=True, timeout=20)
+    return subprocess.run(argv, cwd=directory, capture_output=True, text=True, timeout=60)
 
 
 def checkquote(

@@ -74,7 +74,7 @@ class Receiver:
             "X-Request-ID": str(uuid.uuid4()),
             "X-Correlation-ID": str(uuid.uuid4()),
         }
-        return httpx.request(method, url, headers=headers, json=body, timeout=30)
+        return httpx.request(method, url, headers=headers, json=body, timeout=60)
 
     def data(self, method: str, url: str, token: str, body: Any = None) -> Any:
         answer = self.call(method, url, token, body)
