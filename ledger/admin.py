@@ -5,18 +5,21 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import ModelAdmin
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Model, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext, override, pgettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_access import NotesLooks
-from accounts.change_log import values_of
+from accounts.change_log import Values, values_of
 from ledger import webhook_admin as webhook_admin
-from ledger.alerts import alert_close
+from ledger.admin_english import english, in_english
+from ledger.alerts import alert_close, what_to_do
 from ledger.checks import entry_check
 from ledger.errors import ChainError, LedgerError
 from ledger.models import Alert, ChainTransaction, DataKey, KeyRotation, LedgerEntry, SigningKey, StatementMail
@@ -29,7 +32,8 @@ AT_ONCE_MAX = 200
 class StateFilter(admin.SimpleListFilter):
     """The state of an entry is that of its transaction, or READY, or CONFLICT."""
 
-    title = parameter_name = "state"
+    title = _("state")
+    parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: "ModelAdmin[Any]") -> list[tuple[str, str]]:
         return [("READY", "READY"), *((str(value), str(value)) for value in ChainTransaction.Status.values)]
@@ -54,14 +58,16 @@ class LedgerEntryAdmin(NotesLooks, ReadOnly):
     list_filter = (StateFilter, ("mismatch", admin.EmptyFieldListFilter), ("conflict", admin.EmptyFieldListFilter))
     list_select_related = ("transaction",)
     search_fields = ("id",)
-    search_help_text = "Ledger id, session id, digest or transaction id, in full"
+    search_help_text = _("Ledger id, session id, digest or transaction id, in full")
     date_hierarchy = "opened_at"
     ordering = ("-id",)
     fields = (
         *("id", "state", "session_link", "digest_hex", "data_key", "transaction_link"),
-        *("conflict", "mismatch", "checked_at", "opened_at", "erased_at"),
+        *("conflict_shown", "mismatch_shown", "checked_at", "opened_at", "erased_at"),
     )
     actions = ("send_again", "check_again")
+    conflict_shown = in_english("conflict", _("conflict"))
+    mismatch_shown = in_english("mismatch", _("mismatch"))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -73,7 +79,7 @@ class LedgerEntryAdmin(NotesLooks, ReadOnly):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("ledger.change_ledgerentry")
 
-    @admin.action(description="Send again", permissions=["operate"])
+    @admin.action(description=_("Send again"), permissions=["operate"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> None:
         refused, sent = [], 0
         for entry in self._chosen(request, queryset):
@@ -89,21 +95,23 @@ class LedgerEntryAdmin(NotesLooks, ReadOnly):
             self.message_user(request, text, messages.SUCCESS)
         self._tell(request, refused, messages.WARNING)
 
-    @admin.action(description="Check again", permissions=["operate"])
+    @admin.action(description=_("Check again"), permissions=["operate"])
     def check_again(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> None:
         equal, different = 0, []
         for entry in self._chosen(request, queryset):
             try:
                 check = entry_check(entry=entry)
             except ChainError as error:
-                text = f"entry {entry.pk} and what follows could not be checked, the chain did not answer: {error}"
-                self.message_user(request, text, messages.ERROR)
+                text = gettext(
+                    "entry %(id)s and what follows could not be checked, the chain did not answer: %(error)s"
+                )
+                self.message_user(request, text % {"id": entry.pk, "error": error}, messages.ERROR)
                 break
             self.log_words(request, entry, f"Checked again: {check.reason}.")
             if check.ok:
                 equal += 1
             else:
-                different.append(f"entry {entry.pk}: {check.reason}")
+                different.append(gettext("entry %(id)s: %(reason)s") % {"id": entry.pk, "reason": check.reason})
         if equal:
             text = ngettext("%d entry checked: nothing differs.", "%d entries checked: nothing differs.", equal) % equal
             self.message_user(request, text, messages.SUCCESS)
@@ -113,8 +121,9 @@ class LedgerEntryAdmin(NotesLooks, ReadOnly):
         related = ("transaction", "session__station", "session__connector", "session__id_token")
         chosen = list(queryset.select_related(*related).order_by("id")[: AT_ONCE_MAX + 1])
         if len(chosen) > AT_ONCE_MAX:
-            text = f"Choose at most {AT_ONCE_MAX} entries at once; for all of them run `python manage.py ledger_audit`."
-            self.message_user(request, text, messages.WARNING)
+            text = gettext("Choose at most %(count)d entries at once; for all of them run %(command)s.")
+            words = {"count": AT_ONCE_MAX, "command": "`python manage.py ledger_audit`"}
+            self.message_user(request, text % words, messages.WARNING)
             return []
         return chosen
 
@@ -122,35 +131,48 @@ class LedgerEntryAdmin(NotesLooks, ReadOnly):
         for text in texts[:10]:
             self.message_user(request, text, level)
         if len(texts) > 10:
-            self.message_user(request, f"and {len(texts) - 10} more", level)
+            self.message_user(request, gettext("and %(count)d more") % {"count": len(texts) - 10}, level)
 
-    @admin.display(description="session")
+    def log_values(self, request: HttpRequest, row: Model, before: Values, words: str) -> None:
+        """The log is read by all: its names of rows are English, whoever acts."""
+        with override("en"):
+            super().log_values(request, row, before, words)
+
+    def log_words(self, request: HttpRequest, row: Model, words: str) -> None:
+        with override("en"):
+            super().log_words(request, row, words)
+
+    @admin.display(description=_("state"))
+    def state(self, entry: LedgerEntry) -> str:
+        return entry.state
+
+    @admin.display(description=pgettext_lazy("charging", "session"))
     def session_short(self, entry: LedgerEntry) -> str:
-        return f"{str(entry.session_id)[:8]}…" if entry.session_id else "erased"
+        return f"{str(entry.session_id)[:8]}…" if entry.session_id else gettext("erased")
 
-    @admin.display(description="session")
+    @admin.display(description=pgettext_lazy("charging", "session"))
     def session_link(self, entry: LedgerEntry) -> str:
         if entry.session_id is None:
-            return "erased"
+            return gettext("erased")
         address = reverse("admin:stations_chargingsession_change", args=[entry.session_id])
         return format_html('<a href="{}">{}</a>', address, entry.session_id)
 
-    @admin.display(description="transaction", ordering="transaction")
+    @admin.display(description=_("transaction"), ordering="transaction")
     def transaction_link(self, entry: LedgerEntry) -> str:
         if entry.transaction is None:
-            return "none yet"
+            return pgettext("transaction", "none yet")
         address = reverse("admin:ledger_chaintransaction_change", args=[entry.transaction_id])
         return format_html('<a href="{}">{}</a>', address, entry.transaction.transaction_id or entry.transaction_id)
 
-    @admin.display(description="block", ordering="transaction__block_num")
+    @admin.display(description=_("block"), ordering="transaction__block_num")
     def block(self, entry: LedgerEntry) -> int | None:
         return entry.transaction.block_num if entry.transaction else None
 
-    @admin.display(description="what differs")
-    def trouble(self, entry: LedgerEntry) -> str:
-        return entry.conflict or entry.mismatch
+    @admin.display(description=_("what differs"))
+    def trouble(self, entry: LedgerEntry) -> SafeString:
+        return english(self, entry.conflict or entry.mismatch)
 
-    @admin.display(description="digest")
+    @admin.display(description=_("digest"))
     def digest_hex(self, entry: LedgerEntry) -> str:
         return bytes(entry.digest).hex()
 
@@ -170,30 +192,30 @@ class ChainTransactionAdmin(ReadOnly):
     list_display = ("id", "status", "created_at", "block_num", "irreversible_at", "attempts", "error_code", "short_id")
     list_filter = ("status", "error_code")
     search_fields = ("=transaction_id", "=id", "=block_num")
-    search_help_text = "Transaction id in full, number or block number"
+    search_help_text = _("Transaction id in full, number or block number")
     date_hierarchy = "created_at"
     fields = (
         *("status", "transaction_id", "entries_link", "block_num", "block_id", "irreversible_at"),
-        *("error_code", "error_message", "attempts", "retry_at", "claimed_until", "signature", "public_key"),
-        *("packed_hex", "ref_block_num", "expires_at", "created_at", "signed_at", "sent_at"),
+        *("error_code", "error_message_shown", "attempts", "retry_at", "claimed_until"),
+        *("signature", "public_key", "packed_hex", "ref_block_num", "expires_at", "created_at", "signed_at", "sent_at"),
     )
+    error_message_shown = in_english("error_message", _("error message"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ChainTransaction]:
         """A list does not read the transactions' bytes."""
         return super().get_queryset(request).defer("packed")
 
-    @admin.display(description="transaction id")
+    @admin.display(description=_("transaction id"))
     def short_id(self, row: ChainTransaction) -> str:
-        return f"{row.transaction_id[:16]}…" if row.transaction_id else "not signed yet"
+        return f"{row.transaction_id[:16]}…" if row.transaction_id else gettext("not signed yet")
 
-    @admin.display(description="entries")
+    @admin.display(description=_("entries"))
     def entries_link(self, row: ChainTransaction) -> str:
-        address = reverse("admin:ledger_ledgerentry_changelist")
-        return format_html(
-            '<a href="{}?transaction__id__exact={}">{} entries</a>', address, row.pk, row.entries.count()
-        )
+        address, count = reverse("admin:ledger_ledgerentry_changelist"), row.entries.count()
+        words = ngettext("%(count)d entry", "%(count)d entries", count) % {"count": count}
+        return format_html('<a href="{}?transaction__id__exact={}">{}</a>', address, row.pk, words)
 
-    @admin.display(description="packed transaction")
+    @admin.display(description=_("packed transaction"))
     def packed_hex(self, row: ChainTransaction) -> str:
         return bytes(row.packed).hex() if row.packed else ""
 
@@ -210,7 +232,7 @@ class DataKeyAdmin(NotesLooks, ReadOnly):
     date_hierarchy = "created_at"
     fields = ("key_id_hex", "id_token", "site", "created_at", "destroyed_at", "master_key_id")
 
-    @admin.display(description="key id", ordering="id")
+    @admin.display(description=_("key id"), ordering="id")
     def key_id_hex(self, key: DataKey) -> str:
         return bytes(key.key_id).hex()
 
@@ -235,24 +257,33 @@ class KeyRotationAdmin(ReadOnly):
 
 @admin.register(Alert)
 class AlertAdmin(ReadOnly):
-    list_display = ("__str__", "is_open", "age", "count", "last_seen_at", "what_to_do")
+    list_display = ("__str__", "is_open", "age", "count", "last_seen_at", "advice")
+    fields = (
+        *("code", "subject", "message_shown", "advice"),
+        *("opened_at", "last_seen_at", "count", "closed_at"),
+    )
     list_filter = (("closed_at", admin.EmptyFieldListFilter), "code")
     search_fields = ("code", "subject", "message")
     ordering = (F("closed_at").desc(nulls_first=True), "-last_seen_at")
     actions = ("close",)
+    message_shown = in_english("message", _("message"))
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("ledger.change_alert")
 
-    @admin.display(description="state", ordering="closed_at")
+    @admin.display(description=_("state"), ordering="closed_at")
     def is_open(self, alert: Alert) -> str:
-        return "closed" if alert.closed_at else "open"
+        return pgettext("alert", "closed") if alert.closed_at else pgettext("alert", "open")
 
-    @admin.display(description="age", ordering="opened_at")
+    @admin.display(description=_("what to do"), ordering="what_to_do")
+    def advice(self, alert: Alert) -> str:
+        return what_to_do(alert)
+
+    @admin.display(description=_("age"), ordering="opened_at")
     def age(self, alert: Alert) -> str:
         return timesince(alert.opened_at, alert.closed_at or timezone.now(), depth=1)
 
-    @admin.action(description="Close", permissions=["operate"])
+    @admin.action(description=_("Close"), permissions=["operate"])
     def close(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
         still_open = list(queryset.filter(closed_at__isnull=True))
         for alert in still_open:
@@ -261,15 +292,24 @@ class AlertAdmin(ReadOnly):
             self.log_values(request, alert, before, "Closed.")
         count = len(still_open)
         text = ngettext("%d alert closed.", "%d alerts closed.", count) % count
-        self.message_user(request, f"{text} One whose cause is still there opens again by itself.", messages.SUCCESS)
+        again = gettext("One whose cause is still there opens again by itself.")
+        self.message_user(request, f"{text} {again}", messages.SUCCESS)
 
 
 @admin.register(StatementMail)
 class StatementMailAdmin(ReadOnly):
     """Whether a customer's statement was sent, and what the mail server said."""
 
-    list_display = ("first_day", "user", "monthly", "requested_at", "attempts", "error", "sent_at", "given_up_at")
+    list_display = (
+        *("first_day", "user", "monthly", "requested_at", "attempts"),
+        *("error_shown", "sent_at", "given_up_at"),
+    )
     list_filter = ("monthly", ("given_up_at", admin.EmptyFieldListFilter), ("sent_at", admin.EmptyFieldListFilter))
     list_select_related = ("user",)
     search_fields = ("user__username__exact",)
-    search_help_text = "The account's name, in full"
+    search_help_text = _("The account's name, in full")
+    fields = (
+        *("user", "first_day", "monthly", "language", "requested_at", "attempts", "retry_at"),
+        *("error_shown", "sent_to", "sent_at", "given_up_at"),
+    )
+    error_shown = in_english("error", _("error"))

@@ -4,33 +4,48 @@ import logging
 
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from ledger.models import Alert
 
 log = logging.getLogger(__name__)
 
+# Kept in English with the alert, and shown in the reader's language.
 WHAT_TO_DO = {
-    "tpm_unavailable": "Look at the TPM service's health. Nothing is lost; recording goes on by itself.",
-    "tpm_not_attested": "The TPM service is not attested, so nothing is signed. Look at its last report under TPM "
-    "services, mend what the failed step names, then choose “Attest now”. Nothing is lost.",
-    "tpm_not_certified": "The TPM does not certify that the signing key was made in it, so nothing is signed. Look at "
-    "EVPORTAL_LEDGER_KEY, and at who made the key. Nothing is lost.",
-    "chain_unreachable": "Look at the nodes in EVPORTAL_LEDGER_NODES. Nothing is lost; recording goes on by itself.",
-    "wrong_chain": "A node serves another chain than the pinned one. Correct EVPORTAL_LEDGER_NODES.",
-    "cpu": "The account has too little CPU. Stake more or power up, then choose “Send again”.",
-    "ram": "The account has too little RAM. Buy RAM or prune old rows, then choose “Send again”.",
-    "net": "The account has too little NET. Stake more or power up, then choose “Send again”.",
-    "authority": "The chain does not accept the TPM's key. Compare the account's record permission with the TPM's key.",
-    "refused": "The chain refused a transaction for a reason this version does not know. Read the message.",
-    "conflict": "Another record stands on the chain under this id or digest. Find out who recorded it.",
-    "permission_changed": "Somebody changed the account's permissions. If not you, treat the TPM's key as misused.",
-    "mismatch": "The database and the chain differ. Run `python manage.py ledger_audit` and compare with a backup.",
-    "master_key": "A data key cannot be opened; `python manage.py ledger_keys status` tells why. Was the TPM replaced: "
-    "run `ledger_keys recover` with the recovery key. Is the master key file gone: put it back from its backup.",
-    "statement_mail": "The mail server does not take statements. Look at the EVPORTAL_EMAIL_ settings; the message "
-    "says what it answered. Nothing is lost: each is tried again, for about a day.",
-    "master_key_due": "The master key is not made yet, or not replaced after a customer was erased. The message says "
-    "what is missing; it is tried again every 5 s.",
+    "tpm_unavailable": _("Look at the TPM service's health. Nothing is lost; recording goes on by itself."),
+    "tpm_not_attested": _(
+        "The TPM service is not attested, so nothing is signed. Look at its last report under TPM "
+        "services, mend what the failed step names, then choose “Attest now”. Nothing is lost."
+    ),
+    "tpm_not_certified": _(
+        "The TPM does not certify that the signing key was made in it, so nothing is signed. Look at "
+        "EVPORTAL_LEDGER_KEY, and at who made the key. Nothing is lost."
+    ),
+    "chain_unreachable": _("Look at the nodes in EVPORTAL_LEDGER_NODES. Nothing is lost; recording goes on by itself."),
+    "wrong_chain": _("A node serves another chain than the pinned one. Correct EVPORTAL_LEDGER_NODES."),
+    "cpu": _("The account has too little CPU. Stake more or power up, then choose “Send again”."),
+    "ram": _("The account has too little RAM. Buy RAM or prune old rows, then choose “Send again”."),
+    "net": _("The account has too little NET. Stake more or power up, then choose “Send again”."),
+    "authority": _(
+        "The chain does not accept the TPM's key. Compare the account's record permission with the TPM's key."
+    ),
+    "refused": _("The chain refused a transaction for a reason this version does not know. Read the message."),
+    "conflict": _("Another record stands on the chain under this id or digest. Find out who recorded it."),
+    "permission_changed": _("Somebody changed the account's permissions. If not you, treat the TPM's key as misused."),
+    "mismatch": _("The database and the chain differ. Run `python manage.py ledger_audit` and compare with a backup."),
+    "master_key": _(
+        "A data key cannot be opened; `python manage.py ledger_keys status` tells why. Was the TPM replaced: "
+        "run `ledger_keys recover` with the recovery key. Is the master key file gone: put it back from its backup."
+    ),
+    "statement_mail": _(
+        "The mail server does not take statements. Look at the EVPORTAL_EMAIL_ settings; the message "
+        "says what it answered. Nothing is lost: each is tried again, for about a day."
+    ),
+    "master_key_due": _(
+        "The master key is not made yet, or not replaced after a customer was erased. The message says "
+        "what is missing; it is tried again every 5 s."
+    ),
 }
 
 
@@ -45,6 +60,12 @@ def alert_raise(code: str, subject: str = "", message: str = "") -> None:
     Alert.objects.bulk_create(
         [Alert(code=code, subject=subject, message=message, what_to_do=WHAT_TO_DO.get(code, ""))], ignore_conflicts=True
     )
+
+
+def what_to_do(alert: Alert) -> str:
+    """Return its advice in the reader's language; what an earlier version wrote stays as it was written."""
+    known = alert.what_to_do in WHAT_TO_DO.values()
+    return gettext(alert.what_to_do) if known else alert.what_to_do
 
 
 def alert_close(code: str, subject: str = "") -> None:

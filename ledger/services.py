@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from ledger import antelope, keys, record, signing_keys
 from ledger.alerts import alert_raise, alerts_close
@@ -367,7 +368,8 @@ def entry_send_again(*, entry: LedgerEntry) -> None:
     """
     row = entry.transaction
     if row and row.status == Status.IRREVERSIBLE:
-        raise LedgerError(f"entry {entry.pk} is recorded in block {row.block_num}; there is nothing to send")
+        text = gettext("entry %(id)s is recorded in block %(block)s; there is nothing to send")
+        raise LedgerError(text % {"id": entry.pk, "block": row.block_num})
     if entry.conflict:
         LedgerEntry.objects.filter(pk=entry.pk).update(conflict="", transaction=None)
     elif row:

@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ApiClient
 from stations.models import ChargingSession
@@ -14,20 +16,33 @@ from stations.models import ChargingSession
 class Webhook(models.Model):
     """An address that a person or a program wants to have told of recorded sessions."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField("ID", primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="webhooks"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="webhooks",
+        verbose_name=_("account"),
     )
-    client = models.ForeignKey(ApiClient, null=True, blank=True, on_delete=models.CASCADE, related_name="webhooks")
-    url = models.CharField(max_length=500)
-    description = models.CharField(max_length=100, blank=True, default="")
+    client = models.ForeignKey(
+        ApiClient,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="webhooks",
+        verbose_name=_("program"),
+    )
+    url = models.CharField("URL", max_length=500)
+    description = models.CharField(_("description"), max_length=100, blank=True, default="")
     secret = models.TextField(editable=False)  # encrypted: accounts/sealed_text.py
-    is_active = models.BooleanField(default=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    failing_since = models.DateTimeField(null=True, blank=True, editable=False)
-    disabled_reason = models.CharField(max_length=200, blank=True, default="", editable=False)
+    is_active = models.BooleanField(pgettext_lazy("webhook", "active"), default=True)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    failing_since = models.DateTimeField(_("failing since"), null=True, blank=True, editable=False)
+    disabled_reason = models.CharField(_("disabled reason"), max_length=200, blank=True, default="", editable=False)
 
     class Meta:
+        verbose_name, verbose_name_plural = _("webhook"), _("webhooks")
         ordering = ["created_at", "id"]
         constraints = [
             models.CheckConstraint(
@@ -37,40 +52,46 @@ class Webhook(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"webhook {self.url[:60]}"
+        return gettext("webhook %(url)s") % {"url": self.url[:60]}
 
 
 class WebhookDelivery(models.Model):
     """One event for one webhook: the outbox and the log in one. Kept for 30 days."""
 
     class Event(models.TextChoices):
-        RECORDED = "session.recorded"
-        PING = "ping"
+        RECORDED = "session.recorded", pgettext_lazy("event", "Recorded")
+        PING = "ping", "Ping"
 
     class Status(models.TextChoices):
-        PENDING = "pending"  # is tried, or will be again at `next_attempt_at`
-        DELIVERED = "delivered"
-        FAILED = "failed"  # given up
+        # is tried, or will be again at `next_attempt_at`
+        PENDING = "pending", pgettext_lazy("delivery", "Pending")
+        DELIVERED = "delivered", pgettext_lazy("delivery", "Delivered")
+        FAILED = "failed", pgettext_lazy("delivery", "Failed")  # given up
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)  # the receiver's `webhook-id`
-    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries")
-    event = models.CharField(max_length=20, choices=Event.choices)
+    id = models.UUIDField("ID", primary_key=True, default=uuid.uuid4, editable=False)  # the receiver's `webhook-id`
+    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries", verbose_name=_("webhook"))
+    event = models.CharField(_("event"), max_length=20, choices=Event.choices)
     session = models.ForeignKey(
-        ChargingSession, null=True, blank=True, on_delete=models.CASCADE, related_name="webhook_deliveries"
+        ChargingSession,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="webhook_deliveries",
+        verbose_name=pgettext_lazy("charging", "session"),
     )
-    body = models.TextField()  # exactly what is sent and signed, each time
-    status = models.CharField(max_length=9, choices=Status.choices, default=Status.PENDING)
-    created_at = models.DateTimeField(default=timezone.now)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    next_attempt_at = models.DateTimeField(default=timezone.now)
-    last_attempt_at = models.DateTimeField(null=True, blank=True)
-    delivered_at = models.DateTimeField(null=True, blank=True)
-    response_status = models.PositiveSmallIntegerField(null=True, blank=True)
-    error = models.CharField(max_length=200, blank=True, default="")
+    body = models.TextField(_("body"))  # exactly what is sent and signed, each time
+    status = models.CharField(_("status"), max_length=9, choices=Status.choices, default=Status.PENDING)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    next_attempt_at = models.DateTimeField(_("next attempt at"), default=timezone.now)
+    last_attempt_at = models.DateTimeField(_("last attempt at"), null=True, blank=True)
+    delivered_at = models.DateTimeField(_("delivered at"), null=True, blank=True)
+    response_status = models.PositiveSmallIntegerField(_("response status"), null=True, blank=True)
+    error = models.CharField(_("error"), max_length=200, blank=True, default="")
 
     class Meta:
         ordering = ["-created_at", "-id"]
-        verbose_name_plural = "webhook deliveries"
+        verbose_name, verbose_name_plural = _("webhook delivery"), _("webhook deliveries")
         constraints = [
             # An event is written once, whoever finds the session recorded, and however often.
             models.UniqueConstraint(
@@ -84,4 +105,5 @@ class WebhookDelivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.event} to {self.webhook_id} ({self.status})"
+        words = {"event": self.event, "webhook": self.webhook_id, "status": self.status}
+        return gettext("%(event)s to %(webhook)s (%(status)s)") % words

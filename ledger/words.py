@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext, gettext_noop, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from ledger.checks import differences, meter_values_differ
@@ -76,7 +76,7 @@ _FIELDS: dict[str, Promise] = {
     "source": _("how it was reported"),
     "transaction_id": _("the station's number for it"),
     "credit_reference_id": _("the session it corrects"),
-    "id": _("session"),
+    "id": pgettext_lazy("charging", "session"),
     "digest": _("the stored record itself"),
 }
 

@@ -9,12 +9,14 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext_lazy as _
 
 from tpm.endorsement import fingerprint
 from tpm.models import AttestationReport, KeyCertification, TpmService
 from tpm.register import attest_soon
 from tpm.tasks import hurry
-from tpm.words import age_words, hardware_words, is_red, measured_words, state_words
+from tpm.words import age_words, hardware_words, is_red, measured_words, outcome_words, state_words, title_words
 
 WRONG = (TpmService.State.REFUSED, TpmService.State.UNREACHABLE, TpmService.State.NEW)
 WRONG_FIRST = Case(
@@ -23,6 +25,7 @@ WRONG_FIRST = Case(
     output_field=IntegerField(),
 )
 MARKS = {"ok": "✓", "failed": "✗", "undecided": "–"}
+HEADS = (_("Step"), _("Outcome"), _("What is checked"), _("Expected"), _("Found"), _("Note"))
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the stubs alone
@@ -40,37 +43,44 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def in_english(self, text: str) -> SafeString:
+        """A text that is kept in English, marked so."""
+        return format_html('<span lang="en">{}</span>', text) if text else self.get_empty_value_display()
+
 
 def steps_table(report: AttestationReport) -> SafeString:
-    """The steps of a report, each with what was expected and found; all of it is text that a service may have sent."""
+    """The steps of a report, each with what was expected and found; all of it is text that a service may have sent.
+
+    What was compared is evidence, kept in English.
+    """
     rows = format_html_join(
         "",
-        '<tr class="ev-step-{}"><td>{}</td><td>{} {}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>',
+        '<tr class="ev-step-{}"><td>{}</td><td>{} {}</td><td>{}</td>'
+        '<td lang="en">{}</td><td lang="en">{}</td><td lang="en">{}</td></tr>',
         (
             (
-                *(step["outcome"], step["number"], MARKS.get(step["outcome"], ""), step["outcome"]),
-                *(step["title"], step["expected"], step["found"], step["note"]),
+                *(step["outcome"], step["number"], MARKS.get(step["outcome"], ""), outcome_words(step["outcome"])),
+                *(title_words(step["title"]), step["expected"], step["found"], step["note"]),
             )
             for step in report.steps
         ),
     )
     return format_html(
-        '<table class="ev-steps"><thead><tr><th scope="col">Step</th><th scope="col">Outcome</th>'
-        '<th scope="col">What is checked</th><th scope="col">Expected</th><th scope="col">Found</th>'
-        '<th scope="col">Note</th></tr></thead><tbody>{}</tbody></table>',
+        '<table class="ev-steps"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>',
+        format_html_join("", '<th scope="col">{}</th>', ((str(head),) for head in HEADS)),
         rows,
     )
 
 
 @admin.register(TpmService)
 class TpmServiceAdmin(ReadOnly):
-    list_display = ("name", "state_shown", "evidence", "hardware_shown", "measured_shown", "reason", "tried_at")
+    list_display = ("name", "state_shown", "evidence", "hardware_shown", "measured_shown", "reason_shown", "tried_at")
     list_filter = ("state", "hardware_roots")
     search_fields = ("name", "url")
     ordering = (WRONG_FIRST, "name")
     actions = ("attest_now",)
     fields = (
-        *("name", "url", "state_shown", "reason", "last_attested_at", "tried_at", "due_at"),
+        *("name", "url", "state_shown", "reason_shown", "last_attested_at", "tried_at", "due_at"),
         *("hardware_shown", "measured_shown", "tpm_words", "last_report"),
         *("ak_fingerprint", "ek_fingerprint", "measured_pcr", "host_pcrs", "ek_roots_pem", "release_key_pem"),
         *("last", "keys"),
@@ -79,57 +89,65 @@ class TpmServiceAdmin(ReadOnly):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("tpm.change_tpmservice")
 
-    @admin.action(description="Attest now", permissions=["operate"])
+    @admin.action(description=_("Attest now"), permissions=["operate"])
     def attest_now(self, request: HttpRequest, queryset: QuerySet[TpmService]) -> None:
         """The worker asks, because in production the web process has no way to a TPM service."""
         for service in queryset:
             if not service.enrolled:
-                self.message_user(request, f"{service} is not enrolled: run manage.py tpm_enrol.", messages.WARNING)
+                text = gettext("%(name)s is not enrolled: run %(command)s.")
+                words = {"name": service.name, "command": "manage.py tpm_enrol"}
+                self.message_user(request, text % words, messages.WARNING)
                 continue
             attest_soon(service.url)
             self.log_change(request, service, "Asked for new evidence.")
-            text = f"{service} is asked for new evidence. Look again in some seconds."
-            self.message_user(request, text, messages.SUCCESS)
+            text = gettext("%(name)s is asked for new evidence. Look again in some seconds.")
+            self.message_user(request, text % {"name": service.name}, messages.SUCCESS)
         transaction.on_commit(hurry, robust=True)
 
-    @admin.display(description="state", ordering="state")
+    @admin.display(description=_("state"), ordering="state")
     def state_shown(self, service: TpmService) -> str:
         kind = "bad" if is_red(service) else "good"
         return format_html('<span class="ev-tpm-{}">{}</span>', kind, state_words(service))
 
-    @admin.display(description="last evidence", ordering="last_attested_at")
+    @admin.display(description=_("reason"), ordering="reason")
+    def reason_shown(self, service: TpmService) -> SafeString:
+        return self.in_english(service.reason)
+
+    @admin.display(description=_("last evidence"), ordering="last_attested_at")
     def evidence(self, service: TpmService) -> str:
         return age_words(service.evidence_age)
 
-    @admin.display(description="hardware")
+    @admin.display(description=_("hardware"))
     def hardware_shown(self, service: TpmService) -> str:
         return hardware_words(service.hardware)
 
-    @admin.display(description="measured")
+    @admin.display(description=_("measured"))
     def measured_shown(self, service: TpmService) -> str:
         return measured_words(service.measured)
 
-    @admin.display(description="last report")
+    @admin.display(description=_("last report"))
     def last_report(self, service: TpmService) -> str:
         report = service.reports.first()
         if report is None:
-            return "none yet"
+            return pgettext("report", "none yet")
         address = reverse("admin:tpm_attestationreport_change", args=[report.pk])
         all_of_it = reverse("admin:tpm_attestationreport_changelist")
         return format_html(
-            '<a href="{}">{}</a> · <a href="{}?service__id__exact={}">all reports</a>{}',
-            *(address, report, all_of_it, service.pk, steps_table(report)),
+            '<a href="{}">{}</a> · <a href="{}?service__id__exact={}">{}</a>{}',
+            *(address, report, all_of_it, service.pk, gettext("all reports"), steps_table(report)),
         )
 
-    @admin.display(description="attestation key (AK)")
+    @admin.display(description=_("attestation key (AK)"))
     def ak_fingerprint(self, service: TpmService) -> str:
-        return fingerprint(bytes(service.ak_public)) if service.ak_public else "none: it is not enrolled"
+        return fingerprint(bytes(service.ak_public)) if service.ak_public else gettext("none: it is not enrolled")
 
-    @admin.display(description="EK certificate")
+    @admin.display(description=_("EK certificate"))
     def ek_fingerprint(self, service: TpmService) -> str:
-        return fingerprint(bytes(service.ek_certificate)) if service.ek_certificate else "none"
+        if not service.ek_certificate:
+            return pgettext("certificate", "none")
+        return fingerprint(bytes(service.ek_certificate))
 
-    @admin.display(description="certified keys")
+    @admin.display(description=_("certified keys"))
     def keys(self, service: TpmService) -> str:
         rows = service.certifications.all()
         return format_html_join(
@@ -139,12 +157,12 @@ class TpmServiceAdmin(ReadOnly):
 
 @admin.register(AttestationReport)
 class AttestationReportAdmin(ReadOnly):
-    list_display = ("at", "service", "outcome", "reason", "hardware", "measured")
+    list_display = ("at", "service", "outcome", "reason_shown", "hardware", "measured")
     list_filter = ("outcome", "service")
     list_select_related = ("service",)
     date_hierarchy = "at"
     fields = (
-        *("service", "at", "outcome", "reason", "hardware_shown", "measured_shown", "steps_shown", "manifest"),
+        *("service", "at", "outcome", "reason_shown", "hardware_shown", "measured_shown", "steps_shown", "manifest"),
         *("event_log", "pcrs", "claims_shown", "quote_hex", "signature_hex", "nonce_hex"),
     )
 
@@ -153,31 +171,35 @@ class AttestationReportAdmin(ReadOnly):
         found = super().get_queryset(request).select_related("service", "manifest", "event_log")
         return found.defer("manifest__compressed", "event_log__compressed")
 
-    @admin.display(description="hardware")
+    @admin.display(description=_("reason"), ordering="reason")
+    def reason_shown(self, report: AttestationReport) -> SafeString:
+        return self.in_english(report.reason)
+
+    @admin.display(description=_("hardware"))
     def hardware_shown(self, report: AttestationReport) -> str:
         return hardware_words(report.hardware)
 
-    @admin.display(description="measured")
+    @admin.display(description=_("measured"))
     def measured_shown(self, report: AttestationReport) -> str:
         return measured_words(report.measured)
 
-    @admin.display(description="steps")
+    @admin.display(description=_("steps"))
     def steps_shown(self, report: AttestationReport) -> str:
         return steps_table(report)
 
-    @admin.display(description="claims")
+    @admin.display(description=_("claims"))
     def claims_shown(self, report: AttestationReport) -> str:
         return bytes(report.claims).decode("utf-8", "replace") if report.claims else ""
 
-    @admin.display(description="quote (TPMS_ATTEST)")
+    @admin.display(description=_("quote (TPMS_ATTEST)"))
     def quote_hex(self, report: AttestationReport) -> str:
         return bytes(report.quote).hex() if report.quote else ""
 
-    @admin.display(description="signature (DER)")
+    @admin.display(description=_("signature (DER)"))
     def signature_hex(self, report: AttestationReport) -> str:
         return bytes(report.signature).hex() if report.signature else ""
 
-    @admin.display(description="nonce")
+    @admin.display(description=_("nonce"))
     def nonce_hex(self, report: AttestationReport) -> str:
         return bytes(report.nonce).hex() if report.nonce else ""
 
@@ -189,14 +211,14 @@ class KeyCertificationAdmin(ReadOnly):
     search_fields = ("key_name", "public_key_eosio")
     fields = ("key_name", "public_key_eosio", "service", "at", "ak_fingerprint", "attest_hex", "signature_hex")
 
-    @admin.display(description="attestation key (AK)")
+    @admin.display(description=_("attestation key (AK)"))
     def ak_fingerprint(self, row: KeyCertification) -> str:
         return fingerprint(bytes(row.ak_public))
 
-    @admin.display(description="statement (TPMS_ATTEST)")
+    @admin.display(description=_("statement (TPMS_ATTEST)"))
     def attest_hex(self, row: KeyCertification) -> str:
         return bytes(row.attest).hex()
 
-    @admin.display(description="signature (DER)")
+    @admin.display(description=_("signature (DER)"))
     def signature_hex(self, row: KeyCertification) -> str:
         return bytes(row.signature).hex()

@@ -10,6 +10,9 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from tpm.events import text_bytes
 from tpm.evidence import Accepted, IssuedNonce, Pinned, SignedManifest
@@ -23,33 +26,34 @@ class TpmService(models.Model):
     """
 
     class State(models.TextChoices):
-        NEW = "NEW", "not enrolled yet"
-        ATTESTED = "ATTESTED", "attested"
-        REFUSED = "REFUSED", "refused"
-        UNREACHABLE = "UNREACHABLE", "does not answer"
+        NEW = "NEW", _("not enrolled yet")
+        ATTESTED = "ATTESTED", _("attested")
+        REFUSED = "REFUSED", _("refused")
+        UNREACHABLE = "UNREACHABLE", _("does not answer")
 
-    name = models.CharField(max_length=100, unique=True)
-    url = models.CharField(max_length=200, unique=True)
-    ek_roots_pem = models.TextField("EK roots")
-    hardware_roots = models.BooleanField("the roots are those of a maker of hardware TPMs", default=False)
-    release_key_pem = models.TextField("release key", blank=True, default="")  # none: its files are not measured
-    measured_pcr = models.PositiveSmallIntegerField("measured PCR", default=8)
-    host_pcrs = models.JSONField("host PCRs", default=dict, blank=True)  # {"0": hex, …}
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    url = models.CharField("URL", max_length=200, unique=True)
+    ek_roots_pem = models.TextField(_("EK roots"))
+    hardware_roots = models.BooleanField(_("the roots are those of a maker of hardware TPMs"), default=False)
+    release_key_pem = models.TextField(_("release key"), blank=True, default="")  # none: its files are not measured
+    measured_pcr = models.PositiveSmallIntegerField(_("measured PCR"), default=8)
+    host_pcrs = models.JSONField(_("host PCRs"), default=dict, blank=True)  # {"0": hex, …}
     tpm_words = models.CharField("TPM", max_length=200, blank=True, default="")  # manufacturer, vendor, firmware
-    ek_certificate = models.BinaryField("EK certificate", null=True)  # DER
+    ek_certificate = models.BinaryField(_("EK certificate"), null=True)  # DER
     ak_public = models.BinaryField("AK", null=True)  # TPMT_PUBLIC; none before it is enrolled
-    state = models.CharField(max_length=12, choices=State.choices, default=State.NEW)
-    reason = models.CharField(max_length=1000, blank=True, default="")  # why it is not attested
-    last = models.JSONField("last accepted evidence", null=True)  # counters of 64 bits, which no integer column holds
-    last_attested_at = models.DateTimeField(null=True)
-    tried_at = models.DateTimeField(null=True)
-    due_at = models.DateTimeField(default=timezone.now)
+    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.NEW)
+    reason = models.CharField(_("reason"), max_length=1000, blank=True, default="")  # why it is not attested; English
+    # counters of 64 bits, which no integer column holds
+    last = models.JSONField(_("last accepted evidence"), null=True)
+    last_attested_at = models.DateTimeField(_("last attested at"), null=True)
+    tried_at = models.DateTimeField(_("tried at"), null=True)
+    due_at = models.DateTimeField(_("due at"), default=timezone.now)
     claimed_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         ordering = ["name"]
-        verbose_name = "TPM service"
+        verbose_name, verbose_name_plural = _("TPM service"), _("TPM services")
 
     def __str__(self) -> str:
         return self.name
@@ -126,6 +130,9 @@ class Nonce(models.Model):
     issued_at = models.DateTimeField(default=timezone.now)
     used_at = models.DateTimeField(null=True)
 
+    class Meta:
+        verbose_name, verbose_name_plural = _("nonce"), _("nonces")
+
     def __str__(self) -> str:
         return bytes(self.value).hex()
 
@@ -144,6 +151,7 @@ class ReleaseManifest(models.Model):
 
     class Meta:
         ordering = ["-seen_at"]
+        verbose_name, verbose_name_plural = _("release manifest"), _("release manifests")
 
     def __str__(self) -> str:
         return f"{self.version} ({self.digest[:16]}…)"
@@ -170,8 +178,12 @@ class EventLog(models.Model):
     compressed = models.BinaryField()
     event_count = models.PositiveIntegerField()
 
+    class Meta:
+        verbose_name, verbose_name_plural = _("event log"), _("event logs")
+
     def __str__(self) -> str:
-        return f"{self.event_count:,} events ({self.sha256[:16]}…)"
+        words = {"count": number_format(self.event_count, force_grouping=True), "digest": self.sha256[:16]}
+        return ngettext("%(count)s event (%(digest)s…)", "%(count)s events (%(digest)s…)", self.event_count) % words
 
     @classmethod
     def keep(cls, events: Sequence[str]) -> "EventLog":
@@ -193,26 +205,31 @@ class AttestationReport(models.Model):
     """One judgement: every step, and the evidence it was made on, so that it can be made again."""
 
     class Outcome(models.TextChoices):
-        ACCEPTED = "ACCEPTED", "accepted"
-        REFUSED = "REFUSED", "refused"
+        ACCEPTED = "ACCEPTED", _("accepted")
+        REFUSED = "REFUSED", _("refused")
 
-    service = models.ForeignKey(TpmService, on_delete=models.CASCADE, related_name="reports")
-    at = models.DateTimeField(default=timezone.now)
-    outcome = models.CharField(max_length=10, choices=Outcome.choices)
-    reason = models.CharField(max_length=1000, blank=True, default="")
-    steps = models.JSONField()  # [{number, name, title, expected, found, outcome, note}, …]
-    hardware = models.BooleanField()
-    measured = models.BooleanField()
+    service = models.ForeignKey(
+        TpmService, on_delete=models.CASCADE, related_name="reports", verbose_name=_("TPM service")
+    )
+    at = models.DateTimeField(_("when"), default=timezone.now)
+    outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome.choices)
+    reason = models.CharField(_("reason"), max_length=1000, blank=True, default="")  # English
+    steps = models.JSONField(_("steps"))  # [{number, name, title, expected, found, outcome, note}, …]; English
+    hardware = models.BooleanField(_("hardware"))
+    measured = models.BooleanField(_("measured"))
     nonce = models.BinaryField(null=True)
     quote = models.BinaryField(null=True)
     signature = models.BinaryField(null=True)
     claims = models.BinaryField(null=True)
-    pcrs = models.JSONField(default=dict)  # {"8": hex, …}
-    manifest = models.ForeignKey(ReleaseManifest, on_delete=models.PROTECT, null=True)
-    event_log = models.ForeignKey(EventLog, on_delete=models.PROTECT, null=True)
+    pcrs = models.JSONField(_("PCR values"), default=dict)  # {"8": hex, …}
+    manifest = models.ForeignKey(
+        ReleaseManifest, on_delete=models.PROTECT, null=True, verbose_name=_("release manifest")
+    )
+    event_log = models.ForeignKey(EventLog, on_delete=models.PROTECT, null=True, verbose_name=_("event log"))
 
     class Meta:
         ordering = ["-at", "-id"]
+        verbose_name, verbose_name_plural = _("attestation report"), _("attestation reports")
         indexes = [models.Index(fields=["service", "-at"], name="report_by_service")]
 
     def __str__(self) -> str:
@@ -225,18 +242,21 @@ class KeyCertification(models.Model):
     Kept for ever: receipts carry it. AK and EK certificate are those of its time, should the TPM be replaced.
     """
 
-    service = models.ForeignKey(TpmService, on_delete=models.PROTECT, related_name="certifications")
-    key_name = models.CharField(max_length=100)
-    public_key_eosio = models.CharField(max_length=80, db_index=True)
+    service = models.ForeignKey(
+        TpmService, on_delete=models.PROTECT, related_name="certifications", verbose_name=_("TPM service")
+    )
+    key_name = models.CharField(_("key name"), max_length=100)
+    public_key_eosio = models.CharField(_("public key"), max_length=80, db_index=True)
     public = models.BinaryField()  # TPMT_PUBLIC
     attest = models.BinaryField()  # TPMS_ATTEST
     signature = models.BinaryField()  # ECDSA, DER
     ak_public = models.BinaryField()  # TPMT_PUBLIC
     ek_certificate = models.BinaryField(null=True)  # DER
-    at = models.DateTimeField(default=timezone.now)
+    at = models.DateTimeField(_("when"), default=timezone.now)
 
     class Meta:
         ordering = ["-at"]
+        verbose_name, verbose_name_plural = _("key certification"), _("key certifications")
         constraints = [
             models.UniqueConstraint(
                 fields=["service", "public_key_eosio", "ak_public"], name="certification_once_for_key_and_ak"

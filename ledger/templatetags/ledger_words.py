@@ -5,6 +5,7 @@ from typing import Any
 from django import template
 
 from ledger import span_words
+from ledger.alerts import what_to_do
 from ledger.models import Alert
 from ledger.overview import backlog_on_its_way, backlog_ready, chain_state
 from ledger.words import StateWords, field_name, state_of
@@ -31,4 +32,5 @@ def state_badge(state: StateWords) -> dict[str, Any]:
 def needs_a_person() -> dict[str, Any]:
     """For the admin's home: open alerts, oldest first, then what waits to be recorded, and where the chain is."""
     alerts = Alert.objects.filter(closed_at__isnull=True).order_by("opened_at")
-    return {"alerts": alerts, "ready": backlog_ready(), "sent": backlog_on_its_way(), "chain": chain_state()}
+    told = [(alert, what_to_do(alert)) for alert in alerts]
+    return {"alerts": told, "ready": backlog_ready(), "sent": backlog_on_its_way(), "chain": chain_state()}

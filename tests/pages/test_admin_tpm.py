@@ -1,14 +1,17 @@
 """TPM services in the admin: what is wrong comes first, with each step; nothing is written by hand, no secret shown."""
 
+import ast
 import re
 from dataclasses import asdict
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
+from django.utils.translation import override
 from kombu.exceptions import OperationalError
 from pytest_django.fixtures import Settings
 
@@ -19,10 +22,13 @@ from tests.pages.test_admin import act, address
 from tests.pages.test_history import text
 from tests.people import log_in
 from tests.tpm.forger import Forger, ecc_public, judged, nonce
+from tpm.admin import steps_table
 from tpm.models import AttestationReport, KeyCertification, TpmService
 from tpm.tasks import attest_services, hurry
+from tpm.words import TITLES
 
 pytestmark = pytest.mark.django_db
+ROOT = Path(__file__).parents[2]
 HOSTILE = "<script>alert(1)</script>"
 SOFTWARE = "a software TPM: who is root on its host can defeat it"
 
@@ -146,3 +152,22 @@ def test_who_may_only_look_can_attest_nothing(client: Client, report: Attestatio
     log_in(client, auditor)
     assert "attest_now" not in text(client, address("tpm.tpmservice", "changelist"))
     assert SOFTWARE in text(client, address("tpm.tpmservice", "change", report.service_id))
+
+
+def test_the_steps_are_german_and_their_evidence_is_marked_as_english(report: AttestationReport) -> None:
+    with override("de"):
+        table = steps_table(report)
+    assert "<td>Das Ereignisprotokoll ist das des Manifests</td>" in table
+    assert "✗ fehlgeschlagen</td>" in table and ">Was geprüft wird</th>" in table
+    assert '<td lang="en">added: /app/&lt;script&gt;' in table
+
+
+def test_every_title_of_a_step_is_known_to_the_translators() -> None:
+    """Reports keep them in English: what is missing here would be English in a German table."""
+    calls = (
+        node
+        for name in ("endorsement", "enrolment", "attestation")
+        for node in ast.walk(ast.parse((ROOT / "tpm" / f"{name}.py").read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Check"
+    )
+    assert {ast.literal_eval(call.args[1]) for call in calls} == TITLES
