@@ -13,7 +13,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.timesince import timesince
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext, pgettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 from accounts.admin_access import NotesLooks
@@ -38,10 +39,12 @@ class TellsGaps(NamesStay):
 
     readonly_fields = ("published",)
 
-    @admin.display(description="for OCPI partners")
+    @admin.display(description=_("for OCPI partners"))
     def published(self, row: Site | Connector) -> str:
         missing = gaps(row) if row.pk else []
-        return f"not published: lacks {', '.join(missing)}" if missing else "published"
+        if not missing:
+            return gettext("published")
+        return gettext("not published: lacks %(what)s") % {"what": ", ".join(missing)}
 
 
 @admin.register(Site)
@@ -84,10 +87,10 @@ class ConnectorInline(admin.StackedInline):  # type: ignore[type-arg]
 
 
 class HeardFilter(admin.SimpleListFilter):
-    title, parameter_name = "heard", "heard"
+    title, parameter_name = _("heard"), "heard"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("silent", "Silent for longer than usual"), ("never", "Never heard")]
+        return [("silent", gettext("Silent for longer than usual")), ("never", gettext("Never heard"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Station]) -> QuerySet[Station]:
         if self.value() == "silent":
@@ -108,32 +111,40 @@ class StationAdmin(NamesStay):
     actions = ("withdraw_credential",)
     inlines = (ConnectorInline,)
 
-    @admin.display(description="credential")
+    @admin.display(description=_("credential"))
     def has_credential(self, station: Station) -> str:
-        return "set" if station.credential_hash else "none: it cannot report"
+        return pgettext("credential", "set") if station.credential_hash else gettext("none: it cannot report")
 
-    @admin.display(description="last heard")
+    @admin.display(description=_("last heard"))
     def last_heard(self, station: Station) -> str:
         if station.last_seen_at is None:
-            return "never"
+            return gettext("never")
         late = station.expected_by is not None and station.expected_by < timezone.now()
-        ago = f"{station.last_seen_at:%Y-%m-%d %H:%M} UTC, {timesince(station.last_seen_at)} ago"
-        return f"{ago}: silent for longer than usual" if late else ago
+        words = (
+            gettext("%(at)s UTC, %(time)s ago: silent for longer than usual")
+            if late
+            else gettext("%(at)s UTC, %(time)s ago")
+        )
+        return words % {"at": f"{station.last_seen_at:%Y-%m-%d %H:%M}", "time": timesince(station.last_seen_at)}
 
-    @admin.display(description="latest sessions")
+    @admin.display(description=_("latest sessions"))
     def latest(self, station: Station) -> str:
-        return latest_sessions(station.sessions.all(), f"station__id__exact={station.pk}") if station.pk else "none yet"
+        if not station.pk:
+            return gettext("none yet")
+        return latest_sessions(station.sessions.all(), f"station__id__exact={station.pk}")
 
-    @admin.action(description="Withdraw the credential", permissions=["change"])
+    @admin.action(description=_("Withdraw the credential"), permissions=["change"])
     def withdraw_credential(self, request: HttpRequest, queryset: QuerySet[Station]) -> HttpResponse | None:
         """For a station that was stolen or sold: what it reports from now on is refused."""
         return asked_first(
             self,
             request,
             queryset,
-            question="Withdraw the credentials of these stations?",
-            effect="They cannot report until each gets a new credential on its page. What they reported stays.",
-            words="Credential withdrawn.",
+            question=gettext("Withdraw the credentials of these stations?"),
+            effect=gettext(
+                "They cannot report until each gets a new credential on its page. What they reported stays."
+            ),
+            words=_("Credential withdrawn."),
             act=lambda station: station_credential_withdraw(station=station),
         )
 
@@ -168,10 +179,12 @@ class IdTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # a generic in th
     """A token and its customer; what becomes of the sessions when it leaves him is asked, not guessed."""
 
     mistaken = forms.BooleanField(
-        label="the link was a mistake",
+        label=_("the link was a mistake"),
         required=False,
-        help_text="Only when the customer changes: the sessions leave the former customer with the card, because they "
-        "were never his. Otherwise they stay his, and whoever gets the card next does not see them.",
+        help_text=_(
+            "Only when the customer changes: the sessions leave the former customer with the card, because they were "
+            "never his. Otherwise they stay his, and whoever gets the card next does not see them."
+        ),
     )
 
     class Meta:
@@ -190,30 +203,28 @@ class IdTokenAdmin(NotesLooks, NamesStay):
     list_filter = ("type", ("customer", admin.EmptyFieldListFilter))
     list_select_related = ("customer",)
     search_fields = ("uid", "contract_id", "customer__username", "customer__email")
-    search_help_text = "The card's number, the contract, or the customer's name or e-mail address"
+    search_help_text = _("The card's number, the contract, or the customer's name or e-mail address")
     autocomplete_fields = ("customer",)
     readonly_fields = ("latest",)
     actions = ("unlink",)
     paginator = CappedPaginator
     show_full_result_count = False
 
-    @admin.display(description="latest sessions")
+    @admin.display(description=_("latest sessions"))
     def latest(self, id_token: IdToken) -> str:
-        return (
-            latest_sessions(id_token.sessions.all(), f"id_token__id__exact={id_token.pk}")
-            if id_token.pk
-            else "none yet"
-        )
+        if not id_token.pk:
+            return gettext("none yet")
+        return latest_sessions(id_token.sessions.all(), f"id_token__id__exact={id_token.pk}")
 
-    @admin.action(description="Unlink from their customers", permissions=["change"])
+    @admin.action(description=_("Unlink from their customers"), permissions=["change"])
     def unlink(self, request: HttpRequest, queryset: QuerySet[IdToken]) -> HttpResponse | None:
         return asked_first(
             self,
             request,
             queryset.select_related("customer"),
-            question="Unlink these cards from their customers?",
-            effect="They belong to nobody then, until they are linked again. Nothing is deleted.",
-            words="Unlinked from its customer.",
+            question=gettext("Unlink these cards from their customers?"),
+            effect=gettext("They belong to nobody then, until they are linked again. Nothing is deleted."),
+            words=_("Unlinked from its customer."),
             act=lambda id_token: id_token_unlink(id_token=id_token),
         )
 
@@ -230,8 +241,12 @@ class IdTokenAdmin(NotesLooks, NamesStay):
             self.message_user(request, text % left, messages.INFO)
         if customer:
             count = id_token_link(id_token=obj, customer=customer)
-            text = ngettext("%d session charged with it belongs", "%d sessions charged with it belong", count) % count
-            self.message_user(request, f"{text} to {customer} now.", messages.SUCCESS)
+            text = ngettext(
+                "%(count)d session charged with it belongs to %(customer)s now.",
+                "%(count)d sessions charged with it belong to %(customer)s now.",
+                count,
+            )
+            self.message_user(request, text % {"count": count, "customer": customer}, messages.SUCCESS)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(never_cache(self.link_code_view))
@@ -268,10 +283,10 @@ class LinkCodeAdmin(NotesLooks, ReadOnly):
 
 
 class RemarksFilter(admin.SimpleListFilter):
-    title = parameter_name = "remarks"
+    title, parameter_name = _("remarks"), "remarks"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("some", "With remarks"), ("none", "Without")]
+        return [("some", gettext("With remarks")), ("none", gettext("Without"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[ChargingSession]) -> QuerySet[ChargingSession]:
         if self.value() == "some":
@@ -286,7 +301,7 @@ class ChargingSessionAdmin(NotesLooks, Correctable, ReadOnly):
     list_filter = ("status", "source", "station__site", RemarksFilter)
     list_select_related = ("station", "customer")
     search_fields = ("id", "transaction_id", "station__identity", "customer__username", "id_token__uid")
-    search_help_text = "The session's id or number, the station, the customer or the card"
+    search_help_text = _("The session's id or number, the station, the customer or the card")
     date_hierarchy = "started_at"
     ordering = ("-started_at", "-id")
     exclude = ("flags",)
@@ -309,42 +324,44 @@ class ChargingSessionAdmin(NotesLooks, Correctable, ReadOnly):
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         return ("^transaction_id", "^station__identity", "^customer__username", "^id_token__uid")
 
-    @admin.display(description="started, UTC", ordering="started_at")
+    @admin.display(description=_("started, UTC"), ordering="started_at")
     def started(self, session: ChargingSession) -> str:
         return f"{session.started_at:%Y-%m-%d %H:%M}"
 
-    @admin.display(description="station", ordering="station__identity")
+    @admin.display(description=_("station"), ordering="station__identity")
     def place(self, session: ChargingSession) -> str:
         return session.station.identity
 
-    @admin.display(description="energy, kWh", ordering="energy_wh")
+    @admin.display(description=_("energy, kWh"), ordering="energy_wh")
     def energy(self, session: ChargingSession) -> str:
         return kwh(session.energy_wh)
 
-    @admin.display(description="cost", ordering="cost_minor")
+    @admin.display(description=_("cost"), ordering="cost_minor")
     def cost(self, session: ChargingSession) -> str:
         return money(session.cost_minor, session.currency)
 
-    @admin.display(description="duration")
+    @admin.display(description=_("duration"))
     def lasted(self, session: ChargingSession) -> str:
         return spelled(duration(session))
 
-    @admin.display(description="remarks")
+    @admin.display(description=_("remarks"))
     def flag_names(self, session: ChargingSession) -> str:
         return ", ".join(map(str, session.flags))
 
-    @admin.display(description="remarks")
+    @admin.display(description=_("remarks"))
     def remarks(self, session: ChargingSession) -> str:
         return " ".join(flags(session))
 
-    @admin.display(description="meter values")
+    @admin.display(description=_("meter values"))
     def meter_values_link(self, session: ChargingSession) -> str:
         address = reverse("admin:stations_metervalue_changelist")
-        return format_html('<a href="{}?session__id__exact={}">Show its meter values</a>', address, session.pk)
+        words = gettext("Show its meter values")
+        return format_html('<a href="{}?session__id__exact={}">{}</a>', address, session.pk, words)
 
-    @admin.display(description="page")
+    @admin.display(description=_("page"))
     def page_link(self, session: ChargingSession) -> str:
-        return format_html('<a href="{}">The page its driver sees</a>', reverse("session", args=[session.pk]))
+        words = gettext("The page its driver sees")
+        return format_html('<a href="{}">{}</a>', reverse("session", args=[session.pk]), words)
 
 
 @admin.register(MeterValue)
@@ -359,12 +376,20 @@ class MeterValueAdmin(NotesLooks, ReadOnly):
         return lookup == "session__id__exact" or super().lookup_allowed(lookup, value, request)
 
 
+class ClientSiteForm(forms.ModelForm):  # type: ignore[type-arg]  # a generic in the stubs alone
+    class Meta:
+        model = Site.api_clients.through
+        fields = ("site",)
+        labels = {"site": _("Site")}
+
+
 class ClientSiteInline(admin.TabularInline):  # type: ignore[type-arg]
     """The sites that a program sees; none are needed where it sees all."""
 
     model = Site.api_clients.through
     extra = 0
-    verbose_name, verbose_name_plural = "site", "sites that it sees"
+    form = ClientSiteForm
+    verbose_name, verbose_name_plural = _("site"), _("sites that it sees")
     autocomplete_fields = ("site",)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

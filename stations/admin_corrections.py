@@ -1,5 +1,6 @@
 """Correcting a session in the admin: what will happen is shown before it does, with the session named."""
 
+from collections.abc import Sequence
 from datetime import UTC
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 from accounts.admin_log import Logged
@@ -31,12 +34,12 @@ from stations.words import kwh, money
 KWH_MAX = Decimal(1_000_000)
 
 
-def moment_field(label: str) -> forms.DateTimeField:
+def moment_field(*, label: Any) -> forms.DateTimeField:
     return forms.DateTimeField(
         label=label,
         input_formats=["%Y-%m-%d %H:%M:%S"],
         widget=forms.DateTimeInput(format="%Y-%m-%d %H:%M:%S"),
-        error_messages={"invalid": "Expected a time such as 2026-03-01 08:45:00."},
+        error_messages={"invalid": _("Expected a time such as 2026-03-01 08:45:00.")},
     )
 
 
@@ -44,18 +47,18 @@ class CreditForm(forms.Form):
     """Why, and where the charge is recorded anew, with which figures; energy in kWh and cost in the currency."""
 
     reason = forms.CharField(
-        label="Reason",
+        label=_("Reason"),
         min_length=REASON_MIN,
         max_length=REASON_MAX,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="It is kept, and the customer reads it on the session's page.",
+        help_text=_("It is kept, and the customer reads it on the session's page."),
     )
-    anew = forms.BooleanField(label="Record the charge anew, with these figures:", required=False)
+    anew = forms.BooleanField(label=_("Record the charge anew, with these figures:"), required=False)
     energy = forms.DecimalField(
-        label="Energy, kWh", min_value=0, max_value=KWH_MAX, max_digits=10, decimal_places=3, required=False
+        label=_("Energy, kWh"), min_value=0, max_value=KWH_MAX, max_digits=10, decimal_places=3, required=False
     )
-    started_at = moment_field("Start, UTC")
-    stopped_at = moment_field("End, UTC")
+    started_at = moment_field(label=_("Start, UTC"))
+    stopped_at = moment_field(label=_("End, UTC"))
 
     def __init__(self, session: ChargingSession, data: Any = None) -> None:
         self.session = session
@@ -63,13 +66,17 @@ class CreditForm(forms.Form):
         digits = minor_digits(self.currency)
         super().__init__(data, initial=self._as_it_is(digits))
         self.fields["cost"] = forms.DecimalField(
-            label=f"Cost, {self.currency}", min_value=0, max_digits=12, decimal_places=digits, required=False
+            label=gettext("Cost, %(currency)s") % {"currency": self.currency},
+            min_value=0,
+            max_digits=12,
+            decimal_places=digits,
+            required=False,
         )
         for name in ("started_at", "stopped_at"):
             self.fields[name].required = False
         if session.status == ChargingSession.Status.INVALID:
             self.fields["anew"].required = True
-            self.fields["anew"].error_messages["required"] = (
+            self.fields["anew"].error_messages["required"] = gettext(
                 "It was not billed: there is only something to record anew."
             )
 
@@ -87,7 +94,7 @@ class CreditForm(forms.Form):
         cleaned = super().clean() or {}
         for name in ("energy", "started_at", "stopped_at") if cleaned.get("anew") else ():
             if cleaned.get(name) is None and name not in self.errors:
-                self.add_error(name, "Expected a value, because the charge is recorded anew.")
+                self.add_error(name, gettext("Expected a value, because the charge is recorded anew."))
         return cleaned
 
     @property
@@ -134,7 +141,7 @@ class Correctable(Logged):
                 try:
                     return self._credited(request, session, form)
                 except CorrectionRefusedError as error:
-                    form.add_error(None, f"It cannot be done: {error}.")
+                    form.add_error(None, gettext("It cannot be done: %(error)s.") % {"error": error})
                     context["effect"] = None
         context |= {**self.admin_site.each_context(request), "opts": self.opts}
         return render(request, "admin/stations/chargingsession/credit.html", context)
@@ -150,16 +157,27 @@ class Correctable(Logged):
         self.log_words(request, session, f"Credited by {names}. Reason: {reason}")
         for one, what in zip(made, ("Credits", "Replaces"), strict=False):
             self.log_addition(request, one, [{"added": {"words": f"{what} {session.pk}. Reason: {reason}"}}])
-        self.message_user(request, f"The session is credited by {names}. It is recorded like every session.")
+        self.message_user(request, _done(made))
         return HttpResponseRedirect(reverse("admin:stations_chargingsession_change", args=[session.pk]))
+
+
+def _done(made: Sequence[ChargingSession]) -> str:
+    if len(made) == 1:
+        words = gettext("The session is credited by %(credit)s. It is recorded like every session.")
+        return words % {"credit": made[0].pk}
+    words = gettext(
+        "The session is credited by %(credit)s and replaced by %(replacement)s. They are recorded like every session."
+    )
+    return words % {"credit": made[0].pk, "replacement": made[1].pk}
 
 
 def effect(session: ChargingSession, form: CreditForm) -> list[tuple[str, str, str]]:
     """(what, energy in kWh, cost) of the session, what is about to be made, and what counts afterwards."""
     energy, cost = session.energy_wh or 0, session.cost_minor
-    rows = [("This session", energy, cost), ("Its credit", -energy, None if cost is None else -cost)]
+    credit = (gettext("Its credit"), -energy, None if cost is None else -cost)
+    rows = [(gettext("This session"), energy, cost), credit]
     if form.cleaned_data["anew"]:
-        rows.append(("The charge recorded anew", form.figures.energy_wh, form.figures.cost_minor))
+        rows.append((gettext("The charge recorded anew"), form.figures.energy_wh, form.figures.cost_minor))
     costs = [row[2] for row in rows if row[2] is not None]
-    rows.append(("What counts afterwards", sum(row[1] for row in rows), sum(costs) if costs else None))
+    rows.append((gettext("What counts afterwards"), sum(row[1] for row in rows), sum(costs) if costs else None))
     return [(what, kwh(wh), money(minor, form.currency)) for what, wh, minor in rows]

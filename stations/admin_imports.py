@@ -9,6 +9,9 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
+from django.utils.text import format_lazy
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.change_log import values_of
@@ -19,7 +22,7 @@ from stations.import_runs import ImportRun
 from stations.import_services import SIZE_MAX, import_cancel, import_confirm, import_upload
 from stations.importing import Options
 from stations.spreadsheet import csv_response
-from stations.words import FLAGS
+from stations.words import FLAGS, number
 
 FINDINGS_SHOWN = 50
 REPORT_COLUMNS = ("line", "session_id", "outcome", "field", "expected", "got")
@@ -27,23 +30,26 @@ REPORT_COLUMNS = ("line", "session_id", "outcome", "field", "expected", "got")
 
 class UploadForm(forms.Form):
     file = forms.FileField(
-        label="File",
-        help_text=f"CSV in UTF-8 with the columns of data/README.md, at most {SIZE_MAX // 1024 // 1024} MB.",
+        label=_("File"),
+        help_text=format_lazy(
+            _("CSV in UTF-8 with the columns of data/README.md, at most {size} MB."), size=SIZE_MAX // 1024 // 1024
+        ),
         widget=forms.ClearableFileInput(attrs={"accept": ".csv,text/csv"}),
-        error_messages={"required": "Choose a file.", "empty": "Expected a header line, the file is empty."},
+        error_messages={"required": _("Choose a file."), "empty": _("Expected a header line, the file is empty.")},
     )
     time_zone = forms.CharField(
-        label="Time zone of new sites",
+        label=_("Time zone of new sites"),
         initial=Options.time_zone,
         max_length=64,
         validators=[time_zone_validate],
-        help_text="The file's times are local and name no zone. Sites that are there keep their own.",
+        help_text=_("The file's times are local and name no zone. Sites that are there keep their own."),
     )
 
     def clean_file(self) -> "UploadedFile[Any]":
         file: UploadedFile[Any] = self.cleaned_data["file"]
         if (file.size or 0) > SIZE_MAX:
-            raise forms.ValidationError(f"Expected at most {SIZE_MAX:,} bytes, got {file.size:,}. Split the file.")
+            words = gettext("Expected at most %(most)s bytes, got %(got)s. Split the file.")
+            raise forms.ValidationError(words % {"most": number(SIZE_MAX), "got": number(file.size or 0)})
         return file
 
 
@@ -56,12 +62,16 @@ class ImportRunAdmin(ReadOnly):
     list_filter = ("state",)
     list_select_related = ("uploaded_by",)
     search_fields = ("file_name", "=sha256", "uploaded_by__username")
-    search_help_text = "The file's name, its SHA-256 in full, or who uploaded it"
+    search_help_text = _("The file's name, its SHA-256 in full, or who uploaded it")
     date_hierarchy = "uploaded_at"
     fields = (
         *("file_name", "sha256", "size", "time_zone", "uploaded_by", "uploaded_at"),
         *("confirmed_by", "confirmed_at", "finished_at"),
     )
+
+    @admin.display(description=_("left out"))
+    def left_out(self, run: ImportRun) -> int:
+        return run.left_out
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("stations.add_chargingsession")
@@ -84,7 +94,8 @@ class ImportRunAdmin(ReadOnly):
             run = self._upload(request, form)
             if run:
                 return HttpResponseRedirect(self._address(run))
-        context = {**self.admin_site.each_context(request), "opts": self.opts, "form": form, "title": "Import sessions"}
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "form": form}
+        context["title"] = gettext("Import sessions")
         return render(request, "admin/stations/importrun/upload.html", context)
 
     def _upload(self, request: HttpRequest, form: UploadForm) -> ImportRun | None:
@@ -95,7 +106,7 @@ class ImportRunAdmin(ReadOnly):
                 name=file.name, content=file.read(), time_zone=form.cleaned_data["time_zone"], by=request.user
             )
         except ImportFileError as error:
-            form.add_error("file", f"This file cannot be imported: {error}.")
+            form.add_error("file", gettext("This file cannot be imported: %(error)s.") % {"error": error})
             return None
         self.log_addition(request, run, [{"added": {"words": f"Uploaded {file.name}, SHA-256 {run.sha256}."}}])
         return run

@@ -1,8 +1,10 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class StationsConfig(AppConfig):
     name = "stations"
+    verbose_name = _("Stations")
 
     def ready(self) -> None:
         from stations import holdings

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from accounts.models import User
 from stations import plausibility
@@ -21,6 +22,7 @@ from stations.errors import CorrectionRefusedError
 from stations.models import ChargingSession, IdToken
 from stations.services import session_locked
 from stations.signals import sessions_closed
+from stations.words import number
 
 Status = ChargingSession.Status
 REASON_MIN, REASON_MAX = 10, 500
@@ -51,11 +53,11 @@ class Figures:
 def refusal(session: ChargingSession) -> str:
     """Why this session cannot be credited; "" where it can."""
     if not session.is_closed:
-        return "it is still charging; credit it when it has ended"
+        return gettext("it is still charging; credit it when it has ended")
     if session.credit:
-        return "it is a credit itself; record the charge anew instead"
+        return gettext("it is a credit itself; record the charge anew instead")
     if Correction.objects.filter(session=session).exists() or credit_of(session):
-        return "it was credited already"
+        return gettext("it was credited already")
     return ""
 
 
@@ -71,7 +73,7 @@ def session_credit(*, session: ChargingSession, reason: str, by: User) -> Chargi
     """
     session = _taken(session, reason)
     if session.status != Status.COMPLETED:
-        raise CorrectionRefusedError("it was not billed, so there is nothing to credit; correct it instead")
+        raise CorrectionRefusedError(gettext("it was not billed, so there is nothing to credit; correct it instead"))
     credit = _credit(session)
     _store(session, [credit], reason=reason, by=by)
     return credit
@@ -95,7 +97,8 @@ def session_correct(
 def _taken(session: ChargingSession, reason: str) -> ChargingSession:
     """The row, locked: of two who credit it at once, the second sees the first one's credit."""
     if not REASON_MIN <= len(reason.strip()) <= REASON_MAX:
-        raise CorrectionRefusedError(f"expected a reason of {REASON_MIN} to {REASON_MAX} characters")
+        words = gettext("expected a reason of %(least)d to %(most)d characters")
+        raise CorrectionRefusedError(words % {"least": REASON_MIN, "most": REASON_MAX})
     # The token first, as linking does: whoever links it meanwhile must wait, or would miss the new sessions.
     if session.id_token_id:
         list(IdToken.objects.select_for_update(no_key=True).filter(pk=session.id_token_id))
@@ -118,9 +121,10 @@ def _credit(session: ChargingSession) -> ChargingSession:
 def _replacement(session: ChargingSession, figures: Figures) -> ChargingSession:
     """The charge with the right figures, judged like any other."""
     if figures.stopped_at < figures.started_at:
-        raise CorrectionRefusedError("expected an end at or after the start")
+        raise CorrectionRefusedError(gettext("expected an end at or after the start"))
     if (figures.cost_minor or 0) < 0:
-        raise CorrectionRefusedError(f"expected a cost of 0 or more, got {figures.cost_minor}")
+        words = gettext("expected a cost of 0 or more, got %(got)d")
+        raise CorrectionRefusedError(words % {"got": figures.cost_minor})
     charge = plausibility.Charge(
         started_at=figures.started_at,
         stopped_at=figures.stopped_at,
@@ -129,10 +133,9 @@ def _replacement(session: ChargingSession, figures: Figures) -> ChargingSession:
     )
     verdict = plausibility.judge(charge)
     if not verdict.billable:
-        limit = plausibility.energy_limit_wh(charge)
-        raise CorrectionRefusedError(
-            f"expected 0 to {limit:,} Wh, what this connector can give in that time, got {figures.energy_wh:,} Wh"
-        )
+        words = gettext("expected 0 to %(limit)s Wh, what this connector can give in that time, got %(got)s Wh")
+        limit, got = number(plausibility.energy_limit_wh(charge)), number(figures.energy_wh)
+        raise CorrectionRefusedError(words % {"limit": limit, "got": got})
     return _like(session, **vars(figures), currency=_currency(session, figures), flags=verdict.flags)
 
 
@@ -143,11 +146,11 @@ def _currency(session: ChargingSession, figures: Figures) -> str:
 
 def _like(session: ChargingSession, **changes: Any) -> ChargingSession:
     """A closed session at the same place for the same customer, with a number of its own."""
-    number = uuid.uuid4()
+    pk = uuid.uuid4()
     same = {name: getattr(session, name) for name in SAME}
     made: dict[str, Any] = {
-        "id": number,
-        "transaction_id": f"C-{number.hex}",
+        "id": pk,
+        "transaction_id": f"C-{pk.hex}",
         "status": Status.COMPLETED,
         "source": ChargingSession.Source.OPERATOR,
     }

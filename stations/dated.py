@@ -4,6 +4,7 @@ from typing import Any, TypeVar
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 M = TypeVar("M", bound=models.Model)
 # Fields of which other systems are told nothing: writing them leaves `updated_at` as it is.
@@ -21,7 +22,7 @@ class DatedQuerySet(models.QuerySet[M]):
 class Dated(models.Model):
     """Knows when it last changed in a way that other systems hear of (OCPI's last_updated)."""
 
-    updated_at = models.DateTimeField(auto_now=True)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
     class Meta:
         abstract = True

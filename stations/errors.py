@@ -22,6 +22,8 @@ same call later.
 
 from typing import ClassVar
 
+from django.utils.translation import gettext
+
 
 class StationsError(Exception):
     code: ClassVar[str] = "stations_error"
@@ -91,4 +93,5 @@ class ImportRowError(ImportFileError):
     def __init__(self, expected: str, got: str = "", *, field: str = "") -> None:
         self.field, self.expected, self.got = field, expected, got
         named = f"{field}: " if field else ""
-        super().__init__(f"{named}expected {expected}{f', got {got}' if got else ''}")
+        words = gettext("expected %(expected)s, got %(got)s") if got else gettext("expected %(expected)s")
+        super().__init__(named + words % {"expected": expected, "got": got})

@@ -9,37 +9,48 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class ImportRun(models.Model):
     """The run and, while and after it moves, its counts. `position` and `line` say where the next batch begins."""
 
     class State(models.TextChoices):
-        CHECKING = "CHECKING", "being checked"  # the dry run
-        CHECKED = "CHECKED", "checked, waits for your decision"
-        IMPORTING = "IMPORTING", "being imported"
-        DONE = "DONE", "imported"
-        FAILED = "FAILED", "failed"
-        CANCELLED = "CANCELLED", "cancelled"
+        CHECKING = "CHECKING", _("being checked")  # the dry run
+        CHECKED = "CHECKED", _("checked, waits for your decision")
+        IMPORTING = "IMPORTING", _("being imported")
+        DONE = "DONE", _("imported")
+        FAILED = "FAILED", _("failed")
+        CANCELLED = "CANCELLED", _("cancelled")
 
     MOVING = (State.CHECKING, State.IMPORTING)
 
-    state = models.CharField(max_length=9, choices=State.choices, default=State.CHECKING)
-    file_name = models.CharField(max_length=200)
+    state = models.CharField(_("state"), max_length=9, choices=State.choices, default=State.CHECKING)
+    file_name = models.CharField(_("file name"), max_length=200)
     sha256 = models.CharField("SHA-256", max_length=64, db_index=True)
-    size = models.PositiveIntegerField("size, bytes")
-    time_zone = models.CharField(max_length=64, help_text="of the sites that the import makes")
+    size = models.PositiveIntegerField(_("size, bytes"))
+    time_zone = models.CharField(_("time zone"), max_length=64, help_text=_("of the sites that the import makes"))
     uploaded_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="import_runs"
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("uploaded by"),
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="import_runs",
     )
-    uploaded_at = models.DateTimeField(default=timezone.now)
-    confirmed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
-    confirmed_at = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
+    uploaded_at = models.DateTimeField(_("uploaded at"), default=timezone.now)
+    confirmed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("confirmed by"),
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    confirmed_at = models.DateTimeField(_("confirmed at"), null=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True)
     position = models.PositiveIntegerField(default=0)  # bytes read; 0: the header is not read yet
     line = models.PositiveIntegerField(default=2)  # of the next batch's first row
-    imported = models.PositiveIntegerField(default=0)
-    already_there = models.PositiveIntegerField(default=0)
+    imported = models.PositiveIntegerField(_("imported"), default=0)
+    already_there = models.PositiveIntegerField(_("already there"), default=0)
     skipped = models.PositiveIntegerField(default=0)
     different = models.PositiveIntegerField(default=0)
     flags = models.JSONField(default=dict, blank=True)  # {"zero_energy": how many, …}
@@ -49,7 +60,7 @@ class ImportRun(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        verbose_name = "import"
+        verbose_name, verbose_name_plural = _("import"), _("imports")
         indexes = [
             # The sweep: the few that move.
             models.Index(

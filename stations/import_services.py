@@ -8,13 +8,15 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext
 
 from accounts.models import User
 from stations import workplace_csv
 from stations.errors import ImportFileError, ImportStateError, RecordingUnavailableError
 from stations.import_runs import ImportFile, ImportFinding, ImportRun
 from stations.importing import Finding, Options, Tally, batch_import, batches
+from stations.words import number
 from stations.workplace_csv import Layout
 
 State = ImportRun.State
@@ -37,12 +39,12 @@ BEGINNING |= dict.fromkeys(COUNTS, 0)
 def import_upload(*, name: str, content: bytes, time_zone: str, by: User) -> ImportRun:
     """Take a file in and announce its check. Raises ImportFileError where nothing of it can be read at all."""
     if not content:
-        raise ImportFileError("expected a header line, the file is empty")
+        raise ImportFileError(gettext("expected a header line, the file is empty"))
     if len(content) > SIZE_MAX:
-        raise ImportFileError(
-            f"expected at most {SIZE_MAX:,} bytes, got {len(content):,}: split it, or import it by"
-            " `manage.py import_sessions`"
+        words = gettext(
+            "expected at most %(most)s bytes, got %(got)s: split it, or import it by `manage.py import_sessions`"
         )
+        raise ImportFileError(words % {"most": number(SIZE_MAX), "got": number(len(content))})
     Layout(workplace_csv.line_read(io.BytesIO(content)))
     with transaction.atomic():
         run = ImportRun.objects.create(
@@ -63,7 +65,8 @@ def import_confirm(*, run: ImportRun, by: User) -> None:
     now = timezone.now()
     fields = {**BEGINNING, "state": State.IMPORTING, "confirmed_by": by, "confirmed_at": now}
     if not ImportRun.objects.filter(pk=run.pk, state=State.CHECKED).update(**fields):
-        raise ImportStateError(_not_now(run, "imported"))
+        words = gettext("import %(number)d is %(state)s, so it cannot be imported now")
+        raise ImportStateError(_not_now(run, words))
     run.findings.all().delete()  # the dry run's; the import finds its own
     _announce(run)
 
@@ -73,13 +76,14 @@ def import_cancel(*, run: ImportRun) -> None:
     """Forget the file before anything of it was stored. Raises ImportStateError once it is being imported."""
     fields = {"state": State.CANCELLED, "finished_at": timezone.now()}
     if not ImportRun.objects.filter(pk=run.pk, state__in=[State.CHECKING, State.CHECKED]).update(**fields):
-        raise ImportStateError(_not_now(run, "cancelled"))
+        words = gettext("import %(number)d is %(state)s, so it cannot be cancelled now")
+        raise ImportStateError(_not_now(run, words))
     ImportFile.objects.filter(run=run).delete()
 
 
-def _not_now(run: ImportRun, verb: str) -> str:
+def _not_now(run: ImportRun, words: str) -> str:
     run.refresh_from_db()
-    return f"import {run.pk} is {run.get_state_display()}, so it cannot be {verb} now"
+    return words % {"number": run.pk, "state": run.get_state_display()}
 
 
 def _announce(run: ImportRun) -> None:
@@ -110,7 +114,8 @@ def import_advance(*, run_id: int, go_on: Callable[[], bool]) -> bool:
     if run is None:
         return False
     try:
-        unfinished = _advance(run, go_on)
+        with translation.override("en"):  # what it finds is stored, and read by all
+            unfinished = _advance(run, go_on)
     except ImportFileError as error:
         _finish(run, State.FAILED, str(error))
         return False

@@ -14,6 +14,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts.api_authentication import Program
 from accounts.api_models import ApiClient
@@ -38,44 +39,48 @@ class SiteQuerySet(DatedQuerySet["Site"], Visible["Site"]):  # type: ignore[over
 class Site(Dated):
     """An OCPI Location. `code` is its OCPI id and never changes: recorded sessions name it."""
 
-    code = models.CharField(max_length=36, unique=True)
-    name = models.CharField(max_length=255)
-    address = models.CharField(max_length=255, blank=True, default="")
-    city = models.CharField(max_length=100, blank=True, default="")
-    postal_code = models.CharField(max_length=10, blank=True, default="")
-    country = models.CharField(max_length=3, blank=True, default="", help_text="ISO 3166-1 alpha-3")
+    code = models.CharField(_("code"), max_length=36, unique=True)
+    name = models.CharField(_("name"), max_length=255)
+    address = models.CharField(_("address"), max_length=255, blank=True, default="")
+    city = models.CharField(_("city"), max_length=100, blank=True, default="")
+    postal_code = models.CharField(_("postal code"), max_length=10, blank=True, default="")
+    country = models.CharField(_("country"), max_length=3, blank=True, default="", help_text="ISO 3166-1 alpha-3")
     latitude = models.DecimalField(
+        _("latitude"),
         max_digits=9,
         decimal_places=6,
         null=True,
         blank=True,
         validators=[MinValueValidator(Decimal(-90)), MaxValueValidator(Decimal(90))],
-        help_text="WGS 84, decimal degrees",
+        help_text=_("WGS 84, decimal degrees"),
     )
     longitude = models.DecimalField(
+        _("longitude"),
         max_digits=9,
         decimal_places=6,
         null=True,
         blank=True,
         validators=[MinValueValidator(Decimal(-180)), MaxValueValidator(Decimal(180))],
-        help_text="WGS 84, decimal degrees",
+        help_text=_("WGS 84, decimal degrees"),
     )
-    public = models.BooleanField(default=False, help_text="may be shown to anybody in apps and on maps")
-    time_zone = models.CharField(max_length=64, default="UTC", validators=[time_zone_validate])
-    currency = models.CharField(max_length=3, default="EUR", help_text="ISO 4217")
+    public = models.BooleanField(_("public"), default=False, help_text=_("may be shown to anybody in apps and on maps"))
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[time_zone_validate])
+    currency = models.CharField(_("currency"), max_length=3, default="EUR", help_text="ISO 4217")
     tariff = models.ForeignKey(
         Tariff,
+        verbose_name=_("tariff"),
         null=True,
         blank=True,
         on_delete=models.PROTECT,
         related_name="sites",
-        help_text="unless an outlet's own",
+        help_text=_("unless an outlet's own"),
     )
     api_clients = models.ManyToManyField(ApiClient, blank=True, related_name="sites", editable=False)
 
     objects = SiteQuerySet.as_manager()
 
     class Meta:
+        verbose_name, verbose_name_plural = _("site"), _("sites")
         ordering = ["name", "id"]
 
     def __str__(self) -> str:
@@ -85,7 +90,9 @@ class Site(Dated):
         tariff_currency_check(self.tariff, self.currency)
         others = Tariff.objects.filter(connectors__station__site=self.pk).exclude(currency=self.currency)
         if self.pk and (other := others.first()):
-            raise ValidationError({"currency": f"an outlet here has the tariff {other}, which is in {other.currency}"})
+            words = _("an outlet here has the tariff %(tariff)s, which is in %(currency)s")
+            params = {"tariff": other, "currency": other.currency}
+            raise ValidationError({"currency": ValidationError(words, params=params)})
 
 
 class StationQuerySet(DatedQuerySet["Station"], Visible["Station"]):  # type: ignore[override]  # each has an as_manager
@@ -100,14 +107,14 @@ class StationQuerySet(DatedQuerySet["Station"], Visible["Station"]):  # type: ig
 class Station(Dated):
     """A charging station. `identity` is its OCPP ChargeBoxId."""
 
-    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="stations")
-    identity = models.CharField(max_length=48, unique=True)
-    vendor = models.CharField(max_length=50, blank=True, default="")
-    model = models.CharField(max_length=50, blank=True, default="")
-    serial_number = models.CharField(max_length=50, blank=True, default="")
-    firmware_version = models.CharField(max_length=50, blank=True, default="")
+    site = models.ForeignKey(Site, verbose_name=_("site"), on_delete=models.PROTECT, related_name="stations")
+    identity = models.CharField(_("identity"), max_length=48, unique=True)
+    vendor = models.CharField(_("vendor"), max_length=50, blank=True, default="")
+    model = models.CharField(_("model"), max_length=50, blank=True, default="")
+    serial_number = models.CharField(_("serial number"), max_length=50, blank=True, default="")
+    firmware_version = models.CharField(_("firmware version"), max_length=50, blank=True, default="")
     credential_hash = models.CharField(max_length=255, blank=True, default="", editable=False)
-    last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_seen_at = models.DateTimeField(_("last seen at"), null=True, blank=True, editable=False)
     # How long it usually is silent, and when it should have been heard again at the latest (stations/silence.py).
     usual_silence_s = models.PositiveIntegerField(null=True, editable=False)
     expected_by = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
@@ -115,6 +122,7 @@ class Station(Dated):
     objects = StationQuerySet.as_manager()
 
     class Meta:
+        verbose_name, verbose_name_plural = _("station"), _("stations")
         ordering = ["identity"]
 
     def __str__(self) -> str:
@@ -129,43 +137,53 @@ class Connector(Dated):
     """One outlet of a station: OCPP 2.0.1 numbers. An OCPP 1.6 connector is an EVSE with connector 1."""
 
     class Status(models.TextChoices):
-        AVAILABLE = "AVAILABLE"
-        OCCUPIED = "OCCUPIED"
-        UNAVAILABLE = "UNAVAILABLE"
-        FAULTED = "FAULTED"
-        UNKNOWN = "UNKNOWN"
+        AVAILABLE = "AVAILABLE", _("Available")
+        OCCUPIED = "OCCUPIED", _("Occupied")
+        UNAVAILABLE = "UNAVAILABLE", _("Unavailable")
+        FAULTED = "FAULTED", _("Faulted")
+        UNKNOWN = "UNKNOWN", _("Unknown")
 
     class Format(models.TextChoices):
-        SOCKET = "SOCKET"
-        CABLE = "CABLE"
+        SOCKET = "SOCKET", _("Socket")
+        CABLE = "CABLE", _("Cable")
 
-    station = models.ForeignKey(Station, on_delete=models.PROTECT, related_name="connectors")
-    evse_id = models.PositiveIntegerField("EVSE number", default=1)
-    connector_id = models.PositiveIntegerField("connector number", default=1)
+    station = models.ForeignKey(Station, verbose_name=_("station"), on_delete=models.PROTECT, related_name="connectors")
+    evse_id = models.PositiveIntegerField(_("EVSE number"), default=1)
+    connector_id = models.PositiveIntegerField(_("connector number"), default=1)
     emi3_id = models.CharField(
-        "EVSE ID",
+        _("EVSE ID"),
         max_length=48,
         blank=True,
         default="",
-        validators=[RegexValidator(rf"\A{EMI3_ID}\Z", "Expected an EVSE ID such as DE*ABC*E1234*1.")],
-        help_text="as printed at the outlet (eMI3), such as DE*ABC*E1234*1",
+        validators=[RegexValidator(rf"\A{EMI3_ID}\Z", _("Expected an EVSE ID such as DE*ABC*E1234*1."))],
+        help_text=_("as printed at the outlet (eMI3), such as DE*ABC*E1234*1"),
     )
-    standard = models.CharField(max_length=32, blank=True, default="", help_text="OCPI ConnectorType")
-    power_type = models.CharField(max_length=16, blank=True, default="", help_text="OCPI PowerType")
-    format = models.CharField(max_length=6, choices=Format.choices, blank=True, default="")
-    max_power_w = models.PositiveIntegerField("maximum power, W", null=True, blank=True)
+    standard = models.CharField(_("standard"), max_length=32, blank=True, default="", help_text="OCPI ConnectorType")
+    power_type = models.CharField(_("power type"), max_length=16, blank=True, default="", help_text="OCPI PowerType")
+    format = models.CharField(_("format"), max_length=6, choices=Format.choices, blank=True, default="")
+    max_power_w = models.PositiveIntegerField(_("maximum power, W"), null=True, blank=True)
     max_voltage = models.PositiveIntegerField(
-        "maximum voltage, V", null=True, blank=True, help_text="V, from line to neutral with three phases"
+        _("maximum voltage, V"),
+        null=True,
+        blank=True,
+        help_text=_("V, from line to neutral with three phases"),
     )
-    max_amperage = models.PositiveIntegerField("maximum current, A", null=True, blank=True, help_text="A")
-    status = models.CharField(max_length=16, choices=Status.choices, default=Status.UNKNOWN)
+    max_amperage = models.PositiveIntegerField(_("maximum current, A"), null=True, blank=True, help_text="A")
+    status = models.CharField(_("status"), max_length=16, choices=Status.choices, default=Status.UNKNOWN)
     tariff = models.ForeignKey(
-        Tariff, null=True, blank=True, on_delete=models.PROTECT, related_name="connectors", help_text="else the site's"
+        Tariff,
+        verbose_name=_("tariff"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="connectors",
+        help_text=_("else the site's"),
     )
 
     objects = ConnectorQuerySet.as_manager()
 
     class Meta:
+        verbose_name, verbose_name_plural = _("connector"), _("connectors")
         ordering = ["station", "evse_id", "connector_id"]
         constraints = [
             models.UniqueConstraint(fields=["station", "evse_id", "connector_id"], name="connector_unique_on_station")
@@ -201,26 +219,32 @@ class IdToken(models.Model):
     """What a driver shows to start a charge: an RFID card, an app user, a contract (OCPP 2.0.1 IdTokenType)."""
 
     class Type(models.TextChoices):
-        ISO14443 = "ISO14443"
-        ISO15693 = "ISO15693"
-        E_MAID = "eMAID"
-        CENTRAL = "Central"
-        KEY_CODE = "KeyCode"
-        LOCAL = "Local"
-        MAC_ADDRESS = "MacAddress"
+        # OCPP's codes, read as they are written
+        ISO14443 = "ISO14443", "ISO14443"
+        ISO15693 = "ISO15693", "ISO15693"
+        E_MAID = "eMAID", "eMAID"
+        CENTRAL = "Central", "Central"
+        KEY_CODE = "KeyCode", "KeyCode"
+        LOCAL = "Local", "Local"
+        MAC_ADDRESS = "MacAddress", "MacAddress"
 
     uid = models.CharField("UID", max_length=36)
-    type = models.CharField(max_length=16, choices=Type.choices, default=Type.ISO14443)
-    contract_id = models.CharField("contract ID", max_length=36, blank=True, default="", help_text="eMAID")
+    type = models.CharField(_("type"), max_length=16, choices=Type.choices, default=Type.ISO14443)
+    contract_id = models.CharField(_("contract ID"), max_length=36, blank=True, default="", help_text="eMAID")
     customer = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="id_tokens"
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("customer"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="id_tokens",
     )
 
     objects = IdTokenQuerySet.as_manager()
 
     class Meta:
         ordering = ["uid"]
-        verbose_name = "ID token"
+        verbose_name, verbose_name_plural = _("ID token"), _("ID tokens")
         constraints = [models.UniqueConstraint(fields=["uid", "type"], name="id_token_unique")]
 
     def __str__(self) -> str:
@@ -236,22 +260,35 @@ class LinkCodeQuerySet(models.QuerySet["LinkCode"]):
 class LinkCode(models.Model):
     """A one-time code that links one token to the account of whoever enters it (stations/linking.py)."""
 
-    id_token = models.ForeignKey(IdToken, on_delete=models.CASCADE, related_name="link_codes")
+    id_token = models.ForeignKey(
+        IdToken, verbose_name=_("ID token"), on_delete=models.CASCADE, related_name="link_codes"
+    )
     code_hash = models.CharField(max_length=64, unique=True, editable=False)
-    made_at = models.DateTimeField(default=timezone.now)
+    made_at = models.DateTimeField(_("made at"), default=timezone.now)
     made_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="link_codes_made"
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("made by"),
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="link_codes_made",
     )
-    expires_at = models.DateTimeField()
-    used_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(_("expires at"))
+    used_at = models.DateTimeField(_("used at"), null=True)
     used_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="link_codes_used"
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("used by"),
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="link_codes_used",
     )
-    ended_at = models.DateTimeField(null=True, help_text="a newer code took its place, or the token was linked")
+    ended_at = models.DateTimeField(
+        _("ended at"), null=True, help_text=_("a newer code took its place, or the token was linked")
+    )
 
     objects = LinkCodeQuerySet.as_manager()
 
     class Meta:
+        verbose_name, verbose_name_plural = _("link code"), _("link codes")
         ordering = ["-made_at", "-id"]
         constraints = [
             # A new code ends the one before, also where two are made at once.
@@ -288,61 +325,76 @@ class ChargingSession(Dated):
     """One charge. Once COMPLETED or INVALID it never changes; its customer link alone may."""
 
     class Status(models.TextChoices):
-        ACTIVE = "ACTIVE"
-        COMPLETED = "COMPLETED"
-        INVALID = "INVALID"
+        ACTIVE = "ACTIVE", _("Active")
+        COMPLETED = "COMPLETED", _("Completed")
+        INVALID = "INVALID", _("Invalid")
 
     class Source(models.TextChoices):
-        STATION = "STATION"
-        IMPORT = "IMPORT"
-        OCPP = "OCPP"
-        OPERATOR = "OPERATOR"  # a correction
+        STATION = "STATION", _("Station")
+        IMPORT = "IMPORT", _("Import")
+        OCPP = "OCPP", "OCPP"
+        OPERATOR = "OPERATOR", _("Operator")  # a correction
 
     id = models.UUIDField("ID", primary_key=True, default=uuid.uuid4, editable=False)
-    station = models.ForeignKey(Station, on_delete=models.PROTECT, related_name="sessions")
-    connector = models.ForeignKey(Connector, on_delete=models.PROTECT, related_name="sessions")
+    station = models.ForeignKey(Station, verbose_name=_("station"), on_delete=models.PROTECT, related_name="sessions")
+    connector = models.ForeignKey(
+        Connector, verbose_name=_("connector"), on_delete=models.PROTECT, related_name="sessions"
+    )
     transaction_id = models.CharField(
-        "transaction ID", max_length=36, help_text="the station's own number for this charge"
+        _("transaction ID"), max_length=36, help_text=_("the station's own number for this charge")
     )
     id_token = models.ForeignKey(
         IdToken,
-        verbose_name="card or contract",
+        verbose_name=_("card or contract"),
         null=True,
         blank=True,
         on_delete=models.SET_NULL,
         related_name="sessions",
     )
     customer = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="charging_sessions"
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("customer"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="charging_sessions",
     )
     # OCPI CdrLocation: the place as it was, because sites are renamed and a closed session never changes.
-    location = models.JSONField(default=dict, help_text="id, name, country, time_zone of the site at the start")
-    status = models.CharField(max_length=9, choices=Status.choices, default=Status.ACTIVE)
-    started_at = models.DateTimeField()
-    stopped_at = models.DateTimeField(null=True, blank=True)
-    meter_start_wh = models.BigIntegerField("meter at the start, Wh", null=True, blank=True)
-    meter_stop_wh = models.BigIntegerField("meter at the end, Wh", null=True, blank=True)
-    energy_wh = models.BigIntegerField("energy, Wh", null=True, blank=True)
-    cost_minor = models.BigIntegerField(
-        "cost, minor units", null=True, blank=True, help_text="in minor units of the currency"
+    location = models.JSONField(
+        _("location"), default=dict, help_text=_("id, name, country, time_zone of the site at the start")
     )
-    currency = models.CharField(max_length=3, blank=True, default="")
+    status = models.CharField(_("status"), max_length=9, choices=Status.choices, default=Status.ACTIVE)
+    started_at = models.DateTimeField(_("started at"))
+    stopped_at = models.DateTimeField(_("stopped at"), null=True, blank=True)
+    meter_start_wh = models.BigIntegerField(_("meter at the start, Wh"), null=True, blank=True)
+    meter_stop_wh = models.BigIntegerField(_("meter at the end, Wh"), null=True, blank=True)
+    energy_wh = models.BigIntegerField(_("energy, Wh"), null=True, blank=True)
+    cost_minor = models.BigIntegerField(
+        _("cost, minor units"), null=True, blank=True, help_text=_("in minor units of the currency")
+    )
+    currency = models.CharField(_("currency"), max_length=3, blank=True, default="")
     # What the driver was promised (stations/pricing.py); {} where no tariff applied.
-    tariff = models.JSONField(default=dict, blank=True, help_text="the tariff as it was at the start")
-    stop_reason = models.CharField(max_length=20, blank=True, default="")
-    source = models.CharField(max_length=8, choices=Source.choices)
+    tariff = models.JSONField(_("tariff"), default=dict, blank=True, help_text=_("the tariff as it was at the start"))
+    stop_reason = models.CharField(_("stop reason"), max_length=20, blank=True, default="")
+    source = models.CharField(_("source"), max_length=8, choices=Source.choices)
     # Why the figures need a look, e.g. ["zero_energy"]; see stations/plausibility.py.
-    flags = models.JSONField(default=list, blank=True)
+    flags = models.JSONField(_("flags"), default=list, blank=True)
     # SHA-256 of the meter values as they were when the session closed (stations/meter.py); part of the record.
-    meter_values_sha256 = models.CharField("meter values, SHA-256", max_length=64, blank=True, default="")
-    credit = models.BooleanField(default=False)
+    meter_values_sha256 = models.CharField(_("meter values, SHA-256"), max_length=64, blank=True, default="")
+    credit = models.BooleanField(_("credit"), default=False)
     credit_reference = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="credited_by"
+        "self",
+        verbose_name=_("credit reference"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="credited_by",
     )
 
     objects = ChargingSessionQuerySet.as_manager()
 
     class Meta:
+        verbose_name, verbose_name_plural = _("charging session"), _("charging sessions")
         ordering = ["-started_at", "-id"]
         constraints = [
             # A station repeats its messages: the second start of a transaction is the same session.
@@ -402,15 +454,18 @@ class ChargingSession(Dated):
 class MeterValue(models.Model):
     """One sampled value (OCPP 2.0.1 SampledValueType). `value` is exact; `unit` says of what."""
 
-    session = models.ForeignKey(ChargingSession, on_delete=models.CASCADE, related_name="meter_values")
-    sampled_at = models.DateTimeField()
-    measurand = models.CharField(max_length=40, default="Energy.Active.Import.Register")
-    value = models.DecimalField(max_digits=18, decimal_places=4)
-    unit = models.CharField(max_length=20, default="Wh")
-    phase = models.CharField(max_length=6, blank=True, default="")
-    context = models.CharField(max_length=20, default="Sample.Periodic")
+    session = models.ForeignKey(
+        ChargingSession, verbose_name=_("session"), on_delete=models.CASCADE, related_name="meter_values"
+    )
+    sampled_at = models.DateTimeField(_("sampled at"))
+    measurand = models.CharField(_("measurand"), max_length=40, default="Energy.Active.Import.Register")
+    value = models.DecimalField(_("value"), max_digits=18, decimal_places=4)
+    unit = models.CharField(_("unit"), max_length=20, default="Wh")
+    phase = models.CharField(_("phase"), max_length=6, blank=True, default="")
+    context = models.CharField(_("context"), max_length=20, default="Sample.Periodic")
 
     class Meta:
+        verbose_name, verbose_name_plural = _("meter value"), _("meter values")
         ordering = ["sampled_at", "id"]
         constraints = [
             models.UniqueConstraint(

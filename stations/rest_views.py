@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError as ModelError
 from django.db import IntegrityError, models, transaction
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils import translation
 from django_filters import FilterSet
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
@@ -158,7 +159,9 @@ def row_save(row: Any, changes: dict[str, Any], *, taken: str) -> Any:
         with transaction.atomic():
             row.save()
     except ModelError as error:
-        found = {"non_field_errors" if name == NON_FIELD_ERRORS else name: t for name, t in error.message_dict.items()}
+        with translation.override("en"):  # the models' words are those of the admin, too, in the reader's language
+            words = error.message_dict
+        found = {"non_field_errors" if name == NON_FIELD_ERRORS else name: text for name, text in words.items()}
         raise exceptions.ValidationError(found) from error
     except IntegrityError as error:
         raise Taken(taken) from error

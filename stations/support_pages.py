@@ -10,6 +10,8 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -22,7 +24,7 @@ TERM_MIN = 3
 
 
 class ReasonForm(forms.Form):
-    reason = forms.CharField(min_length=REASON_MIN, max_length=REASON_MAX, label="Reason")
+    reason = forms.CharField(min_length=REASON_MIN, max_length=REASON_MAX, label=_("Reason"))
 
 
 def customers_found(term: str) -> QuerySet[User]:
@@ -49,7 +51,7 @@ def _page(request: HttpRequest, term: str, found: list[User], form: ReasonForm, 
     access_note_all(viewer=request.user, customers=found[:FOUND_MAX], what=Look.LIST, subject="support: looked up")
     context = {
         **admin.site.each_context(request),
-        "title": "Customer support",
+        "title": gettext("Customer support"),
         "term": term,
         "short": 0 < len(term) < TERM_MIN,
         "found": found[:FOUND_MAX],
@@ -73,7 +75,7 @@ def begin(request: HttpRequest, customer_id: int) -> HttpResponse:
 @require_POST
 def end(request: HttpRequest) -> HttpResponse:
     support_end(request=request)
-    messages.info(request, "The support view has ended.")
+    messages.info(request, gettext("The support view has ended."))
     return HttpResponseRedirect(reverse("support"))
 
 

@@ -7,14 +7,15 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from stations.dated import Dated, DatedQuerySet
 from stations.pricing import decimal_text
 
-currency_validate = RegexValidator(r"\A[A-Z]{3}\Z", "Expected a currency of ISO 4217 such as EUR.")
+currency_validate = RegexValidator(r"\A[A-Z]{3}\Z", _("Expected a currency of ISO 4217 such as EUR."))
 # As OCPI's CiString(36), without what an address would have to escape.
 code_validate = RegexValidator(
-    r"\A[A-Za-z0-9][A-Za-z0-9*_=:|@.\-]{0,35}\Z", "Expected up to 36 letters, digits or *_=:|@.-"
+    r"\A[A-Za-z0-9][A-Za-z0-9*_=:|@.\-]{0,35}\Z", _("Expected up to 36 letters, digits or *_=:|@.-")
 )
 price_validate = MinValueValidator(Decimal(0))
 
@@ -26,30 +27,49 @@ class Tariff(Dated):
     the tariff as it was at its start, so a change holds for sessions that start from then on.
     """
 
-    code = models.CharField(max_length=36, unique=True, validators=[code_validate], help_text="its OCPI id; stays")
-    name = models.CharField(max_length=255, help_text="as drivers read it")
-    currency = models.CharField(max_length=3, default="EUR", validators=[currency_validate], help_text="ISO 4217")
+    code = models.CharField(
+        _("code"), max_length=36, unique=True, validators=[code_validate], help_text=_("its OCPI id; stays")
+    )
+    name = models.CharField(_("name"), max_length=255, help_text=_("as drivers read it"))
+    currency = models.CharField(
+        _("currency"), max_length=3, default="EUR", validators=[currency_validate], help_text="ISO 4217"
+    )
     price_per_kwh = models.DecimalField(
-        max_digits=10, decimal_places=4, default=Decimal(0), validators=[price_validate], help_text="VAT included"
+        _("price per kWh"),
+        max_digits=10,
+        decimal_places=4,
+        default=Decimal(0),
+        validators=[price_validate],
+        help_text=_("VAT included"),
     )
     price_per_session = models.DecimalField(
-        max_digits=10, decimal_places=4, default=Decimal(0), validators=[price_validate], help_text="VAT included"
+        _("price per session"),
+        max_digits=10,
+        decimal_places=4,
+        default=Decimal(0),
+        validators=[price_validate],
+        help_text=_("VAT included"),
     )
     vat_percent = models.DecimalField(
-        "VAT in percent",
+        _("VAT in percent"),
         max_digits=5,
         decimal_places=2,
         null=True,
         blank=True,
         validators=[price_validate],
-        help_text="how much VAT the prices include; empty where no VAT applies",
+        help_text=_("how much VAT the prices include; empty where no VAT applies"),
     )
-    valid_from = models.DateTimeField(null=True, blank=True, help_text="for sessions that start from then on")
-    valid_to = models.DateTimeField(null=True, blank=True, help_text="for sessions that start before then")
+    valid_from = models.DateTimeField(
+        _("valid from"), null=True, blank=True, help_text=_("for sessions that start from then on")
+    )
+    valid_to = models.DateTimeField(
+        _("valid to"), null=True, blank=True, help_text=_("for sessions that start before then")
+    )
 
     objects = DatedQuerySet["Tariff"].as_manager()
 
     class Meta:
+        verbose_name, verbose_name_plural = _("tariff"), _("tariffs")
         ordering = ["code"]
         constraints = [
             models.CheckConstraint(
@@ -83,6 +103,5 @@ class Tariff(Dated):
 def tariff_currency_check(tariff: Tariff | None, currency: str) -> None:
     """A site and its outlets charge in one currency, or their costs could not be added."""
     if tariff and tariff.currency != currency:
-        raise ValidationError(
-            {"tariff": f"expected a tariff in {currency}, the site's currency, got {tariff.currency}"}
-        )
+        words = _("expected a tariff in %(currency)s, the site's currency, got %(got)s")
+        raise ValidationError({"tariff": ValidationError(words, params={"currency": currency, "got": tariff.currency})})

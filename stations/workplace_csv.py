@@ -13,6 +13,8 @@ from decimal import Decimal
 from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext
+
 from stations.errors import ImportFileError, ImportRowError
 
 COLUMNS = (
@@ -75,19 +77,20 @@ def line_read(file: BinaryIO) -> bytes:
 
 
 def cells(line: bytes) -> list[str]:
-    """The cells of one line; raises ImportRowError."""
+    """The cells of one line; raises ImportRowError. What is wrong with a header is said in the reader's language."""
     if len(line) > LINE_MAX_BYTES:
-        raise ImportRowError(f"at most {LINE_MAX_BYTES} bytes in a line", "more")
+        raise ImportRowError(gettext("at most %(most)d bytes in a line") % {"most": LINE_MAX_BYTES}, gettext("more"))
     try:
         text = line.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
-        raise ImportRowError("UTF-8", f"byte 0x{line[error.start]:02x} at position {error.start}") from error
+        got = gettext("byte 0x%(byte)02x at position %(position)d")
+        raise ImportRowError("UTF-8", got % {"byte": line[error.start], "position": error.start}) from error
     if "\0" in text:
-        raise ImportRowError("text", "a NUL byte")
+        raise ImportRowError(gettext("text"), gettext("a NUL byte"))
     try:
         return next(csv.reader([text], strict=True), [])
     except csv.Error as error:
-        raise ImportRowError(f"comma-separated cells: {error}") from error
+        raise ImportRowError(gettext("comma-separated cells: %(error)s") % {"error": error}) from error
 
 
 class Layout:
@@ -95,14 +98,15 @@ class Layout:
 
     def __init__(self, line: bytes) -> None:
         if not line.strip():
-            raise ImportFileError("expected a header line, the file is empty or begins with an empty line")
+            raise ImportFileError(gettext("expected a header line, the file is empty or begins with an empty line"))
         try:
             names = cells(line.removeprefix(b"\xef\xbb\xbf"))
         except ImportRowError as error:
-            raise ImportFileError(f"header: {error}") from error
+            raise ImportFileError(gettext("header: %(error)s") % {"error": error}) from error
         missing = [name for name in COLUMNS if names.count(name) != 1]
         if missing:
-            raise ImportFileError(f"header: expected each of {', '.join(COLUMNS)} once; not so: {', '.join(missing)}")
+            words = gettext("header: expected each of %(columns)s once; not so: %(missing)s")
+            raise ImportFileError(words % {"columns": ", ".join(COLUMNS), "missing": ", ".join(missing)})
         self.width = len(names)
         self._positions = [names.index(name) for name in COLUMNS]
 

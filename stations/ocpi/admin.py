@@ -8,6 +8,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 from accounts.admin_log import Logged
@@ -33,11 +35,11 @@ class OcpiPartnerAdmin(Logged):
         """Ended, not deleted: who could see what stays known."""
         return False
 
-    @admin.display(description="its roles")
+    @admin.display(description=_("its roles"))
     def told_roles(self, partner: OcpiPartner) -> str:
         return ", ".join(f"{role['role']} {role['country_code']}*{role['party_id']}" for role in partner.roles)
 
-    @admin.display(description="its modules")
+    @admin.display(description=_("its modules"))
     def told_modules(self, partner: OcpiPartner) -> str:
         return ", ".join(f"{one['identifier']} ({one['role'].lower()})" for one in partner.endpoints)
 
@@ -55,12 +57,12 @@ class OcpiPartnerAdmin(Logged):
         """Ask once, then make token A and show it this once."""
         partner = self._partner(request, pk)
         context: dict[str, Any] = {
-            "heading": f"A token for {partner.name} to register with",
-            "question": "Tokens that it has now end at once, and with them its connection.",
-            "action": "Make a token",
+            "heading": gettext("A token for %(name)s to register with") % {"name": partner.name},
+            "question": gettext("Tokens that it has now end at once, and with them its connection."),
+            "action": gettext("Make a token"),
         }
         if not (settings.OCPI_COUNTRY_CODE and settings.OCPI_PARTY_ID):
-            context["question"] = (
+            context["question"] = gettext(
                 "Set EVPORTAL_OCPI_PARTY_ID and EVPORTAL_OCPI_COUNTRY_CODE first: until then OCPI is off."
             )
         if request.method == "POST":
@@ -73,9 +75,9 @@ class OcpiPartnerAdmin(Logged):
     def end_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         partner = self._partner(request, pk)
         context: dict[str, Any] = {
-            "heading": f"End the connection with {partner.name}",
-            "question": "Its tokens open nothing from then on. It can register again with a new token.",
-            "action": "End the connection",
+            "heading": gettext("End the connection with %(name)s") % {"name": partner.name},
+            "question": gettext("Its tokens open nothing from then on. It can register again with a new token."),
+            "action": gettext("End the connection"),
         }
         if request.method == "POST":
             before = values_of(partner)

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 from django.db.models import Max, Q, QuerySet
 from django.db.models.functions import Coalesce, Greatest
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from stations.models import ChargingSession, Connector, IdToken, OcpiPartner, Site, Tariff
 
@@ -18,30 +20,30 @@ STANDARDS = (
 )
 POWER_TYPES = ("AC_1_PHASE", "AC_2_PHASE", "AC_2_PHASE_SPLIT", "AC_3_PHASE", "DC")
 
-# What OCPI demands, by field: a pattern for texts, None for numbers that have to be there.
-Needs = Mapping[str, tuple[str | None, str]]
+# What OCPI demands, by field: a pattern for texts, None for numbers that have to be there; and how the admin says it.
+Needs = Mapping[str, tuple[str | None, Promise]]
 SITE_NEEDS: Needs = {
-    "code": ("[!-~]{1,36}", "an id of printable ASCII"),
-    "address": (".{1,45}", "an address of up to 45 characters"),
-    "city": (".{1,45}", "a city of up to 45 characters"),
-    "country": ("[A-Z]{3}", "a country (ISO 3166-1 alpha-3)"),
-    "latitude": (None, "a latitude"),
-    "longitude": (None, "a longitude"),
+    "code": ("[!-~]{1,36}", _("an id of printable ASCII")),
+    "address": (".{1,45}", _("an address of up to 45 characters")),
+    "city": (".{1,45}", _("a city of up to 45 characters")),
+    "country": ("[A-Z]{3}", _("a country (ISO 3166-1 alpha-3)")),
+    "latitude": (None, _("a latitude")),
+    "longitude": (None, _("a longitude")),
 }
 CONNECTOR_NEEDS: Needs = {
-    "emi3_id": (".+", "an EVSE ID"),
-    "standard": ("|".join(STANDARDS), "a standard of OCPI's ConnectorType"),
-    "format": ("SOCKET|CABLE", "a format"),
-    "power_type": ("|".join(POWER_TYPES), "a power type of OCPI's PowerType"),
-    "max_voltage": (None, "a maximum voltage"),
-    "max_amperage": (None, "a maximum amperage"),
+    "emi3_id": (".+", _("an EVSE ID")),
+    "standard": ("|".join(STANDARDS), _("a standard of OCPI's ConnectorType")),
+    "format": ("SOCKET|CABLE", _("a format")),
+    "power_type": ("|".join(POWER_TYPES), _("a power type of OCPI's PowerType")),
+    "max_voltage": (None, _("a maximum voltage")),
+    "max_amperage": (None, _("a maximum amperage")),
 }
 
 
 def gaps(row: Site | Connector) -> list[str]:
     """What is missing before this can be published; [] if it is."""
     needs = SITE_NEEDS if isinstance(row, Site) else CONNECTOR_NEEDS
-    return [words for name, (pattern, words) in needs.items() if not _has(getattr(row, name), pattern)]
+    return [str(words) for name, (pattern, words) in needs.items() if not _has(getattr(row, name), pattern)]
 
 
 def _has(value: object, pattern: str | None) -> bool:
@@ -51,7 +53,7 @@ def _has(value: object, pattern: str | None) -> bool:
 def _complete(needs: Needs, prefix: str = "") -> Q:
     """The same as a condition of the database."""
     condition = Q()
-    for name, (pattern, _) in needs.items():
+    for name, (pattern, _words) in needs.items():
         lookup = {f"{name}__regex": f"^({pattern})$"} if pattern else {f"{name}__isnull": False}
         condition &= Q(**{prefix + key: value for key, value in lookup.items()})
     return condition

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import template
+from django.utils.translation import gettext
 
 from accounts.models import User
 from stations.overview import SILENT_SHOWN, active_now, latest_imports, overview_for, silent_stations
@@ -14,7 +15,7 @@ register = template.Library()
 def sessions_overview(user: User) -> dict[str, Any]:
     found = overview_for(user)
     names = ("today", "yesterday", "month", "last_month")
-    words = ("Today", "Yesterday", "This month", "Last month")
+    words = (gettext("Today"), gettext("Yesterday"), gettext("This month"), gettext("Last month"))
     periods = [(word, getattr(found, name)) for word, name in zip(words, names, strict=True)]
     return {"periods": periods, "at": found.at, "active": active_now(), "zone": user.time_zone or "UTC"}
 
