@@ -8,6 +8,7 @@ from django.db import models
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch
+from django.utils import translation
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -38,6 +39,14 @@ class Logged(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the st
         if add:
             return [{"added": {"values": [change for change in changes if change["after"] != NOTHING]}}, *inlines]
         return [*(message_of(changes) if changes else []), *inlines]
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
+        with translation.override("en"):  # what the row is called is stored, and read by all
+            return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
+        with translation.override("en"):
+            return super().log_change(request, obj, message)
 
     def log_values(self, request: HttpRequest, row: models.Model, before: Values, words: str) -> None:
         """Log what an action or a page of its own did to a row; `before` is values_of(row) from before."""

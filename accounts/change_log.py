@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from django.contrib.admin.models import LogEntry
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
+from django.utils import translation
 from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
@@ -41,19 +42,25 @@ def secret(field: Any) -> bool:
 def values_of(row: models.Model) -> Values:
     """The row's values now, to be compared with those after a change: {field: value}; many-to-many as sorted texts."""
     found: Values = {field.name: getattr(row, field.attname) for field in row._meta.concrete_fields}
-    for many in row._meta.many_to_many:
-        found[many.name] = sorted(map(str, getattr(row, many.name).all())) if row.pk else []
+    with translation.override("en"):
+        for many in row._meta.many_to_many:
+            found[many.name] = sorted(map(str, getattr(row, many.name).all())) if row.pk else []
     return found
 
 
 def changes_between(row: models.Model, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
     """What differs, in the order of the model's fields."""
     fields = [*row._meta.concrete_fields, *row._meta.many_to_many]
-    return [
-        {"field": field.name, "before": text_of(field, before.get(field.name)), "after": text_of(field, after[name])}
-        for field in fields
-        if (name := field.name) in after and before.get(name) != after[name]
-    ]
+    with translation.override("en"):  # as it is stored, whoever makes the change
+        return [
+            {
+                "field": field.name,
+                "before": text_of(field, before.get(field.name)),
+                "after": text_of(field, after[name]),
+            }
+            for field in fields
+            if (name := field.name) in after and before.get(name) != after[name]
+        ]
 
 
 def text_of(field: Any, value: Any) -> str:

@@ -15,6 +15,7 @@ from django.test import RequestFactory
 from django.urls import reverse
 from django.utils import translation
 
+from accounts.admin_log import Logged
 from accounts.change_log import Line, change_lines, changes_between, message_of
 from accounts.models import AccessLogEntry, Erasure, Role, SignIn, User
 from tests.people import browser_of, person
@@ -40,7 +41,7 @@ def names_of(model: type[models.Model]) -> Iterator[tuple[str, object]]:
 
 
 def words_of(model: type[models.Model], page: Any, request: HttpRequest) -> Iterator[tuple[str, object]]:
-    """What its pages in the admin say: fields, their choices and hints, headings, actions, filters, the search's hint."""
+    """What its pages in the admin say of fields, choices and hints, headings, actions, filters and the search."""
     form = page.get_form(request, None, change=True)
     shown = [*flatten_fieldsets(page.get_fieldsets(request)), *page.get_readonly_fields(request), *page.list_display]
     for name in dict.fromkeys([*shown, *form.base_fields]):
@@ -146,6 +147,17 @@ def test_the_change_log_is_stored_in_english_and_shown_in_the_readers_language(o
     assert '<div class="ev-change">aktiv: True → False</div>' in page
     listed = german(otto, reverse("admin:admin_logentry_changelist"))
     assert "geändert" in listed and '<div class="ev-change" lang="en">Locked.</div>' in listed
+
+
+def test_names_of_rows_are_stored_in_english(owner: User, rf: RequestFactory) -> None:
+    """Some rows are called by words, which may be translated."""
+    request = rf.get("/")
+    request.user = owner
+    row = Erasure.objects.create(customer=owner, pseudonym="erased-1")
+    with translation.override("de"):
+        assert str(row) == "Löschung von erased-1"
+        entry = Logged(Erasure, admin.site).log_change(request, row, "Asked for.")
+    assert entry.object_repr == "erasure of erased-1"
 
 
 def test_a_row_that_was_added_beside_another_is_said_in_german() -> None:
