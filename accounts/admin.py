@@ -8,6 +8,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
@@ -35,8 +37,8 @@ class PersonAdmin(Erasable, Logged):
     ordering = ("username",)
     fieldsets = (
         (None, {"fields": ("username", "sub", "email", "role_names", "last_login", "date_joined")}),
-        ("Access", {"fields": ("is_active", "remember_allowed", "second_factor", "recovery_codes_left")}),
-        ("Reading", {"fields": ("language", "time_zone")}),
+        (_("Access"), {"fields": ("is_active", "remember_allowed", "second_factor", "recovery_codes_left")}),
+        (_("Reading"), {"fields": ("language", "time_zone")}),
     )
     readonly_fields = (
         *("username", "sub", "email", "role_names", "last_login", "date_joined"),
@@ -49,16 +51,18 @@ class PersonAdmin(Erasable, Logged):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    @admin.display(description="roles")
+    @admin.display(description=_("roles"))
     def role_names(self, person: User) -> str:
-        return ", ".join(person.roles) or "none"
+        return ", ".join(person.roles) or gettext("none")
 
-    @admin.display(description="second factor")
+    @admin.display(description=_("second factor"))
     def second_factor(self, person: User) -> str:
         device = authenticator_of(person)
-        return f"authenticator, set up {device.created_at:%Y-%m-%d}" if device and device.created_at else "not set up"
+        if not device or not device.created_at:
+            return gettext("not set up")
+        return gettext("authenticator, set up %(day)s") % {"day": f"{device.created_at:%Y-%m-%d}"}
 
-    @admin.display(description="recovery codes left")
+    @admin.display(description=_("recovery codes left"))
     def recovery_codes_left(self, person: User) -> int:
         return recovery_codes_left(person)
 
@@ -75,8 +79,10 @@ class PersonAdmin(Erasable, Logged):
         if form.is_valid():
             second_factor_reset(user=person)
             self.log_change(request, person, f"Reset the second factor: {form.cleaned_data['reason']}")
-            told = f"{person.email} is told." if person.email else "No verified e-mail address: tell the person."
-            messages.success(request, f"The second factor of {person} is reset. {told}")
+            said = gettext("The second factor of %(name)s is reset. No verified e-mail address: tell the person.")
+            if person.email:
+                said = gettext("The second factor of %(name)s is reset. %(email)s is told.")
+            messages.success(request, said % {"name": person, "email": person.email})
             return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[pk]))
         context = {**self.admin_site.each_context(request), "person": person, "opts": self.opts, "form": form}
         return render(request, "admin/accounts/user/second_factor.html", context)

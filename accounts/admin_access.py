@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.utils import translation
 
 from accounts.access_log import Look, access_note_all
 from accounts.models import User
@@ -19,14 +20,18 @@ class NotesLooks(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in th
         """What each page of one row begins with: its form, its history, its deletion."""
         row = super().get_object(request, object_id, from_field)
         if row is not None:
-            self.look_note(request, [row], Look.ADMIN, f"{self.opts.verbose_name} {row.pk}")
+            with translation.override("en"):  # as it is stored, whoever looks
+                subject = f"{self.opts.verbose_name} {row.pk}"
+            self.look_note(request, [row], Look.ADMIN, subject)
         return row
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         response = super().changelist_view(request, extra_context)
         shown = (getattr(response, "context_data", None) or {}).get("cl")  # none after an action
         if shown:
-            self.look_note(request, shown.result_list, Look.LIST, str(self.opts.verbose_name_plural))
+            with translation.override("en"):
+                subject = str(self.opts.verbose_name_plural)
+            self.look_note(request, shown.result_list, Look.LIST, subject)
         return response
 
     def look_note(self, request: HttpRequest, rows: Sequence[Any], what: str, subject: str) -> None:

@@ -6,12 +6,15 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.db import models
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.urls import NoReverseMatch
-from django.utils.html import format_html, format_html_join
+from django.utils import translation
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_read_only import OnlyRead
-from accounts.change_log import NOTHING, Values, change_lines, changes_between, message_of, values_of
+from accounts.change_log import NOTHING, VERBS, Values, changes_between, message_of, values_of
 
 
 class Logged(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the stubs alone
@@ -37,6 +40,14 @@ class Logged(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the st
             return [{"added": {"values": [change for change in changes if change["after"] != NOTHING]}}, *inlines]
         return [*(message_of(changes) if changes else []), *inlines]
 
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
+        with translation.override("en"):  # what the row is called is stored, and read by all
+            return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
+        with translation.override("en"):
+            return super().log_change(request, obj, message)
+
     def log_values(self, request: HttpRequest, row: models.Model, before: Values, words: str) -> None:
         """Log what an action or a page of its own did to a row; `before` is values_of(row) from before."""
         after = values_of(type(row)._default_manager.get(pk=row.pk))
@@ -56,25 +67,25 @@ class ChangeLogAdmin(OnlyRead):
     list_filter = ("action_flag", ("content_type", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("user", "content_type")
     search_fields = ("user__username", "object_repr", "=object_id", "change_message")
-    search_help_text = "Who, the object's name or id, or a value before or after"
+    search_help_text = _("Who, the object's name or id, or a value before or after")
     date_hierarchy = "action_time"
     fields = ("when", "user", "verb", "kind", "object_link", "object_id", "what")
     readonly_fields = fields
     actions = None
 
-    @admin.display(description="when, UTC", ordering="action_time")
+    @admin.display(description=_("when, UTC"), ordering="action_time")
     def when(self, entry: LogEntry) -> str:
         return f"{entry.action_time:%Y-%m-%d %H:%M:%S}"
 
-    @admin.display(description="did", ordering="action_flag")
+    @admin.display(description=_("did"), ordering="action_flag")
     def verb(self, entry: LogEntry) -> str:
-        return "added" if entry.is_addition() else "deleted" if entry.is_deletion() else "changed"
+        return str(VERBS["added" if entry.is_addition() else "deleted" if entry.is_deletion() else "changed"])
 
-    @admin.display(description="kind", ordering="content_type")
+    @admin.display(description=_("kind"), ordering="content_type")
     def kind(self, entry: LogEntry) -> str:
         return str(entry.content_type.name) if entry.content_type else "–"
 
-    @admin.display(description="object")
+    @admin.display(description=_("object"))
     def object_link(self, entry: LogEntry) -> str | SafeString:
         try:
             address = entry.get_admin_url()
@@ -82,6 +93,6 @@ class ChangeLogAdmin(OnlyRead):
             address = None
         return format_html('<a href="{}">{}</a>', address, entry.object_repr) if address else entry.object_repr
 
-    @admin.display(description="from what to what")
+    @admin.display(description=_("from what to what"))
     def what(self, entry: LogEntry) -> SafeString:
-        return format_html_join("", '<div class="ev-change">{}</div>', ((line,) for line in change_lines(entry)))
+        return render_to_string("admin/_change.html", {"entry": entry})

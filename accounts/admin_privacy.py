@@ -6,11 +6,13 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 from accounts import access
 from accounts.admin_access import NotesLooks
-from accounts.admin_read_only import OnlyRead
+from accounts.admin_read_only import OnlyRead, in_english
 from accounts.models import AccessLogEntry, Erasure
 from accounts.privacy_forms import EraseForm
 
@@ -47,20 +49,34 @@ class Erasable(NotesLooks):
 class AccessLogAdmin(OnlyRead):
     """Read by auditors; the rows that a customer reads about himself, with all of them."""
 
-    list_display = ("at", "viewer_name", "what", "customer", "subject", "reason")
+    list_display = ("at", "viewer_name", "what", "customer", "looked_at", "reason")
     list_filter = ("what",)
     list_select_related = ("customer",)
     search_fields = ("^viewer_name", "^customer__username")
-    search_help_text = "Who looked, or the customer"
+    search_help_text = _("Who looked, or the customer")
     date_hierarchy = "at"
-    fields = ("at", "viewer_name", "viewer", "customer", "what", "subject", "reason")
+    fields = ("at", "viewer_name", "viewer", "customer", "what", "looked_at", "reason")
+    readonly_fields = ("looked_at",)
+
+    @admin.display(description=_("subject"), ordering="subject")
+    def looked_at(self, entry: AccessLogEntry) -> SafeString | str:
+        return in_english(entry.subject)
 
 
 @admin.register(Erasure)
 class ErasureAdmin(OnlyRead):
     """Accounts on their way to their end, and those that are there; who waits, and for what."""
 
-    list_display = ("pseudonym", "asked_at", "asked_by", "reason", "waits_for", "done_at")
+    list_display = ("pseudonym", "asked_at", "asked_by", "reason", "waiting", "done_at")
     list_filter = (("done_at", admin.EmptyFieldListFilter),)
     search_fields = ("pseudonym",)
     date_hierarchy = "asked_at"
+    fields = (
+        *("customer", "pseudonym", "asked_at", "asked_by", "reason", "although_charging", "steps_done", "waiting"),
+        "done_at",
+    )
+    readonly_fields = ("waiting",)
+
+    @admin.display(description=_("waits for"), ordering="waits_for")
+    def waiting(self, erasure: Erasure) -> SafeString | str:
+        return in_english(erasure.waits_for)

@@ -2,6 +2,7 @@
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import pgettext_lazy
 from django_otp.admin import OTPAdminSite
 
 from accounts import access
@@ -12,7 +13,7 @@ class PortalAdminSite(OTPAdminSite):  # type: ignore[misc]  # django-otp has no 
     """django-otp's, with our pages for logging in and out, and under the admin's usual name."""
 
     site_header = site_title = "EVPortal"
-    index_title = "Operations"
+    index_title = pgettext_lazy("of the portal", "Operations")
 
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)

@@ -5,6 +5,8 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_log import Logged
 from accounts.api_models import ApiToken
@@ -38,7 +40,7 @@ class ApiTokenAdmin(Logged):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    @admin.action(description="Revoke", permissions=["change"])
+    @admin.action(description=_("Revoke"), permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
         revoked = 0
         for token in queryset:
@@ -46,4 +48,4 @@ class ApiTokenAdmin(Logged):
             if token_revoke(token=token):
                 revoked += 1
                 self.log_values(request, token, before, "Revoked.")
-        self.message_user(request, f"Revoked: {revoked}.", messages.SUCCESS)
+        self.message_user(request, gettext("Revoked: %(count)d.") % {"count": revoked}, messages.SUCCESS)

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class ApiClient(models.Model):
@@ -14,19 +15,25 @@ class ApiClient(models.Model):
     """
 
     client_id = models.CharField(
+        _("client id"),
         max_length=128,
         unique=True,
-        validators=[RegexValidator(r"\A[\w+]{1,128}\Z", "Expected the app client's id, as Cognito shows it.")],
-        help_text="the app client's id in the Cognito user pool",
+        validators=[RegexValidator(r"\A[\w+]{1,128}\Z", _("Expected the app client's id, as Cognito shows it."))],
+        help_text=_("the app client's id in the Cognito user pool"),
     )
-    name = models.CharField(max_length=100, help_text="whose program it is, for people")
-    all_sites = models.BooleanField(default=False, help_text="reads every site; otherwise those that are chosen")
-    is_active = models.BooleanField(default=True, help_text="clear this to refuse it at its next request")
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    name = models.CharField(_("name"), max_length=100, help_text=_("whose program it is, for people"))
+    all_sites = models.BooleanField(
+        _("all sites"), default=False, help_text=_("reads every site; otherwise those that are chosen")
+    )
+    is_active = models.BooleanField(
+        _("active"), default=True, help_text=_("clear this to refuse it at its next request")
+    )
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
 
     class Meta:
         ordering = ["name", "id"]
-        verbose_name = "API client"
+        verbose_name = _("API client")
+        verbose_name_plural = _("API clients")
 
     def __str__(self) -> str:
         return self.name
@@ -35,19 +42,24 @@ class ApiClient(models.Model):
 class ApiToken(models.Model):
     """A person's own token for programs. Shown once when it is made; what is stored is its SHA-256."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
-    name = models.CharField(max_length=60)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens", verbose_name=_("user")
+    )
+    name = models.CharField(_("name"), max_length=60)
     digest = models.CharField(max_length=64, unique=True, editable=False)
-    hint = models.CharField(max_length=12, editable=False, help_text="how the token begins, to recognise it by")
-    scopes = models.JSONField(default=list)
-    created_at = models.DateTimeField(default=timezone.now)
-    expires_at = models.DateTimeField()
-    last_used_at = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True)
+    hint = models.CharField(
+        _("beginning"), max_length=12, editable=False, help_text=_("how the token begins, to recognise it by")
+    )
+    scopes = models.JSONField(_("scopes"), default=list)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    expires_at = models.DateTimeField(_("expires at"))
+    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
 
     class Meta:
         ordering = ["-created_at", "-id"]
-        verbose_name = "API token"
+        verbose_name = _("API token")
+        verbose_name_plural = _("API tokens")
 
     def __str__(self) -> str:
         return f"{self.name} ({self.hint}…)"
@@ -71,6 +83,8 @@ class IdempotentAnswer(models.Model):
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:
+        verbose_name = _("idempotent answer")
+        verbose_name_plural = _("idempotent answers")
         constraints = [
             # Of two at once the second waits here for the first, and then reads its answer.
             models.UniqueConstraint(fields=["caller", "key"], name="idempotent_answer_one_a_key")

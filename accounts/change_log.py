@@ -1,23 +1,37 @@
 """What a change of a row was, field by field: before and after. Kept in Django's LogEntry, which nobody can edit here.
 
-The message is Django's own JSON with one more name, `values`: [{"field": …, "before": …, "after": …}].
+The message is Django's own JSON with one more name, `values`: [{"field": …, "before": …, "after": …}]. It is stored in
+English; what can be said in the reader's language is when it is shown: names of fields and what was done to them.
 """
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.admin.models import LogEntry
+from django.core.exceptions import FieldDoesNotExist
 from django.db import models
+from django.utils import translation
+from django.utils.text import capfirst
+from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_lazy as _
 
 NOTHING = "–"
-NOT_SHOWN = "(not shown)"
+NOT_SHOWN = gettext_noop("(not shown)")
+VERBS = {"added": _("added"), "changed": _("changed"), "deleted": _("deleted")}
 TEXT_MAX = 300
 # Parts of the names of fields whose values nobody may read in a log.
 SECRET_PARTS = frozenset({"password", "secret", "hash", "credential", "salt", "wrapped", "key", "digest", "sealed"})
 
 Values = dict[str, Any]
 Change = dict[str, str]
+
+
+class Line(NamedTuple):
+    """A line of the log as it is shown; `language` where it is stored and shown in that one, "" in the reader's."""
+
+    text: str
+    language: str = ""
 
 
 def secret(field: Any) -> bool:
@@ -28,19 +42,25 @@ def secret(field: Any) -> bool:
 def values_of(row: models.Model) -> Values:
     """The row's values now, to be compared with those after a change: {field: value}; many-to-many as sorted texts."""
     found: Values = {field.name: getattr(row, field.attname) for field in row._meta.concrete_fields}
-    for many in row._meta.many_to_many:
-        found[many.name] = sorted(map(str, getattr(row, many.name).all())) if row.pk else []
+    with translation.override("en"):
+        for many in row._meta.many_to_many:
+            found[many.name] = sorted(map(str, getattr(row, many.name).all())) if row.pk else []
     return found
 
 
 def changes_between(row: models.Model, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
     """What differs, in the order of the model's fields."""
     fields = [*row._meta.concrete_fields, *row._meta.many_to_many]
-    return [
-        {"field": field.name, "before": text_of(field, before.get(field.name)), "after": text_of(field, after[name])}
-        for field in fields
-        if (name := field.name) in after and before.get(name) != after[name]
-    ]
+    with translation.override("en"):  # as it is stored, whoever makes the change
+        return [
+            {
+                "field": field.name,
+                "before": text_of(field, before.get(field.name)),
+                "after": text_of(field, after[name]),
+            }
+            for field in fields
+            if (name := field.name) in after and before.get(name) != after[name]
+        ]
 
 
 def text_of(field: Any, value: Any) -> str:
@@ -66,27 +86,51 @@ def message_of(changes: list[Change], *, words: str = "") -> list[dict[str, Any]
     return [{"changed": changed | ({"words": words} if words else {})}]
 
 
-def change_lines(entry: LogEntry) -> list[str]:
+def change_lines(entry: LogEntry) -> list[Line]:
     """An entry of the log in lines: "vendor: Acme → Beta", "Set a new credential."."""
     try:
         parts = json.loads(entry.change_message or "[]")
     except ValueError:
-        return [entry.change_message]  # a text, as Django allows it
+        return [Line(entry.change_message, "en")]  # a text, as Django allows it
     if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
-        return [entry.change_message]
-    return [line for part in parts for line in _lines(part)]
+        return [Line(entry.change_message, "en")]
+    model = entry.content_type.model_class() if entry.content_type else None
+    return [line for part in parts for line in _lines(part, model)]
 
 
-def _lines(part: Mapping[str, Any]) -> list[str]:
+def _lines(part: Mapping[str, Any], model: type[models.Model] | None) -> list[Line]:
     verb, content = next(iter(part.items()), ("changed", {}))
     if not isinstance(content, dict):
-        return [f"{verb}: {content}"]
-    subject = f"{content['name']} {content['object']}: " if "object" in content else ""
-    lines = [f"{subject}{content['words']}"] if content.get("words") else []
+        return [Line(f"{verb}: {content}")]
+    subject = f"{gettext(content['name'])} {content['object']}: " if "object" in content else ""
+    done = str(VERBS.get(verb, verb))
+    lines = [Line(f"{subject}{content['words']}", "en")] if content.get("words") else []
     if verb != "changed":
-        lines.append(f"{subject}{verb}" if subject else verb.capitalize())
+        lines.append(Line(f"{subject}{done}" if subject else capfirst(done)))
     values = content.get("values", [])
-    lines += [f"{subject}{value['field']}: {value['before']} → {value['after']}" for value in values]
+    lines += [Line(f"{subject}{_change_shown(value, model)}") for value in values]
     if verb == "changed" and not values and content.get("fields"):
-        lines.append(f"{subject}changed: {', '.join(content['fields'])}")
+        lines.append(Line(f"{subject}{done}: {', '.join(map(_label_shown, content['fields']))}"))
     return lines
+
+
+def _change_shown(change: Mapping[str, str], model: type[models.Model] | None) -> str:
+    before, after = (gettext(value) if value == NOT_SHOWN else value for value in (change["before"], change["after"]))
+    return f"{_field_shown(change['field'], model)}: {before} → {after}"
+
+
+def _field_shown(name: str, model: type[models.Model] | None) -> str:
+    """The field as it is called on the model's pages; one that is there no more, by its name."""
+    try:
+        return str(getattr(model._meta.get_field(name), "verbose_name", name)) if model else name
+    except FieldDoesNotExist:
+        return name
+
+
+def _label_shown(label: str) -> str:
+    """A label that Django has stored in English, with a capital: it is that of a form."""
+    found = gettext(label)
+    if found != label:
+        return found
+    name = label[:1].lower() + label[1:]
+    return capfirst(gettext(name))

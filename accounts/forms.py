@@ -62,5 +62,5 @@ class ResetForm(forms.Form):
     """Why staff forgets a person's second factor."""
 
     reason = forms.CharField(
-        label="Reason", min_length=10, max_length=500, widget=forms.Textarea(attrs={"rows": 3, "cols": 60})
+        label=_("Reason"), min_length=10, max_length=500, widget=forms.Textarea(attrs={"rows": 3, "cols": 60})
     )

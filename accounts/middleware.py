@@ -1,5 +1,5 @@
-"""The language of a page, and who may see it: people who are logged in and have shown their second factor, unless the
-page is marked (access.py)."""
+"""Who may see a page: people who are logged in and have shown their second factor, unless the page is marked
+(access.py)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,8 +7,6 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
-from django.middleware.locale import LocaleMiddleware
-from django.utils import translation
 from django.utils.cache import add_never_cache_headers
 
 from accounts import access, renewal
@@ -22,17 +20,6 @@ PERMISSIONS = (
 PERMISSIONS_POLICY = ", ".join([*(f"{name}=()" for name in PERMISSIONS), "camera=(self)", "fullscreen=(self)"])
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
-
-
-class LanguageMiddleware(LocaleMiddleware):
-    """Pages are in the reader's language, but for the admin's: our words there are English, and half of a page in
-    Django's German beside them, announced to screen readers as German, would help nobody."""
-
-    def process_request(self, request: HttpRequest) -> None:
-        super().process_request(request)
-        if request.path.startswith("/admin/"):
-            translation.activate("en")
-            request.LANGUAGE_CODE = translation.get_language()
 
 
 class AccessMiddleware:

@@ -11,6 +11,7 @@ from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_otp.models import Device, ThrottlingMixin
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -24,7 +25,8 @@ from accounts.api_models import IdempotentAnswer as IdempotentAnswer
 def time_zone_validate(name: str) -> None:
     """Accept IANA zone names only ("Europe/Berlin")."""
     if name not in zoneinfo.available_timezones():
-        raise ValidationError(f"expected an IANA time zone such as Europe/Berlin, got {name!r}")
+        said = gettext("expected an IANA time zone such as Europe/Berlin, got %(name)s")
+        raise ValidationError(said % {"name": repr(name)})
 
 
 class Role(models.TextChoices):
@@ -40,20 +42,25 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]  # django-otp 
     """A person. A driver's sessions are those whose `customer` is this user."""
 
     sub = models.CharField(
+        _("identity (sub)"),
         max_length=64,
         unique=True,
         null=True,
         blank=True,
         editable=False,
-        help_text="who this is at the identity provider; names and e-mail addresses may change hands, this never does",
+        help_text=_(
+            "who this is at the identity provider; names and e-mail addresses may change hands, this never does"
+        ),
     )
-    roles = models.JSONField(default=list, blank=True, editable=False, help_text="from Cognito's groups, at each login")
-    time_zone = models.CharField(max_length=64, blank=True, default="", validators=[time_zone_validate])
-    language = models.CharField(max_length=8, blank=True, default="", choices=settings.LANGUAGES)
+    roles = models.JSONField(
+        _("roles"), default=list, blank=True, editable=False, help_text=_("from Cognito's groups, at each login")
+    )
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True, default="", validators=[time_zone_validate])
+    language = models.CharField(_("language"), max_length=8, blank=True, default="", choices=settings.LANGUAGES)
     remember_allowed = models.BooleanField(
-        "may remember devices",
+        _("may remember devices"),
         default=True,
-        help_text="Without it the second factor is asked at every login, on every device.",
+        help_text=_("Without it the second factor is asked at every login, on every device."),
     )
 
 
@@ -73,6 +80,8 @@ class Authenticator(TOTPDevice):  # type: ignore[misc]  # django-otp has no type
 
     class Meta:
         proxy = True
+        verbose_name = _("authenticator")
+        verbose_name_plural = _("authenticators")
 
     @classmethod
     def make(cls, *, user: User, confirmed: bool = False) -> "Authenticator":
@@ -110,6 +119,8 @@ class RecoverySheet(ThrottlingMixin, Device):  # type: ignore[misc]  # django-ot
     made_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name = _("recovery sheet")
+        verbose_name_plural = _("recovery sheets")
         constraints = [models.UniqueConstraint(fields=["user"], name="one_recovery_sheet_a_person")]
 
     def get_throttle_factor(self) -> int:
@@ -136,6 +147,8 @@ class RecoveryCode(models.Model):
     used_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = _("recovery code")
+        verbose_name_plural = _("recovery codes")
         constraints = [models.UniqueConstraint(fields=["sheet", "digest"], name="one_recovery_code_once")]
 
     def __str__(self) -> str:
@@ -154,6 +167,8 @@ class RememberedDevice(Device):  # type: ignore[misc]
 
     class Meta:
         ordering = ["-last_used_at", "-pk"]
+        verbose_name = _("remembered device")
+        verbose_name_plural = _("remembered devices")
 
     def is_over(self) -> bool:
         return bool(self.expires_at <= timezone.now())
@@ -177,18 +192,20 @@ class SignIn(models.Model):
         RESET = "reset", _("Second factor reset by staff")
         LOGGED_OUT = "logged_out", _("Logged out")
 
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sign_ins")
-    at = models.DateTimeField(default=timezone.now)
-    outcome = models.CharField(max_length=16, choices=Outcome.choices)
-    address = models.GenericIPAddressField(null=True, blank=True)
-    browser = models.CharField(max_length=200, blank=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sign_ins", verbose_name=_("user"))
+    at = models.DateTimeField(_("when"), default=timezone.now)
+    outcome = models.CharField(_("outcome"), max_length=16, choices=Outcome.choices)
+    address = models.GenericIPAddressField(_("address"), null=True, blank=True)
+    browser = models.CharField(_("browser"), max_length=200, blank=True)
 
     class Meta:
         ordering = ["-at", "-pk"]
+        verbose_name = _("sign-in")
+        verbose_name_plural = _("sign-ins")
         indexes = [models.Index(fields=["user", "-at"], name="sign_ins_of_a_person")]
 
     def __str__(self) -> str:
-        return f"{self.outcome} {self.at:%Y-%m-%d %H:%M}"
+        return f"{self.get_outcome_display()} {self.at:%Y-%m-%d %H:%M}"
 
 
 # Defined elsewhere to keep this module short; Django looks for models here.

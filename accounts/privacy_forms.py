@@ -44,12 +44,16 @@ class DeleteForm(forms.Form):
 class EraseForm(forms.Form):
     """What staff say before they erase a customer."""
 
-    name = forms.CharField(label="The name of the account, typed", max_length=150)
-    reason = forms.CharField(label="Why", max_length=255, help_text="Without names: it is kept, the name is not.")
+    name = forms.CharField(label=gettext_lazy("The name of the account, typed"), max_length=150)
+    reason = forms.CharField(
+        label=gettext_lazy("Why"),
+        max_length=255,
+        help_text=gettext_lazy("Without names: it is kept, the name is not."),
+    )
     although_charging = forms.BooleanField(
-        label="although a charge is open",
+        label=gettext_lazy("although a charge is open"),
         required=False,
-        help_text="For one that never ended: it is cut loose, and recorded as nobody's if it ever ends.",
+        help_text=gettext_lazy("For one that never ended: it is cut loose, and recorded as nobody's if it ever ends."),
     )
 
     def __init__(self, data: Any = None, *, customer: User) -> None:
@@ -58,7 +62,7 @@ class EraseForm(forms.Form):
 
     def clean_name(self) -> str:
         if self.cleaned_data["name"] != self.customer.get_username():
-            raise forms.ValidationError("This is not the name of the account.")
+            raise forms.ValidationError(_("This is not the name of the account."))
         return str(self.cleaned_data["name"])
 
     def erase(self, *, asked_by: str) -> None:

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 
@@ -24,18 +25,27 @@ class AccessLogEntry(models.Model):
         API = "api", _("a program, through the interface for programs")
         ARCHIVE = "archive", _("the archive of all data")
 
-    at = models.DateTimeField(default=timezone.now)
-    viewer = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="looks")
-    viewer_name = models.CharField(max_length=150, help_text="the user, or the label of a program, as it was then")
-    customer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="looked_at")
-    what = models.CharField(max_length=16, choices=Look.choices)
-    subject = models.CharField(max_length=64, blank=True, default="", help_text="the first thing looked at")
-    reason = models.CharField(max_length=255, blank=True, default="")
+    at = models.DateTimeField(_("when"), default=timezone.now)
+    viewer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="looks", verbose_name=_("viewer")
+    )
+    viewer_name = models.CharField(
+        _("viewer's name"), max_length=150, help_text=_("the user, or the label of a program, as it was then")
+    )
+    customer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="looked_at", verbose_name=_("customer")
+    )
+    what = models.CharField(_("what"), max_length=16, choices=Look.choices)
+    subject = models.CharField(
+        _("subject"), max_length=64, blank=True, default="", help_text=_("the first thing looked at")
+    )
+    reason = models.CharField(_("reason"), max_length=255, blank=True, default="")
     window = models.DateTimeField(editable=False)
 
     class Meta:
         ordering = ["-at", "-id"]
-        verbose_name_plural = "access log"
+        verbose_name = _("access log entry")
+        verbose_name_plural = _("access log")
         constraints = [
             models.UniqueConstraint(
                 fields=["customer", "viewer_name", "what", "window", "reason"], name="access_log_one_row_a_look"
@@ -47,7 +57,7 @@ class AccessLogEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.viewer_name} looked at {self.get_what_display()}"
+        return gettext("%(viewer)s looked at %(what)s") % {"viewer": self.viewer_name, "what": self.get_what_display()}
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if self.pk is not None:
@@ -80,6 +90,8 @@ class Archive(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        verbose_name = _("archive")
+        verbose_name_plural = _("archives")
         constraints = [
             models.UniqueConstraint(
                 fields=["customer"], condition=Q(status="ASKED"), name="archive_one_in_the_making_a_person"
@@ -104,6 +116,8 @@ class ArchivePart(models.Model):
 
     class Meta:
         ordering = ["archive", "attempt", "number"]
+        verbose_name = _("part of an archive")
+        verbose_name_plural = _("parts of archives")
         constraints = [
             models.UniqueConstraint(fields=["archive", "attempt", "number"], name="archive_part_once"),
         ]
@@ -115,20 +129,32 @@ class ArchivePart(models.Model):
 class Erasure(models.Model):
     """The way of an account to its end (accounts/erasure.py): asked, step after step, done. It resumes."""
 
-    customer = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="erasure")
-    pseudonym = models.CharField(max_length=32, unique=True, help_text="what the account is called afterwards")
-    asked_at = models.DateTimeField(default=timezone.now)
-    asked_by = models.CharField(
-        max_length=150, blank=True, default="", help_text="the person himself (empty), or who of the staff"
+    customer = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="erasure", verbose_name=_("customer")
     )
-    reason = models.CharField(max_length=255, blank=True, default="")
-    although_charging = models.BooleanField(default=False)
-    steps_done = models.JSONField(default=list)
-    waits_for = models.CharField(max_length=255, blank=True, default="", help_text="why the next step is not done yet")
-    done_at = models.DateTimeField(null=True)
+    pseudonym = models.CharField(
+        _("pseudonym"), max_length=32, unique=True, help_text=_("what the account is called afterwards")
+    )
+    asked_at = models.DateTimeField(_("asked at"), default=timezone.now)
+    asked_by = models.CharField(
+        _("asked by"),
+        max_length=150,
+        blank=True,
+        default="",
+        help_text=_("the person himself (empty), or who of the staff"),
+    )
+    reason = models.CharField(_("reason"), max_length=255, blank=True, default="")
+    although_charging = models.BooleanField(_("although a charge is open"), default=False)
+    steps_done = models.JSONField(_("steps done"), default=list)
+    waits_for = models.CharField(
+        _("waits for"), max_length=255, blank=True, default="", help_text=_("why the next step is not done yet")
+    )
+    done_at = models.DateTimeField(_("done at"), null=True)
 
     class Meta:
         ordering = ["-asked_at", "-id"]
+        verbose_name = _("erasure")
+        verbose_name_plural = _("erasures")
 
     def __str__(self) -> str:
-        return f"erasure of {self.pseudonym}"
+        return gettext("erasure of %(name)s") % {"name": self.pseudonym}

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import translation
 from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework import exceptions
@@ -16,8 +17,9 @@ from rest_framework.views import APIView
 
 @cache
 def document() -> dict[str, Any]:
-    """The OpenAPI document; it does not change while the process runs."""
-    made: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    """The OpenAPI document; it does not change while the process runs, and is in English, whoever asks first."""
+    with translation.override("en"):
+        made: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     return made
 
 

@@ -2,6 +2,8 @@
 // the hints beside the filters of a choice of many.
 "use strict";
 
+const words = document.currentScript.dataset; // in the reader's language
+
 function textOf(element) {
   return element ? element.textContent.trim().replace(/:$/, "") : "";
 }
@@ -14,7 +16,7 @@ function fieldName(element, id) {
 
 function nameTimes() {
   for (const part of document.querySelectorAll(".datetime input:not([aria-label])")) {
-    const word = part.classList.contains("vDateField") ? "date" : "time";
+    const word = part.classList.contains("vDateField") ? words.date : words.time;
     part.setAttribute("aria-label", `${fieldName(part, part.id)}, ${word}`);
   }
 }
@@ -25,7 +27,7 @@ function nameLists() {
     const shown = box?.querySelector("[role=textbox]");
     if (!shown) continue;
     const name = fieldName(select, select.id);
-    shown.setAttribute("aria-label", `${name}: ${textOf(shown) || "none"}`);
+    shown.setAttribute("aria-label", `${name}: ${textOf(shown) || words.none}`);
     box.setAttribute("aria-label", shown.getAttribute("aria-label"));
     box.removeAttribute("aria-labelledby"); // it names what is chosen, and nothing as long as nothing is
   }

@@ -5,6 +5,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from django.utils import translation
 from drf_spectacular.validation import validate_schema
 
 from evportal.api import document
@@ -33,6 +34,11 @@ def test_the_document_is_valid_and_served_to_everybody(stranger: Caller) -> None
     validate_schema(document())  # type: ignore[no-untyped-call]
     names = [operation["operationId"] for _, _, operation in operations()]
     assert len(set(names)) == len(names) > 30
+
+
+def test_the_document_is_in_english_whoever_asks_first() -> None:
+    with translation.override("de"):
+        assert document.__wrapped__() == document()
 
 
 @pytest.mark.parametrize(("method", "path", "operation"), list(operations()), ids=lambda value: str(value)[:40])
