@@ -6,13 +6,13 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 from accounts import access
 from accounts.admin_access import NotesLooks
-from accounts.admin_read_only import OnlyRead, in_english
+from accounts.admin_english import in_english
+from accounts.admin_read_only import OnlyRead
 from accounts.models import AccessLogEntry, Erasure
 from accounts.privacy_forms import EraseForm
 
@@ -57,10 +57,7 @@ class AccessLogAdmin(OnlyRead):
     date_hierarchy = "at"
     fields = ("at", "viewer_name", "viewer", "customer", "what", "looked_at", "reason")
     readonly_fields = ("looked_at",)
-
-    @admin.display(description=_("subject"), ordering="subject")
-    def looked_at(self, entry: AccessLogEntry) -> SafeString | str:
-        return in_english(entry.subject)
+    looked_at = in_english("subject", _("subject"))
 
 
 @admin.register(Erasure)
@@ -76,7 +73,4 @@ class ErasureAdmin(OnlyRead):
         "done_at",
     )
     readonly_fields = ("waiting",)
-
-    @admin.display(description=_("waits for"), ordering="waits_for")
-    def waiting(self, erasure: Erasure) -> SafeString | str:
-        return in_english(erasure.waits_for)
+    waiting = in_english("waits_for", _("waits for"))

@@ -4,13 +4,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
-
-
-def in_english(words: str) -> SafeString | str:
-    """What was stored for all readers, marked as English for those who have pages read to them."""
-    return format_html('<span lang="en">{}</span>', words) if words else "-"
 
 
 class OnlyRead(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the stubs alone

@@ -5,20 +5,20 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import ModelAdmin
-from django.db.models import F, Model, Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
-from django.utils.translation import gettext, ngettext, override, pgettext, pgettext_lazy
+from django.utils.translation import gettext, ngettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_access import NotesLooks
-from accounts.change_log import Values, values_of
+from accounts.admin_english import english, in_english
+from accounts.change_log import values_of
 from ledger import webhook_admin as webhook_admin
-from ledger.admin_english import english, in_english
 from ledger.alerts import alert_close, what_to_do
 from ledger.checks import entry_check
 from ledger.errors import ChainError, LedgerError
@@ -132,15 +132,6 @@ class LedgerEntryAdmin(NotesLooks, ReadOnly):
             self.message_user(request, text, level)
         if len(texts) > 10:
             self.message_user(request, gettext("and %(count)d more") % {"count": len(texts) - 10}, level)
-
-    def log_values(self, request: HttpRequest, row: Model, before: Values, words: str) -> None:
-        """The log is read by all: its names of rows are English, whoever acts."""
-        with override("en"):
-            super().log_values(request, row, before, words)
-
-    def log_words(self, request: HttpRequest, row: Model, words: str) -> None:
-        with override("en"):
-            super().log_words(request, row, words)
 
     @admin.display(description=_("state"))
     def state(self, entry: LedgerEntry) -> str:

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from ledger.admin_english import in_english
+from accounts.admin_english import in_english
 from ledger.models import Webhook, WebhookDelivery
 from stations.admin_base import ReadOnly
 

@@ -15,6 +15,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.api_authentication import Program
 from accounts.api_models import ApiClient
@@ -455,7 +456,10 @@ class MeterValue(models.Model):
     """One sampled value (OCPP 2.0.1 SampledValueType). `value` is exact; `unit` says of what."""
 
     session = models.ForeignKey(
-        ChargingSession, verbose_name=_("session"), on_delete=models.CASCADE, related_name="meter_values"
+        ChargingSession,
+        verbose_name=pgettext_lazy("charging", "session"),
+        on_delete=models.CASCADE,
+        related_name="meter_values",
     )
     sampled_at = models.DateTimeField(_("sampled at"))
     measurand = models.CharField(_("measurand"), max_length=40, default="Energy.Active.Import.Register")
