@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from playwright.sync_api import Browser
 from pytest_django.fixtures import Settings
 from whitenoise.middleware import WhiteNoiseMiddleware
@@ -32,6 +34,10 @@ from tests.ledger.receipt_chain import recorded
 from tpm.client import TpmClient
 
 __all__ = ["recorded"]  # a fixture: two records on the chain
+
+# How long an example takes says what else the machine does.
+hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

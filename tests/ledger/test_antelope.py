@@ -23,7 +23,7 @@ from dev.transactions import call
 from ledger import antelope, block, p256
 from ledger.antelope import Action, AntelopeError, Authorization, Reader, Transaction
 
-RELAXED = settings(deadline=None, max_examples=50)  # the machine may be busy with other tests
+FEWER = settings(max_examples=50)
 LETTERS = ".12345abcdefghijklmnopqrstuvwxyz"
 names = st.text(LETTERS, min_size=1, max_size=12).filter(lambda name: not name.endswith("."))
 digests = st.binary(min_size=32, max_size=32)
@@ -48,7 +48,7 @@ transactions = st.builds(
 # --- names and numbers
 
 
-@RELAXED
+@FEWER
 @given(names)
 def test_names_as_eospy_and_antelopy(name: str) -> None:
     number = antelope.name_to_int(name)
@@ -57,7 +57,7 @@ def test_names_as_eospy_and_antelopy(name: str) -> None:
     assert antelope.int_to_name(number) == name == eospy.utils.name_to_string(number)
 
 
-@RELAXED
+@FEWER
 @given(st.text(LETTERS, min_size=12, max_size=12), st.sampled_from("12345abcdefghij"))
 def test_names_of_13_characters_as_antelopy(start: str, last: str) -> None:
     """eospy packs these wrongly (it takes the 12th character twice)."""
@@ -66,7 +66,7 @@ def test_names_of_13_characters_as_antelopy(start: str, last: str) -> None:
     assert antelope.int_to_name(antelope.name_to_int(start + last)) == start + last
 
 
-@RELAXED
+@FEWER
 @given(st.integers(0, 2**64 - 1))
 def test_every_number_has_its_name(number: int) -> None:
     assert antelope.name_to_int(antelope.int_to_name(number)) == number
@@ -78,7 +78,7 @@ def test_what_is_no_name_is_refused(name: str) -> None:
         antelope.name_to_int(name)
 
 
-@RELAXED
+@FEWER
 @given(st.integers(0, 2**32 - 1))
 def test_varuints_as_eospy(number: int) -> None:
     packed = antelope.varuint_pack(number)
@@ -121,7 +121,7 @@ ABI = {
 }
 
 
-@RELAXED
+@FEWER
 @given(records)
 def test_records_as_antelopy(entries: list[antelope.Record]) -> None:
     packed = antelope.pack_records(entries)
@@ -133,7 +133,7 @@ def test_records_as_antelopy(entries: list[antelope.Record]) -> None:
     assert antelope.unpack_records(packed) == entries
 
 
-@RELAXED
+@FEWER
 @given(records, st.data())
 def test_truncated_or_longer_records_are_refused(entries: list[antelope.Record], data: st.DataObject) -> None:
     packed = antelope.pack_records(entries)
@@ -153,13 +153,13 @@ def test_records_that_cannot_be_packed_are_refused(entry: antelope.Record) -> No
 # --- transactions
 
 
-@RELAXED
+@FEWER
 @given(transactions)
 def test_a_transaction_is_read_as_it_was_packed(transaction: Transaction) -> None:
     assert Transaction.unpack(transaction.pack()) == transaction
 
 
-@RELAXED
+@FEWER
 @given(transactions)
 def test_transactions_as_eospy(transaction: Transaction) -> None:
     """eospy writes neither context-free actions nor extensions, and numbers of up to 32 bits signed."""
@@ -198,7 +198,7 @@ def test_transactions_as_eospy(transaction: Transaction) -> None:
     assert antelope.transaction_id(packed).hex() == eospy.utils.sha256(packed)
 
 
-@RELAXED
+@FEWER
 @given(transactions, st.data())
 def test_truncated_or_longer_transactions_are_refused(transaction: Transaction, data: st.DataObject) -> None:
     packed = transaction.pack()
@@ -208,7 +208,7 @@ def test_truncated_or_longer_transactions_are_refused(transaction: Transaction, 
         Transaction.unpack(packed + b"\0")
 
 
-@RELAXED
+@FEWER
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     with contextlib.suppress(AntelopeError):
@@ -218,7 +218,7 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
 # --- keys and signatures
 
 
-@RELAXED
+@FEWER
 @given(st.binary(max_size=80))
 def test_base58_as_the_base58_package(data: bytes) -> None:
     text = antelope.base58_encode(data)
@@ -226,7 +226,7 @@ def test_base58_as_the_base58_package(data: bytes) -> None:
     assert antelope.base58_decode(text) == data
 
 
-@RELAXED
+@FEWER
 @given(st.binary(min_size=33, max_size=33), st.binary(min_size=65, max_size=65), st.sampled_from(["R1", "K1"]))
 def test_keys_and_signatures_as_text(point: bytes, signature: bytes, curve: str) -> None:
     assert antelope.public_key_decode(antelope.public_key_encode(point, curve)) == (curve, point)
@@ -249,7 +249,7 @@ def test_what_is_no_key_is_refused(text: str) -> None:
         antelope.public_key_decode(text)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(digest=digests)
 def test_the_signer_is_recovered(digest: bytes) -> None:
     pair = new_keypair("R1")
@@ -260,7 +260,7 @@ def test_the_signer_is_recovered(digest: bytes) -> None:
     assert antelope.public_key_encode(p256.recover(other, signature)) != pair.public
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.integers(1, p256.N - 1))
 def test_points_as_the_cryptography_package(factor: int) -> None:
     numbers = ec.derive_private_key(factor, ec.SECP256R1()).public_key().public_numbers()

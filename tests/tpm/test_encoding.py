@@ -37,7 +37,7 @@ def signed(secret: int, digest: bytes) -> tuple[Point, Signature]:
     return (numbers.x, numbers.y), (r, s)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(secret=st.integers(1, N - 1), digest=DIGESTS, flip=st.booleans())
 def test_the_public_key_is_recovered_from_the_text(secret: int, digest: bytes, flip: bool) -> None:
     public, (r, s) = signed(secret, digest)
@@ -61,7 +61,7 @@ def test_a_known_key_of_eosio() -> None:
 
 
 @given(bit=st.integers(0, 255))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_signature_of_something_else_is_refused(bit: int) -> None:
     digest = b"\x5a" * 32
     public, (r, s) = signed(0xC0FFEE, digest)

@@ -100,7 +100,7 @@ def test_a_manifest_is_what_it_says() -> None:
     assert drift_event("changed", "/app/a") == "drift:changed /app/a"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.dictionaries(
         st.binary(min_size=1, max_size=12).filter(lambda name: not {b"/", b"\0"} & {bytes([c]) for c in name}),
