@@ -14,8 +14,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from accounts.api_authentication import Program
 from accounts.api_models import ApiClient
@@ -301,7 +301,7 @@ class LinkCode(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"link code for {self.id_token}"
+        return gettext("link code for %(card)s") % {"card": self.id_token}
 
 
 class SessionClosedError(Exception):
@@ -437,7 +437,8 @@ class ChargingSession(Dated):
         ]
 
     def __str__(self) -> str:
-        return f"session {self.transaction_id} at {self.station_id}"
+        words = {"number": self.transaction_id, "at": f"{self.started_at:%Y-%m-%d %H:%M}"}
+        return gettext("session %(number)s, %(at)s UTC") % words
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Refuse to change a closed session, except for the link to its customer and token."""

@@ -71,6 +71,11 @@ class Reader:
         # What fades to its new colour is judged in it.
         self.page.evaluate("document.getAnimations().forEach((one) => one.finish())")
 
+    def speak(self, language: str) -> None:
+        """What is opened from now on is asked for in this language."""
+        self.language = language
+        self.context.set_extra_http_headers({"Accept-Language": LOCALES[language]})
+
     def look(self) -> None:
         """Nothing in the console, nothing sideways."""
         assert self.stumbles() == [], self.stumbles()

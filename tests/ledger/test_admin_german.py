@@ -97,7 +97,7 @@ def test_the_home_is_german_but_for_what_was_stored(make_session: MakeSession, s
     settings.LEDGER_NODES = ["http://127.0.0.1:9"]
     cache.clear()
     page = rendered("{% needs_a_person %}")
-    assert "Was einen Menschen braucht" in page
+    assert "Braucht Aufmerksamkeit" in page
     assert "ram evledger</strong></a>, offen: 2 Tage, 3-mal gesehen</p>" in page
     assert '<p lang="en">account evledger has insufficient ram</p>' in page
     assert "wählen Sie dann „Noch einmal senden“" in page

@@ -75,7 +75,6 @@ def test_keys_taken_out_again_and_again(stack: FaultyStack, caller: Caller) -> N
     assert caller.does(caller.sign_der)
 
 
-@pytest.mark.timeout(400)
 def test_faults_under_mixed_load(stack: FaultyStack) -> None:
     wrong, _late = run(stack, operations=OPERATIONS, faults=FAULTS, seed=SEED)  # how late: `make faults` asks that
     assert wrong == []

@@ -20,6 +20,5 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TpmStack]:
         stack.stop()
 
 
-@pytest.mark.timeout(300)
 def test_every_answer_is_documented(stack: TpmStack) -> None:
     assert fuzz(stack, cases=1000, seed=SEED) >= 1000
