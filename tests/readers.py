@@ -4,6 +4,7 @@ import base64
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
@@ -72,9 +73,9 @@ class Reader:
         self.page.evaluate("document.getAnimations().forEach((one) => one.finish())")
 
     def speak(self, language: str) -> None:
-        """What is opened from now on is asked for in this language."""
+        """What is opened from now on is in this language, as if he had chosen it."""
         self.language = language
-        self.context.set_extra_http_headers({"Accept-Language": LOCALES[language]})
+        self.context.add_cookies([{"name": settings.LANGUAGE_COOKIE_NAME, "value": language, "url": self.base}])
 
     def look(self) -> None:
         """Nothing in the console, nothing sideways."""

@@ -118,6 +118,7 @@ def read_all(
         reader.speak(language)
         if not opens(reader, path):
             continue
+        wrong += [] if reader.page.locator(f"html[lang={language}]").count() else [f"{path}: not in {language}"]
         for width in ("narrow" if size == "wide" else "wide", size):
             reader.turn(width, scheme)
             wrong += reader.stumbles()
