@@ -1,14 +1,9 @@
 """Whatever the admin says of accounts, its log and other packages' rows, it says in German to those who read German."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
-
 import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
-from django.contrib.admin.utils import flatten_fieldsets, label_for_field
-from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.http import HttpRequest
 from django.test import RequestFactory
@@ -18,6 +13,7 @@ from django.utils import translation
 from accounts.admin_log import Logged
 from accounts.change_log import Line, change_lines, changes_between, message_of
 from accounts.models import AccessLogEntry, Erasure, Role, SignIn, User
+from tests.admin_words import english_left, names_of, words_of
 from tests.people import browser_of, person
 
 pytestmark = pytest.mark.django_db
@@ -26,55 +22,11 @@ pytestmark = pytest.mark.django_db
 OTHERS = {"stations", "ledger", "tpm"}
 # The same in both languages, letter by letter.
 SAME = {"English", "Deutsch"}
-Words = dict[str, str]  # what it is the word for, the word
 
 
 def models_here() -> list[type[models.Model]]:
     registered = [model for model in admin.site._registry if model._meta.app_label not in OTHERS]
     return sorted({*apps.get_app_config("accounts").get_models(), *registered}, key=lambda model: model._meta.label)
-
-
-def names_of(model: type[models.Model]) -> Iterator[tuple[str, object]]:
-    """What a model and its choices are called."""
-    yield "name", model._meta.verbose_name
-    yield "plural", model._meta.verbose_name_plural
-
-
-def words_of(model: type[models.Model], page: Any, request: HttpRequest) -> Iterator[tuple[str, object]]:
-    """What its pages in the admin say of fields, choices and hints, headings, actions, filters and the search."""
-    form = page.get_form(request, None, change=True)
-    shown = [*flatten_fieldsets(page.get_fieldsets(request)), *page.get_readonly_fields(request), *page.list_display]
-    for name in dict.fromkeys([*shown, *form.base_fields]):
-        yield f"label of {name}", label_for_field(name, model, page, form=form())
-        try:
-            field = model._meta.get_field(name)
-        except FieldDoesNotExist:
-            continue
-        yield f"hint of {name}", getattr(field, "help_text", "")
-        for value, label in getattr(field, "choices", None) or ():
-            yield f"choice {value} of {name}", label
-    for title, _fields in page.get_fieldsets(request):
-        yield "heading", title or ""
-    for name, (_act, _name, description) in page.get_actions(request).items():
-        yield f"action {name}", description
-    yield "hint of the search", page.search_help_text or ""
-    changes = page.get_changelist_instance(request)
-    for found in changes.filter_specs:
-        yield f"filter {type(found).__name__}", found.title
-        if isinstance(found, admin.SimpleListFilter):
-            for value, label in found.lookup_choices:
-                yield f"choice {value} of filter {found.parameter_name}", label
-
-
-def english_left(words: Callable[[], Iterator[tuple[str, object]]]) -> Words:
-    """Which of the words a German reader meets in English."""
-    said = {}
-    for language in ("en", "de"):
-        with translation.override(language):
-            said[language] = [(name, str(word)) for name, word in words()]
-    assert [name for name, _ in said["en"]] == [name for name, _ in said["de"]]
-    pairs = zip(said["en"], said["de"], strict=True)
-    return {name: word for (name, word), (_, german) in pairs if word and word == german and word not in SAME}
 
 
 @pytest.fixture
@@ -86,14 +38,15 @@ def request_of_admin(rf: RequestFactory) -> HttpRequest:
 
 @pytest.mark.parametrize("model", models_here(), ids=lambda model: model._meta.label)
 def test_models_and_their_pages_have_german_words(model: type[models.Model], request_of_admin: HttpRequest) -> None:
-    assert english_left(lambda: names_of(model)) == {}
+    assert english_left(lambda: names_of(model), SAME) == {}
     if page := admin.site._registry.get(model):
-        assert english_left(lambda: words_of(model, page, request_of_admin)) == {}
+        assert english_left(lambda: words_of(page, request_of_admin), SAME) == {}
 
 
 def test_apps_and_the_index_have_german_words() -> None:
     names = {app.verbose_name for app in apps.get_app_configs() if app.label == "accounts"}
-    assert english_left(lambda: (("app or index", word) for word in [*names, admin.site.index_title])) == {}
+    said = [*names, admin.site.index_title]
+    assert english_left(lambda: (("app or index", word) for word in said), SAME) == {}
 
 
 def test_a_forgotten_word_is_found(request_of_admin: HttpRequest) -> None:
@@ -112,7 +65,7 @@ def test_a_forgotten_word_is_found(request_of_admin: HttpRequest) -> None:
         def forgotten(self, request: HttpRequest, queryset: object) -> None: ...
 
     page = Forgotten(SignIn, admin.site)
-    assert english_left(lambda: words_of(SignIn, page, request_of_admin)) == {
+    assert english_left(lambda: words_of(page, request_of_admin), SAME) == {
         "label of left_in_english": "a label that nobody translated",
         "action forgotten": "An action that nobody translated",
         "hint of the search": "A hint that nobody translated",
