@@ -44,7 +44,7 @@ def field_words(page: Any, names: list[Any], form: Any) -> Iterator[Word]:
     fields = {field.name: field for field in page.model._meta.get_fields()}
     for name in dict.fromkeys([*map(str, names), *form.base_fields]):
         field, written = fields.get(name), form.base_fields.get(name)
-        label = label_for_field(name, page.model, page, form=form())
+        label = str(label_for_field(name, page.model, page, form=form()))
         own = written is not None and written.label != capfirst(label)  # the form's, not the field's with a capital
         yield f"label of {name}", written.label if own else label
         yield f"hint of {name}", getattr(written or field, "help_text", "")
