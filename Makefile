@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop status test on-sqlite on-postgresql lint bench chaos compose-test messages fuzz fuzz-api faults
+.PHONY: help demo stop status test on-sqlite on-postgresql lint bench bench-against chaos compose-test messages fuzz fuzz-api faults
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ messages: ## collect the texts that people see, and compile the German ones (loc
 bench: ## the figures of bench/results.json
 	@$(PYTHON) -m dev.bootstrap test
 	$(VENV)/python -m bench.run $(ARGS)
+
+bench-against: ## this tree beside another revision, in one run: make bench-against REV=bf29850
+	@$(PYTHON) -m dev.bootstrap test
+	$(VENV)/python -m bench.against $(or $(REV),$(error name a revision: make bench-against REV=bf29850)) $(ARGS)
 
 chaos: ## kill parts at random while sessions are recorded; nothing lost, nothing twice
 	@$(PYTHON) -m dev.bootstrap test
