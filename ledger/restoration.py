@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.color import no_style
 from django.db import connection, transaction
+from django.utils import timezone
 
 from ledger import antelope, keys, record
 from ledger.block import BlockTransaction
@@ -173,6 +174,7 @@ def session_from(content: dict[str, Any], data_key: DataKey) -> ChargingSession:
             "tariff": content.get("tariff", {}),
             "credit": "credit_reference_id" in content,
             "credit_reference_id": content.get("credit_reference_id"),
+            "restored_at": timezone.now(),
             **moments,
             **{name: content.get(name) for name in same},
             **{name: content.get(name, "") for name in texts},

@@ -382,6 +382,8 @@ class ChargingSession(Dated):
     flags = models.JSONField(_("flags"), default=list, blank=True)
     # SHA-256 of the meter values as they were when the session closed (stations/meter.py); part of the record.
     meter_values_sha256 = models.CharField(_("meter values, SHA-256"), max_length=64, blank=True, default="")
+    # When its row was made from the chain's copy, which has no meter values: then none at all is no alteration.
+    restored_at = models.DateTimeField(_("brought back from the chain at"), null=True, blank=True)
     credit = models.BooleanField(_("credit"), default=False)
     credit_reference = models.ForeignKey(
         "self",
