@@ -34,6 +34,8 @@ from dev.stack_layout import RUN, STACK_ENV, VAR, Ports, make_directories, read_
 from dev.stack_parts import FOUNDATION_GROUP, GROUPS, PORTAL_GROUP, clear_the_way
 from dev.steps import StackError, step
 
+SHOWN = 5  # differences that the summary names
+
 
 def up() -> None:
     """Bring everything to run, and say where."""
@@ -58,6 +60,7 @@ def up() -> None:
             found = chain_id(ports)
             write_portal_settings(ports, found)
         sessions, driver_sessions = _fill(ports)
+        sessions += _compared()
     print(_summary(ports, key=key, chain=found, sessions=sessions, driver_sessions=driver_sessions))
     print(f"make demo took {time.monotonic() - started:.0f} s.")
 
@@ -97,6 +100,28 @@ def _fill(ports: Ports) -> tuple[str, int]:
     return recorded, driver_sessions
 
 
+def _compared() -> str:
+    """What differs between database and chain, such as after somebody did step 4 below; "" where nothing does."""
+    from dev import stack_portal
+
+    with step("comparing every session with the chain"):
+        found = stack_portal.differing()
+    if not found:
+        return ""
+    more = (
+        [f"    … and {len(found) - SHOWN:,} more: .venv/bin/python manage.py ledger_audit"]
+        if len(found) > SHOWN
+        else []
+    )
+    return "\n\n".join(
+        (
+            f"\n\n  {len(found):,} of them no longer equal what was recorded:",
+            "\n".join([*(f"    {line}" for line in found[:SHOWN]), *more]),
+            "  As recorded again:  .venv/bin/python manage.py ledger_restore --repair",
+        )
+    )
+
+
 def _summary(ports: Ports, *, key: str, chain: str, sessions: str, driver_sessions: int) -> str:
     nodes = f"--node {ports.url('NODEOS')} --node {ports.url('READER')}"
     return f"""
@@ -120,7 +145,10 @@ What to look at
          --chain-id {chain} \\
          --key {key}
   3. Compare every session of the database with the chain:  .venv/bin/python manage.py ledger_audit
-  4. Change 1 Wh of a session in the database and look at 1 to 3 again.
+  4. Change 1 Wh of the driver's newest session in the database:  .venv/bin/python -m dev.tamper
+     and look at 1 to 3 again.
+  5. Put it back to what was recorded:  .venv/bin/python manage.py ledger_restore --repair --dry-run
+     and then without --dry-run.
 
 make status shows what runs, make stop ends it; logs are in var/log. make demo again changes nothing.
 """
