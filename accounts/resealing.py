@@ -52,7 +52,8 @@ def _answer_anew(row: IdempotentAnswer) -> str | None:
 def reseal(column: Column, *, dry_run: bool = False, progress: Callable[[], object] = lambda: None) -> Tally:
     """Go through a column, row by row; safe beside a portal at work, and to be repeated."""
     tally = Tally()
-    for row in column.model._default_manager.iterator(chunk_size=500):
+    kept = column.model._default_manager.exclude(**{f"{column.field}__isnull": True})
+    for row in kept.iterator(chunk_size=500):
         tally.read += 1
         progress()
         try:

@@ -10,8 +10,10 @@ class LedgerConfig(AppConfig):
         from ledger import (
             holdings,
             receivers,  # noqa: F401  connects itself to the signals of stations
+            seals,
             webhooks,
         )
 
         holdings.add_all()
         webhooks.add_column()
+        seals.add_columns()

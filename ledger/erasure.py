@@ -4,16 +4,21 @@ What stays: the digests on the chain (without salt and record they say nothing),
 token and customer, which the operator must keep for his accounts.
 """
 
+import json
+from datetime import datetime
+
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
-from ledger import keys
+from ledger import keys, record, seals
 from ledger.models import DataKey, LedgerEntry
 from stations.errors import ChargeRunningError
 from stations.models import ChargingSession, IdToken
 from stations.services import charges_running
+
+SEALED_AT_ONCE = 500
 
 
 def customer_erase(*, customer: User, although_charging: bool = False) -> int:
@@ -42,10 +47,41 @@ def _erase(customer: User, although_charging: bool) -> int:
     his = Q(customer=customer) | Q(entries__session__customer=customer)
     keys.destroy(DataKey.objects.filter(his, site__isnull=True).distinct())
     entries = LedgerEntry.objects.filter(session__customer=customer, data_key__destroyed_at__isnull=False)
-    entries.update(salt=None, canonical=None, erased_at=timezone.now())
+    _entries_erase(entries.select_related("data_key").order_by("pk"))
     count = ChargingSession.objects.filter(customer=customer).update(id_token=None, customer=None)
     _tokens_forget(tokens)
     return count
+
+
+def _entries_erase(entries: QuerySet[LedgerEntry]) -> None:
+    """Forget salt and record, and seal what stays: so the audit can tell an erasure from a row that says so."""
+    now = timezone.now()
+    rows = []
+    for entry in entries.iterator(chunk_size=SEALED_AT_ONCE):
+        entry.erasure_seal = _sealed(entry, now)
+        entry.salt, entry.canonical, entry.erased_at = None, None, now
+        rows.append(entry)
+        if len(rows) == SEALED_AT_ONCE:
+            _store(rows)
+    _store(rows)
+
+
+def _store(rows: list[LedgerEntry]) -> None:
+    LedgerEntry.objects.bulk_update(rows, ["salt", "canonical", "erased_at", "erasure_seal"])
+    rows.clear()
+
+
+def _sealed(entry: LedgerEntry, erased_at: datetime) -> bytes:
+    """The seal over the record's own figures, whatever the session says today; over none where it was altered."""
+    salt, kept = bytes(entry.salt or b""), bytes(entry.canonical or b"")
+    whole = len(salt) == record.SALT_BYTES and record.digest(salt, kept) == bytes(entry.digest)
+    return seals.erasure_seal(
+        ledger_id=entry.pk,
+        digest=bytes(entry.digest),
+        key_id=bytes(entry.data_key.key_id),
+        erased_at=erased_at,
+        figures=seals.figures(json.loads(kept)) if whole else b"",
+    )
 
 
 def _tokens_forget(tokens: list[IdToken]) -> None:

@@ -10,6 +10,8 @@ from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from ledger.audit_models import AuditFinding as AuditFinding
+from ledger.audit_models import AuditRun as AuditRun
 from ledger.webhook_models import Webhook as Webhook
 from ledger.webhook_models import WebhookDelivery as WebhookDelivery
 from stations.models import ChargingSession, IdToken, Site
@@ -246,11 +248,15 @@ class LedgerEntry(models.Model):
     )
     # why this entry cannot be recorded
     conflict = models.CharField(_("conflict"), max_length=255, blank=True, default="")
-    # what the last check found to differ
+    # What the last check found to differ, and when it was first equal or last found to be otherwise.
     mismatch = models.CharField(_("mismatch"), max_length=255, blank=True, default="")
     checked_at = models.DateTimeField(_("checked at"), null=True)
     opened_at = models.DateTimeField(_("opened at"), default=timezone.now)
     erased_at = models.DateTimeField(_("erased at"), null=True)
+    # What only this portal can say of an entry, sealed under SECRET_KEY (ledger/seals.py): that it erased the record,
+    # and what stayed of it; that it made the session anew from the chain, without meter values.
+    erasure_seal = models.BinaryField(null=True)
+    restored_seal = models.BinaryField(null=True)
 
     objects = LedgerEntryQuerySet.as_manager()
 
@@ -265,7 +271,10 @@ class LedgerEntry(models.Model):
             )
         ]
         indexes = [
-            models.Index(fields=["id"], condition=Q(transaction__isnull=True, conflict=""), name="ledger_entry_ready")
+            models.Index(fields=["id"], condition=Q(transaction__isnull=True, conflict=""), name="ledger_entry_ready"),
+            # The audit: the newest, which nobody has compared yet, and what differs.
+            models.Index(fields=["id"], condition=Q(checked_at__isnull=True), name="ledger_entry_unchecked"),
+            models.Index(fields=["id"], condition=~Q(mismatch=""), name="ledger_entry_mismatch"),
         ]
 
     def __str__(self) -> str:

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import rfc8785
 from cryptography.exceptions import InvalidTag
@@ -52,34 +52,79 @@ def utc_text(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ" if moment.microsecond else "%Y-%m-%dT%H:%M:%SZ")
 
 
+class Recorded(NamedTuple):
+    """What of a closed session is recorded, in the order of `LOOKUPS`: so lists are compared without making objects."""
+
+    id: Any
+    transaction_id: str
+    station: str
+    evse_id: int
+    connector_id: int
+    location: dict[str, Any]
+    token_uid: str | None
+    token_type: str | None
+    status: str
+    started_at: datetime
+    stopped_at: datetime | None
+    meter_start_wh: int | None
+    meter_stop_wh: int | None
+    energy_wh: int | None
+    cost_minor: int | None
+    currency: str
+    tariff: dict[str, Any]
+    stop_reason: str
+    source: str
+    flags: list[str]
+    meter_values_sha256: str
+    credit: bool
+    credit_reference_id: Any
+
+
+# The same as columns, seen from the session.
+LOOKUPS = (
+    *("id", "transaction_id", "station__identity", "connector__evse_id", "connector__connector_id", "location"),
+    *("id_token__uid", "id_token__type", "status", "started_at", "stopped_at", "meter_start_wh", "meter_stop_wh"),
+    *("energy_wh", "cost_minor", "currency", "tariff", "stop_reason", "source", "flags", "meter_values_sha256"),
+    *("credit", "credit_reference_id"),
+)
+
+
 def record_of(session: "ChargingSession") -> dict[str, Any]:
     """The fields of a closed session that are recorded; what is not known is left out, never null."""
-    if session.stopped_at is None or not session.is_closed:
-        raise RecordError(f"session {session.pk} is {session.status}: only closed sessions have a record")
     token = session.id_token
+    place = (session.station.identity, session.connector.evse_id, session.connector.connector_id, session.location)
+    known = (token.uid, token.type) if token else (None, None)
+    own = [getattr(session, name) for name in LOOKUPS[8:]]
+    return fields_of(Recorded(session.pk, session.transaction_id, *place, *known, *own))
+
+
+def fields_of(row: Recorded) -> dict[str, Any]:
+    """The same of a session's columns; raises RecordError where it is not closed."""
+    if row.stopped_at is None or row.status == "ACTIVE":
+        raise RecordError(f"session {row.id} is {row.status}: only closed sessions have a record")
     fields: dict[str, Any] = {
         "format": FORMAT,
-        "id": str(session.pk),
-        "transaction_id": session.transaction_id,
-        "station": session.station.identity,
-        "evse_id": session.connector.evse_id,
-        "connector_id": session.connector.connector_id,
-        "location": session.location,
-        "id_token": {"uid": token.uid, "type": token.type} if token else None,
-        "status": session.status,
-        "started_at": utc_text(session.started_at),
-        "stopped_at": utc_text(session.stopped_at),
-        "meter_start_wh": session.meter_start_wh,
-        "meter_stop_wh": session.meter_stop_wh,
-        "energy_wh": session.energy_wh,
-        "cost_minor": session.cost_minor,
-        "currency": session.currency or None,
-        "tariff": session.tariff or None,
-        "stop_reason": session.stop_reason or None,
-        "source": session.source,
-        "flags": session.flags or None,
-        "meter_values_sha256": session.meter_values_sha256 or None,
-        "credit_reference_id": str(session.credit_reference_id) if session.credit else None,
+        "id": str(row.id),
+        "transaction_id": row.transaction_id,
+        "station": row.station,
+        "evse_id": row.evse_id,
+        "connector_id": row.connector_id,
+        "location": row.location,
+        "id_token": None if row.token_uid is None else {"uid": row.token_uid, "type": row.token_type},
+        "status": row.status,
+        "started_at": utc_text(row.started_at),
+        "stopped_at": utc_text(row.stopped_at),
+        "meter_start_wh": row.meter_start_wh,
+        "meter_stop_wh": row.meter_stop_wh,
+        "energy_wh": row.energy_wh,
+        "cost_minor": row.cost_minor,
+        "currency": row.currency or None,
+        "tariff": row.tariff or None,
+        "stop_reason": row.stop_reason or None,
+        "source": row.source,
+        "flags": row.flags or None,
+        "meter_values_sha256": row.meter_values_sha256 or None,
+        "credit_reference_id": str(row.credit_reference_id) if row.credit else None,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -93,6 +138,9 @@ def canonical(record: Mapping[str, Any]) -> bytes:
         raise RecordError(f"the record has no canonical form: {error}") from error
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
 def is_known_form(record: Mapping[str, Any], recorded: bytes) -> bool:
     """Whether `recorded` are surely the RFC 8785 bytes of this record; where this says no, `canonical` decides.
 
@@ -100,7 +148,7 @@ def is_known_form(record: Mapping[str, Any], recorded: bytes) -> bool:
     the time; equal bytes are equal values, whatever it writes otherwise.
     """
     try:
-        return json.dumps(record, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode() == recorded
+        return _ENCODER.encode(record).encode() == recorded
     except (TypeError, ValueError):  # no JSON at all, or text that is not Unicode
         return False
 
