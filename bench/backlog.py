@@ -35,7 +35,7 @@ def measure(stack: PortalStack, chosen: Namespace) -> list[float]:
             time.sleep(POLL_S)
         seconds = time.monotonic() - begun
         progress.update(chosen.count - progress.n)
-    count = chain().state()["count"]
+    count = chain().state().count
     if count != chosen.count:
         raise RuntimeError(f"expected {chosen.count} rows on the chain, got {count}")
     return [seconds]

@@ -6,7 +6,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,9 @@ __all__ = ["Action", "ChainError", "KeyPair", "bootstrap", "new_keypair", "push_
 CONTRACT_DIR = REPOSITORY / "ledger" / "contract"
 SYSTEM = "eosio"
 ACCOUNT = "evledger"
-RECORD = "record"  # the name of the action, and of the permission that may do it and nothing else
+# Names of actions, and of the permissions that may do them and nothing else
+RECORD, PRUNE = "record", "prune"
+CODE_HASH, CODE_UPDATED = "EVPORTAL_LEDGER_CODE_HASH", "EVPORTAL_LEDGER_CODE_UPDATED"
 UNKNOWN_ACCOUNT = {0, 3060002, 3060003}  # nodeos has several words for an account that is not there
 WAIT_S = 20
 PREACTIVATE_FEATURE = "0ec7e080177b2c02b278d5088611686b49d739925a92d9bfcacd7fc6b74053bd"
@@ -76,6 +78,7 @@ def bootstrap(
     active_key: KeyPair,
     record_public_key: str,
     rotated_public_keys: Sequence[str] = (),
+    prune_public_key: str = "",
     account: str = ACCOUNT,
     contract_dir: Path = CONTRACT_DIR,
     bios_dir: Path | None = None,
@@ -85,7 +88,8 @@ def bootstrap(
 
     Every step first looks what is there, so that a second run changes nothing and an interrupted one is finished. A
     `record` permission without `record_public_key` gets it as its only key, unless it holds one of
-    `rotated_public_keys`, those of the same TPM. Returns when all is irreversible, without `wait` when it is executed;
+    `rotated_public_keys`, those of the same TPM. The permission `prune` gets `prune_public_key`, without one that of
+    active. Returns when all is irreversible, without `wait` when it is executed;
     raises ChainError.
     """
     _activate_system(url, producer_key, bios_dir or contracts_dir() / "eosio.bios")
@@ -93,7 +97,8 @@ def bootstrap(
         creation = _new_account(account, owner=owner_key.public, active=active_key.public)
         push_actions(url, [creation], [producer_key])
     actions = _contract_actions(url, account, contract_dir)
-    actions += _permission_actions(url, account, record_public_key, rotated_public_keys)
+    actions += _permission_actions(url, account, RECORD, [record_public_key, *rotated_public_keys])
+    actions += _permission_actions(url, account, PRUNE, [prune_public_key or active_key.public])
     if actions:
         push_actions(url, actions, [active_key])
     if actions and wait:
@@ -185,17 +190,30 @@ def record_keys(url: str, account: str = ACCOUNT) -> list[str]:
     return [key["key"] for keys in found for key in keys]
 
 
-def _permission_actions(url: str, account: str, record_public_key: str, rotated: Sequence[str]) -> list[Action]:
-    """What is left to do until the permission `record` has such a key and may do evledger::record."""
+def contract_pins(url: str, before: Mapping[str, str], account: str = ACCOUNT) -> dict[str, str]:
+    """The settings that pin the contract: its code, and when that was last changed.
+
+    Those from `before` stay as long as they are of the code that is there: whoever takes the contract away and puts it
+    back is to be seen.
+    """
+    code = str(call(url, "chain/get_code_hash", {"account_name": account})["code_hash"])
+    updated = str(call(url, "chain/get_account", {"account_name": account})["last_code_update"])
+    if before.get(CODE_HASH) == code:
+        updated = before.get(CODE_UPDATED) or updated
+    return {CODE_HASH: code, CODE_UPDATED: updated}
+
+
+def _permission_actions(url: str, account: str, name: str, public_keys: Sequence[str]) -> list[Action]:
+    """What is left to do until the permission of this action has one of these keys (else the first) and may do it."""
     there = _account(url, account)
     permissions = {} if there is None else {entry["perm_name"]: entry for entry in there["permissions"]}
-    record = permissions.get(RECORD, {"required_auth": {"keys": []}, "linked_actions": []})
-    keys = {public_key_bytes(entry["key"]) for entry in record["required_auth"]["keys"]}
+    permission = permissions.get(name, {"required_auth": {"keys": []}, "linked_actions": []})
+    keys = {public_key_bytes(entry["key"]) for entry in permission["required_auth"]["keys"]}
     actions = []
-    if not keys & {public_key_bytes(key) for key in (record_public_key, *rotated)}:
-        actions.append(update_auth(account, RECORD, [record_public_key]))
-    if {"account": account, "action": RECORD} not in record["linked_actions"]:
-        actions.append(link_auth(account, account, RECORD, RECORD))
+    if not keys & {public_key_bytes(key) for key in public_keys}:
+        actions.append(update_auth(account, name, public_keys[:1]))
+    if {"account": account, "action": name} not in permission["linked_actions"]:
+        actions.append(link_auth(account, account, name, name))
     return actions
 
 

@@ -56,7 +56,7 @@ def _records(progress: Callable[[int], None]) -> Iterable[antelope.Record]:
 
 def _counts(sessions: int) -> list[str]:
     report = audit()
-    row_count = chain().state()["count"]
+    row_count = chain().state().count
     statuses = set(ChainTransaction.objects.values_list("status", flat=True))
     expected = {ChainTransaction.Status.IRREVERSIBLE.value, ChainTransaction.Status.EXPIRED.value}
     found = []

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 
 from dev import tpm_release
-from dev.chain_setup import bootstrap, record_keys, write_genesis
+from dev.chain_setup import bootstrap, contract_pins, record_keys, write_genesis
 from dev.cognito import Client, Person, Pool, Provider
 from dev.keys import KeyPair, new_keypair
 from dev.master_key import ensure_recovery_key
@@ -41,7 +41,7 @@ CHAIN_ID = "EVPORTAL_LEDGER_CHAIN_ID"
 RECOVERY_KEY = SECRETS / "ledger_recovery_key.pem"  # in production on a machine that is offline
 LOGIN_SCOPES = ("openid", "email", "profile")
 DEMO_PEOPLE = {"driver": "customer", "operator": "operator", "auditor": "auditor", "admin": "admin"}  # name: group
-OFFLINE_KEYS = ("producer", "owner", "active")
+OFFLINE_KEYS = ("producer", "owner", "active", "prune")
 
 
 def chain_key(name: str) -> KeyPair:
@@ -153,6 +153,7 @@ def set_up_chain(ports: Ports, tpm_keys: list[str]) -> str:
         active_key=chain_key("active"),
         record_public_key=tpm_keys[0],
         rotated_public_keys=tpm_keys,
+        prune_public_key=chain_key("prune").public,
     )
     return next(key for key in record_keys(ports.url("NODEOS")) if key in tpm_keys)
 
@@ -183,6 +184,8 @@ def write_portal_settings(ports: Ports, found_chain_id: str) -> None:
         "EVPORTAL_LEDGER_KEY": LEDGER_KEY,
         "EVPORTAL_LEDGER_OWNER_KEY": chain_key("owner").public,
         "EVPORTAL_LEDGER_ACTIVE_KEY": chain_key("active").public,
+        "EVPORTAL_LEDGER_PRUNE_KEY": chain_key("prune").public,
+        **contract_pins(ports.url("NODEOS"), read_settings(PORTAL_ENV)),
         "EVPORTAL_LEDGER_RECOVERY_PUBLIC_KEY_FILE": str(ensure_recovery_key(RECOVERY_KEY)),
         "EVPORTAL_LEDGER_MASTER_KEY_POLICY": master_key_policy(ports),
         "EVPORTAL_OIDC_ISSUER": provider(ports).issuer,

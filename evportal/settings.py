@@ -1,5 +1,6 @@
 """The portal's settings: one file, grouped, that runs on a fresh checkout. Secrets: see evportal/env.py."""
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -274,9 +275,17 @@ LEDGER_NODES = env.listing("EVPORTAL_LEDGER_NODES", "http://127.0.0.1:8888")
 LEDGER_PUBLIC_NODES = env.listing("EVPORTAL_LEDGER_PUBLIC_NODES")
 LEDGER_CHAIN_ID = env.text("EVPORTAL_LEDGER_CHAIN_ID", "")  # pinned; without it nothing is signed
 LEDGER_ACCOUNT = env.text("EVPORTAL_LEDGER_ACCOUNT", "evledger")
+# What is published of the contract, beside chain id and key: SHA-256 of its code (without a setting that of the shipped
+# one), and when it was last changed, as get_account says it (YYYY-MM-DDTHH:MM:SS.mmm; "" = not pinned)
+LEDGER_CODE_HASH = (
+    env.text("EVPORTAL_LEDGER_CODE_HASH", "")
+    or sha256((BASE_DIR / "ledger" / "contract" / "evledger.wasm").read_bytes()).hexdigest()
+)
+LEDGER_CODE_UPDATED = env.text("EVPORTAL_LEDGER_CODE_UPDATED", "")
 LEDGER_KEY = env.text("EVPORTAL_LEDGER_KEY", "ledger")  # the name of the signing key in the TPM service
 LEDGER_OWNER_KEY = env.text("EVPORTAL_LEDGER_OWNER_KEY", "")  # public keys pinned for the permission watch
 LEDGER_ACTIVE_KEY = env.text("EVPORTAL_LEDGER_ACTIVE_KEY", "")
+LEDGER_PRUNE_KEY = env.text("EVPORTAL_LEDGER_PRUNE_KEY", "")
 LEDGER_MASTER_KEY_FILE = Path(
     env.text("EVPORTAL_LEDGER_MASTER_KEY_FILE", str(VAR_DIR / "secrets" / "ledger_master_keys"))
 )

@@ -106,8 +106,11 @@ class Reader:
     def name(self) -> str:
         return int_to_name(self.uint(8))
 
+    def at_end(self) -> bool:
+        return self._at == len(self._data)
+
     def end(self) -> None:
-        if self._at != len(self._data):
+        if not self.at_end():
             raise AntelopeError(f"expected {self._at} bytes, got {len(self._data) - self._at} more")
 
 
@@ -120,20 +123,56 @@ def pack_records(records: Sequence[Record]) -> bytes:
     """Pack `rec[] records` with rec{uint64 id; checksum256 digest; bytes sealed}."""
     parts = [varuint_pack(len(records))]
     for ledger_id, digest, sealed in records:
-        if not 0 <= ledger_id < 1 << 64:
-            raise AntelopeError(f"id: expected 0 to 2^64-1, got {ledger_id}")
-        if len(digest) != 32:
-            raise AntelopeError(f"digest: expected 32 bytes, got {len(digest)}")
-        parts.append(struct.pack("<Q", ledger_id) + digest + bytes_pack(sealed))
+        parts.append(_uint_pack("id", ledger_id, 64) + _hash_checked("digest", digest) + bytes_pack(sealed))
     return b"".join(parts)
+
+
+def _uint_pack(name: str, value: int, bits: int) -> bytes:
+    if not 0 <= value < 1 << bits:
+        raise AntelopeError(f"{name}: expected 0 to 2^{bits}-1, got {value}")
+    return value.to_bytes(bits // 8, "little")
+
+
+def _hash_checked(name: str, value: bytes) -> bytes:
+    if len(value) != 32:
+        raise AntelopeError(f"{name}: expected 32 bytes, got {len(value)}")
+    return value
+
+
+Mark = tuple[int, bytes]  # ledger id of a credit, record.credit_mark (32 bytes) of what it takes back
+
+
+@dataclass(frozen=True, slots=True)
+class RecordData:
+    """What one `record` action says: records, blocks that hold earlier ones, and marks of credits among the records."""
+
+    records: list[Record]
+    blocks: list[int]
+    marks: list[Mark]
+
+
+def pack_record_data(records: Sequence[Record], blocks: Sequence[int] = (), marks: Sequence[Mark] = ()) -> bytes:
+    """Pack `rec[] records, uint32[]$ blocks, mark[]$ marks`, always with both extensions."""
+    parts = [pack_records(records), varuint_pack(len(blocks))]
+    parts += [_uint_pack("block", block, 32) for block in blocks]
+    parts.append(varuint_pack(len(marks)))
+    parts += [_uint_pack("id", ledger_id, 64) + _hash_checked("mark", mark) for ledger_id, mark in marks]
+    return b"".join(parts)
+
+
+def unpack_record_data(data: bytes) -> RecordData:
+    """Return what one `record` action says; the first contract's actions name no blocks and no marks."""
+    reader = Reader(data)
+    records = [(reader.uint(8), reader.take(32), reader.blob()) for _ in range(reader.varuint())]
+    blocks = [] if reader.at_end() else [reader.uint(4) for _ in range(reader.varuint())]
+    marks = [] if reader.at_end() else [(reader.uint(8), reader.take(32)) for _ in range(reader.varuint())]
+    reader.end()
+    return RecordData(records, blocks, marks)
 
 
 def unpack_records(data: bytes) -> list[Record]:
     """Return the records of the data of one `record` action."""
-    reader = Reader(data)
-    records = [(reader.uint(8), reader.take(32), reader.blob()) for _ in range(reader.varuint())]
-    reader.end()
-    return records
+    return unpack_record_data(data).records
 
 
 # --- the data of eosio::updateauth ---

@@ -56,8 +56,8 @@ def audit(*, progress: Callable[[int], None] = lambda _: None, node: Chain | Non
     """Compare everything; `progress` hears how many entries are done. Raises ChainError when no node answers."""
     node = node or chain()
     report = Report()
-    floor = node.state()["floor"]
-    head_id = node.state()["last"]
+    floor = node.state().floor
+    head_id = node.state().last
     rows = _Rows(node.rows_iter())
     for entry in _entries():
         report_unknown(report, rows.skip_to(entry.pk))

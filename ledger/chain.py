@@ -31,6 +31,7 @@ from ledger.witness import NodeError
 
 TIMEOUT = httpx.Timeout(10.0, connect=2.0)
 ROWS_PAGE = 500
+NO_SUCH_TABLE = 3060003
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,20 @@ class Info:
     lib_num: int
     lib_id: str
     lib_time: datetime
+
+
+@dataclass(frozen=True)
+class State:
+    """The contract's own row: `heads` are the blocks with records that no later action has named yet (ascending).
+
+    `since`: 0 nothing recorded under this contract; 1 the list of blocks is complete; n > 1: not below block n.
+    """
+
+    floor: int = 0
+    count: int = 0
+    last: int = 0
+    since: int = 0
+    heads: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,10 +167,34 @@ class Chain:
         rows = self._table({"table": "records", "limit": 1, **bound})["rows"]
         return int(rows[0]["id"]) if rows else None
 
-    def state(self) -> dict[str, int]:
-        """The contract's floor, count and last."""
+    def state(self) -> State:
+        """The contract's own row, now (head state)."""
         rows = self._table({"table": "state", "limit": 1})["rows"]
-        return {name: int(rows[0][name]) if rows else 0 for name in ("floor", "count", "last")}
+        if not rows:
+            return State()
+        numbers = {name: int(rows[0].get(name, 0)) for name in ("floor", "count", "last", "since")}
+        return State(**numbers, heads=tuple(int(num) for num in rows[0].get("heads", [])))
+
+    def mark_of(self, ledger_id: int) -> bytes | None:
+        """The mark of this credit's record."""
+        bound = str(ledger_id)
+        rows = self._marks({"lower_bound": bound, "upper_bound": bound})
+        return bytes.fromhex(rows[0]["mark"]) if rows else None
+
+    def marked_id_of(self, mark: bytes) -> int | None:
+        """The ledger id of the credit with this mark (secondary index)."""
+        bound = {"index_position": "2", "key_type": "sha256", "lower_bound": mark.hex(), "upper_bound": mark.hex()}
+        rows = self._marks(bound)
+        return int(rows[0]["id"]) if rows else None
+
+    def _marks(self, bound: dict[str, str]) -> list[dict[str, Any]]:
+        try:
+            rows: list[dict[str, Any]] = self._table({"table": "marks", "limit": 1, **bound})["rows"]
+        except ChainRefused as error:
+            if error.code == NO_SUCH_TABLE:  # the first contract had none
+                return []
+            raise
+        return rows
 
     def account_info(self) -> dict[str, Any]:
         """get_account: permissions, linked actions, limits."""
@@ -176,12 +215,20 @@ class Chain:
 
     # --- writing
 
-    def build(self, records: Sequence[antelope.Record], *, expiration_s: int, info: Info | None = None) -> Unsigned:
+    def build(
+        self,
+        records: Sequence[antelope.Record],
+        *,
+        expiration_s: int,
+        info: Info | None = None,
+        blocks: Sequence[int] = (),
+        marks: Sequence[antelope.Mark] = (),
+    ) -> Unsigned:
         """A transaction with one `record` action, referring to the last irreversible block (of `info`, if given).
 
         The expiration counts from the node's head time, never from our clock.
         """
-        data = antelope.pack_records(records)
+        data = antelope.pack_record_data(records, blocks, marks)
         return self._build(self.account, "record", data, expiration_s=expiration_s, info=info or self.info())
 
     def build_permission(self, public_keys: Sequence[str], *, parent: str, expiration_s: int) -> Unsigned:

@@ -94,7 +94,7 @@ def _mismatch(entry: LedgerEntry) -> str:
     if entry.state != ChainTransaction.Status.IRREVERSIBLE:
         return ""
     row = chain().row(entry.pk)
-    return row_mismatch(entry, row, floor=0 if row else chain().state()["floor"], recorded=recorded_in_block)
+    return row_mismatch(entry, row, floor=0 if row else chain().state().floor, recorded=recorded_in_block)
 
 
 def row_mismatch(

@@ -12,6 +12,8 @@ from ledger.antelope import AntelopeError, public_key_decode
 from ledger.chain import chain
 from ledger.signer import signer
 
+LINKED = ("record", "prune")  # permissions that may do the action of their name, and nothing else
+
 
 def check() -> list[str]:
     """Compare now; returns what differs, and opens or closes the alert."""
@@ -38,6 +40,7 @@ def differences(account: dict[str, Any], *, record_keys: Sequence[frozenset[str]
         "owner": [frozenset({settings.LEDGER_OWNER_KEY})] if settings.LEDGER_OWNER_KEY else [],
         "active": [frozenset({settings.LEDGER_ACTIVE_KEY})] if settings.LEDGER_ACTIVE_KEY else [],
         "record": record_keys,
+        "prune": [frozenset({settings.LEDGER_PRUNE_KEY})] if settings.LEDGER_PRUNE_KEY else [],
     }
     found = {permission["perm_name"]: permission for permission in account["permissions"]}
     for name in sorted(found.keys() - pinned.keys()):
@@ -48,11 +51,11 @@ def differences(account: dict[str, Any], *, record_keys: Sequence[frozenset[str]
         elif allowed and not any(has_only(found[name]["required_auth"], keys) for keys in allowed):
             expected = " or ".join(" and ".join(sorted(keys)) for keys in allowed)
             yield f"permission {name}: expected only {expected}, got {keys_of(found[name]['required_auth'])}"
-    if "record" in found:
-        links = [(item.get("account"), item.get("action")) for item in found["record"].get("linked_actions") or []]
-        only = [(settings.LEDGER_ACCOUNT, "record")]
-        if links != only:
-            yield f"record is linked to {links}, expected {only}"
+    for name in LINKED:
+        links = [(i.get("account"), i.get("action")) for i in found.get(name, {}).get("linked_actions") or []]
+        only = [(settings.LEDGER_ACCOUNT, name)]
+        if name in found and links != only:
+            yield f"{name} is linked to {links}, expected {only}"
 
 
 def has_only(authority: dict[str, Any], keys: frozenset[str]) -> bool:

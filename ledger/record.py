@@ -32,6 +32,7 @@ SALT_BYTES = KEY_BYTES = 32
 KEY_ID_BYTES = 16
 NONCE_BYTES = 12
 VERSION = b"\x01"
+_MARK = b"evportal-credit/1"
 _HEADER_BYTES = KEY_ID_BYTES + 16  # with the GCM tag
 
 # Deflate's preset dictionary: what nearly every record has in common, the most frequent last (RFC 1950 section 2.2).
@@ -173,6 +174,13 @@ def digest(salt: bytes, canonical_record: bytes) -> bytes:
     if len(salt) != SALT_BYTES:
         raise RecordError(f"salt: expected {SALT_BYTES} bytes, got {len(salt)}")
     return hashlib.sha256(salt + canonical_record).digest()
+
+
+def credit_mark(salt: bytes, digest: bytes) -> bytes:
+    """What is recorded beside a credit: noise, but for those who know salt and digest of the session it takes back."""
+    if len(salt) != SALT_BYTES or len(digest) != SALT_BYTES:
+        raise RecordError(f"credit mark: expected 32 and 32 bytes, got {len(salt)} and {len(digest)}")
+    return hashlib.sha256(_MARK + salt + digest).digest()
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,7 @@ def _differing(row: ChainTransaction, view: View) -> list[int]:
     missing = [pk for pk, digest in digests.items() if rows.get(pk) != digest]
     if not missing:
         return []
-    floor = view.chain.state()["floor"]
+    floor = view.chain.state().floor
     return [pk for pk in missing if pk in rows or pk > floor]
 
 
@@ -176,7 +176,7 @@ def transaction_settle(*, row: ChainTransaction, view: View) -> None:
     """
     entries = list(row.entries.order_by("id"))
     rows = rows_of(view.chain, [entry.pk for entry in entries]) if entries else {}
-    floor = view.chain.state()["floor"]
+    floor = view.chain.state().floor
     if any(entry.pk in rows or entry.pk <= floor for entry in entries):
         num = _search(row, view)
         if num is not None and _finalize(row, num, view):

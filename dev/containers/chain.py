@@ -1,16 +1,18 @@
 """The chain-setup of compose.yaml, in its container: the ledger's key in the TPM, contract and permissions.
 
-Writes the chain's id, and the public key, to /run/portal/env, where the portal reads them. Run again, it looks what is
-there and changes nothing; a chain of another id than the one written is refused.
+Writes the chain's id, the contract's pins, and the public key, to /run/portal/env, where the portal reads them. Run
+again, it looks what is there and changes nothing; a chain of another id than the one written is refused.
 """
 
 import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
-from dev.chain_setup import ChainError, bootstrap, record_keys
+from dev.chain_setup import ChainError, bootstrap, contract_pins, record_keys
 from dev.keys import KeyPair
+from dev.stack_layout import read_settings
 from dev.transactions import call
 from tpm.client import TpmClient, TpmError
 from tpm.tokens import ClientCredentials
@@ -29,7 +31,7 @@ RETRY_S = 1.0
 def main() -> int:
     try:
         public_key, *others = ledger_keys()
-        keys = {name: KeyPair.load(SECRETS / f"chain_{name}") for name in ("producer", "owner", "active")}
+        keys = {name: KeyPair.load(SECRETS / f"chain_{name}") for name in ("producer", "owner", "active", "prune")}
         bootstrap(
             NODE,
             producer_key=keys["producer"],
@@ -37,8 +39,13 @@ def main() -> int:
             active_key=keys["active"],
             record_public_key=public_key,
             rotated_public_keys=others,
+            prune_public_key=keys["prune"].public,
         )
-        remember(str(call(NODE, "chain/get_info")["chain_id"]), ", ".join(record_keys(NODE)))
+        remember(
+            str(call(NODE, "chain/get_info")["chain_id"]),
+            ", ".join(record_keys(NODE)),
+            contract_pins(NODE, read_settings(PORTAL_ENV)),
+        )
     except (ChainError, TpmError, OSError) as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1
@@ -65,14 +72,15 @@ def ledger_keys() -> list[str]:
     raise AssertionError("unreachable")
 
 
-def remember(chain_id: str, public_key: str) -> None:
-    """Pin the chain; raises ChainError when the portal's records are on another one."""
+def remember(chain_id: str, public_key: str, pins: Mapping[str, str]) -> None:
+    """Pin the chain and the contract; raises ChainError when the portal's records are on another one."""
     line = f"{CHAIN_ID}={chain_id}\n"
     text = PORTAL_ENV.read_text() if PORTAL_ENV.exists() else ""
     if CHAIN_ID in text and line not in text:
         raise ChainError(0, f"the portal's records are on another chain than {chain_id}: {text.strip()}")
     building = PORTAL_ENV.with_suffix(".new")
-    building.write_text(f"# written by chain-setup at each start\n{PUBLIC_KEY}={public_key}\n{line}")
+    pinned = "".join(f"{name}={value}\n" for name, value in pins.items())
+    building.write_text(f"# written by chain-setup at each start\n{PUBLIC_KEY}={public_key}\n{line}{pinned}")
     building.rename(PORTAL_ENV)
     print(f"chain {chain_id}, key {public_key}")
 

@@ -27,7 +27,7 @@ DIRECTORY = VAR / "compose"
 
 # The users of the images (Dockerfile, tpm/Dockerfile, dev/containers/Dockerfile).
 PORTAL, TOOLS, COGNITO, POSTGRES, REDIS = 10001, 10003, 10004, 10005, 10006
-CHAIN_KEYS = ("producer", "owner", "active")
+CHAIN_KEYS = ("producer", "owner", "active", "prune")
 SHOW_MANIFEST = ("run", "--rm", "--network", "none", "--entrypoint", "cat", "evportal/tpm", "/release/manifest.json")
 
 
@@ -73,6 +73,7 @@ class Files:
             EVPORTAL_OIDC_CLIENT_ID=login.client_id,
             EVPORTAL_LEDGER_OWNER_KEY=keys["owner"].public,
             EVPORTAL_LEDGER_ACTIVE_KEY=keys["active"].public,
+            EVPORTAL_LEDGER_PRUNE_KEY=keys["prune"].public,
         )
 
     def sign_release(self, engine: Engine) -> None:

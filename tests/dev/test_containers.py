@@ -46,7 +46,8 @@ NOT_CHOSEN = {
     "EVPORTAL_TPM_ATTESTATION",
     "EVPORTAL_TPM_EVIDENCE_MAX_AGE_S",
 }
-IN_PORTAL_ENV = {"EVPORTAL_LEDGER_CHAIN_ID"}  # written by chain-setup, for EVPORTAL_ENV_FILE
+# written by chain-setup, for EVPORTAL_ENV_FILE
+IN_PORTAL_ENV = {"EVPORTAL_LEDGER_CHAIN_ID", "EVPORTAL_LEDGER_CODE_HASH", "EVPORTAL_LEDGER_CODE_UPDATED"}
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other users")
 
 

@@ -73,7 +73,7 @@ def push_record(url: str, ledger_id: int, salt: bytes, record_key: KeyPair) -> s
 
 
 def _record(records: Sequence[antelope.Record]) -> Action:
-    return Action(ACCOUNT, "record", antelope.pack_records(records), f"{ACCOUNT}@record")
+    return Action(ACCOUNT, "record", antelope.pack_record_data(records), f"{ACCOUNT}@record")
 
 
 def receipt_of(node: Nodeos, transaction_id: str, ledger_id: int, salt: bytes, key: str) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def recorded(chain_node: Nodeos, second_node: Nodeos, producer_key: KeyPair) -> 
     there = receipt_of(chain_node, there_id, LEDGER_ID, salts[0], record_key.public)
     pruned = receipt_of(chain_node, pruned_id, PRUNED_ID, salts[1], record_key.public)
     prune = PRUNED_ID.to_bytes(8, "little") + (10).to_bytes(4, "little")
-    push_actions(chain_node.url, [Action(ACCOUNT, "prune", prune, f"{ACCOUNT}@active")], [active])
+    push_actions(chain_node.url, [Action(ACCOUNT, "prune", prune, f"{ACCOUNT}@prune")], [active])
     last = chain_node.info()["head_block_num"] + 1
     for node in (chain_node, second_node):
         node.wait_for_block(last)

@@ -64,7 +64,7 @@ def keys_by_status() -> dict[str, str]:
 def assert_recorded_once(account: LedgerAccount) -> None:
     digests = {pk: bytes(digest) for pk, digest in LedgerEntry.objects.values_list("id", "digest")}
     assert account.chain.rows(0, max(digests) + 100) == digests
-    assert account.chain.state()["count"] == len(digests)
+    assert account.chain.state().count == len(digests)
 
 
 def assert_rotated(account: LedgerAccount, old: str, name: str) -> str:

@@ -115,33 +115,71 @@ ABI = {
                 {"name": "sealed", "type": "bytes"},
             ],
         },
-        {"name": "record", "base": "", "fields": [{"name": "records", "type": "rec[]"}]},
+        {
+            "name": "mark",
+            "base": "",
+            "fields": [{"name": "id", "type": "uint64"}, {"name": "mark", "type": "checksum256"}],
+        },
+        {
+            "name": "record",
+            "base": "",
+            "fields": [
+                {"name": "records", "type": "rec[]"},
+                {"name": "blocks", "type": "uint32[]"},
+                {"name": "marks", "type": "mark[]"},
+            ],
+        },
     ],
     "actions": [{"name": "record", "type": "record", "ricardian_contract": ""}],
 }
 
 
+blocks = st.lists(st.integers(0, 2**32 - 1), max_size=3)
+marks = st.lists(st.tuples(st.integers(0, 2**64 - 1), st.binary(min_size=32, max_size=32)), max_size=3)
+
+
 @FEWER
-@given(records)
-def test_records_as_antelopy(entries: list[antelope.Record]) -> None:
-    packed = antelope.pack_records(entries)
+@given(records, blocks, marks)
+def test_record_data_as_antelopy(entries: list[antelope.Record], named: list[int], marked: list[antelope.Mark]) -> None:
+    packed = antelope.pack_record_data(entries, named, marked)
     abi = Abi("evledger", **ABI)
     action = abi.get_action("record")
     assert action is not None
     values = [{"id": number, "digest": digest.hex(), "sealed": sealed} for number, digest, sealed in entries]
-    assert packed == bytes(abi.serialize(action, {"records": values}))
+    mark_values = [{"id": number, "mark": mark.hex()} for number, mark in marked]
+    expected = abi.serialize(action, {"records": values, "blocks": named, "marks": mark_values})
+    assert packed == bytes(expected)
+    assert antelope.unpack_record_data(packed) == antelope.RecordData(entries, named, marked)
     assert antelope.unpack_records(packed) == entries
 
 
 @FEWER
-@given(records, st.data())
-def test_truncated_or_longer_records_are_refused(entries: list[antelope.Record], data: st.DataObject) -> None:
+@given(records)
+def test_the_first_contracts_data_are_read_without_blocks_and_marks(entries: list[antelope.Record]) -> None:
     packed = antelope.pack_records(entries)
-    cut = data.draw(st.integers(0, len(packed) - 1))
+    assert antelope.unpack_record_data(packed) == antelope.RecordData(entries, [], [])
+
+
+@FEWER
+@given(records, blocks, marks, st.data())
+def test_truncated_or_longer_record_data_are_refused(
+    entries: list[antelope.Record], named: list[int], marked: list[antelope.Mark], data: st.DataObject
+) -> None:
+    packed = antelope.pack_record_data(entries, named, marked)
+    whole = {len(antelope.pack_records(entries)), len(antelope.pack_record_data(entries, named)) - 1}
+    cut = data.draw(st.integers(0, len(packed) - 1).filter(lambda size: size not in whole))
     with pytest.raises(AntelopeError, match="truncated"):
-        antelope.unpack_records(packed[:cut])
+        antelope.unpack_record_data(packed[:cut])
     with pytest.raises(AntelopeError, match="more"):
-        antelope.unpack_records(packed + data.draw(st.binary(min_size=1, max_size=3)))
+        antelope.unpack_record_data(packed + data.draw(st.binary(min_size=1, max_size=3)))
+
+
+@pytest.mark.parametrize(
+    ("named", "marked"), [([-1], []), ([2**32], []), ([], [(1, bytes(31))]), ([], [(-1, bytes(32))])]
+)
+def test_blocks_and_marks_that_cannot_be_packed_are_refused(named: list[int], marked: list[antelope.Mark]) -> None:
+    with pytest.raises(AntelopeError, match="expected"):
+        antelope.pack_record_data([], named, marked)
 
 
 @pytest.mark.parametrize("entry", [(-1, bytes(32), b""), (2**64, bytes(32), b""), (1, bytes(31), b"")])

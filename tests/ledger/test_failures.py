@@ -77,7 +77,7 @@ def wait_until_irreversible(account: LedgerAccount) -> None:
 def assert_recorded_once(account: LedgerAccount) -> None:
     digests = {pk: bytes(digest) for pk, digest in LedgerEntry.objects.values_list("id", "digest")}
     assert account.chain.rows(0, max(digests) + 100) == digests
-    assert account.chain.state()["count"] == len(digests)
+    assert account.chain.state().count == len(digests)
 
 
 # --- a worker is killed

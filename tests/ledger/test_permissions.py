@@ -26,7 +26,7 @@ def test_a_change_raises_the_alarm_and_its_undoing_ends_it(ledger_account: Ledge
         "another key": [update_auth(account.name, "record", [foreign])],
         "a second key": [update_auth(account.name, "record", sorted([tpm_key, foreign]))],
         "a new permission": [update_auth(account.name, "backdoor", [foreign])],
-        "another action": [link_auth(account.name, account.name, "prune", "record")],
+        "another action": [link_auth(account.name, "eosio", "setabi", "record")],
     }[case]
     push_actions(account.node.url, change, [account.active])
     tasks.watch_permissions()

@@ -1,5 +1,6 @@
 """The canonical record, its digest, and the sealed copy: pure, so property tests."""
 
+import hashlib
 import json
 
 import pytest
@@ -80,3 +81,11 @@ def test_the_same_record_never_seals_to_the_same_bytes() -> None:
 def test_the_digest_needs_its_whole_salt() -> None:
     with pytest.raises(RecordError, match="expected 32 bytes, got 31"):
         record.digest(b"s" * 31, b"{}")
+
+
+def test_the_mark_of_a_credit_is_of_salt_and_digest_of_what_it_takes_back() -> None:
+    salt, digest = bytes(range(32)), bytes(range(32, 64))
+    assert record.credit_mark(salt, digest) == hashlib.sha256(b"evportal-credit/1" + salt + digest).digest()
+    for wrong in [(salt[:31], digest), (salt, digest + b"\0")]:
+        with pytest.raises(RecordError, match="expected 32 and 32 bytes"):
+            record.credit_mark(*wrong)

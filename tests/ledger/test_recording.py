@@ -37,7 +37,7 @@ def test_250_sessions_take_two_transactions(
     record_all()
     sizes = sorted(row.entries.count() for row in ChainTransaction.objects.all())
     assert sizes == [50, 200]
-    assert ledger_account.chain.state()["count"] == 250
+    assert ledger_account.chain.state().count == 250
 
 
 def test_the_receipt_verifies_against_two_nodes(

@@ -1,6 +1,7 @@
 """One real chain for all tests of the contract; each test has an account with the contract for itself."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,8 @@ from dev.keys import KeyPair, new_keypair
 from dev.nodeos import Nodeos, contracts_dir
 from dev.transactions import push_actions
 from tests.ledger.contract.ledger_account import LedgerAccount
+
+FIRST_CONTRACT = Path(__file__).parent / "first"  # as it was until 2026-11: many records were made under it
 
 
 @pytest.fixture(scope="session")
@@ -26,11 +29,16 @@ def token_contract(contract_node: Nodeos, producer_key: KeyPair) -> None:
 
 
 @pytest.fixture
-def ledger(contract_node: Nodeos, producer_key: KeyPair, account_names: Iterator[str]) -> LedgerAccount:
+def empty(contract_node: Nodeos, producer_key: KeyPair, account_names: Iterator[str]) -> LedgerAccount:
+    """An account's name and keys, before it has been made."""
+    return LedgerAccount(contract_node.url, next(account_names), producer_key)
+
+
+@pytest.fixture
+def ledger(empty: LedgerAccount) -> LedgerAccount:
     """An account of its own with the contract, empty: no test sees another's rows."""
-    account = LedgerAccount(contract_node.url, next(account_names), producer_key)
-    account.bootstrap()
-    return account
+    empty.bootstrap()
+    return empty
 
 
 @pytest.fixture

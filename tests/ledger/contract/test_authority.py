@@ -136,7 +136,13 @@ def test_known_weakness_the_record_key_can_lock_itself_out_and_grow_children(led
     ledger.push(Action("eosio", "unlinkauth", names, f"{ledger.name}@record"), ledger.record_key)
     child = update_auth(ledger.name, "child", [ledger.record_key.public], parent="record")
     ledger.push(with_record_permission(child), ledger.record_key)
-    assert {entry["perm_name"] for entry in ledger.account()["permissions"]} == {"owner", "active", "record", "child"}
+    assert {entry["perm_name"] for entry in ledger.account()["permissions"]} == {
+        "owner",
+        "active",
+        "record",
+        "prune",
+        "child",
+    }
     with pytest.raises(ChainError) as caught:
         ledger.record(Rec(1, "one"))
     assert caught.value.code == IRRELEVANT_AUTHORITY
@@ -156,6 +162,21 @@ def test_keys_rotate_without_a_gap(ledger: LedgerAccount) -> None:
     assert caught.value.code == UNSATISFIED_AUTHORITY
     ledger.record(Rec(4, "four"), key=new)
     assert ledger.ids() == [1, 2, 3, 4]
+
+
+def test_the_prune_key_can_do_nothing_but_prune(ledger: LedgerAccount) -> None:
+    ledger.record(*make_records(1, 3))
+    forbidden = [
+        ledger.action("record", pack_records([Rec(4, "four")]), "prune"),
+        Action("eosio", "setcode", set_code(ledger.name, b"").data, f"{ledger.name}@prune"),
+        Action("eosio", "updateauth", update_auth(ledger.name, "active", []).data, f"{ledger.name}@prune"),
+    ]
+    for action in forbidden:
+        with pytest.raises(ChainError) as caught:
+            ledger.push(action, ledger.prune_key)
+        assert caught.value.code == IRRELEVANT_AUTHORITY, (action.name, caught.value)
+    ledger.prune(2, 10)
+    assert ledger.ids() == [3]
 
 
 def test_an_unknown_action_is_refused(ledger: LedgerAccount) -> None:

@@ -85,14 +85,16 @@ def test_data_cut_or_too_long_is_refused(ledger: LedgerAccount) -> None:
     data = ledger.prune_action(2, 10).data
     for size in range(len(data)):
         with refused("evledger: truncated data"):
-            ledger.push(ledger.action("prune", data[:size], "active"), ledger.active_key)
+            ledger.push(ledger.action("prune", data[:size], "prune"), ledger.prune_key)
     with refused("evledger: trailing bytes"):
-        ledger.push(ledger.action("prune", data + b"\x00", "active"), ledger.active_key)
+        ledger.push(ledger.action("prune", data + b"\x00", "prune"), ledger.prune_key)
     assert ledger.ids() == [1, 2, 3]
 
 
-def test_owner_cannot_prune_in_the_place_of_active(ledger: LedgerAccount) -> None:
+@pytest.mark.parametrize("permission", ["owner", "active"])
+def test_no_other_permission_prunes(ledger: LedgerAccount, permission: str) -> None:
     ledger.record(*make_records(1, 3))
+    key = {"owner": ledger.owner_key, "active": ledger.active_key}[permission]
     with pytest.raises(ChainError, match="missing authority"):
-        ledger.push(ledger.prune_action(2, 10, "owner"), ledger.owner_key)
+        ledger.push(ledger.prune_action(2, 10, permission), key)
     assert ledger.ids() == [1, 2, 3]

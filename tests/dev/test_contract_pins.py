@@ -1,0 +1,28 @@
+"""The pins of a development chain's contract: they do not follow whoever changes it."""
+
+from dev.chain_setup import CODE_HASH, CODE_UPDATED, contract_pins, set_code
+from dev.transactions import call
+from tests.ledger.contract.conftest import FIRST_CONTRACT, contract_node, empty, ledger
+from tests.ledger.contract.ledger_account import LedgerAccount, Rec
+from tests.waiting import until
+
+__all__ = ["contract_node", "empty", "ledger"]  # fixtures
+
+
+def test_pins_stay_when_the_contract_was_taken_away_and_put_back(ledger: LedgerAccount) -> None:
+    first = contract_pins(ledger.url, {}, ledger.name)
+    block = ledger.record_naming(Rec(1, "one"), [])
+    until(lambda: call(ledger.url, "chain/get_info")["head_block_num"] > block)  # the change has a time of its own
+    ledger.push(set_code(ledger.name, (FIRST_CONTRACT / "evledger.wasm").read_bytes()), ledger.active_key)
+    ledger.bootstrap()
+    assert contract_pins(ledger.url, first, ledger.name) == first
+    assert contract_pins(ledger.url, {}, ledger.name)[CODE_UPDATED] > first[CODE_UPDATED]
+
+
+def test_pins_follow_an_upgrade(empty: LedgerAccount) -> None:
+    empty.bootstrap(FIRST_CONTRACT)
+    first = contract_pins(empty.url, {}, empty.name)
+    empty.bootstrap()
+    second = contract_pins(empty.url, first, empty.name)
+    assert second[CODE_HASH] != first[CODE_HASH]
+    assert contract_pins(empty.url, second, empty.name) == second
