@@ -318,7 +318,9 @@ class Caller(Asking):
             pinned, manifest = self.world.pinned, self.world.manifest
             assert pinned is not None
             nonce = IssuedNonce(secrets.token_bytes(32), SERVICE, datetime.now(UTC))
-            body = {"nonce": _b64(nonce.value), "pcrs": pinned.pcrs}
+            body: dict[str, object] = {"nonce": _b64(nonce.value), "pcrs": pinned.pcrs}
+            if pinned.last is not None:
+                body["audit"] = {"sequence": pinned.last.audit_sequence, "hash": pinned.last.audit_hash}
             answer = self.call("POST", "/attestations", body)
             steps = verify_evidence(answer, manifest, nonce=nonce, pinned=pinned, now=datetime.now(UTC))
             expect(accepted(steps), f"attestation: {reason(steps)}")

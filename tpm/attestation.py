@@ -16,7 +16,8 @@
 14. `clock`               the TPM's clock and counters have not gone back
 15. `firmware`            the firmware's version, and whether it changed
 16. `audit`               the log of key uses has not gone back
-17. `integrity`           the service itself says that it runs what was released
+17. `audit_kept`          the log still holds the entry attested last, and leads on from it
+18. `integrity`           the service itself says that it runs what was released
 
 Each failure names its step. A step that needs what an earlier one could not read stays undecided. A service that was
 registered as unmeasured (without a release key) has to say so itself; then steps 8 to 12 have nothing to compare.
@@ -61,7 +62,7 @@ def verify_evidence(
     now: datetime,
     first: int = 1,
 ) -> list[Step]:
-    """Return the seventeen steps, numbered from `first`; never raises, whatever the service answered.
+    """Return the eighteen steps, numbered from `first`; never raises, whatever the service answered.
 
     `nonce` is what the register knows of the nonce that was sent, None where it was never issued. `now` is the moment
     at which the answer had arrived.
@@ -123,6 +124,12 @@ class _Verifier:
         yield Check("clock", "The TPM's clock and counters have not gone back", "a later time", self._clock)
         yield Check("firmware", "The TPM's firmware", "the firmware of before", self._firmware)
         yield Check("audit", "The log of key uses has not gone back", "a later entry or the same", self._audit)
+        yield Check(
+            "audit_kept",
+            "The log of key uses still holds the entry attested last",
+            "that entry, and the chain from it on",
+            self._audit_kept,
+        )
         yield Check("integrity", "The service runs what was released", "verified", self._integrity)
 
     def _if_measured(self, look: Callable[[], Finding]) -> Callable[[], Finding]:
@@ -263,6 +270,22 @@ class _Verifier:
         expected = f"entry {last.audit_sequence} with {last.audit_hash}, or a later one"
         same = (claims.audit_sequence, claims.audit_hash) == (last.audit_sequence, last.audit_hash)
         return Finding(expected, found, same or claims.audit_sequence > last.audit_sequence)
+
+    def _audit_kept(self) -> Finding:
+        """The service reads its files for this: what is behind an attested entry cannot be written anew."""
+        last, since = self.pinned.last, self.evidence.claims.audit_since
+        if last is None:
+            return Finding("any: it is the first", "nothing was asked", True)
+        expected = f"entry {last.audit_sequence} with {last.audit_hash}, and the chain from it to the newest"
+        if since is None:
+            return Finding(expected, "the service does not say: it is older than this portal, update it", False)
+        entry = f"entry {since.sequence} " + (f"with {since.hash}" if since.hash else "not in the log any more")
+        same = (since.sequence, since.hash) == (last.audit_sequence, last.audit_hash)
+        note = "" if same else "the log was cut or written anew behind an entry that was attested"
+        if same and not since.leads_on:
+            note = "the log was damaged or written anew behind this entry"
+        found = entry + (", and the chain to the newest" if since.leads_on else ", and no whole chain to the newest")
+        return Finding(expected, found, same and since.leads_on, note)
 
     def _integrity(self) -> Finding:
         expected, found = "verified" if self.pinned.measured else "unmeasured", self.evidence.claims.integrity

@@ -116,9 +116,20 @@ class TpmClient:
         answer = self._call("POST", "/identity/activate", {**body, "secret": base64.b64encode(secret).decode()})
         return _read(answer, lambda answer: _bytes(answer["credential"]))
 
-    def attest(self, nonce: bytes, pcrs: Sequence[int]) -> dict[str, Any]:
-        """Return fresh evidence over these PCRs, for `tpm/attestation.py` to judge; the nonce has 32 bytes."""
-        body = {"nonce": base64.b64encode(nonce).decode(), "pcrs": list(pcrs)}
+    def attest(self, nonce: bytes, pcrs: Sequence[int], *, audit: tuple[int, str] | None = None) -> dict[str, Any]:
+        """Return fresh evidence over these PCRs, for `tpm/attestation.py` to judge; the nonce has 32 bytes.
+
+        `audit` is the entry of the log of key uses (sequence, hash) that was the newest one before: the evidence then
+        says whether the log still holds it. A service that is too old to know of it is asked without.
+        """
+        body: dict[str, Any] = {"nonce": base64.b64encode(nonce).decode(), "pcrs": list(pcrs)}
+        if audit is None:
+            return self._call("POST", "/attestations", body)
+        try:
+            return self._call("POST", "/attestations", body | {"audit": {"sequence": audit[0], "hash": audit[1]}})
+        except TpmRefused as error:
+            if error.code != "invalid_request":
+                raise
         return self._call("POST", "/attestations", body)
 
     def manifest(self) -> dict[str, Any]:

@@ -21,6 +21,17 @@ _CLAIMS = {"manifest_digest", "measured_pcr", "event_log_sha256", "integrity", "
 
 
 @dataclass(frozen=True, slots=True)
+class LogSince:
+    """What the service says of the entry that it was asked about: its hash now, None where it is not in the log, and
+    whether the chain leads from it to the newest entry.
+    """
+
+    sequence: int
+    hash: str | None
+    leads_on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Claims:
     """What the service says beside the quote; the quote's extraData covers it."""
 
@@ -30,6 +41,7 @@ class Claims:
     integrity: str
     audit_sequence: int
     audit_hash: str
+    audit_since: LogSince | None
     power_on_clock_ms: int
 
 
@@ -75,7 +87,7 @@ class Evidence:
             given = members(json.loads(self.claims_text, object_pairs_hook=no_doubles), "claims", _CLAIMS)
         except (ValueError, RecursionError) as error:
             raise MalformedError(f"claims: expected JSON: {error}") from error
-        audit = members(given["audit"], "claims.audit", {"sequence", "hash"})
+        audit, since = _audit(given["audit"])
         pcr, digest, sequence = given["measured_pcr"], given["manifest_digest"], audit["sequence"]
         if pcr is not None and (type(pcr) is not int or not 0 <= pcr < 24):
             raise MalformedError("claims.measured_pcr: expected a PCR's number or null")
@@ -92,8 +104,22 @@ class Evidence:
             integrity=given["integrity"],
             audit_sequence=sequence,
             audit_hash=hex_digest(audit["hash"], "claims.audit.hash"),
+            audit_since=since,
             power_on_clock_ms=power_on_clock_ms,
         )
+
+
+def _audit(value: object) -> tuple[Mapping[str, Any], LogSince | None]:
+    """Return the claimed head of the log, and what is said of the entry that was asked about, if any was."""
+    if not isinstance(value, dict) or "since" not in value:
+        return members(value, "claims.audit", {"sequence", "hash"}), None
+    audit = members(value, "claims.audit", {"sequence", "hash", "since"})
+    since = members(audit["since"], "claims.audit.since", {"sequence", "hash", "leads_on"})
+    sequence, digest, leads_on = since["sequence"], since["hash"], since["leads_on"]
+    if type(sequence) is not int or type(leads_on) is not bool:
+        raise MalformedError("claims.audit.since: expected sequence as a whole number, leads_on as true or false")
+    found = None if digest is None else hex_digest(digest, "claims.audit.since.hash")
+    return audit, LogSince(sequence, found, leads_on)
 
 
 def _is_number(name: str) -> bool:

@@ -72,6 +72,7 @@ def attest(service: TpmService) -> AttestationReport | None:
     """
     if not _claim(service):
         return None
+    service.refresh_from_db()  # another worker may have attested it since: ask about the entry that counts now
     try:
         nonce = nonce_issue(service)
         answer, manifest = evidence_ask(service, nonce)
@@ -92,7 +93,9 @@ def _claim(service: TpmService) -> bool:
 def evidence_ask(service: TpmService, nonce: Nonce) -> tuple[dict[str, Any], SignedManifest | None]:
     """Return evidence, and the manifest that it names; one that was seen before is not fetched again."""
     client = client_of(service)
-    answer = client.attest(bytes(nonce.value), service.pinned().pcrs)
+    pinned = service.pinned()
+    seen = (pinned.last.audit_sequence, pinned.last.audit_hash) if pinned.last else None
+    answer = client.attest(bytes(nonce.value), pinned.pcrs, audit=seen)
     try:
         digest = Evidence.parse(answer).claims.manifest_digest
     except AttestationError:

@@ -44,6 +44,7 @@ TITLES = frozenset(
         _("The TPM's clock and counters have not gone back"),
         _("The TPM's firmware"),
         _("The log of key uses has not gone back"),
+        _("The log of key uses still holds the entry attested last"),
         _("The service runs what was released"),
     }
 )

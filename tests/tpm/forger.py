@@ -5,7 +5,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -68,6 +68,7 @@ class Forger:
     firmware: int = 7
     integrity: str = "verified"
     audit: tuple[int, str] = (12, "ab" * 32)
+    since: dict[str, Any] | None = None  # what is said of the entry that was asked about
     files: tuple[str, ...] = FILES
     created_at: str = "2026-03-01T00:00:00Z"
     measured_pcr: int = 8
@@ -100,7 +101,7 @@ class Forger:
             "measured_pcr": self.measured_pcr,
             "event_log_sha256": hashlib.sha256(log).hexdigest(),
             "integrity": self.integrity,
-            "audit": {"sequence": self.audit[0], "hash": self.audit[1]},
+            "audit": {"sequence": self.audit[0], "hash": self.audit[1]} | ({"since": self.since} if self.since else {}),
             "power_on_clock_ms": self.clock.clock_ms - 100,
         }
         return json.dumps(true | self.claimed)
@@ -138,11 +139,21 @@ def nonce(value: bytes = b"n" * 32, **other: Any) -> IssuedNonce:
 
 
 def judged(forger: Forger, *, answer: dict[str, Any] | None = None, **other: Any) -> list[Step]:
-    """The steps for the forger's evidence, or for one that was altered on its way."""
+    """The steps for the forger's evidence, or for one that was altered on its way.
+
+    Where there was evidence before, its log still holds the entry of then, unless the forger says otherwise.
+    """
     sent = {"nonce": nonce(), "pinned": forger.pinned(), "now": NOW, "manifest": forger.manifest(), **other}
-    manifest = sent.pop("manifest")
+    manifest, last = sent.pop("manifest"), sent["pinned"].last
+    if last is not None and forger.since is None:
+        forger = replace(forger, since=held(last))
     given = forger.answer(sent["nonce"].value if sent["nonce"] else b"n" * 32) if answer is None else answer
     return verify_evidence(given, manifest, **sent)
+
+
+def held(last: Accepted, **other: Any) -> dict[str, Any]:
+    """What an honest service says of the newest entry of then."""
+    return {"sequence": last.audit_sequence, "hash": last.audit_hash, "leads_on": True, **other}
 
 
 def failed(steps: Sequence[Step]) -> list[str]:

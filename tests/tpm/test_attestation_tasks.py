@@ -171,7 +171,7 @@ def test_the_command_enrols_and_certifies(files: list[str], tpm_stack: TpmStack)
     zero = "00" * 32
     out = run("tpm_enrol", "main", *files, "--host-pcrs", f"0={zero}", f"7={zero}", "--key", "ledger")
     assert "  1 ok        ek_certificate" in out
-    assert " 24 ok        integrity" in out
+    assert " 25 ok        integrity" in out
     assert "hardware: no — a software TPM: who is root on its host can defeat it" in out
     assert f"key ledger: certified as {public_key}" in out
     service = TpmService.objects.get()
@@ -214,13 +214,13 @@ def test_a_service_that_is_not_there(files: list[str]) -> None:
 
 def test_attest_prints_each_step(service: TpmService) -> None:
     out = run("tpm_attest")
-    assert "main: accepted at" in out and " 17 ok        integrity" in out
+    assert "main: accepted at" in out and " 18 ok        integrity" in out
     (result,) = json.loads(run("tpm_attest", "main", "--json"))
     assert (result["service"], result["outcome"], result["hardware"], result["measured"]) == (
         *("main", "ACCEPTED"),
         *(False, True),
     )
-    assert [step["number"] for step in result["steps"]] == list(range(1, 18))
+    assert [step["number"] for step in result["steps"]] == list(range(1, 19))
 
 
 def test_attest_fails_where_it_is_refused(service: TpmService) -> None:

@@ -20,10 +20,16 @@ from dev.tpm_service import TpmStack
 from tests.tpm.conftest import ALL_SCOPES, WithScopes
 from tests.tpm.tpm2_tools import checkquote, openssl_verifies
 from tpm.service.attestations import Evidence, attested, claims_text, event_log_sha256
+from tpm.service.audit_check import Head, Kept
 from tpm.service.device import Device, attest
 from tpm.service.turn import Turn
 
 NONCE = base64.b64encode(bytes(32)).decode()
+ODD_HEADS: list[object] = [
+    *(None, [], "0", {}, {"sequence": 0}, {"hash": "0" * 64}, {"sequence": 0, "hash": "0" * 64, "more": 1}),
+    *({"sequence": n, "hash": "0" * 64} for n in (-1, 2**53, 1.0, "1", True, None, 10**400)),
+    *({"sequence": 0, "hash": h} for h in (None, 0, "", "0" * 63, "0" * 65, "A" * 64, "0" * 64 + "\n")),
+]
 
 
 def b64(data: bytes) -> str:
@@ -112,7 +118,8 @@ def device_of(swtpm: Swtpm) -> Device:
 def test_all_evidence_is_covered_by_the_signature(swtpm: Swtpm, tmp_path: Path) -> None:
     """Also the event of a file whose name is no UTF-8, which counts with the bytes that it has."""
     log = ("sha256:00 0644 /srv/a", "sha256:01 0644 /srv/\udcff\udc80é")
-    evidence = Evidence("verified", 8, log, "ab" * 32, 7, "cd" * 32)
+    since = Head(3, "ef" * 32), Kept("ef" * 32, leads_on=True)
+    evidence = Evidence("verified", 8, log, "ab" * 32, Head(7, "cd" * 32), since)
     device, nonce = device_of(swtpm), secrets.token_bytes(32)
     made = attested(device, nonce=nonce, pcrs=[8], evidence=evidence)
     pem = attest.identity(device).ak_public_key_pem
@@ -129,7 +136,11 @@ def test_all_evidence_is_covered_by_the_signature(swtpm: Swtpm, tmp_path: Path) 
         "measured_pcr": 8,
         "event_log_sha256": hashlib.sha256(b"sha256:00 0644 /srv/a\nsha256:01 0644 /srv/\xff\x80\xc3\xa9").hexdigest(),
         "integrity": "verified",
-        "audit": {"sequence": 7, "hash": "cd" * 32},
+        "audit": {
+            "sequence": 7,
+            "hash": "cd" * 32,
+            "since": {"sequence": 3, "hash": "ef" * 32, "leads_on": True},
+        },
     }
 
 
@@ -163,6 +174,7 @@ def test_the_evidence_of_a_service_that_is_not_measured() -> None:
         ),
         *(({"nonce": nonce, "pcrs": [8]}, "invalid_request") for nonce in (None, 32, [NONCE], "", b64(bytes(31)))),
         *(({"nonce": b64(bytes(size)), "pcrs": [8]}, "invalid_request") for size in (1, 33, 64, 40_000)),
+        *(({"nonce": NONCE, "pcrs": [8], "audit": audit}, "invalid_request") for audit in ODD_HEADS),
         ({"nonce": NONCE[:-1], "pcrs": [8]}, "invalid_encoding"),
         ({"nonce": NONCE + "\n", "pcrs": [8]}, "invalid_encoding"),
         ({"nonce": "_" + NONCE[1:], "pcrs": [8]}, "invalid_encoding"),

@@ -75,7 +75,7 @@ def restart(stack: TpmStack) -> None:
 
 def test_a_service_is_enrolled(portal: TpmStack) -> None:
     report = enrol(name="main", url=portal.service_url, pins=pins(portal))
-    assert [step["number"] for step in report.steps] == list(range(1, 25))
+    assert [step["number"] for step in report.steps] == list(range(1, 26))
     assert {step["outcome"] for step in report.steps} == {"ok"}
     service = TpmService.objects.get()
     assert (service.state, service.reason, service.distrust()) == (State.ATTESTED, "", "")

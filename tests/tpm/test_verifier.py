@@ -14,7 +14,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.tpm.forger import FILES, NOW, Forger, attest_head, b64, ecc_public, failed, judged, nonce, quote
+from tests.tpm.forger import (
+    FILES,
+    FIRST,
+    NOW,
+    Forger,
+    attest_head,
+    b64,
+    ecc_public,
+    failed,
+    held,
+    judged,
+    nonce,
+    quote,
+)
 from tpm.clock import compare
 from tpm.evidence import Evidence, SignedManifest
 from tpm.steps import accepted, reason
@@ -40,6 +53,7 @@ STEPS = (
         "clock",
         "firmware",
         "audit",
+        "audit_kept",
         "integrity",
     ),
 )
@@ -265,10 +279,12 @@ def test_a_service_registered_as_unmeasured_must_say_so(forger: Forger) -> None:
 # --- against the last accepted evidence
 
 
+LATER = replace(FIRST, clock_ms=FIRST.clock_ms + 300_000)
+
+
 def after(forger: Forger, **other: Any) -> list[str]:
     """What fails, five minutes after the forger's evidence, of one that says something else."""
-    later = Clock(forger.clock.clock_ms + 300_000, forger.clock.reset_count, forger.clock.restart_count, True)
-    return failed(judged(replace(forger, **{"clock": later, **other}), pinned=forger.pinned(last=forger.accepted())))
+    return failed(judged(replace(forger, **{"clock": LATER, **other}), pinned=forger.pinned(last=forger.accepted())))
 
 
 def test_later_evidence_is_accepted(forger: Forger) -> None:
@@ -287,6 +303,39 @@ def test_later_evidence_is_accepted(forger: Forger) -> None:
 )
 def test_the_log_of_key_uses_never_goes_back(forger: Forger, audit: tuple[int, str], expected: list[str]) -> None:
     assert after(forger, audit=audit) == expected
+
+
+@pytest.mark.parametrize(
+    ("since", "word"),
+    [
+        ({"hash": "cd" * 32}, "cut or written anew behind an entry that was attested"),
+        ({"hash": None}, "not in the log any more"),
+        ({"hash": None, "leads_on": False}, "not in the log any more"),
+        ({"sequence": 11}, "cut or written anew"),
+        ({"leads_on": False}, "damaged or written anew behind this entry"),
+    ],
+)
+def test_the_log_still_holds_the_entry_attested_last(forger: Forger, since: dict[str, Any], word: str) -> None:
+    """It has gone on to a higher number each time; what is behind the attested entry is another matter."""
+    pinned = forger.pinned(last=forger.accepted())
+    said = held(forger.accepted(), **since)
+    steps = judged(replace(forger, audit=(31, "ef" * 32), since=said, clock=LATER), pinned=pinned)
+    assert failed(steps) == ["audit_kept"]
+    assert word in reason(steps)
+
+
+def test_a_service_that_is_too_old_to_say_what_its_log_holds(forger: Forger) -> None:
+    answer = replace(forger, clock=LATER).answer(nonce().value)
+    steps = judged(forger, answer=answer, pinned=forger.pinned(last=forger.accepted()))
+    assert failed(steps) == ["audit_kept"]
+    assert "older than this portal, update it" in reason(steps)
+
+
+@pytest.mark.parametrize("odd", [{"sequence": "12"}, {"hash": 7}, {"hash": "AB" * 32}, {"leads_on": 1}, {"more": 1}])
+def test_what_is_said_of_the_log_is_read_strictly(forger: Forger, odd: dict[str, Any]) -> None:
+    last = forger.accepted()
+    steps = judged(replace(forger, clock=LATER, since=held(last, **odd)), pinned=forger.pinned(last=last))
+    assert failed(steps)[0] == "format"
 
 
 @pytest.mark.parametrize(

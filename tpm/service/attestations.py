@@ -10,11 +10,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tpm.service.audit_check import NOTHING, Head, Kept
 from tpm.service.device import attest
 from tpm.service.device.attest import Quote
 from tpm.service.device.connection import Connection
-
-NO_USE = "0" * 64  # the hash before the first entry of the log of key uses
 
 
 @dataclass(frozen=True)
@@ -22,16 +21,16 @@ class Evidence:
     """What the service knows of itself.
 
     `integrity` is `verified`, `failed` or `unmeasured`; a digest is hex SHA-256. `event_log` holds the events (texts
-    of manifest.py) in the order in which the measured PCR was extended with them. `audit_…` is the head of the log of
-    key uses.
+    of manifest.py) in the order in which the measured PCR was extended with them. `audit` is the head of the log of key
+    uses; `since` the head that the verifier saw last, and what the log holds of it now, when it was asked for.
     """
 
     integrity: str = "unmeasured"
     measured_pcr: int | None = None
     event_log: tuple[str, ...] = ()
     manifest_digest: str | None = None
-    audit_sequence: int = 0
-    audit_hash: str = NO_USE
+    audit: Head = NOTHING
+    since: tuple[Head, Kept] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,10 +63,18 @@ def claims_text(evidence: Evidence, power_on_clock_ms: int) -> str:
             "measured_pcr": evidence.measured_pcr,
             "event_log_sha256": event_log_sha256(evidence.event_log),
             "integrity": evidence.integrity,
-            "audit": {"sequence": evidence.audit_sequence, "hash": evidence.audit_hash},
+            "audit": evidence.audit._asdict() | _since(evidence),
             "power_on_clock_ms": power_on_clock_ms,
         }
     )
+
+
+def _since(evidence: Evidence) -> dict[str, object]:
+    """Return what is claimed of the head that the verifier saw last; an older one does not ask, nor know the claim."""
+    if evidence.since is None:
+        return {}
+    asked, found = evidence.since
+    return {"since": {"sequence": asked.sequence, "hash": found.hash or None, "leads_on": found.leads_on}}
 
 
 def event_log_sha256(events: Sequence[str]) -> str:

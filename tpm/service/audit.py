@@ -23,9 +23,11 @@ What holds:
   does not refuse to work: whoever can write here could otherwise stop it with one byte. `verify` shows the break for
   ever. At a start only the newest file is checked, which bounds the time; `verify` checks them all.
 - Whoever can write here can also hash everything behind a change anew. That shows against any head that was attested
-  before, which the portal keeps: `--head`.
+  before: the portal keeps the last one, names it with each attestation, and hears whether the files still hold it and
+  lead from it to the newest (`since`); `verify --head` says the same of any other.
 
-Files are named by the sequence of their first entry; a full one is never touched again, and may be moved elsewhere.
+Files are named by the sequence of their first entry. A full one is never touched again, and may be moved elsewhere once
+a head behind its last entry was attested.
 """
 
 import argparse
@@ -43,7 +45,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from tpm.service.audit_check import NOTHING, UNKNOWN, Head, log_files, verified_file, verify
+from tpm.service.audit_check import NOTHING, UNKNOWN, Head, Kept, kept, log_files, verified_file, verify
 from tpm.service.errors import AuditUnavailableError, InternalError, QueueDeadlineError, QueueFullError, ServiceError
 from tpm.service.turn import caller
 
@@ -147,6 +149,19 @@ class AuditLog:
             except OSError as error:
                 raise AuditUnavailableError("the log of key uses cannot be written") from error
             return self._head
+
+    def since(self, attested: Head, newest: Head) -> Kept:
+        """Say what the files hold of an entry that was attested before, and whether they go on from it to this head.
+
+        They are read, not our memory: what somebody changed behind our back has to show. Writers go on meanwhile.
+        """
+        try:
+            found = kept(self._directory, attested.sequence, newest)
+        except OSError as error:
+            raise AuditUnavailableError("the log of key uses cannot be read") from error
+        if found != Kept(attested.hash, leads_on=True):
+            log.critical("THE LOG OF KEY USES IS NOT THE ONE THAT WAS ATTESTED: entry %d: %s", attested.sequence, found)
+        return found
 
     def close(self) -> None:
         self._closed.set()

@@ -6,6 +6,7 @@ from functools import cache
 from tpm.service import settings
 from tpm.service.attestations import Evidence
 from tpm.service.audit import AuditLog
+from tpm.service.audit_check import Head
 from tpm.service.device import Device, HierarchyAuths
 from tpm.service.idempotency import IdempotentAnswers
 from tpm.service.integrity import Integrity, ReleaseSettings
@@ -64,17 +65,26 @@ def audit_log() -> AuditLog:
     return made
 
 
-def evidence() -> Evidence:
-    """Return what the service can say of itself now."""
-    head = audit_log().head()
+@cache
+def log_turn() -> Turn:
+    """For reading the log of key uses: one at a time, or whoever may attest could keep all threads at it."""
+    return Turn(places=2, deadline_s=settings.TPM_QUEUE_DEADLINE_S)
+
+
+def evidence(last: Head | None = None) -> Evidence:
+    """Return what the service can say of itself now; `last` is the head that the verifier saw last."""
+    head, kept = audit_log().head(), None
+    if last is not None:
+        with log_turn().hold():
+            kept = audit_log().since(last, head)
     state, release, measured = integrity().state, integrity().release, integrity().measured
     return Evidence(
         integrity=state,
         measured_pcr=measured.pcr if measured else None,
         event_log=tuple(measured.events) if measured else (),
         manifest_digest=release.digest.hex() if release else None,
-        audit_sequence=head.sequence,
-        audit_hash=head.hash,
+        audit=head,
+        since=(last, kept) if last and kept else None,
     )
 
 

@@ -1,11 +1,14 @@
 """Fresh evidence of what runs here, for a verifier elsewhere."""
 
+import re
+
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tpm.service.attestations import Attestation, attested
+from tpm.service.audit_check import Head
 from tpm.service.components import base64_of, fields, listed, text, whole
 from tpm.service.encoding import base64_text, signature_der
 from tpm.service.errors import InvalidRequestError
@@ -15,8 +18,15 @@ from tpm.service.views.pcrs import PCRS
 from tpm.service.wiring import device, evidence
 
 NONCE_BYTES = 32
+SEQUENCE_MAX = 2**53 - 1
+HASH = "[0-9a-f]{64}"
+HEAD = fields(
+    sequence=whole("of the entry that the verifier saw last as the newest; 0: none", 0, SEQUENCE_MAX, 0),
+    hash={"type": "string", "description": "its hash", "pattern": f"^{HASH}$", "example": "0" * 64},
+)
 CLAIMS = (
-    "JSON: manifest_digest, measured_pcr, event_log_sha256, integrity, audit, power_on_clock_ms. "
+    "JSON: manifest_digest, measured_pcr, event_log_sha256, integrity, audit {sequence, hash, and since when asked}, "
+    "power_on_clock_ms. "
     "The quote's extraData is SHA-256(nonce || this text)"
 )
 ATTESTATION = fields(
@@ -42,7 +52,9 @@ class AsciiRenderer(JSONRenderer):
 class AttestationsView(APIView):
     """`POST /v1/attestations` `{nonce, pcrs}`: a quote over 1 to 24 PCRs, with the event log and what else it claims.
 
-    The nonce has 32 bytes, which the verifier draws anew each time. It answers although integrity failed, and says so.
+    The nonce has 32 bytes, which the verifier draws anew each time. `audit` is the head of the log of key uses that the
+    verifier saw last: then the claims say in `audit.since` what hash that entry has now (null: it is not there), and
+    whether the chain leads on from it to the newest entry. It answers although integrity failed, and says so.
     """
 
     scope = "tpm/attest"
@@ -52,19 +64,22 @@ class AttestationsView(APIView):
     @described(
         "attestations_create",
         body=fields(
+            optional=("audit",),
             nonce=base64_of("32 bytes", "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=", least=32, most=32),
             pcrs={
                 **listed(whole("number", 0, PCRS - 1, 16), most=PCRS),
                 "uniqueItems": True,
                 "example": [8, 16],
             },
+            audit=HEAD,
         ),
         answers={200: ATTESTATION},
     )
     def post(self, request: Request) -> Response:
-        given = object_fields(request.data, required=("nonce", "pcrs"))
+        given = object_fields(request.data, required=("nonce", "pcrs"), optional=("audit",))
         nonce, pcrs = _nonce(given["nonce"]), _pcrs(given["pcrs"])
-        return Response(rendered(attested(device(), nonce=nonce, pcrs=pcrs, evidence=evidence())))
+        last = _head(given["audit"]) if "audit" in given else None
+        return Response(rendered(attested(device(), nonce=nonce, pcrs=pcrs, evidence=evidence(last))))
 
 
 def _nonce(value: object) -> bytes:
@@ -82,6 +97,16 @@ def _pcrs(value: object) -> list[int]:
     if not numbers or not whole_numbers or len(set(numbers)) != len(numbers):
         raise InvalidRequestError(f"pcrs: expected an array of 1 to {PCRS} different numbers from 0 to {PCRS - 1}")
     return numbers
+
+
+def _head(value: object) -> Head:
+    given = object_fields(value, required=("sequence", "hash"))
+    sequence, digest = given["sequence"], given["hash"]
+    if type(sequence) is not int or not 0 <= sequence <= SEQUENCE_MAX:
+        raise InvalidRequestError(f"audit.sequence: expected a whole number from 0 to {SEQUENCE_MAX}")
+    if not isinstance(digest, str) or not re.fullmatch(HASH, digest):
+        raise InvalidRequestError("audit.hash: expected 64 digits of lower-case hex")
+    return Head(sequence, digest)
 
 
 def rendered(attestation: Attestation) -> dict[str, object]:
