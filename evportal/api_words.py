@@ -169,6 +169,7 @@ SESSION: Schema = {
     "flags": [],
     "credit": False,
     "credit_reference": None,
+    "credited_by": None,
     "tariff": {
         "id": "STANDARD",
         "name": "Standard",
@@ -177,6 +178,8 @@ SESSION: Schema = {
         "price_per_session": "1",
         "vat_percent": "19",
     },
+    "record": "recorded",
+    "counted": {"energy_wh": 7780, "cost_minor": 312, "currency": "EUR"},
     "ledger": RECORDED,
     "updated_at": "2026-03-01T08:45:00Z",
 }
@@ -341,6 +344,8 @@ EXAMPLES: dict[str, Schema] = {
                     "sessions": 3,
                     "energy_wh": 23340,
                     "costs": [{"cost_minor": 936, "currency": "EUR"}],
+                    "differing": 0,
+                    "left_out": 0,
                 }
             ],
         }

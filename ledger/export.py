@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
+from ledger.counting import counted_of, credited_by, record_word
 from ledger.record import utc_text
 from ledger.words import LABELS_PLAIN, entry_of, finding_of
+from stations.corrections import with_credits
 from stations.models import ChargingSession, ChargingSessionQuerySet, MeterValue
 from stations.words import place, zone
 
@@ -14,6 +16,8 @@ COLUMNS = (
     *("session_id", "started_at", "stopped_at", "time_zone", "site", "station", "evse_id", "connector_id"),
     *("transaction_id", "energy_wh", "cost_minor", "currency", "status", "flags"),
     *("record_state", "ledger_id", "block_num", "chain_transaction_id"),
+    # What sums count, empty where a session does not: these columns add up to what pages and papers say.
+    *("record", "credited_by", "counted_energy_wh", "counted_cost_minor", "counted_currency"),
 )
 METER_COLUMNS = ("session_id", "sampled_at", "measurand", "phase", "context", "value", "unit")
 CHUNK = 500
@@ -28,7 +32,7 @@ class _Echo:
 
 def csv_lines(sessions: ChargingSessionQuerySet) -> Iterator[str]:
     """One line a session, made as they are asked for: the database hands out CHUNK rows at a time."""
-    yield from _lines(COLUMNS, (_row(session) for session in sessions.iterator(chunk_size=CHUNK)))
+    yield from _lines(COLUMNS, (_row(session) for session in with_credits(sessions).iterator(chunk_size=CHUNK)))
 
 
 def meter_csv_lines(session: ChargingSession) -> Iterator[str]:
@@ -51,15 +55,17 @@ def _meter_row(value: MeterValue) -> tuple[Any, ...]:
 
 
 def _row(session: ChargingSession) -> tuple[Any, ...]:
-    entry = entry_of(session)
-    chained = entry.transaction if entry else None
+    entry, kind = entry_of(session), finding_of(session)[0]
+    chained, counted = entry.transaction if entry else None, counted_of(session, differs=kind == "mismatch")
     return (
         *(session.pk, utc_text(session.started_at), utc_text(session.stopped_at) if session.stopped_at else None),
         *(zone(session).key, place(session), session.station.identity),
         *(session.connector.evse_id, session.connector.connector_id, session.transaction_id),
         *(session.energy_wh, session.cost_minor, session.currency, session.status, " ".join(map(str, session.flags))),
-        *(LABELS_PLAIN[finding_of(session)[0]], entry.pk if entry else None),
+        *(LABELS_PLAIN[kind], entry.pk if entry else None),
         *((chained.block_num, chained.transaction_id) if chained else (None, None)),
+        *(record_word(counted, kind), credited_by(session)),
+        *(counted.energy_wh, counted.cost_minor, counted.currency if counted.counts else None),
     )
 
 

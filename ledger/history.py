@@ -10,6 +10,7 @@ from django.db.models import Count, Max, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import TruncDate
 
 from accounts.models import User
+from ledger.counting import KEYS, counted_groups
 from stations.models import ChargingSession, ChargingSessionQuerySet, MeterValue, Site
 from stations.words import token_name, zone_named
 
@@ -104,11 +105,18 @@ def _by_label(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 @dataclass
 class Totals:
-    """Sums of sessions; `costs` is a list of (minor units, currency), never added over currencies."""
+    """Sums of what counts; `costs` is a list of (minor units, currency), never added over currencies.
+
+    `rows`: how many a list has, with what does not count. `differing`: of those that count, how many differ from their
+    record, whose figures are used; `left_out`: of how many the record is altered itself, so that none are known.
+    """
 
     sessions: int = 0
     energy_wh: int = 0
     by_currency: dict[str, int] = field(default_factory=dict)
+    rows: int = 0
+    differing: int = 0
+    left_out: int = 0
 
     @property
     def costs(self) -> list[tuple[int, str]]:
@@ -117,6 +125,9 @@ class Totals:
     def add(self, group: Mapping[str, Any]) -> None:
         self.sessions += group["sessions"]
         self.energy_wh += group["energy"] or 0
+        self.rows += group.get("rows", 0)
+        self.differing += group.get("differing", 0)
+        self.left_out += group.get("left_out", 0)
         if group["currency"]:
             self.by_currency[group["currency"]] = self.by_currency.get(group["currency"], 0) + (group["cost"] or 0)
 
@@ -132,19 +143,15 @@ _ACTIVE = Q(status=ChargingSession.Status.ACTIVE)
 _SUMS = {"sessions": Count("pk", filter=~_ACTIVE), "energy": Sum("energy_wh"), "cost": Sum("cost_minor")}
 
 
-def totals(sessions: ChargingSessionQuerySet) -> Totals:
-    """The sums of finished sessions."""
-    return totals_of(sessions.order_by("currency").values("currency").annotate(**_SUMS))
-
-
 def by_day(sessions: ChargingSessionQuerySet, where: ZoneInfo) -> Sequence[Mapping[str, Any]]:
-    """The sums of finished sessions, a group a day and currency, the oldest first; `charging` counts the others.
+    """The sums of finished sessions, groups of a day and currency, the oldest first; `charging` counts the others.
 
     One query, from which totals, months, years and bars all come: they cannot disagree.
     """
     day = TruncDate("started_at", tzinfo=as_databases_know(where))
-    groups = sessions.order_by().values("currency", day=day).annotate(**_SUMS, charging=Count("pk", filter=_ACTIVE))
-    return list(groups.order_by("day", "currency"))
+    groups = sessions.order_by().values("currency", day=day, **KEYS)
+    summed = groups.annotate(**_SUMS, charging=Count("pk", filter=_ACTIVE)).order_by("day", "currency")
+    return list(counted_groups(summed))
 
 
 def as_databases_know(where: ZoneInfo) -> tzinfo:

@@ -42,7 +42,7 @@ STATES: dict[str, tuple[Promise, Q]] = {
             | Q(ledger_entry__transaction__status__in=[*ChainTransaction.UNFINISHED, Status.EXPIRED])
         ),
     ),
-    "mismatch": (_("Does not match (found by a check)"), _FOUND_DIFFERENT),
+    "mismatch": (_("Differs from its record"), _FOUND_DIFFERENT),
     "none": (_("Not recorded"), Q(ledger_entry__isnull=True)),
 }
 

@@ -21,12 +21,14 @@ from django.views.decorators.http import require_safe
 from accounts.access_log import Look, access_note_all
 from accounts.models import User
 from ledger import history
+from ledger.counting import Role, counted_of
 from ledger.export import csv_lines
 from ledger.figures import Figures, Span, Unit, figures_of, span_chosen
 from ledger.history import Totals
 from ledger.history_filter import BY_TIME, SORTS, HistoryFilter, in_days, ordered
+from ledger.marking import mark_differing
 from ledger.reading import in_rows, in_rows_of, problem, reader_of
-from ledger.words import Kind, state_of
+from ledger.words import Kind, StateWords, state_of
 from stations import words
 from stations.bill import cost_so_far
 from stations.models import ChargingSession, ChargingSessionQuerySet
@@ -56,27 +58,42 @@ class Row(TypedDict):
     state: Kind
     label: str
     detail: str
-    credit: bool
+    role: Role
+    now: str
 
 
-def _row(session: ChargingSession) -> Row:
-    period, state = words.period(session), state_of(session)
+def _row(session: ChargingSession, state: StateWords) -> Row:
+    """With the figures that were recorded; `now` says what stands in the database where that is something else."""
+    counted = counted_of(session, differs=state.kind == "mismatch")
+    shown = counted.figures or session
+    period = words.period(shown)
     return {
         "pk": str(session.pk),
         "address": reverse("session", args=[session.pk]),
         "day": period.day,
         "span": period.span,
-        "place": words.place(session),
-        "outlet": words.outlet(session),
-        "clock": words.clock(words.duration(session)),
-        "energy": words.kwh(session.energy_wh),
-        "billed": session.status != ChargingSession.Status.INVALID,
-        "cost": words.money(session.cost_minor, session.currency),
+        "place": words.place(shown),
+        "outlet": words.outlet(shown),
+        "clock": words.clock(words.duration(shown)),
+        "energy": words.kwh(shown.energy_wh),
+        "billed": shown.status != ChargingSession.Status.INVALID,
+        "cost": words.money(shown.cost_minor, shown.currency),
         "state": state.kind,
         "label": state.label,
         "detail": state.detail,
-        "credit": session.credit,
+        "role": counted.role,
+        "now": _now(session, shown),
     }
+
+
+def _now(session: ChargingSession, recorded: ChargingSession) -> str:
+    """The figures that somebody put in the place of the recorded ones; "" where these are the same."""
+    before, now = (_figures(one) for one in (recorded, session))
+    return "" if before == now else gettext("changed to %(figures)s") % {"figures": now}
+
+
+def _figures(session: ChargingSession) -> str:
+    return f"{words.kwh_exact(session.energy_wh or 0)} kWh, {words.money(session.cost_minor, session.currency)}"
 
 
 @dataclass(frozen=True)
@@ -160,11 +177,20 @@ class History:
     def page(self) -> tuple[Page[Any], list[ChargingSession]]:
         """The page of the list, and its sessions; found by their keys alone, as skipping whole rows takes long."""
         paginator = Paginator(ordered(self.found, self.sort).values_list("pk", flat=True), PAGE_SIZE)
-        paginator.count = self.totals.sessions  # known already, not counted again
+        paginator.count = self.totals.rows  # known already, not counted again
         page = paginator.get_page(self.query.get("page"))
         keys: Any = page.object_list  # not read here: it becomes a part of the query for the sessions
         sessions = ordered(ChargingSession.objects.filter(pk__in=keys), self.sort)
         return page, list(in_rows(sessions)) if self.everybody else in_rows_of(self.used, sessions)
+
+    def shown(self) -> tuple[Page[Any], list[tuple[ChargingSession, StateWords]]]:
+        """The page of the list, and its sessions in words. What differs is marked if it was not, then summed anew."""
+        page, sessions = self.page()
+        told = [(session, state_of(session)) for session in sessions]
+        if mark_differing(session for session, state in told if state.kind == "mismatch"):
+            vars(self).pop("groups", None)
+            vars(self).pop("totals", None)
+        return page, told
 
     def charging(self) -> list[ChargingRow]:
         if not self.everybody and not any(group["charging"] for group in self.groups):
@@ -184,12 +210,13 @@ def history_page(request: HttpRequest) -> HttpResponse:
     seen = History(reader_of(request), request.GET)
     if seen.is_empty:
         return render(request, "history/empty.html", {"everybody": seen.everybody})
+    page, told = seen.shown()
+    sessions = [session for session, _ in told]
     charging, figures = seen.charging(), seen.figures
-    page, sessions = seen.page()
     if seen.everybody:
         customers = {session.customer_id for session in [*sessions, *(row.session for row in charging)]}
         access_note_all(viewer=seen.user, customers=customers, what=Look.HISTORY)
-    rows = [_row(session) for session in sessions]
+    rows = [_row(session, state) for session, state in told]
     context = {
         "everybody": seen.everybody,
         "form": seen.form,

@@ -275,6 +275,10 @@ class LedgerEntry(models.Model):
             # The audit: the newest, which nobody has compared yet, and what differs.
             models.Index(fields=["id"], condition=Q(checked_at__isnull=True), name="ledger_entry_unchecked"),
             models.Index(fields=["id"], condition=~Q(mismatch=""), name="ledger_entry_mismatch"),
+            # Sums and filters: the few whose session differs from its record, as far as that is known.
+            models.Index(
+                fields=["session"], condition=Q(mismatch__gt="") | Q(conflict__gt=""), name="ledger_entry_differs"
+            ),
         ]
 
     def __str__(self) -> str:

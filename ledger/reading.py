@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from accounts.access_log import Look, access_note
 from accounts.models import User
 from ledger.history import Used
+from stations.corrections import with_credits
 from stations.models import ChargingSession, ChargingSessionQuerySet, Connector, IdToken, Station
 
 
@@ -20,9 +21,9 @@ def reader_of(request: HttpRequest) -> User:
 
 
 def with_record(sessions: ChargingSessionQuerySet) -> ChargingSessionQuerySet:
-    """All that a row of a page reads, in one query; without the transactions' bytes."""
+    """All that a row of a page reads, `credit_pk` too, in one query; without the transactions' bytes."""
     related = ("station", "connector", "id_token", "ledger_entry__transaction")
-    return sessions.select_related(*related).defer("ledger_entry__transaction__packed")
+    return with_credits(sessions).select_related(*related).defer("ledger_entry__transaction__packed")
 
 
 # What rows of lists read; another column costs each of them a query, which the tests that count queries notice.
@@ -43,7 +44,7 @@ def in_rows(sessions: ChargingSessionQuerySet) -> ChargingSessionQuerySet:
 
 def in_rows_of(used: Sequence[Used], sessions: ChargingSessionQuerySet) -> list[ChargingSession]:
     """The same where it is known already which outlets and tokens there are: without joining what they are called."""
-    found = list(sessions.select_related("ledger_entry__transaction").only(*_ALONE))
+    found = list(with_credits(sessions).select_related("ledger_entry__transaction").only(*_ALONE))
     outlets = {(one.station_id, one.outlet_id): _outlet(one, sessions.db) for one in used}
     tokens = {one.token_id: _token(one, sessions.db) for one in used if one.token_id}
     for session in found:

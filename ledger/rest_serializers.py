@@ -5,6 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from ledger.counting import RECORD_WORDS, counted_of, credited_by, record_word
 from ledger.models import ChainTransaction, LedgerEntry
 from ledger.words import Kind, entry_of, finding_of, state_of
 from stations.models import ChargingSession, MeterValue
@@ -43,6 +44,14 @@ class LedgerSummarySerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(allow_blank=True)
 
 
+class CountedSerializer(serializers.Serializer[Any]):
+    """What sums count of a session: of one that differs from its record what was recorded."""
+
+    energy_wh = serializers.IntegerField(allow_null=True)
+    cost_minor = serializers.IntegerField(allow_null=True)
+    currency = serializers.CharField(allow_blank=True)
+
+
 class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
     location = PlaceSerializer()
     station = serializers.CharField(source="station.identity")
@@ -54,6 +63,16 @@ class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
         child=serializers.CharField(), help_text="as it was at the start; empty where none was promised"
     )
     credit_reference = serializers.UUIDField(source="credit_reference_id", allow_null=True)
+    credited_by = serializers.UUIDField(
+        source="credit_pk", allow_null=True, help_text="the credit that takes it back; null where it stands"
+    )
+    record = serializers.ChoiceField(
+        choices=RECORD_WORDS, help_text="its record in one word: `superseded` was taken back, `credit` takes back"
+    )
+    counted = CountedSerializer(
+        allow_null=True,
+        help_text="what sums count; null while it charges, for credits, what they take back, and altered records",
+    )
     ledger = LedgerSummarySerializer()
 
     class Meta:
@@ -61,7 +80,8 @@ class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
         fields = [
             *("id", "status", "started_at", "stopped_at", "location", "station", "evse_id", "connector_id"),
             *("transaction_id", "id_token", "meter_start_wh", "meter_stop_wh", "energy_wh", "cost_minor", "currency"),
-            *("stop_reason", "source", "flags", "credit", "credit_reference", "tariff", "ledger", "updated_at"),
+            *("stop_reason", "source", "flags", "credit", "credit_reference", "credited_by", "tariff"),
+            *("record", "counted", "ledger", "updated_at"),
         ]
         read_only_fields = fields
 
@@ -85,13 +105,26 @@ class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
             "credit": session.credit,
             "credit_reference": str(session.credit_reference_id) if session.credit_reference_id else None,
             "tariff": {name: str(value) for name, value in session.tariff.items()},
-            "ledger": ledger_summary(session),
+            **record_shown(session),
             "updated_at": moment(session.updated_at),
         }
 
 
-def ledger_summary(session: ChargingSession) -> dict[str, Any]:
-    entry, (kind, reason) = entry_of(session), finding_of(session)
+def record_shown(session: ChargingSession) -> dict[str, Any]:
+    """Its record in one word, by what it was taken back, what counts of it, and how far the record is."""
+    kind, reason = finding_of(session)
+    counted, credit = counted_of(session, differs=kind == "mismatch"), credited_by(session)
+    figures = {"energy_wh": counted.energy_wh, "cost_minor": counted.cost_minor, "currency": counted.currency}
+    return {
+        "credited_by": str(credit) if credit else None,
+        "record": record_word(counted, kind),
+        "counted": figures if counted.counts and session.is_closed else None,
+        "ledger": ledger_summary(session, kind, reason),
+    }
+
+
+def ledger_summary(session: ChargingSession, kind: Kind, reason: object) -> dict[str, Any]:
+    entry = entry_of(session)
     row = entry.transaction if entry else None
     recorded = row if row and row.status == ChainTransaction.Status.IRREVERSIBLE else None
     return {
@@ -201,9 +234,11 @@ class MonthSerializer(serializers.Serializer[Any]):
     """The sums of one month; months without a charge are left out, and currencies are never added."""
 
     month = serializers.RegexField(r"^\d{4}-\d{2}$")
-    sessions = serializers.IntegerField()
+    sessions = serializers.IntegerField(help_text="billed charges; one that was corrected counts once")
     energy_wh = serializers.IntegerField()
     costs = CostSerializer(many=True)
+    differing = serializers.IntegerField(help_text="of these, how many differ from their record; its figures are used")
+    left_out = serializers.IntegerField(help_text="charges whose record itself was altered: nobody knows their figures")
 
 
 class StatementsSerializer(serializers.Serializer[Any]):

@@ -29,7 +29,8 @@ def months_of(user: User) -> tuple[ZoneInfo, list[dict[str, Any]]]:
 def _month(month: Sums) -> dict[str, Any]:
     totals = month.totals
     costs = [{"cost_minor": minor, "currency": currency} for minor, currency in totals.costs]
-    return {"month": str(month.period), "sessions": totals.sessions, "energy_wh": totals.energy_wh, "costs": costs}
+    sums = {"month": str(month.period), "sessions": totals.sessions, "energy_wh": totals.energy_wh, "costs": costs}
+    return {**sums, "differing": totals.differing, "left_out": totals.left_out}
 
 
 def ledger_now(now: datetime) -> dict[str, Any]:

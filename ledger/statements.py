@@ -1,8 +1,9 @@
 """A driver's statements: which months have sessions, with their sums, and what one statement holds.
 
 A statement is about one calendar month, or year, in the reader's zone, and about finished sessions that began in it.
-COMPLETED ones are billed, credits among them with their minus, so that they net out. INVALID ones are listed apart
-and count nowhere. It is always about the person's own sessions, whatever else he may see.
+COMPLETED ones are billed; one that was corrected counts once (ledger/counting.py): the session that was taken back and
+its credit, with its minus, are listed and net out. INVALID ones are listed apart and count nowhere. It is always about
+the person's own sessions, whatever else he may see.
 """
 
 import hashlib
@@ -23,9 +24,11 @@ from django.utils.formats import date_format
 
 from accounts.models import User
 from ledger import history
+from ledger.counting import KEYS, Counted, counted_groups, counted_of
 from ledger.history import Totals
 from ledger.models import LedgerEntry
 from ledger.words import StateWords, entry_of, state_of
+from stations.corrections import with_credits
 from stations.models import ChargingSession, ChargingSessionQuerySet
 from stations.pricing import session_cost_lines
 from stations.words import Period, period, zone
@@ -94,7 +97,7 @@ def _midnight(day: date, where: ZoneInfo) -> datetime:
 
 @dataclass
 class Sums:
-    """What a line of the list says of a period. `totals` are of billed sessions, `credits` how many of them credit."""
+    """What a line of the list says of a period. `totals` are of billed sessions, `credits` how many took one back."""
 
     period: StatementPeriod
     totals: Totals = field(default_factory=Totals)
@@ -102,11 +105,11 @@ class Sums:
     not_billed: int = 0
 
     def add(self, group: Mapping[str, Any]) -> None:
+        self.credits += group["credits"]
         if group["status"] != Status.COMPLETED:
             self.not_billed += group["sessions"]
             return
         self.totals.add(group)
-        self.credits += group["credits"]
 
 
 @dataclass
@@ -121,6 +124,7 @@ _SUMS = {
     "energy": Sum("energy_wh"),
     "cost": Sum("cost_minor"),
 }
+_COUNTS = (*_SUMS, "differing", "left_out")
 
 
 def sessions_of(user: User) -> ChargingSessionQuerySet:
@@ -135,15 +139,16 @@ def zone_of(user: User) -> ZoneInfo:
 
 
 def years_of(user: User, where: ZoneInfo) -> list[YearOfSums]:
-    """Years and their months with sessions, newest first; one query."""
+    """Years and their months with sessions, newest first; one query, and one more where a session differs."""
     groups: Iterable[Mapping[str, Any]] = (
         sessions_of(user)
         .order_by()
-        .values("status", "currency", month=TruncMonth("started_at", tzinfo=history.as_databases_know(where)))
+        .values("status", "currency", month=TruncMonth("started_at", tzinfo=history.as_databases_know(where)), **KEYS)
         .annotate(**_SUMS)
         .order_by("-month", "currency")
     )
-    return [_year(year, list(found)) for year, found in groupby(groups, key=lambda group: group["month"].year)]
+    by_year = groupby(counted_groups(groups), key=lambda group: group["month"].year)
+    return [_year(year, list(found)) for year, found in by_year]
 
 
 def _year(year: int, groups: list[Mapping[str, Any]]) -> YearOfSums:
@@ -165,9 +170,9 @@ def _over_months(groups: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]
     over: dict[tuple[str, str], dict[str, Any]] = {}
     for group in groups:
         key = (group["status"], group["currency"])
-        found = over.setdefault(key, {"status": key[0], "currency": key[1]} | dict.fromkeys(_SUMS, 0))
-        for name in _SUMS:
-            found[name] += group[name] or 0
+        found = over.setdefault(key, {"status": key[0], "currency": key[1]} | dict.fromkeys(_COUNTS, 0))
+        for name in _COUNTS:
+            found[name] += group.get(name) or 0
     return [over[key] for key in sorted(over)]
 
 
@@ -176,12 +181,17 @@ def _over_months(groups: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Line:
-    """A session as the statement prints it."""
+    """A session as the statement prints it: `session` with the figures that count, `now` with those of today.
+
+    They are the same unless it differs from its record.
+    """
 
     session: ChargingSession
     period: Period
     state: StateWords
     entry: LedgerEntry | None
+    counted: Counted
+    now: ChargingSession
 
     @property
     def digest(self) -> str:
@@ -240,14 +250,14 @@ class Statement:
     @cached_property
     def sums(self) -> Sums:
         """Added up from the very lines that are printed."""
-        groups = [_group(line.session) for line in (*self.billed, *self.not_billed)]
+        groups = [_group(line) for line in (*self.billed, *self.not_billed)]
         return _sums(self.period, _over_months(groups))
 
     @cached_property
     def months(self) -> list[Sums]:
         """For a year: its months, in the order of time."""
         dated = [
-            (line.session.started_at.astimezone(self.where).date(), _group(line.session))
+            (line.now.started_at.astimezone(self.where).date(), _group(line))
             for line in (*self.billed, *self.not_billed)
         ]
         dated.sort(key=lambda pair: pair[0])
@@ -256,7 +266,7 @@ class Statement:
 
     @cached_property
     def cost_sums(self) -> list[CostSum]:
-        return cost_sums(line.session for line in self.billed)
+        return cost_sums(line.session for line in self.billed if line.counted.counts)
 
     @property
     def is_over(self) -> bool:
@@ -264,7 +274,7 @@ class Statement:
 
     @cached_property
     def recorded(self) -> int:
-        return sum(line.state.kind == "recorded" for line in self.billed)
+        return sum(line.state.kind == "recorded" and line.counted.counts for line in self.billed)
 
     @property
     def last_day(self) -> date:
@@ -276,14 +286,14 @@ class Statement:
         facts = [str(self.period), self.where.key, self.owner.get_username(), self.owner.get_full_name(), self.is_over]
         for line in (*self.billed, *self.not_billed):
             session = line.session
+            facts += [line.counted.role, line.counted.counts, line.now.energy_wh, line.now.cost_minor]
             facts += [session.pk, session.started_at, session.stopped_at, session.energy_wh, session.cost_minor]
             facts += [session.currency, session.tariff, session.location, line.state, line.digest, line.block_num]
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
-def _group(session: ChargingSession) -> dict[str, Any]:
-    found = {"status": session.status, "currency": session.currency, "sessions": 1, "credits": int(session.credit)}
-    return found | {"energy": session.energy_wh, "cost": session.cost_minor}
+def _group(line: Line) -> dict[str, Any]:
+    return {**line.counted.group(), "status": line.session.status, "credits": int(line.counted.role == "credit")}
 
 
 def sessions_in(user: User, of: StatementPeriod, where: ZoneInfo) -> ChargingSessionQuerySet:
@@ -291,7 +301,7 @@ def sessions_in(user: User, of: StatementPeriod, where: ZoneInfo) -> ChargingSes
     start, end = of.bounds(where)
     found = sessions_of(user).filter(started_at__gte=start, started_at__lt=end).order_by("started_at", "id")
     related = ("station", "connector", "id_token", "credit_reference", "ledger_entry__transaction")
-    return found.select_related(*related).defer("ledger_entry__transaction__packed")
+    return with_credits(found).select_related(*related).defer("ledger_entry__transaction__packed")
 
 
 def statement_of(user: User, of: StatementPeriod, where: ZoneInfo) -> Statement | None:
@@ -305,4 +315,7 @@ def statement_of(user: User, of: StatementPeriod, where: ZoneInfo) -> Statement 
 
 
 def _line(session: ChargingSession) -> Line:
-    return Line(session, period(session), state_of(session), entry_of(session))
+    state = state_of(session)
+    counted = counted_of(session, differs=state.kind == "mismatch")
+    shown = counted.figures or session
+    return Line(shown, period(shown), state, entry_of(session), counted, session)

@@ -29,7 +29,7 @@ LABELS_PLAIN: dict[Kind, str] = {
     "recorded": gettext_noop("Recorded"),
     "pending": gettext_noop("Being recorded"),
     "late": gettext_noop("Being recorded"),
-    "mismatch": gettext_noop("Does not match"),
+    "mismatch": gettext_noop("Differs from its record"),
     "none": gettext_noop("Not recorded"),
 }
 
@@ -192,7 +192,7 @@ def _opened(session: ChargingSession) -> str:
 
 
 def _different(session: ChargingSession) -> tuple[str, str | Promise]:
-    return gettext("the record on the chain"), _ASK
+    return "", _ASK
 
 
 def _no_details(session: ChargingSession) -> tuple[str, str | Promise]:

@@ -2,7 +2,7 @@
 
 The credit has the negated energy and cost of the session that it names (OCPI 2.2.1 CDR `credit`,
 `credit_reference_id`, section 10.3.1), at the same place and time. Both are closed sessions like others: they are
-recorded on the chain and count in every sum.
+recorded on the chain. In sums the two cancel out, and neither counts as a charge (ledger/counting.py).
 """
 
 import uuid
@@ -12,14 +12,14 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.utils.translation import gettext
 
 from accounts.models import User
 from stations import plausibility
 from stations.correction import Correction
 from stations.errors import CorrectionRefusedError
-from stations.models import ChargingSession, IdToken
+from stations.models import ChargingSession, ChargingSessionQuerySet, IdToken
 from stations.services import session_locked
 from stations.signals import sessions_closed
 from stations.words import number
@@ -59,6 +59,21 @@ def refusal(session: ChargingSession) -> str:
     if Correction.objects.filter(session=session).exists() or credit_of(session):
         return gettext("it was credited already")
     return ""
+
+
+def credits_of_row() -> ChargingSessionQuerySet:
+    """Inside a query over sessions: the credits of each (unique index session_credited_once)."""
+    return ChargingSession.objects.filter(credit=True, credit_reference=OuterRef("pk")).order_by()
+
+
+def counting(sessions: ChargingSessionQuerySet) -> ChargingSessionQuerySet:
+    """Those that count: neither credits nor what they take back."""
+    return sessions.filter(~Exists(credits_of_row()), credit=False)
+
+
+def with_credits(sessions: ChargingSessionQuerySet) -> ChargingSessionQuerySet:
+    """Each with `credit_pk`, the session that takes it back; None where it stands."""
+    return sessions.annotate(credit_pk=Subquery(credits_of_row().values("pk")[:1]))
 
 
 def credit_of(session: ChargingSession) -> ChargingSession | None:

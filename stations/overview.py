@@ -13,6 +13,7 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 
 from accounts.models import User
+from stations.corrections import counting
 from stations.import_runs import ImportRun
 from stations.models import ChargingSession, Station
 from stations.words import zone_named
@@ -42,7 +43,7 @@ def remembered(key: str, seconds: int, make: Callable[[], T]) -> T:
 
 @dataclass
 class Figures:
-    """Sessions that started in a period; energy in Wh, of those that are billed or credited."""
+    """Sessions that started in a period, a corrected one once; energy in Wh."""
 
     sessions: int = 0
     energy_wh: int = 0
@@ -79,7 +80,8 @@ def overview(where: ZoneInfo) -> Overview:
     }
     sums: dict[str, Any] = {f"{name}_sessions": Count("pk", filter=when) for name, when in periods.items()}
     sums |= {f"{name}_energy": Sum("energy_wh", filter=when) for name, when in periods.items()}
-    found = ChargingSession.objects.filter(started_at__gte=_midnight(last_month, where)).aggregate(**sums)
+    since = ChargingSession.objects.filter(started_at__gte=_midnight(last_month, where))
+    found = counting(since).aggregate(**sums)
     figures = {name: Figures(found[f"{name}_sessions"], found[f"{name}_energy"] or 0) for name in periods}
     return Overview(now, **figures)
 

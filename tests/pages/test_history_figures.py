@@ -372,15 +372,14 @@ def test_a_hundred_years_are_drawn_by_year() -> None:
     assert figures.totals.energy_wh == 20
 
 
-def test_a_credit_takes_off_and_is_drawn_below_the_line(browser: Client, make: Make) -> None:
-    charged = make(datetime(2026, 3, 1, 12, tzinfo=UTC))
-    make(datetime(2026, 3, 5, 12, tzinfo=UTC), energy_wh=-7_780, cost_minor=-312, credit=True, credit_reference=charged)
+def test_what_was_taken_back_counts_nowhere(browser: Client, make: Make) -> None:
+    first, fifth = datetime(2026, 3, 1, 12, tzinfo=UTC), datetime(2026, 3, 5, 12, tzinfo=UTC)
+    charged, _ = make(first), make(fifth, energy_wh=1_000, cost_minor=40)
+    assert sums(text(browser, "/")) == "2 sessions, 8.78 kWh, 3.52 EUR"
+    make(first, energy_wh=-7_780, cost_minor=-312, credit=True, credit_reference=charged)
     page = text(browser, "/")
-    assert sums(page) == "2 sessions, 0.00 kWh, 0.00 EUR"
-    assert "-3.12 EUR" in page
-    assert "v-486h76v486z" in page  # up by what was charged
-    assert "v486h76v-486z" in page  # down by as much
-    assert 'class="edge edge-bottom"' in page
+    assert sums(page) == "1 session, 1.00 kWh, 0.40 EUR"
+    assert page.count("data-session=") == 3 and page.count('data-bar="') == 1
 
 
 def test_costs_are_drawn_where_something_was_paid() -> None:

@@ -125,7 +125,7 @@ def test_one_wh_more_does_not_match_and_the_field_is_named(browser: Client, make
     assert "Changed since it was recorded: energy." in page
     assert "<code>7780</code>" in page
     assert "<code>7781</code>" in page
-    assert "<strong>Does not match</strong>" in text(browser, "/")
+    assert "<strong>Differs from its record</strong>" in text(browser, "/")
 
 
 def test_a_changed_meter_value_does_not_match(browser: Client, make_session: MakeSession) -> None:

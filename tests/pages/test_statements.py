@@ -179,8 +179,18 @@ def test_the_paper_has_each_session_its_record_and_the_sums(
 
 def test_the_paper_says_when_a_session_was_changed(browser: Client, charge: Charge) -> None:
     session = charge(MARCH)
-    ChargingSession.objects.filter(pk=session.pk).update(energy_wh=1)
-    assert "Does not match" in paper(browser, "/statements/2026-03.pdf")
+    ChargingSession.objects.filter(pk=session.pk).update(energy_wh=999_000, cost_minor=99_900)
+    text = paper(browser, "/statements/2026-03.pdf")
+    assert "Differs from its record" in text
+    assert "1 session differs from its record. The sums use what was recorded." in text
+    assert "Total 7.78 3.12 EUR" in text
+    assert "the database says 999.00 kWh, 999.00 EUR today" in text
+    LedgerEntry.objects.filter(session=session).update(mismatch="changed since it was recorded: energy_wh")
+    listed = page(browser)
+    assert "1 differs from its record" in listed and "3.12 EUR" in listed and "999" not in listed
+    LedgerEntry.objects.filter(session=session).update(digest=b"\x00" * 32)
+    text = paper(browser, "/statements/2026-03.pdf")
+    assert "1 session is left out of the sums." in text and "Total 0.00 –" in text
 
 
 def test_credits_net_out_invalid_ones_stand_apart_and_currencies_are_not_added(
@@ -194,13 +204,14 @@ def test_credits_net_out_invalid_ones_stand_apart_and_currencies_are_not_added(
     assert statement is not None
     listed = statements.years_of(owner, statement.where)[0].months[0]
     for sums in (statement.sums, listed):
-        assert (sums.totals.sessions, sums.totals.energy_wh) == (3, 1_500)
-        assert sums.totals.costs == [(0, "EUR"), (250, "USD")]
+        assert (sums.totals.sessions, sums.totals.energy_wh) == (1, 1_500)
+        assert sums.totals.costs == [(250, "USD")]
         assert (sums.credits, sums.not_billed) == (1, 1)
     text = paper(browser, "/statements/2026-03.pdf")
     assert "Credit for the session of Thu 12 Mar 2026" in text, text
     assert "-50.00" in text or "−50.00" in text
-    assert text.index("0.00 EUR 2.50 USD") < text.index("Not billed") < text.index("910.00")
+    assert "1 more taken back by a credit" in text
+    assert text.index("Total 1.50 2.50 USD") < text.index("Not billed") < text.index("910.00")
     assert "1 not billed" in page(browser)
     assert len(rows(browser, "/statements/2026-03.csv")) == 4
 

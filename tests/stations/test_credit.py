@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -78,7 +79,7 @@ def figures(**changes: Any) -> Figures:
 
 
 def totals() -> history.Totals:
-    return history.totals(ChargingSession.objects.all())
+    return history.totals_of(history.by_day(ChargingSession.objects.all(), ZoneInfo("Europe/Berlin")))
 
 
 # --- what is made
@@ -99,14 +100,14 @@ def test_a_credit_takes_the_session_back_whole(session: ChargingSession, operato
         REASON,
         operator,
     )
-    assert totals().energy_wh == 0 and totals().costs == [(0, "EUR")]
+    assert (totals().sessions, totals().energy_wh, totals().costs) == (0, 0, [])
 
 
 def test_a_correction_also_records_it_anew(session: ChargingSession, operator: User, ear: Ear) -> None:
     credit, anew = session_correct(session=session, reason=REASON, figures=figures(), by=operator)
     assert (anew.energy_wh, anew.cost_minor, anew.credit) == (5_000, 200, False)
     assert ear.heard == [credit, anew]
-    assert totals().energy_wh == 5_000 and totals().costs == [(200, "EUR")]
+    assert (totals().sessions, totals().energy_wh, totals().costs) == (1, 5_000, [(200, "EUR")])
     for one in (session, credit, anew):
         assert correction_about(one) == Correction.objects.get()
 
@@ -114,7 +115,7 @@ def test_a_correction_also_records_it_anew(session: ChargingSession, operator: U
 def test_a_replacement_that_is_wrong_too_can_be_corrected(session: ChargingSession, operator: User) -> None:
     _, first = session_correct(session=session, reason=REASON, figures=figures(), by=operator)
     _, second = session_correct(session=first, reason=REASON, figures=figures(energy_wh=6_000), by=operator)
-    assert totals().energy_wh == 6_000
+    assert (totals().sessions, totals().energy_wh, totals().rows) == (1, 6_000, 5)
     found = correction_about(first)
     assert found is not None and found.replacement == second
 
