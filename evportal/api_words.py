@@ -215,6 +215,7 @@ ENTRY: Schema = {
     "recorded_at": "2026-03-01T08:45:07Z",
     "signature": "SIG_R1_K…",
     "public_key": "PUB_R1_5…",
+    "taken_back": None,
 }
 WEBHOOK: Schema = {
     "id": HOOK,

@@ -18,9 +18,16 @@ FIGURES = ("meter_start_wh", "meter_stop_wh", "energy_wh", "cost_minor")
 TEXTS = ("transaction_id", "status", "source", "currency", "stop_reason", "meter_values_sha256")
 
 
+# Findings about the session alone; all others say that chain and entry differ, and then the kept copy proves nothing.
+OF_THE_ROW = ("changed since it was recorded", "meter_values", "customer", "data_key", "credit_reference")
+
+
 def kept_record(entry: LedgerEntry) -> dict[str, Any] | None:
-    """The record, where salt and kept copy still give the entry's digest; None where they do not, or were erased."""
-    if entry.salt is None or entry.canonical is None:
+    """The record, where salt and kept copy still give the entry's digest, and no check found another one on the chain.
+
+    None where that is not so, or where it was erased.
+    """
+    if entry.salt is None or entry.canonical is None or (entry.mismatch and not entry.mismatch.startswith(OF_THE_ROW)):
         return None
     salt, kept = bytes(entry.salt), bytes(entry.canonical)
     try:
@@ -48,7 +55,7 @@ def _session(session: ChargingSession, kept: Mapping[str, Any]) -> ChargingSessi
     connector = Connector(station=station, evse_id=int(kept["evse_id"]), connector_id=int(kept["connector_id"]))
     token, credited = kept.get("id_token"), kept.get("credit_reference_id")
     return ChargingSession(
-        pk=UUID(kept["id"]),
+        pk=session.pk,
         station=station,
         connector=connector,
         id_token=IdToken(uid=str(token["uid"]), type=str(token["type"])) if token else None,

@@ -14,9 +14,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access_log import Look
+from ledger.corrected import corrected_of
+from ledger.counting import recorded_of
+from ledger.difference_words import differences_of
 from ledger.export import meter_csv_lines
+from ledger.kept import kept_record
 from ledger.models import ChainTransaction, LedgerEntry
-from ledger.proof_pages import changed_since, no_receipt
+from ledger.proof_pages import no_receipt
+from ledger.published import Pins, pins_published
 from ledger.reading import reader_of, session_read
 from ledger.session_figures import figures_of
 from ledger.words import entry_of, state_of
@@ -34,19 +39,25 @@ def session_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
     entry = entry_of(session)
     state = state_of(session, read_meter_values=True)
     values = list(session.meter_values.all())
+    shown, changed = session, []
+    if state.kind == "mismatch":  # then the page shows what was recorded, and says what is different today
+        shown, changed = recorded_of(session) or session, differences_of(session, entry)
     context = {
-        "session": session,
-        "period": period(session),
-        "zone": zone(session),
+        "session": shown,
+        "period": period(shown),
+        "zone": zone(shown),
         "state": state,
         "entry": entry,
-        "changed": changed_since(session, entry) if state.kind == "mismatch" else [],
+        "changed": changed,
+        "corrected": corrected_of(session) if session.is_closed else None,
+        "unsure": entry is not None and entry.erased_at is None and kept_record(entry) is None,
         "usual": _usual_duration() if state.kind in {"pending", "late"} else None,
         "no_receipt": no_receipt(session, entry),
-        "exact": _exact_terms(entry),
+        "exact": _exact_terms(entry, pins := pins_published(entry)),
+        "pins": pins,
         "meter_values": values[:METER_VALUES_SHOWN],
         "more_meter_values": len(values) > METER_VALUES_SHOWN,
-        **figures_of(session, values, reader_of(request)),
+        **figures_of(shown, values, reader_of(request)),
     }
     return render(request, "session/session.html", context)
 
@@ -70,7 +81,7 @@ def _usual_duration() -> timedelta | None:
     return timedelta(seconds=max(1.0, median(seconds))) if seconds else None
 
 
-def _exact_terms(entry: LedgerEntry | None) -> list[tuple[str, str]]:
+def _exact_terms(entry: LedgerEntry | None, pins: Pins | None) -> list[tuple[str, str]]:
     """The second level: each id in full, under its exact name."""
     if entry is None:
         return []
@@ -89,5 +100,11 @@ def _exact_terms(entry: LedgerEntry | None) -> list[tuple[str, str]]:
             (gettext("Block id"), row.block_id),
             (gettext("Signature"), row.signature),
             (gettext("Signer's public key"), row.public_key),
+        ]
+    if pins:
+        terms += [
+            (gettext("Made in the TPM of AK"), pins.ak),
+            (gettext("Contract's code, SHA-256"), pins.code_hash),
+            (gettext("Contract last changed"), pins.code_updated),
         ]
     return [(name, value) for name, value in terms if value]

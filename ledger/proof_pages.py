@@ -20,6 +20,7 @@ from accounts.access_log import Look
 from accounts.throttling import seconds_to_wait
 from ledger import checks, receipt
 from ledger.errors import NotRecordedYet, RecordError
+from ledger.kept import kept_record
 from ledger.models import ChainTransaction, LedgerEntry
 from ledger.proof_words import TITLES
 from ledger.reading import problem, session_read
@@ -34,6 +35,13 @@ STANDALONE = Path(__file__).parent / "standalone" / "verify_receipt.py"
 VERDICTS = {"VERIFIED": _("Verified"), "NOT VALID": _("Invalid"), "NOT DECIDED": _("Undecided")}
 
 
+ALTERED = _(
+    "The record that is kept of this session was altered itself: it no longer gives the digest that was recorded, so "
+    "nothing can be proven with it. Keep the receipt that you have, if any: it still can be checked. Ask the operator "
+    "of your charges for an explanation, and name the session's id."
+)
+
+
 def no_receipt(session: ChargingSession, entry: LedgerEntry | None) -> str:
     """Why there is no receipt of this session, in a sentence; "" where there is one."""
     if entry is None:
@@ -41,7 +49,7 @@ def no_receipt(session: ChargingSession, entry: LedgerEntry | None) -> str:
     if entry.erased_at:
         return gettext("Its personal data were erased, and with them what a receipt is made of.")
     if entry.state == ChainTransaction.Status.IRREVERSIBLE:
-        return ""
+        return "" if kept_record(entry) is not None else str(ALTERED)
     state = state_of(session)
     if state.kind == "mismatch":
         return str(state.reason)

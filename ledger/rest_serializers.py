@@ -5,6 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from ledger.corrected import corrected_of
 from ledger.counting import RECORD_WORDS, counted_of, credited_by, record_word
 from ledger.models import ChainTransaction, LedgerEntry
 from ledger.words import Kind, entry_of, finding_of, state_of
@@ -150,6 +151,16 @@ class MeterValueSerializer(serializers.ModelSerializer[MeterValue]):
         return f"{sample.value.normalize():f}"
 
 
+class TakenBackSerializer(serializers.Serializer[Any]):
+    """By which credit, when and why; a credit that was brought back from the chain has no reason."""
+
+    credit = serializers.UUIDField()
+    ledger_id = serializers.IntegerField(allow_null=True, help_text="of the credit's own record")
+    replacement = serializers.UUIDField(allow_null=True, help_text="the session with the right figures")
+    at = serializers.DateTimeField(allow_null=True)
+    reason = serializers.CharField(allow_blank=True)
+
+
 class EntrySerializer(serializers.Serializer[Any]):
     """A session's record in exact terms, every id in full."""
 
@@ -173,6 +184,7 @@ class EntrySerializer(serializers.Serializer[Any]):
     recorded_at = serializers.DateTimeField(allow_null=True)
     signature = serializers.CharField(allow_null=True)
     public_key = serializers.CharField(allow_null=True)
+    taken_back = TakenBackSerializer(allow_null=True)
 
 
 def entry_shown(session: ChargingSession, *, chain_id: str, account: str) -> dict[str, Any]:
@@ -180,7 +192,22 @@ def entry_shown(session: ChargingSession, *, chain_id: str, account: str) -> dic
     entry, state = entry_of(session), state_of(session, read_meter_values=True)
     words = {"label": state.label, "detail": state.detail, "reason": str(state.reason), "advice": str(state.advice)}
     own = {"session": str(session.pk), "state": state_name(state.kind), **words}
-    return {**own, **_of_entry(entry), "chain_id": chain_id, "account": account, **_of_transaction(entry)}
+    return {
+        **own,
+        **_of_entry(entry),
+        "chain_id": chain_id,
+        "account": account,
+        **_of_transaction(entry),
+        **_of_credit(session),
+    }
+
+
+def _of_credit(session: ChargingSession) -> dict[str, Any]:
+    found = corrected_of(session) if session.is_closed else None
+    if found is None or found.part != "superseded":
+        return {"taken_back": None}
+    ids = {"credit": str(found.credit), "replacement": str(found.replacement) if found.replacement else None}
+    return {"taken_back": {**ids, "ledger_id": found.ledger_id, "at": moment(found.at), "reason": found.reason}}
 
 
 def _of_entry(entry: LedgerEntry | None) -> dict[str, Any]:

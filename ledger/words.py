@@ -77,6 +77,10 @@ _FIELDS: dict[str, Promise] = {
     "transaction_id": _("the station's number for it"),
     "credit_reference_id": _("the session it corrects"),
     "id": pgettext_lazy("charging", "session"),
+    "status": _("status"),
+    "currency": _("currency"),
+    "tariff": _("tariff"),
+    "station": _("station"),
     "digest": _("the stored record itself"),
 }
 

@@ -82,8 +82,13 @@ def stop(session: ChargingSession) -> str:
 
 
 def flags(session: ChargingSession) -> list[str]:
-    """Each flag of a session as a sentence; a flag that we do not know is shown as it is."""
-    return [str(FLAGS.get(flag, flag)) for flag in session.flags if isinstance(flag, str)]
+    """Each flag of a session as a sentence."""
+    return [flag_text(flag) for flag in session.flags if isinstance(flag, str)]
+
+
+def flag_text(flag: str) -> str:
+    """A flag as a sentence; one that we do not know is shown as it is."""
+    return str(FLAGS.get(flag, flag))
 
 
 def source(session: ChargingSession) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 from django import template
 
 from stations import words
-from stations.corrections import correction_about
 
 register = template.Library()
 
@@ -32,7 +31,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "kw": words.kw,
     "kwh_exact": words.kwh_exact,
     "time_of_day": words.time_text,
-    "correction": correction_about,
 }
 for name, function in FILTERS.items():
     register.filter(name, function)

@@ -109,7 +109,7 @@ def test_a_mismatch_is_marked_at_once_and_its_amount_is_the_recorded_one(
     move(session, energy_wh=999_000, cost_minor=99_900)
     page = text(browser, "/")
     assert sums(page) == "2 sessions, 15.56 kWh, 6.24 EUR"
-    assert "1 session differs from its record" in page and "The sums use what was recorded." in page
+    assert "1 session differs from its record" in page and "The sums use the record as it was kept" in page
     marked = row(page, session)
     assert "state-mismatch" in marked and "<strong>Differs from its record</strong>" in marked
     assert "7.78" in marked and "changed to 999.000 kWh, 999.00 EUR" in marked

@@ -123,8 +123,8 @@ def test_one_wh_more_does_not_match_and_the_field_is_named(browser: Client, make
     page = text(browser, f"/sessions/{session.pk}")
     assert 'data-state="mismatch"' in page
     assert "Changed since it was recorded: energy." in page
-    assert "<code>7780</code>" in page
-    assert "<code>7781</code>" in page
+    assert 'data-name="As recorded">7.780 kWh<' in page
+    assert "<strong>7.781 kWh</strong>" in page
     assert "<strong>Differs from its record</strong>" in text(browser, "/")
 
 

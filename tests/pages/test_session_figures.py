@@ -21,7 +21,7 @@ from stations.meter import meter_values_sha256
 from stations.models import ChargingSession, Connector, IdToken, MeterValue
 from stations.pricing import cost_lines, total_minor
 from tests.pages.conftest import MakeSession
-from tests.pages.test_history import download, move, text
+from tests.pages.test_history import download, move, record_anew, text
 
 pytestmark = pytest.mark.django_db
 TARIFF = {"id": "STD", "name": "Standard", "currency": "EUR", "price_per_kwh": "0.2549", "price_per_session": "1"}
@@ -62,11 +62,13 @@ def test_the_cost_line_by_line(browser: Client, make_session: MakeSession) -> No
     session = make_session()
     cost = total_minor(cost_lines(TARIFF, energy_wh=7_780))
     move(session, tariff=TARIFF | {"vat_percent": "19"}, cost_minor=cost)
+    record_anew(session)
     page = text(browser, f"/sessions/{session.pk}")
     assert "How the cost came about" in page
     for words in ("7.780 kWh", "0.2549", '<td class="number">1.98</td>', '<td class="number">2.98</td>', "VAT of 19 %"):
         assert words in page
     move(session, cost_minor=cost + 1)
+    record_anew(session)
     assert "does not follow from the price that was promised" in text(browser, f"/sessions/{session.pk}")
 
 
@@ -87,6 +89,7 @@ def test_without_a_tariff_it_says_where_the_cost_is_from(browser: Client, make_s
     session = make_session()
     assert "It was reported with the session" in text(browser, f"/sessions/{session.pk}")
     move(session, source="IMPORT")
+    record_anew(session)
     assert "It came with the imported file" in text(browser, f"/sessions/{session.pk}")
 
 

@@ -182,7 +182,7 @@ def test_the_paper_says_when_a_session_was_changed(browser: Client, charge: Char
     ChargingSession.objects.filter(pk=session.pk).update(energy_wh=999_000, cost_minor=99_900)
     text = paper(browser, "/statements/2026-03.pdf")
     assert "Differs from its record" in text
-    assert "1 session differs from its record. The sums use what was recorded." in text
+    assert "1 session differs from its record. The sums use the record as it was kept" in text
     assert "Total 7.78 3.12 EUR" in text
     assert "the database says 999.00 kWh, 999.00 EUR today" in text
     LedgerEntry.objects.filter(session=session).update(mismatch="changed since it was recorded: energy_wh")

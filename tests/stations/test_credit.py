@@ -274,7 +274,7 @@ def test_the_driver_reads_what_happened_and_why(session: ChargingSession, operat
     anna, ben = Client(), Client()
     log_in(anna, User.objects.get(username="anna"))
     log_in(ben, User.objects.create_user("ben"))
-    for one, words in ((session, "was corrected"), (credit, "This is a credit"), (anew, "a corrected session")):
+    for one, words in ((session, "was taken back"), (credit, "This is a credit"), (anew, "a corrected session")):
         page = words_of(anna.get(reverse("session", args=[one.pk])))
         assert words in page and REASON in page
         for other in {session, credit, anew} - {one}:
