@@ -32,6 +32,12 @@ WHAT_TO_DO = {
     ),
     "refused": _("The chain refused a transaction for a reason this version does not know. Read the message."),
     "conflict": _("Another record stands on the chain under this id or digest. Find out who recorded it."),
+    "database_behind": _(
+        "The database is older than the chain: it was put back from a backup, and records are missing in it. Until "
+        "they are back nothing is recorded that could collide; no session is lost. Stop the portal, run "
+        "`python manage.py ledger_restore`, start it again. Where they cannot be brought back, close this alert: "
+        "recording goes on above them."
+    ),
     "permission_changed": _("Somebody changed the account's permissions. If not you, treat the TPM's key as misused."),
     "mismatch": _("The database and the chain differ. Run `python manage.py ledger_audit` and compare with a backup."),
     "master_key": _(

@@ -17,11 +17,18 @@ def replaceable_by(
 ) -> tuple[str, ...]:
     """Name the permissions ("evledger@owner") by which the account's contract could be replaced; () is nobody.
 
-    `any_linked` is get_account's `eosio_any_linked_actions`: what every permission of the account may do.
+    A permission can do what those below it can. `any_linked` is get_account's `eosio_any_linked_actions`: what every
+    permission of the account may do.
     """
-    able = [p for p in permissions if p["perm_name"] in ("owner", "active") or _links_replacing(links_of(p))]
-    names = [str(p["perm_name"]) for p in able if not held_by_nobody(p["required_auth"])]
-    return tuple(f"{account}@{name}" for name in [*names, *(["eosio.any"] if _links_replacing(any_linked) else [])])
+    parents = {str(p["perm_name"]): str(p["parent"]) for p in permissions}
+    able = {"owner", "active", *(parents if _links_replacing(any_linked) else ())}
+    for permission in permissions:
+        name = str(permission["perm_name"]) if _links_replacing(links_of(permission)) else ""
+        while name in parents and name not in able:
+            able.add(name)
+            name = parents[name]
+    held = [p for p in permissions if p["perm_name"] in able and not held_by_nobody(p["required_auth"])]
+    return tuple(sorted(f"{account}@{p['perm_name']}" for p in held))
 
 
 def held_by_nobody(authority: Mapping[str, Any]) -> bool:

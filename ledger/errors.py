@@ -6,6 +6,7 @@ LedgerError
 ├── MasterKeyMissing        the master key of a data key does not open here: file, sealed object or TPM is gone
 ├── MasterKeyBusy           another process is at work on the master key file
 ├── RecoveryKeyError        no recovery key is set, or it is not the one that is needed
+├── DatabaseBehind          the chain has records that the database does not have: nothing may be recorded now
 ├── NotRecordedYet          no receipt before the transaction is irreversible
 ├── StatementMailRefused    a statement cannot be sent to this person now; the message is for him
 └── ChainError              `permanent` tells stop from retry, `code` is the node's
@@ -46,6 +47,14 @@ class MasterKeyBusy(LedgerError):
 
 class RecoveryKeyError(LedgerError):
     pass
+
+
+class DatabaseBehind(LedgerError):
+    """`subject` is that of the alert."""
+
+    def __init__(self, message: str, subject: str) -> None:
+        super().__init__(message)
+        self.subject = subject
 
 
 class NotRecordedYet(LedgerError):

@@ -15,7 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from ledger import antelope, keys, record, signing_keys
+from ledger import batch_data, hold, keys, record, signing_keys
 from ledger.alerts import alert_raise, alerts_close
 from ledger.chain import Unsigned, chain
 from ledger.errors import (
@@ -23,8 +23,8 @@ from ledger.errors import (
     BadReferenceBlock,
     ChainError,
     CpuExceeded,
+    DatabaseBehind,
     DuplicateTransaction,
-    KeyDestroyed,
     LedgerError,
     MasterKeyMissing,
     NetExceeded,
@@ -148,10 +148,9 @@ def transactions_sign(*, transactions: Sequence[ChainTransaction]) -> bool:
     There is no software key to fall back on.
     """
     try:
-        info = chain().info()
-        built = [
-            chain().build(_records(row), info=info, expiration_s=settings.LEDGER_EXPIRATION_S) for row in transactions
-        ]
+        built, transactions = _built(transactions)
+        if not transactions:
+            return True
         key = signer()
         public_key = key.to_public()
         signatures = key.sign_many([unsigned.digest for unsigned in built])
@@ -159,6 +158,8 @@ def transactions_sign(*, transactions: Sequence[ChainTransaction]) -> bool:
         _postpone(transactions, _tpm_alert(error), error.code, error)
     except MasterKeyMissing as error:
         _postpone(transactions, "master_key", "master_key", error)
+    except DatabaseBehind as error:
+        _postpone(transactions, "database_behind", "database_behind", error, subject=error.subject)
     except WrongChain as error:
         _postpone(transactions, "wrong_chain", "wrong_chain", error)
     except ChainError as error:
@@ -168,6 +169,21 @@ def transactions_sign(*, transactions: Sequence[ChainTransaction]) -> bool:
         signed = list(zip(transactions, built, signatures, strict=True))
         return _signed(signed, key_name=key.key, public_key=public_key)
     return False
+
+
+def _built(rows: Sequence[ChainTransaction]) -> tuple[list[Unsigned], list[ChainTransaction]]:
+    """What is to be signed, and the rows that it is of: all but those that would collide with what the chain has."""
+    info, state = chain().info(), chain().state()
+    hold.check(state)
+    free = []
+    for row in rows:
+        try:
+            if hold.collisions_end(row, state):
+                free.append(row)
+        except DatabaseBehind as error:
+            _postpone([row], "database_behind", "database_behind", error, subject=error.subject)
+    built = [batch_data.transaction_of(row, info=info, state=state) for row in free]
+    return built, free
 
 
 @transaction.atomic
@@ -199,36 +215,6 @@ def _signed(signed: Sequence[tuple[ChainTransaction, Unsigned, str]], *, key_nam
     return True
 
 
-_SEALED_FIELDS = (
-    *("transaction", "digest", "salt", "canonical", "erased_at"),
-    *("data_key__key_id", "data_key__wrapped", "data_key__master_key_id"),
-)
-
-
-def _records(row: ChainTransaction) -> list[antelope.Record]:
-    """The members as the contract takes them; a copy whose key was destroyed before it was sealed stays empty."""
-    entries = list(row.entries.select_related("data_key").only(*_SEALED_FIELDS).order_by("id"))
-    ring = keys.keyring()
-    return [(entry.pk, bytes(entry.digest), _sealed(entry, ring)) for entry in entries]
-
-
-def _sealed(entry: LedgerEntry, ring: keys.Keyring) -> bytes:
-    if entry.erased_at or entry.salt is None or entry.canonical is None:
-        return b""
-    try:
-        key = ring.unwrap(entry.data_key)
-    except KeyDestroyed:
-        return b""
-    return record.seal(
-        ledger_id=entry.pk,
-        salt=bytes(entry.salt),
-        canonical_record=bytes(entry.canonical),
-        key_id=bytes(entry.data_key.key_id),
-        key=key,
-        directory=ring.directory,
-    )
-
-
 def _tpm_alert(error: TpmError) -> str:
     """Which alert is it? A service that says that it was tampered with is attested at once, not in minutes."""
     if error.code == "integrity_failed":
@@ -246,8 +232,8 @@ def tpm_watch() -> None:
         alerts_close("tpm_not_attested")
 
 
-def _postpone(rows: Sequence[ChainTransaction], alert: str, code: str, error: Exception) -> None:
-    alert_raise(alert, message=str(error))
+def _postpone(rows: Sequence[ChainTransaction], alert: str, code: str, error: Exception, *, subject: str = "") -> None:
+    alert_raise(alert, subject, str(error))
     for row in rows:
         attempts = row.attempts + 1
         ChainTransaction.objects.filter(pk=row.pk, status=Status.BATCHED).update(

@@ -17,7 +17,9 @@ from ledger import antelope, p256
 from ledger.alerts import alert_close, alert_raise
 from ledger.block import BlockTransaction
 from ledger.chain import Block, Chain, Info, Status, chain
+from ledger.chain_walk import record_data_in
 from ledger.errors import ChainError
+from ledger.ids import rows_of
 from ledger.models import ChainTransaction, LedgerEntry
 from ledger.services import move, transaction_send
 from ledger.webhooks import recorded_tell
@@ -150,21 +152,6 @@ def _differing(row: ChainTransaction, view: View) -> list[int]:
     return [pk for pk in missing if pk in rows or pk > floor]
 
 
-def rows_of(node: Chain, ids: Sequence[int]) -> dict[int, bytes]:
-    """The rows of these ledger ids (ascending), read in runs: a batch's ids are mostly neighbours."""
-    rows: dict[int, bytes] = {}
-    first = last = ids[0]
-    for ledger_id in [*ids[1:], None]:
-        if ledger_id is not None and ledger_id - last < 50:
-            last = ledger_id
-            continue
-        rows |= node.rows(first, last)
-        if ledger_id is not None:
-            first = last = ledger_id
-    wanted = set(ids)
-    return {ledger_id: digest for ledger_id, digest in rows.items() if ledger_id in wanted}
-
-
 # --- settle
 
 
@@ -263,14 +250,7 @@ def adopted_row(block: Block, found: BlockTransaction, view: View) -> ChainTrans
 
 def records_in(found: BlockTransaction, account: str) -> list[antelope.Record]:
     """The records that an executed transaction put on this account's ledger."""
-    if found.status != "executed" or found.deferred_id:
-        return []
-    try:
-        actions = antelope.Transaction.unpack(found.packed).actions
-        data = [action.data for action in actions if (action.account, action.name) == (account, "record")]
-        return [item for part in data for item in antelope.unpack_records(part)]
-    except antelope.AntelopeError:
-        return []  # somebody else's transaction of a form that we never make
+    return [item for data in record_data_in(found, account) for item in data.records]
 
 
 def first_block_at(view: View, moment: datetime) -> int:

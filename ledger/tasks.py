@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from accounts.idempotency import answers_prune
 from accounts.models import User
-from ledger import keys, mailing, permissions, services, settlement, statements, webhooks
+from ledger import hold, keys, mailing, permissions, services, settlement, statements, webhooks
 from ledger.alerts import alert_raise
 from ledger.errors import ChainError
 from ledger.models import ChainTransaction, LedgerEntry, Webhook
@@ -154,11 +154,12 @@ def watch_tpm() -> None:
 
 @shared_task(time_limit=60)
 def watch_permissions() -> None:
-    """Raise an alarm when the account's permissions are not the pinned ones."""
+    """Raise an alarm when the account is not as it was pinned, or the database is older than the chain."""
     try:
         permissions.check()
+        hold.watch()
     except (ChainError, TpmError) as error:
-        log.info("the account's permissions could not be read: %s", error)
+        log.info("the account could not be read: %s", error)
 
 
 # --- webhooks

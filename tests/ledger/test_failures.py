@@ -405,8 +405,8 @@ def test_another_digest_under_our_id_is_a_conflict(
     close_sessions(3)
     first = LedgerEntry.objects.order_by("id").first()
     assert first is not None
-    record_elsewhere(ledger_account, [(first.pk, b"\x11" * 32, b"")])
     row = signed()
+    record_elsewhere(ledger_account, [(first.pk, b"\x11" * 32, b"")])
     settings.LEDGER_EXPIRATION_S = 60  # what is signed in its place does not run out
     services.transaction_send(row=row)
     drive(lambda: LedgerEntry.objects.filter(transaction__status=S.IRREVERSIBLE).count() == 2)
@@ -421,8 +421,8 @@ def test_all_members_in_conflict_make_a_conflict_transaction(
     settings.LEDGER_EXPIRATION_S = 6
     close_sessions(1)
     entry = LedgerEntry.objects.get()
-    record_elsewhere(ledger_account, [(entry.pk, b"\x22" * 32, b"")])
     row = signed()
+    record_elsewhere(ledger_account, [(entry.pk, b"\x22" * 32, b"")])
     services.transaction_send(row=row)
     drive(lambda: ChainTransaction.objects.filter(pk=row.pk, status=S.CONFLICT).exists())
 

@@ -17,7 +17,7 @@ from pytest_django.fixtures import Settings
 
 from accounts.models import User
 from dev.tpm_service import TpmStack
-from ledger import keyfile, keys, sealing, services, signer, tasks, vault
+from ledger import batch_data, keyfile, keys, sealing, services, signer, tasks, vault
 from ledger.erasure import customer_erase
 from ledger.errors import KeyDestroyed, MasterKeyMissing, RecoveryKeyError
 from ledger.masterkey import SealedMaster, Secret
@@ -490,12 +490,12 @@ def test_the_batching_path_asks_no_more_than_it_must(
     assert row is not None
     asked.clear()
     with django_assert_num_queries(2):  # and whether the service is attested
-        services._records(row)
+        batch_data.records(row)
     name = the_master(django_settings.LEDGER_MASTER_KEY_FILE).sealed
     assert [line for line in asked if "sealed" in line] == [f"POST /sealed/{name}/unseal"]
     asked.clear()
     with django_assert_num_queries(1):
-        services._records(row)
+        batch_data.records(row)
     assert asked == []
     assert services.transactions_sign(transactions=[row])
     assert [line for line in asked if line.startswith("POST")] == ["POST /keys/ledger/sign"]

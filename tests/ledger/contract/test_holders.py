@@ -25,9 +25,17 @@ def test_a_permission_that_may_do_it_could_too(ledger: LedgerAccount, action: st
     assert f"{ledger.name}@backdoor" in holders(ledger)
 
 
-def test_what_every_permission_may_do_is_named(ledger: LedgerAccount) -> None:
+def test_a_permission_above_one_that_may_do_it_could_too(ledger: LedgerAccount) -> None:
+    for name, parent in (("above", "active"), ("below", "above"), ("beside", "above")):
+        ledger.push(update_auth(ledger.name, name, [new_keypair().public], parent=parent), ledger.active_key)
+    ledger.push(link_auth(ledger.name, "eosio", "setcode", "below"), ledger.active_key)
+    assert {"above", "below"} <= {name.rpartition("@")[2] for name in holders(ledger)}
+    assert f"{ledger.name}@beside" not in holders(ledger)
+
+
+def test_what_every_permission_may_do_each_could_do(ledger: LedgerAccount) -> None:
     ledger.push(link_auth(ledger.name, "eosio", "setcode", "eosio.any"), ledger.active_key)
-    assert f"{ledger.name}@eosio.any" in holders(ledger)
+    assert {name.rpartition("@")[2] for name in holders(ledger)} == {"owner", "active", "record", "prune"}
 
 
 @pytest.mark.parametrize(
