@@ -1,16 +1,26 @@
-"""The database against the chain, every session and every row, in both directions."""
+"""The database against the chain, every session and every row, in both directions.
 
-from collections.abc import Callable, Iterator
+`Auditor` compares a chunk of entries at a time; whoever drives it (`audit` here, `audit_runs.py`) keeps the position.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import Count, F, Window
+from django.db.models.functions import Lag
+
+from ledger import audit_rows
+from ledger.audit_chain import Carrier, Carriers
+from ledger.audit_rows import Row
 from ledger.chain import Chain, chain
-from ledger.checks import changed_fields, differences, meter_values_differ, recorded_in_block, row_mismatch
-from ledger.models import ChainTransaction, LedgerEntry
-from ledger.record import canonical, record_of
+from ledger.comparison import Beside, Entry, Verdict, judge
+from ledger.models import LedgerEntry
+from ledger.settlement import records_in, rows_of
 from stations.models import ChargingSession
 
 CHUNK = 500
+NO_CARRIER = Carrier()
 
 
 @dataclass
@@ -21,6 +31,13 @@ class Finding:
     ledger_id: int | None
     session: str
     message: str
+
+    @property
+    def subject(self) -> str:
+        """Of its alert."""
+        if self.kind == "not_entered":
+            return f"session {self.session}"
+        return f"ledger id {self.ledger_id}" if self.kind == "unknown" else f"entry {self.ledger_id}"
 
 
 @dataclass
@@ -34,101 +51,179 @@ class Report:
     not_entered: int = 0  # closed sessions without a ledger entry
     erased: int = 0  # digest equal, contents destroyed with their customer
     pending: int = 0  # not IRREVERSIBLE yet
+    restored: int = 0  # of the equal ones: without their meter values since they were restored
     findings: list[Finding] = field(default_factory=list)
 
     @property
     def clean(self) -> bool:
         return not (self.missing or self.different or self.unknown or self.not_entered)
 
-    def add(self, kind: str, ledger_id: int | None, session: str, message: str) -> None:
-        setattr(self, kind, getattr(self, kind) + 1)
-        self.findings.append(Finding(kind, ledger_id, session, message))
+    def add(self, finding: Finding) -> None:
+        setattr(self, finding.kind, getattr(self, finding.kind) + 1)
+        self.findings.append(finding)
+
+    def take(self, entry: Entry, verdict: Verdict) -> None:
+        if verdict.message:
+            self.add(Finding(verdict.kind, entry.id, str(entry.session or ""), verdict.message))
+            return
+        setattr(self, verdict.kind, getattr(self, verdict.kind) + 1)
+        self.restored += verdict.without_values
+
+    def join(self, other: "Report") -> None:
+        for name, count in other.counts.items():
+            setattr(self, name, getattr(self, name) + count)
+        self.findings += other.findings
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {name: value for name, value in vars(self).items() if name != "findings"}
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            "clean": self.clean,
-            **{name: value for name, value in vars(self).items() if name != "findings"},
-            "findings": [vars(finding) for finding in self.findings],
-        }
+        return {"clean": self.clean, **self.counts, "findings": [vars(finding) for finding in self.findings]}
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What was compared: up to `position`, and what came of each entry."""
+
+    position: int
+    verdicts: list[tuple[Entry, Verdict]]
+    report: Report
 
 
 def audit(*, progress: Callable[[int], None] = lambda _: None, node: Chain | None = None) -> Report:
-    """Compare everything; `progress` hears how many entries are done. Raises ChainError when no node answers."""
-    node = node or chain()
-    report = Report()
-    floor = node.state().floor
-    head_id = node.state().last
-    rows = _Rows(node.rows_iter())
-    for entry in _entries():
-        report_unknown(report, rows.skip_to(entry.pk))
-        _entry(report, entry, rows.take(entry.pk), floor)
-        progress(1)
-    report_unknown(report, ((i, digest) for i, digest in rows.rest() if i <= head_id))
-    for session in ChargingSession.objects.closed().filter(ledger_entry__isnull=True).iterator():
-        report.add("not_entered", None, str(session.pk), "closed, but without a ledger entry")
+    """Compare everything and write nothing; `progress` hears how many entries are done. Raises ChainError."""
+    auditor, report, position = Auditor(node), Report(), 0
+    while chunk := auditor.after(position, limit=CHUNK):
+        report.join(chunk.report)
+        position = chunk.position
+        progress(len(chunk.verdicts))
+    report.join(auditor.rest(position))
     return report
 
 
-def _entries() -> Iterator[LedgerEntry]:
-    related = ("session__station", "session__connector", "session__id_token", "transaction")
-    entries = LedgerEntry.objects.select_related(*related).prefetch_related("session__meter_values")
-    return entries.order_by("id").iterator(chunk_size=CHUNK)
+class Auditor:
+    """One look at the chain's state, then entries by the chunk. Raises ChainError where no node answers."""
+
+    def __init__(self, node: Chain | None = None) -> None:
+        self.node = node or chain()
+        self.carriers = Carriers(self.node)
+        self.info = self.carriers.view.info  # refuses another chain
+        state = self.node.state()
+        self.floor, self.last = state.floor, state.last
+
+    def after(self, position: int, *, limit: int) -> Chunk | None:
+        """Compare the next entries after this ledger id, and the rows between them; None where there are none."""
+        entries = audit_rows.rows_after(position, limit=limit)
+        if not entries:
+            return None
+        last = entries[-1][0].id
+        rows = dict(self.node.rows_iter(position + 1, last))
+        return self._chunk(entries, rows, last)
+
+    def of(self, ids: Sequence[int]) -> Chunk:
+        """Compare these entries alone (ids ascending)."""
+        return self._chunk(audit_rows.rows_of(ids), rows_of(self.node, ids) if ids else {}, 0)
+
+    def _chunk(self, entries: list[Row], rows: dict[int, bytes], position: int) -> Chunk:
+        verdicts = self._judged(entries, rows)
+        if any(verdict.kind == "missing" for _, verdict in verdicts):
+            self.carriers.require_fresh()
+        report = Report()
+        for entry, verdict in verdicts:
+            report.take(entry, verdict)
+        known = {entry.id for entry, _ in verdicts}
+        unknown_add(report, {pk: digest for pk, digest in rows.items() if pk not in known})
+        return Chunk(position, verdicts, report)
+
+    def _judged(self, entries: list[Row], rows: dict[int, bytes]) -> list[tuple[Entry, Verdict]]:
+        carriers = self.carriers.of({entry.transaction for entry, _ in entries if entry.transaction is not None})
+        values = audit_rows.values_sha256([session.id for _, session in entries if session])
+        return [
+            (entry, judge(entry, session, self._beside(entry, rows, carriers, values))) for entry, session in entries
+        ]
+
+    def _beside(
+        self, entry: Entry, rows: dict[int, bytes], carriers: dict[int, Carrier], values: dict[Any, str]
+    ) -> Beside:
+        carrier = carriers.get(entry.transaction, NO_CARRIER) if entry.transaction is not None else NO_CARRIER
+        recorded, reason = carrier.digests.get(entry.id), carrier.reason
+        if recorded != entry.digest and entry.transaction in carriers and not reason:
+            reason = "transaction: it recorded " + ("another digest" if recorded else "other entries, not this one")
+        sha256 = values.get(entry.session, "") if values else ""
+        return Beside(rows.get(entry.id), self.floor, reason, recorded, sha256)
+
+    def rest(self, position: int) -> Report:
+        """What no entry leads to: rows after the last one, ids that were pruned and are gone, sessions unrecorded."""
+        report = Report()
+        rows = ((pk, digest) for pk, digest in self.node.rows_iter(position + 1) if pk <= self.last)
+        unknown_add(report, dict(rows))
+        for finding in self._pruned_and_gone():
+            report.add(finding)
+        for finding in _impossible():
+            report.add(finding)
+        return report
+
+    def _pruned_and_gone(self) -> Iterator[Finding]:
+        """Ids at or below the floor that no entry has: their rows were pruned, so only the blocks know of them.
+
+        An id may also never have been used: a session that was not closed after all took it along.
+        """
+        gone = gaps(self.floor)
+        if not gone:
+            return
+        for block in self.carriers.view.irreversible_blocks(2):
+            for found in block.transactions.values():
+                for ledger_id, digest, _ in records_in(found, self.node.account):
+                    if any(ledger_id in gap for gap in gone):
+                        words = f"digest {digest.hex()} was recorded in block {block.num} and pruned"
+                        yield Finding("unknown", ledger_id, "", f"{words}; it is not in the database")
 
 
-class _Rows:
-    """The chain's rows beside the entries, both ascending by id: one merge, flat memory."""
-
-    def __init__(self, rows: Iterator[tuple[int, bytes]]) -> None:
-        self._rows = rows
-        self._next = next(rows, None)
-
-    def skip_to(self, ledger_id: int) -> Iterator[tuple[int, bytes]]:
-        while self._next and self._next[0] < ledger_id:
-            yield self._next
-            self._next = next(self._rows, None)
-
-    def take(self, ledger_id: int) -> bytes | None:
-        if self._next and self._next[0] == ledger_id:
-            digest = self._next[1]
-            self._next = next(self._rows, None)
-            return digest
-        return None
-
-    def rest(self) -> Iterator[tuple[int, bytes]]:
-        while self._next:
-            yield self._next
-            self._next = next(self._rows, None)
+def unknown_add(report: Report, rows: dict[int, bytes]) -> None:
+    """Rows that no entry has; looked at once more, as entries may have come since they were read."""
+    known = set(LedgerEntry.objects.filter(pk__in=list(rows)).values_list("pk", flat=True)) if rows else set()
+    for ledger_id, digest in rows.items():
+        if ledger_id not in known:
+            message = f"digest {digest.hex()} is on the chain, but not in the database"
+            report.add(Finding("unknown", ledger_id, "", message))
 
 
-def report_unknown(report: Report, rows: Iterator[tuple[int, bytes]]) -> None:
-    for ledger_id, digest in rows:
-        message = f"digest {digest.hex()} is on the chain, but not in the database"
-        report.add("unknown", ledger_id, "", message)
+def gaps(floor: int) -> list[range]:
+    """Ledger ids from 1 to the floor that no entry has."""
+    below = LedgerEntry.objects.filter(pk__gte=1, pk__lte=floor)
+    before = Window(Lag("pk", default=0), order_by="pk")
+    steps = below.annotate(before=before).filter(before__lt=F("pk") - 1).order_by("pk").values_list("before", "pk")
+    found = [range(first + 1, last) for first, last in steps]
+    highest = below.order_by("-pk").values_list("pk", flat=True).first() or 0
+    return [*found, range(highest + 1, floor + 1)] if highest < floor else found
 
 
-def _entry(report: Report, entry: LedgerEntry, row: bytes | None, floor: int) -> None:
-    session = str(entry.session_id or "")
-    fields = differences(entry)
-    if fields:
-        report.add("different", entry.pk, session, f"{', '.join(fields)}: {_what_changed(entry)}")
-    elif entry.session and meter_values_differ(entry.session):
-        report.add("different", entry.pk, session, "meter_values: others than when the session closed")
-    elif entry.conflict:
-        report.add("different", entry.pk, session, entry.conflict)
-    elif entry.state != ChainTransaction.Status.IRREVERSIBLE:
-        report.pending += 1
-    else:
-        reason = row_mismatch(entry, row, floor=floor, recorded=recorded_in_block)
-        if reason:
-            report.add("missing" if row is None else "different", entry.pk, session, reason)
-        elif entry.erased_at:
-            report.erased += 1
-        else:
-            report.equal += 1
+def _impossible() -> Iterator[Finding]:
+    """What the database alone can say, over all entries at once."""
+    for session in ChargingSession.objects.closed().filter(ledger_entry__isnull=True).values_list("pk", flat=True):
+        yield Finding("not_entered", None, str(session), "closed, but without a ledger entry")
+    for pk in LedgerEntry.objects.filter(pk__lte=0).values_list("pk", flat=True):
+        yield Finding("different", pk, "", "ledger ids begin at 1")
+    yield from _holders()
 
 
-def _what_changed(entry: LedgerEntry) -> str:
-    if entry.session is None or entry.canonical is None:
-        return "the session is gone"
-    changed = changed_fields(bytes(entry.canonical), canonical(record_of(entry.session)))
-    return "; ".join(f"recorded {before}, now {after}" for _, before, after in changed) or "the entry was altered"
+def _holders() -> Iterator[Finding]:
+    """A data key seals one holder's copies, also after its card changed hands."""
+    shared = LedgerEntry.objects.filter(erased_at__isnull=True, data_key__id_token__isnull=False)
+    holders = Count("session__customer", distinct=True)
+    nobodys = Count("pk") - Count("session__customer")
+    keys = shared.values("data_key").annotate(holders=holders, nobodys=nobodys).filter(holders__gte=1)
+    for key in keys.filter(holders__gt=1) | keys.filter(nobodys__gt=0):
+        entries = shared.filter(data_key=key["data_key"]).order_by("pk").values_list("pk", "session__customer")
+        yield from _not_the_holders(list(entries))
+
+
+def _not_the_holders(entries: Iterable[tuple[int, int | None]]) -> Iterator[Finding]:
+    """Those that the fewest have as customer."""
+    counted: dict[int | None, list[int]] = {}
+    for pk, customer in entries:
+        counted.setdefault(customer, []).append(pk)
+    for pks in sorted(counted.values(), key=len)[:-1]:
+        for pk in pks:
+            yield Finding("different", pk, "", "customer: another than of all other sessions under its data key")
