@@ -3,11 +3,11 @@
 `Auditor` compares a chunk of entries at a time; whoever drives it (`audit` here, `audit_runs.py`) keeps the position.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Count, F, Window
+from django.db.models import F, Window
 from django.db.models.functions import Lag
 
 from ledger import audit_rows
@@ -139,19 +139,22 @@ class Auditor:
     def _judged(self, entries: list[Row], rows: dict[int, bytes]) -> list[tuple[Entry, Verdict]]:
         carriers = self.carriers.of({entry.transaction for entry, _ in entries if entry.transaction is not None})
         values = audit_rows.values_sha256([session.id for _, session in entries if session])
-        return [
-            (entry, judge(entry, session, self._beside(entry, rows, carriers, values))) for entry, session in entries
-        ]
+        holders = audit_rows.holders({entry.data_key for entry, _ in entries if entry.key_closed_at is not None})
+        found = []
+        for entry, session in entries:
+            row, sha256 = rows.get(entry.id), values.get(entry.session, "")
+            holder = holders.get(entry.data_key, entry.key_customer)
+            beside = Beside(row, self.floor, *self._carried(entry, carriers), sha256, holder)
+            found.append((entry, judge(entry, session, beside)))
+        return found
 
-    def _beside(
-        self, entry: Entry, rows: dict[int, bytes], carriers: dict[int, Carrier], values: dict[Any, str]
-    ) -> Beside:
+    def _carried(self, entry: Entry, carriers: dict[int, Carrier]) -> tuple[str, bytes | None]:
+        """(what is wrong with the entry's transaction, the digest that it recorded)."""
         carrier = carriers.get(entry.transaction, NO_CARRIER) if entry.transaction is not None else NO_CARRIER
         recorded, reason = carrier.digests.get(entry.id), carrier.reason
         if recorded != entry.digest and entry.transaction in carriers and not reason:
             reason = "transaction: it recorded " + ("another digest" if recorded else "other entries, not this one")
-        sha256 = values.get(entry.session, "") if values else ""
-        return Beside(rows.get(entry.id), self.floor, reason, recorded, sha256)
+        return reason, recorded
 
     def rest(self, position: int) -> Report:
         """What no entry leads to: rows after the last one, ids that were pruned and are gone, sessions unrecorded."""
@@ -205,25 +208,3 @@ def _impossible() -> Iterator[Finding]:
         yield Finding("not_entered", None, str(session), "closed, but without a ledger entry")
     for pk in LedgerEntry.objects.filter(pk__lte=0).values_list("pk", flat=True):
         yield Finding("different", pk, "", "ledger ids begin at 1")
-    yield from _holders()
-
-
-def _holders() -> Iterator[Finding]:
-    """A data key seals one holder's copies, also after its card changed hands."""
-    shared = LedgerEntry.objects.filter(erased_at__isnull=True, data_key__id_token__isnull=False)
-    holders = Count("session__customer", distinct=True)
-    nobodys = Count("pk") - Count("session__customer")
-    keys = shared.values("data_key").annotate(holders=holders, nobodys=nobodys).filter(holders__gte=1)
-    for key in keys.filter(holders__gt=1) | keys.filter(nobodys__gt=0):
-        entries = shared.filter(data_key=key["data_key"]).order_by("pk").values_list("pk", "session__customer")
-        yield from _not_the_holders(list(entries))
-
-
-def _not_the_holders(entries: Iterable[tuple[int, int | None]]) -> Iterator[Finding]:
-    """Those that the fewest have as customer."""
-    counted: dict[int | None, list[int]] = {}
-    for pk, customer in entries:
-        counted.setdefault(customer, []).append(pk)
-    for pks in sorted(counted.values(), key=len)[:-1]:
-        for pk in pks:
-            yield Finding("different", pk, "", "customer: another than of all other sessions under its data key")

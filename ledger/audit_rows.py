@@ -1,9 +1,11 @@
 """What an audit reads of the database: entries by the chunk, as tuples, with what hangs on them. No objects."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
+
+from django.db.models import Count
 
 from ledger.comparison import Entry
 from ledger.models import LedgerEntry
@@ -14,7 +16,7 @@ from stations.models import MeterValue
 COLUMNS = (
     *("id", "digest", "salt", "canonical", "conflict", "mismatch", "checked_at", "erased_at"),
     *("erasure_seal", "restored_seal", "transaction_id", "transaction__status"),
-    *("data_key__key_id", "data_key__id_token_id", "data_key__customer_id", "data_key__site__code"),
+    *("data_key_id", "data_key__key_id", "data_key__id_token_id", "data_key__customer_id", "data_key__site__code"),
     *("data_key__closed_at", "data_key__destroyed_at"),
     *("session_id", "session__customer_id", "session__id_token_id", "session__restored_at"),
 )
@@ -46,6 +48,15 @@ def _rows(found: Any) -> list[Row]:
         session = Recorded._make(values[width:]) if own[_SESSION] is not None else None
         rows.append((Entry._make(own), session))
     return rows
+
+
+def holders(closed: Collection[int]) -> dict[int, int | None]:
+    """Whose the sessions under these closed data keys are: a key that is in use says it itself."""
+    counted = LedgerEntry.objects.filter(data_key__in=closed).values_list("data_key", "session__customer")
+    found: dict[int, int | None] = {}
+    for key, customer, _ in counted.annotate(count=Count("pk")).order_by("count") if closed else []:
+        found[key] = customer  # the last one is what most of them say
+    return found
 
 
 _VALUE = ("session_id", "sampled_at", "measurand", "value", "unit", "phase", "context")

@@ -1,7 +1,6 @@
 """Does a session still equal what was recorded? From the row alone (no I/O), with the chain, and as a receipt."""
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,9 @@ from django.utils import timezone
 
 from ledger import certification, receipt, record
 from ledger.alerts import alert_close, alert_raise
-from ledger.chain import chain, readers
+from ledger.audit import Auditor
+from ledger.chain import readers
+from ledger.comparison import changed_fields
 from ledger.errors import NotRecordedYet, RecordError
 from ledger.models import ChainTransaction, LedgerEntry, SigningKey
 from ledger.receipt import ReceiptError, Step
@@ -19,8 +20,6 @@ from stations.meter import meter_values_sha256
 from stations.models import ChargingSession
 from tpm import register
 from tpm.certification import Certification
-
-ABSENT = "(absent)"
 
 
 @dataclass(frozen=True)
@@ -41,88 +40,38 @@ def differences(entry: LedgerEntry) -> list[str]:
         return []
     if entry.session is None or entry.salt is None or entry.canonical is None:
         return ["session"]
+    kept = bytes(entry.canonical)
     try:
         fields = record.record_of(entry.session)
-        kept = bytes(entry.canonical)
         now = kept if record.is_known_form(fields, kept) else record.canonical(fields)
     except RecordError:
         return ["status"]
-    if record.digest(bytes(entry.salt), now) == bytes(entry.digest):
+    if now == kept and record.digest_holds(bytes(entry.salt), kept, bytes(entry.digest)):
         return []
-    return [name for name, _, _ in changed_fields(bytes(entry.canonical), now)] or ["digest"]
+    return [name for name, _, _ in changed_fields(kept, now)] or ["digest"]
 
 
 def meter_values_differ(session: ChargingSession) -> bool:
     """Are the meter values others than those that were there when the session closed?
 
-    None at all is no alteration: they are not in the sealed copy, so a restored session has none.
+    None at all, although there were some, is no alteration only where the session was brought back from the chain,
+    whose copies have none.
     """
-    values = list(session.meter_values.all())
-    return bool(values) and meter_values_sha256(values) != session.meter_values_sha256
-
-
-def changed_fields(recorded: bytes, now: bytes) -> Iterator[tuple[str, str, str]]:
-    """(field, recorded value, value now) of two canonical records."""
-    try:
-        before: Mapping[str, Any] = json.loads(recorded)
-        after: Mapping[str, Any] = json.loads(now)
-    except ValueError:
-        return
-    for name in sorted(before.keys() | after.keys()):
-        if before.get(name) != after.get(name):
-            yield name, str(before.get(name, ABSENT)), str(after.get(name, ABSENT))
+    now = meter_values_sha256(session.meter_values.all())
+    return now != session.meter_values_sha256 and bool(now or session.restored_at is None)
 
 
 def entry_check(*, entry: LedgerEntry) -> Check:
     """Compare row, entry and chain; keep the finding on the entry, open or close the alert. Raises ChainError."""
-    reason = _mismatch(entry)
+    ((found, verdict),) = Auditor().of([entry.pk]).verdicts
+    reason = verdict.mismatch
     LedgerEntry.objects.filter(pk=entry.pk).update(mismatch=reason[:255], checked_at=timezone.now())
     if reason:
         alert_raise("mismatch", f"entry {entry.pk}", reason)
         return Check(False, reason)
     alert_close("mismatch", f"entry {entry.pk}")
-    recorded = entry.state == ChainTransaction.Status.IRREVERSIBLE
+    recorded = found.status == ChainTransaction.Status.IRREVERSIBLE
     return Check(True, "equal to the record on the chain" if recorded else "not recorded yet; the row equals its entry")
-
-
-def _mismatch(entry: LedgerEntry) -> str:
-    fields = differences(entry)
-    if not fields and entry.session and meter_values_differ(entry.session):
-        fields = ["meter_values"]
-    if fields:
-        return f"changed since it was recorded: {', '.join(fields)}"
-    if entry.state != ChainTransaction.Status.IRREVERSIBLE:
-        return ""
-    row = chain().row(entry.pk)
-    return row_mismatch(entry, row, floor=0 if row else chain().state().floor, recorded=recorded_in_block)
-
-
-def row_mismatch(
-    entry: LedgerEntry, row: bytes | None, *, floor: int, recorded: Callable[[LedgerEntry], bytes | None]
-) -> str:
-    """What is wrong between an IRREVERSIBLE entry and its row; "" where nothing is.
-
-    A row at or below the floor was pruned: then the block has the digest still.
-    """
-    if row is None and entry.pk <= floor:
-        row = recorded(entry)
-    if row is None:
-        return f"missing on the chain: expected a row with id {entry.pk}"
-    if row != bytes(entry.digest):
-        return f"another digest is on the chain: expected {bytes(entry.digest).hex()}, found {row.hex()}"
-    return ""
-
-
-def recorded_in_block(entry: LedgerEntry) -> bytes | None:
-    """The digest of a pruned row, from the block that recorded it."""
-    from ledger.settlement import records_in
-
-    row = entry.transaction
-    if row is None or row.block_num is None or row.transaction_id is None:
-        return None
-    found = chain().block(row.block_num).transactions.get(row.transaction_id)
-    records = records_in(found, settings.LEDGER_ACCOUNT) if found else []
-    return next((digest for ledger_id, digest, _ in records if ledger_id == entry.pk), None)
 
 
 def receipt_for(session: ChargingSession, *, attested: bool = True) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class Entry(NamedTuple):
     restored_seal: bytes | None
     transaction: int | None
     status: str | None  # of the transaction
+    data_key: int
     key_id: bytes
     key_token: int | None
     key_customer: int | None
@@ -49,7 +50,7 @@ class Beside:
     """What else is known of an entry: the chain's row, the contract's floor, its transaction, the meter values.
 
     `carrier`: what is wrong with the transaction, "" for nothing; `recorded`: the digest in its block.
-    `values`: SHA-256 of the meter values that are there, "" for none.
+    `values`: SHA-256 of the meter values that are there, "" for none. `holder`: whose the copies under its key are.
     """
 
     row: bytes | None = None
@@ -57,6 +58,7 @@ class Beside:
     carrier: str = ""
     recorded: bytes | None = None
     values: str = ""
+    holder: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def judge(entry: Entry, session: Recorded | None, beside: Beside) -> Verdict:
     if changed:
         return changed
     without, reason = _values(entry, session, beside.values)
-    reason = reason or _unrecorded(entry, session) or entry.conflict
+    reason = reason or _unrecorded(entry, session, beside.holder) or entry.conflict
     if reason:
         return Verdict("different", reason, reason)
     recorded = entry.status == IRREVERSIBLE
@@ -101,27 +103,19 @@ def _contents(entry: Entry, session: Recorded | None) -> Verdict | None:
         return _changed(["session"], "the session is gone")
     try:
         fields = record.fields_of(session)
-        known = record.is_known_form(fields, entry.canonical)
-        now = entry.canonical if known else record.canonical(fields)
-        if record.digest(entry.salt, entry.canonical) != entry.digest:
-            same = record.digest(entry.salt, now) == entry.digest
-            differing = [] if same else list(changed_fields(entry.canonical, now))
-            return _changed([name for name, _, _ in differing] or ["digest"], _said(differing))
+        now = entry.canonical if record.is_known_form(fields, entry.canonical) else record.canonical(fields)
     except RecordError as error:
         return _changed(["status"], str(error))
-    if now != entry.canonical:
-        differing = list(changed_fields(entry.canonical, now))
-        return _changed([name for name, _, _ in differing] or ["digest"], _said(differing))
-    return None
+    if now == entry.canonical and record.digest_holds(entry.salt, now, entry.digest):
+        return None
+    differing = list(changed_fields(entry.canonical, now))
+    said = "; ".join(f"recorded {before}, now {after}" for _, before, after in differing)
+    return _changed([name for name, _, _ in differing] or ["digest"], said or "the entry was altered")
 
 
 def _changed(names: list[str], message: str) -> Verdict:
     words = ", ".join(names)
     return Verdict("different", f"changed since it was recorded: {words}", f"{words}: {message}")
-
-
-def _said(differing: list[tuple[str, str, str]]) -> str:
-    return "; ".join(f"recorded {before}, now {after}" for _, before, after in differing) or "the entry was altered"
 
 
 def changed_fields(recorded: bytes, now: bytes) -> Iterator[tuple[str, str, str]]:
@@ -168,24 +162,24 @@ def _erasure_broken(entry: Entry, session: Recorded | None) -> str:
     return "" if now == kept else "changed since it was erased" if session else "erased, and its session is gone"
 
 
-def _unrecorded(entry: Entry, session: Recorded | None) -> str:
+def _unrecorded(entry: Entry, session: Recorded | None, holder: int | None) -> str:
     """What pages and bills show of a session, and its record does not say."""
     if session is None:
         return ""
     if session.credit_reference_id is not None and not session.credit:
         return "credit_reference: a session that is no credit takes none back"
-    return _holder(entry, session) if entry.erased_at is None else ""
+    return _held(entry, session, holder) if entry.erased_at is None else ""
 
 
-def _holder(entry: Entry, session: Recorded) -> str:
+def _held(entry: Entry, session: Recorded, holder: int | None) -> str:
     """Whose session it is, against the key under which its copy was sealed: a key has one token and one holder."""
     if entry.key_destroyed_at is not None:
         return "its data key was destroyed, but it was not erased"
     if entry.key_token is not None:
         if entry.key_token != entry.token:
             return "data_key: sealed for another card than the session's"
-        if entry.key_closed_at is None and entry.key_customer != entry.customer:
-            return "customer: another than the holder of the card when it was recorded"
+        if holder != entry.customer:
+            return "customer: another than of the other sessions under its data key"
     elif entry.key_site is not None and (entry.token is not None or entry.key_site != session.location.get("id")):
         return "data_key: sealed for another site, or for a session without a card"
     if entry.token is None and entry.customer is not None:

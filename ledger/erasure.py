@@ -73,8 +73,8 @@ def _store(rows: list[LedgerEntry]) -> None:
 
 def _sealed(entry: LedgerEntry, erased_at: datetime) -> bytes:
     """The seal over the record's own figures, whatever the session says today; over none where it was altered."""
-    salt, kept = bytes(entry.salt or b""), bytes(entry.canonical or b"")
-    whole = len(salt) == record.SALT_BYTES and record.digest(salt, kept) == bytes(entry.digest)
+    kept = bytes(entry.canonical or b"")
+    whole = record.digest_holds(bytes(entry.salt or b""), kept, bytes(entry.digest))
     return seals.erasure_seal(
         ledger_id=entry.pk,
         digest=bytes(entry.digest),

@@ -19,6 +19,7 @@ from accounts.access import public
 from accounts.access_log import Look
 from accounts.throttling import seconds_to_wait
 from ledger import checks, receipt
+from ledger.comparison import changed_fields
 from ledger.errors import NotRecordedYet, RecordError
 from ledger.kept import kept_record
 from ledger.models import ChainTransaction, LedgerEntry
@@ -62,7 +63,7 @@ def changed_since(session: ChargingSession, entry: LedgerEntry | None) -> list[t
     if entry is None or entry.canonical is None or not session.is_closed:
         return []
     try:
-        return list(checks.changed_fields(bytes(entry.canonical), canonical(record_of(session))))
+        return list(changed_fields(bytes(entry.canonical), canonical(record_of(session))))
     except RecordError:
         return []
 

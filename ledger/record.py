@@ -183,6 +183,11 @@ def credit_mark(salt: bytes, digest: bytes) -> bytes:
     return hashlib.sha256(_MARK + salt + digest).digest()
 
 
+def digest_holds(salt: bytes, canonical_record: bytes, expected: bytes) -> bool:
+    """Is this the digest of these? Says no, too, where the salt is none."""
+    return len(salt) == SALT_BYTES and digest(salt, canonical_record) == expected
+
+
 @dataclass(frozen=True)
 class Opened:
     """What a sealed copy held."""

@@ -9,7 +9,7 @@ from django.core.management.color import no_style
 from django.db import connection, transaction
 from django.utils import timezone
 
-from ledger import antelope, keys, record
+from ledger import antelope, keys, record, seals
 from ledger.block import BlockTransaction
 from ledger.chain import Block
 from ledger.errors import KeyDestroyed, MasterKeyMissing, RecordError
@@ -106,7 +106,7 @@ def _restore_record(
     try:
         opened = record.open_sealed(ledger_id=ledger_id, sealed=sealed, key=ring.unwrap(data_key))
     except KeyDestroyed:
-        LedgerEntry.objects.create(**common, erased_at=data_key.destroyed_at)
+        LedgerEntry.objects.create(**common, **_erased(ledger_id, digest, data_key))
         done.erased += 1
         return
     except (RecordError, MasterKeyMissing):
@@ -125,8 +125,18 @@ def _restore_record(
 
 def _restore_opened(opened: record.Opened, entry: dict[str, Any], done: Restored) -> None:
     session = session_from(opened.record, entry["data_key"])
-    LedgerEntry.objects.create(**entry, session=session, salt=opened.salt, canonical=opened.canonical)
+    seal = seals.restored_seal(ledger_id=entry["id"], digest=entry["digest"]) if session.restored_at else None
+    kept = {"salt": opened.salt, "canonical": opened.canonical, "restored_seal": seal}
+    LedgerEntry.objects.create(**entry, **kept, session=session)
     done.sessions += 1
+
+
+def _erased(ledger_id: int, digest: bytes, data_key: DataKey) -> dict[str, Any]:
+    """An entry whose contents were destroyed before; nothing of its session stays."""
+    assert data_key.destroyed_at is not None
+    key_id, erased_at = bytes(data_key.key_id), data_key.destroyed_at
+    seal = seals.erasure_seal(ledger_id=ledger_id, digest=digest, key_id=key_id, erased_at=erased_at, figures=b"")
+    return {"erased_at": data_key.destroyed_at, "erasure_seal": seal}
 
 
 def _restore_credits(done: Restored, *, dry_run: bool) -> None:
