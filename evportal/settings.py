@@ -240,6 +240,7 @@ CELERY_TASK_ROUTES = {
     "ledger.tasks.confirm": {"queue": "confirm"},
     "ledger.tasks.webhook_deliver": {"queue": "webhooks"},
     "ledger.tasks.statement_*": {"queue": "paper"},
+    "ledger.tasks.audit_*": {"queue": "paper"},
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a Redis that is away for an hour must not end the worker
@@ -257,6 +258,12 @@ CELERY_BEAT_SCHEDULE_FILENAME = env.text("EVPORTAL_BEAT_SCHEDULE", str(VAR_DIR /
 CELERY_BEAT_SCHEDULE = {
     "ledger-sweep": {"task": "ledger.tasks.sweep", "schedule": schedule(run_every=5)},
     "ledger-watch-permissions": {"task": "ledger.tasks.watch_permissions", "schedule": schedule(run_every=60)},
+    # one that waited for long is not done twice
+    "ledger-audit": {
+        "task": "ledger.tasks.audit_watch",
+        "schedule": schedule(run_every=5),
+        "options": {"expires": 5},
+    },
     "ledger-watch-tpm": {"task": "ledger.tasks.watch_tpm", "schedule": schedule(run_every=30)},
     "accounts-sweep": {"task": "accounts.tasks.sweep", "schedule": schedule(run_every=15)},
     "accounts-prune": {"task": "accounts.tasks.prune", "schedule": schedule(run_every=3600)},
@@ -297,6 +304,8 @@ LEDGER_FLUSH_AT = env.integer("EVPORTAL_LEDGER_FLUSH_AT", 100)
 LEDGER_FLUSH_AFTER_S = 1
 LEDGER_EXPIRATION_S = env.integer("EVPORTAL_LEDGER_EXPIRATION_S", 120)
 LEDGER_CLAIM_S = env.integer("EVPORTAL_LEDGER_CLAIM_S", 30)
+# In how many seconds the audit that runs by itself has compared everything once; 0: none runs
+LEDGER_AUDIT_PASS_S = env.integer("EVPORTAL_LEDGER_AUDIT_PASS_S", 86_400)
 LEDGER_CPU_RESERVE_US = env.integer("EVPORTAL_LEDGER_CPU_RESERVE_US", 10_000)  # less left: the account lacks CPU
 
 # --- OCPI: who we are there; without party id and country (ISO 3166-1 alpha-2) it is off

@@ -40,6 +40,10 @@ WHAT_TO_DO = {
     ),
     "permission_changed": _("Somebody changed the account's permissions. If not you, treat the TPM's key as misused."),
     "mismatch": _("The database and the chain differ. Run `python manage.py ledger_audit` and compare with a backup."),
+    "audit_waits": _(
+        "The audit cannot go on, because no node tells how the chain is; the message says why. Look at the nodes in "
+        "EVPORTAL_LEDGER_NODES. It goes on by itself where it stood."
+    ),
     "master_key": _(
         "A data key cannot be opened; `python manage.py ledger_keys status` tells why. Was the TPM replaced: "
         "run `ledger_keys recover` with the recovery key. Is the master key file gone: put it back from its backup."

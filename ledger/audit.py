@@ -14,9 +14,10 @@ from ledger import audit_rows
 from ledger.audit_chain import Carrier, Carriers
 from ledger.audit_rows import Row
 from ledger.chain import Chain, chain
+from ledger.chain_walk import record_data, walk
 from ledger.comparison import Beside, Entry, Verdict, judge
+from ledger.ids import rows_of
 from ledger.models import LedgerEntry
-from ledger.settlement import records_in, rows_of
 from stations.models import ChargingSession
 
 CHUNK = 500
@@ -175,12 +176,13 @@ class Auditor:
         gone = gaps(self.floor)
         if not gone:
             return
-        for block in self.carriers.view.irreversible_blocks(2):
-            for found in block.transactions.values():
-                for ledger_id, digest, _ in records_in(found, self.node.account):
-                    if any(ledger_id in gap for gap in gone):
-                        words = f"digest {digest.hex()} was recorded in block {block.num} and pruned"
-                        yield Finding("unknown", ledger_id, "", f"{words}; it is not in the database")
+        for block in walk(self.node):
+            for ledger_id, digest, _ in (
+                item for data in record_data(block, self.node.account) for item in data.records
+            ):
+                if any(ledger_id in gap for gap in gone):
+                    words = f"digest {digest.hex()} was recorded in block {block.num} and pruned"
+                    yield Finding("unknown", ledger_id, "", f"{words}; it is not in the database")
 
 
 def unknown_add(report: Report, rows: dict[int, bytes]) -> None:

@@ -13,8 +13,9 @@ from redis.exceptions import RedisError
 
 from accounts.idempotency import answers_prune
 from accounts.models import User
-from ledger import hold, keys, mailing, permissions, services, settlement, statements, webhooks
-from ledger.alerts import alert_raise
+from ledger import audit_runs, hold, keys, mailing, permissions, services, settlement, statements, webhooks
+from ledger import audit_watch as audit_watcher
+from ledger.alerts import alert_close, alert_raise
 from ledger.errors import ChainError
 from ledger.models import ChainTransaction, LedgerEntry, Webhook
 from ledger.settlement import View
@@ -25,6 +26,7 @@ from tpm.client import TpmError
 log = logging.getLogger(__name__)
 S = ChainTransaction.Status
 BATCHES_AT_ONCE = 4  # signed in one request to the TPM service
+AUDIT_TURN_S = 10.0
 ANCHOR_TURN_S = 5.0  # then the worker is free for confirmations, which have a queue of their own
 CONFIRM_EVERY_S = 0.3
 MAILS_A_SWEEP = 500
@@ -160,6 +162,38 @@ def watch_permissions() -> None:
         hold.watch()
     except (ChainError, TpmError) as error:
         log.info("the account could not be read: %s", error)
+
+
+# --- audits
+
+
+def audit_soon(run_id: int) -> None:
+    """After commit: begin at once; without Redis the beat comes by."""
+    try:
+        audit_continue.apply_async((run_id,))
+    except (OperationalError, RedisError, OSError) as error:
+        log.info("audit %d is left to the beat: %s", run_id, error)
+
+
+@shared_task(time_limit=300)
+def audit_continue(run_id: int) -> None:
+    """Go on with an audit that was asked for; after some seconds the rest is left to another turn."""
+    end = time.monotonic() + AUDIT_TURN_S
+    try:
+        if audit_runs.audit_advance(run_id=run_id, go_on=lambda: time.monotonic() < end):
+            audit_soon(run_id)
+    except ChainError as error:
+        alert_raise("audit_waits", message=str(error))
+    else:
+        alert_close("audit_waits")
+
+
+@shared_task(time_limit=300)
+def audit_watch() -> None:
+    """Compare the newest and a slice of everything; take up what was asked for and a killed worker left."""
+    audit_watcher.watch()
+    for run_id in audit_runs.audits_due():
+        audit_soon(run_id)
 
 
 # --- webhooks

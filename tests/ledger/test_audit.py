@@ -5,9 +5,11 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
+from dev.transactions import Action, push_actions
 from ledger import checks, record, seals
 from ledger.audit import Report, audit
 from ledger.erasure import customer_erase
@@ -15,6 +17,7 @@ from ledger.models import ChainTransaction, DataKey, LedgerEntry
 from stations.models import ChargingSession, Connector, IdToken, MeterValue
 from stations.services import Sample, meter_values_add, session_close, session_start
 from tests.conftest import CloseSessions, LedgerAccount
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 RecordAll = Callable[[], None]
@@ -230,3 +233,53 @@ def test_an_entry_tied_to_anothers_transaction_is_found(
     assert ChainTransaction.objects.count() == 2
     LedgerEntry.objects.filter(session=session).update(transaction=entry_of(recorded[0]).transaction)
     assert "it recorded other entries" in said(audit())
+
+
+# --- pruned (P7)
+
+
+def pruned(account: LedgerAccount, upto: int) -> None:
+    data = upto.to_bytes(8, "little") + (100).to_bytes(4, "little")
+    push_actions(account.node.url, [Action(account.name, "prune", data, f"{account.name}@prune")], [account.active])
+    until(lambda: account.chain.state().floor == upto)
+
+
+def test_what_was_pruned_and_then_deleted_is_missed(
+    ledger_account: LedgerAccount, recorded: list[ChargingSession]
+) -> None:
+    """P7: row pruned, session and entry deleted; only the blocks know that there was one, and what."""
+    entries = list(LedgerEntry.objects.order_by("pk"))
+    pruned(ledger_account, entries[1].pk)
+    assert audit().clean
+    for entry in entries[:2]:
+        assert entry.session_id
+        LedgerEntry.objects.filter(pk=entry.pk).delete()
+        ChargingSession.objects.filter(pk=entry.session_id).delete()
+    report = audit()
+    assert (report.clean, report.unknown, report.equal) == (False, 2, 1)
+    assert {one.ledger_id for one in report.findings} == {entry.pk for entry in entries[:2]}
+    assert all("and pruned" in one.message for one in report.findings)
+
+
+def test_ids_that_were_never_recorded_are_no_gap(
+    ledger_account: LedgerAccount, close_sessions: CloseSessions, record_all: RecordAll
+) -> None:
+    first = close_sessions(1)
+    entry_of(first[0])
+    with pytest.raises(RuntimeError), transaction.atomic():
+        close_sessions(3)
+        raise RuntimeError("not closed after all; the ids are used up")
+    close_sessions(1)
+    record_all()
+    pruned(ledger_account, LedgerEntry.objects.latest("pk").pk)
+    assert audit().clean
+
+
+def test_a_pruned_entry_that_says_it_waits_is_found(
+    ledger_account: LedgerAccount, recorded: list[ChargingSession]
+) -> None:
+    first = LedgerEntry.objects.order_by("pk").first()
+    assert first
+    pruned(ledger_account, first.pk)
+    LedgerEntry.objects.filter(pk=first.pk).update(transaction=None)
+    assert "missing on the chain" in said(audit())

@@ -7,9 +7,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from ledger.audit import Report, audit
+from ledger.audit import Finding, Report
+from ledger.audit_runs import run_all, run_begin
 from ledger.errors import ChainError
-from ledger.models import LedgerEntry
+from ledger.models import AuditRun
 
 SHOWN = 50
 
@@ -24,11 +25,14 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the whole report as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        findings: list[Finding] = []
         try:
-            with tqdm(total=LedgerEntry.objects.count(), unit=" entries", disable=None, leave=False) as bar:
-                report = audit(progress=lambda count: bar.update(count) and None)
+            run = run_begin(AuditRun.Kind.COMMAND)
+            with tqdm(total=run.total, unit=" entries", disable=None, leave=False) as bar:
+                report = run_all(run, progress=bar.update, found=findings.append)
         except ChainError as error:
             raise CommandError(f"the chain could not be read: {error}", returncode=2) from error
+        report.findings = findings
         if options["json"]:
             self.stdout.write(json.dumps(report.as_dict(), indent=2))
         else:
@@ -49,6 +53,7 @@ class Command(BaseCommand):
             "closed sessions without an entry": report.not_entered,
             "erased": report.erased,
             "still being recorded": report.pending,
+            "of the equal ones without their meter values, as they were restored": report.restored,
         }
         for words, count in rest.items():
             if count:
