@@ -8,13 +8,16 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from django.contrib.admin.models import LogEntry
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.hashers import make_password
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.utils import translation
 from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
 
 NOTHING = "–"
 NOT_SHOWN = gettext_noop("(not shown)")
@@ -84,6 +87,19 @@ def message_of(changes: list[Change], *, words: str = "") -> list[dict[str, Any]
     """The change as Django's LogEntry keeps it; `words` say what was done where that is more than setting fields."""
     changed: dict[str, Any] = {"fields": [change["field"] for change in changes], "values": changes}
     return [{"changed": changed | ({"words": words} if words else {})}]
+
+
+def change_write(*, by: User, row: models.Model, changes: list[Change], words: str) -> None:
+    """Log what was done to a row where no page of the admin does it."""
+    message = message_of(changes, words=words)
+    with translation.override("en"):  # what the row is called is stored, and read by all
+        LogEntry.objects.log_actions(by.pk, [row], CHANGE, message, single_object=True)  # type: ignore[arg-type,list-item]
+
+
+def command_line() -> User:
+    """In whose name a command changes rows where it is not told another: an account that nobody logs in to."""
+    defaults = {"is_active": False, "password": make_password(None)}
+    return User.objects.get_or_create(username="(command line)", defaults=defaults)[0]
 
 
 def change_lines(entry: LogEntry) -> list[Line]:

@@ -8,6 +8,7 @@ LedgerError
 ├── RecoveryKeyError        no recovery key is set, or it is not the one that is needed
 ├── DatabaseBehind          the chain has records that the database does not have: nothing may be recorded now
 ├── NotRecordedYet          no receipt before the transaction is irreversible
+├── RepairRefused           this cannot be put back to what was recorded; the message says why
 ├── StatementMailRefused    a statement cannot be sent to this person now; the message is for him
 └── ChainError              `permanent` tells stop from retry, `code` is the node's
     ├── ChainUnreachable        no node answered a read
@@ -58,6 +59,10 @@ class DatabaseBehind(LedgerError):
 
 
 class NotRecordedYet(LedgerError):
+    pass
+
+
+class RepairRefused(LedgerError):
     pass
 
 

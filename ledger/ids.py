@@ -49,3 +49,14 @@ def rows_of(node: Chain, ids: Sequence[int]) -> dict[int, bytes]:
             first = last = ledger_id
     wanted = set(ids)
     return {ledger_id: digest for ledger_id, digest in rows.items() if ledger_id in wanted}
+
+
+def next_id() -> int:
+    """Draw the next id, as a new entry would get it."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT nextval(pg_get_serial_sequence(%s, 'id'))", [LedgerEntry._meta.db_table])
+        else:
+            sql = "UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = %s RETURNING seq"
+            cursor.execute(sql, [LedgerEntry._meta.db_table])
+        return int(cursor.fetchone()[0])

@@ -1,212 +1,220 @@
-"""Bringing the sessions back from the chain: every sealed copy that a data key opens becomes a session again."""
+"""Bringing the sessions back from the chain: every sealed copy that a data key opens becomes a session again.
+
+What the chain holds under a ledger id is told by its digest. A database put back from an older backup gave ids to new
+sessions that the chain has already: such an entry moves to an id above all of the chain's, where it is recorded like
+any other, and the lost session comes back under its own. What stands here as recorded is never changed: where it is
+not what the chain holds it is named, for `ledger_restore --repair` (ledger/repair.py).
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from uuid import UUID
 
-from django.core.management.color import no_style
-from django.db import connection, transaction
-from django.utils import timezone
+from django.db import IntegrityError, transaction
+from django.db.models import Max
 
-from ledger import antelope, keys, record, seals
-from ledger.block import BlockTransaction
-from ledger.chain import Block
-from ledger.errors import KeyDestroyed, MasterKeyMissing, RecordError
-from ledger.models import ChainTransaction, DataKey, LedgerEntry
-from ledger.settlement import View, adopted_row, records_in
-from stations.models import ChargingSession, Connector, IdToken, Site, Station
+from ledger.alerts import alert_close
+from ledger.chain_walk import walk
+from ledger.copies import Copy, Opener, copies_in
+from ledger.ids import ids_above, next_id
+from ledger.models import ChainTransaction, LedgerEntry
+from ledger.rebuilding import entry_values, session_put
+from ledger.settlement import View, adopted_row
+from ledger.webhooks import recorded_tell
+from stations.models import ChargingSession
 
-
-@dataclass(frozen=True)
-class Credit:
-    """A credit that was read before the session that it takes back: `entry` are the fields of its ledger entry."""
-
-    opened: record.Opened
-    entry: dict[str, Any]
+RECORDED = ChainTransaction.Status.IRREVERSIBLE
 
 
 @dataclass
 class Restored:
-    """What a run brought back. `unreadable` names ledger ids whose copy no key at hand opens.
-
-    `ids` are the sessions seen; `credits` wait for theirs until all blocks are read.
-    """
+    """What a run found and did. `credits` wait for the sessions that they take back, which come later."""
 
     sessions: int = 0
     already_there: int = 0
+    adopted: int = 0  # here, but not known to be recorded
+    renumbered: list[tuple[int, int]] = field(default_factory=list)  # (its ledger id until now, its new one)
+    closed_again: list[tuple[int, int]] = field(default_factory=list)  # (entry of the second closing, recorded one)
     erased: int = 0
-    unreadable: list[int] | None = None
-    ids: set[str] = field(default_factory=set)
-    credits: list[Credit] = field(default_factory=list)
+    unreadable: list[int] = field(default_factory=list)  # no key at hand opens them, or they credit what is not there
+    different: list[int] = field(default_factory=list)  # recorded here as something else
+    pruned: int = 0  # only their block holds them still
+    seen: int = 0
+    last: int = 0
+    credits: list[Copy] = field(default_factory=list)
+    awaited: set[UUID] = field(default_factory=set)
 
-    def __post_init__(self) -> None:
-        self.unreadable = []
+    @property
+    def unused(self) -> int:
+        """Ledger ids up to the chain's last that no record has."""
+        return max(self.last - self.seen, 0)
+
+    @property
+    def complete(self) -> bool:
+        return not (self.unreadable or self.different)
 
 
 def restore(
     *, first_block: int = 2, dry_run: bool = False, progress: Callable[[int], None] = lambda _: None
 ) -> Restored:
-    """Read every irreversible block from `first_block` on; repeats safely, loses nothing that is there.
+    """Read every irreversible block that holds records; repeats safely, loses nothing that is there.
 
-    Raises MasterKeyMissing, or TpmError where the TPM is away; what was restored until then stays.
+    Beside running workers it is safe: ids are drawn above the chain's before anything else, and a transaction with an
+    id that the chain has can never get in. Raises MasterKeyMissing, ChainError, or TpmError where the TPM is away;
+    what was restored until then stays. `progress` hears how many records are done.
     """
-    view, done, ring = View(), Restored(), keys.keyring()
-    by_id = {bytes(row.key_id): row for row in DataKey.objects.all()}
-    for block in view.irreversible_blocks(first_block):
-        for found in block.transactions.values():
-            records = records_in(found, view.chain.account)
-            if records:
-                with transaction.atomic():
-                    _restore_transaction(block, found, records, view, ring, by_id, done)
-                    transaction.set_rollback(dry_run)
-        progress(block.num)
-    with transaction.atomic():
-        _restore_credits(done, dry_run=dry_run)
-    _sequences_reset()
-    return done
+    run = _Run(dry_run)
+    state = run.view.chain.state()
+    run.done.last = state.last
+    if not dry_run:
+        ids_above(max(state.last, _highest()))
+    for block in walk(run.view.chain, first_block=first_block):
+        for copies in copies_in(block, run.view.chain.account):
+            run.transaction(copies)
+            run.done.seen += len(copies)
+            run.done.pruned += sum(copy.ledger_id <= state.floor for copy in copies)
+            progress(len(copies))
+    run.credits()
+    if not dry_run:
+        ids_above(max(run.view.chain.state().last, _highest()))
+    return run.done
 
 
-def _restore_transaction(
-    block: Block,
-    found: BlockTransaction,
-    records: Sequence[antelope.Record],
-    view: View,
-    ring: keys.Keyring,
-    by_id: dict[bytes, DataKey],
-    done: Restored,
-) -> None:
-    known = set(LedgerEntry.objects.filter(pk__in=[item[0] for item in records]).values_list("pk", flat=True))
-    done.already_there += len(known)
-    missing = [item for item in records if item[0] not in known]
-    if not missing:
-        return
-    row = adopted_row(block, found, view)
-    for ledger_id, digest, sealed in missing:
-        _restore_record(ledger_id, digest, sealed, row, ring, by_id, done)
+def _highest() -> int:
+    return LedgerEntry.objects.aggregate(highest=Max("id"))["highest"] or 0
 
 
-def _restore_record(
-    ledger_id: int,
-    digest: bytes,
-    sealed: bytes,
-    row: ChainTransaction,
-    ring: keys.Keyring,
-    by_id: dict[bytes, DataKey],
-    done: Restored,
-) -> None:
-    assert done.unreadable is not None
-    try:
-        data_key = by_id[record.key_id_of(ledger_id=ledger_id, sealed=sealed, directory=ring.directory)]
-    except (RecordError, KeyError):
-        done.unreadable.append(ledger_id)
-        return
-    common: dict[str, Any] = {"id": ledger_id, "digest": digest, "data_key": data_key, "transaction": row}
-    common["opened_at"] = row.created_at
-    try:
-        opened = record.open_sealed(ledger_id=ledger_id, sealed=sealed, key=ring.unwrap(data_key))
-    except KeyDestroyed:
-        LedgerEntry.objects.create(**common, **_erased(ledger_id, digest, data_key))
-        done.erased += 1
-        return
-    except (RecordError, MasterKeyMissing):
-        done.unreadable.append(ledger_id)
-        return
-    if record.digest(opened.salt, opened.canonical) != digest:
-        done.unreadable.append(ledger_id)
-        return
-    done.ids.add(opened.record["id"])
-    credited = opened.record.get("credit_reference_id")
-    if credited and not ChargingSession.objects.filter(pk=credited).exists():
-        done.credits.append(Credit(opened, common))
-    else:
-        _restore_opened(opened, common, done)
+class _Run:
+    """One walk over the chain: what of each transaction is missing here, or in the way."""
 
+    def __init__(self, dry_run: bool) -> None:
+        self.view, self.done, self._opener, self._dry_run = View(), Restored(), Opener(), dry_run
 
-def _restore_opened(opened: record.Opened, entry: dict[str, Any], done: Restored) -> None:
-    session = session_from(opened.record, entry["data_key"])
-    seal = seals.restored_seal(ledger_id=entry["id"], digest=entry["digest"]) if session.restored_at else None
-    kept = {"salt": opened.salt, "canonical": opened.canonical, "restored_seal": seal}
-    LedgerEntry.objects.create(**entry, **kept, session=session)
-    done.sessions += 1
+    def transaction(self, copies: Sequence[Copy]) -> None:
+        """Bring back what one transaction recorded. Whoever closes a session meanwhile may be first: once more then."""
+        found = LedgerEntry.objects.filter(pk__in=[copy.ledger_id for copy in copies]).select_related("transaction")
+        here = {entry.pk: entry for entry in found.defer("transaction__packed", "canonical")}
+        as_told = [copy for copy in copies if _same(here.get(copy.ledger_id), copy) == RECORDED]
+        self.done.already_there += len(as_told)
+        rest = [copy for copy in copies if _same(here.get(copy.ledger_id), copy) != RECORDED]
+        opened = self._opener.open(rest)
+        try:
+            self._place_all(opened, here)
+        except IntegrityError:
+            here = {entry.pk: entry for entry in found.all()}
+            for copy in opened:
+                self._place_alone(copy, here)
 
+    def _place_alone(self, copy: Copy, here: dict[int, LedgerEntry]) -> None:
+        try:
+            self._place_all([copy], here)
+        except IntegrityError:  # such as another session that has its station's number
+            self.done.different.append(copy.ledger_id)
 
-def _erased(ledger_id: int, digest: bytes, data_key: DataKey) -> dict[str, Any]:
-    """An entry whose contents were destroyed before; nothing of its session stays."""
-    assert data_key.destroyed_at is not None
-    key_id, erased_at = bytes(data_key.key_id), data_key.destroyed_at
-    seal = seals.erasure_seal(ledger_id=ledger_id, digest=digest, key_id=key_id, erased_at=erased_at, figures=b"")
-    return {"erased_at": data_key.destroyed_at, "erasure_seal": seal}
+    def _place_all(self, copies: Sequence[Copy], here: dict[int, LedgerEntry]) -> None:
+        if not copies:
+            return
+        counted = Restored()
+        with transaction.atomic():
+            row = adopted_row(copies[0].block, copies[0].transaction, self.view)
+            for copy in copies:
+                self._place(copy, here.get(copy.ledger_id), row, counted)
+            recorded_tell(row=row)
+            transaction.set_rollback(self._dry_run)
+        self._count(counted)
 
+    def _count(self, counted: Restored) -> None:
+        for name in ("sessions", "adopted", "erased"):
+            setattr(self.done, name, getattr(self.done, name) + getattr(counted, name))
+        for name in ("renumbered", "closed_again", "unreadable", "different", "credits"):
+            getattr(self.done, name).extend(getattr(counted, name))
+        self.done.awaited |= counted.awaited
 
-def _restore_credits(done: Restored, *, dry_run: bool) -> None:
-    """Credits whose session came in a later block, or in none: a credit of what is not there cannot be stored."""
-    assert done.unreadable is not None
-    for credit in done.credits:
-        credited = credit.opened.record["credit_reference_id"]
-        if dry_run and credited in done.ids:
-            done.sessions += 1  # what was restored before it is rolled back already
-        elif ChargingSession.objects.filter(pk=credited).exists():
-            _restore_opened(credit.opened, credit.entry, done)
+    def _place(self, copy: Copy, entry: LedgerEntry | None, row: ChainTransaction, counted: Restored) -> None:
+        """One record whose entry is not here, or not here as recorded."""
+        if entry and bytes(entry.digest) == copy.digest:
+            LedgerEntry.objects.filter(pk=entry.pk).update(transaction=row, conflict="")
+            alert_close("conflict", str(entry.pk))
+            counted.adopted += 1
+        elif entry and _recorded(entry):
+            counted.different.append(copy.ledger_id)
+        elif copy.content is None and not copy.erased:
+            counted.unreadable.append(copy.ledger_id)  # and whoever has its id here waits: keys may be found
+        elif entry and entry.session_id == copy.session_id:
+            self._take_over(entry, copy, row, counted)
         else:
-            done.unreadable.append(credit.entry["id"])
+            if entry:
+                counted.renumbered.append((entry.pk, self._renumber(entry)))
+            self._bring(copy, row, counted)
+
+    def _bring(self, copy: Copy, row: ChainTransaction, counted: Restored) -> None:
+        """Its ledger id is free: the session comes back, unless it stands here under another id."""
+        holder = _holder(copy)
+        if holder and (_recorded(holder) or self.view.chain.row(holder.pk) == bytes(holder.digest)):
+            counted.different.append(copy.ledger_id)
+        elif holder:
+            self._take_over(holder, copy, row, counted)
+        elif copy.erased:
+            LedgerEntry.objects.create(**entry_values(copy, row))
+            counted.erased += 1
+        elif copy.credits and not ChargingSession.objects.filter(pk=copy.credits).exists():
+            counted.credits.append(copy)
+            counted.awaited.add(copy.credits)
+        else:
+            self._create(copy, row, counted)
+
+    def _create(self, copy: Copy, row: ChainTransaction, counted: Restored) -> None:
+        assert copy.content is not None and copy.data_key is not None
+        put = session_put(copy.content, copy.data_key)
+        LedgerEntry.objects.create(**entry_values(copy, row, put=put))
+        self.done.awaited.discard(UUID(copy.content["id"]))
+        counted.sessions += 1
+
+    def _take_over(self, entry: LedgerEntry, copy: Copy, row: ChainTransaction, counted: Restored) -> None:
+        """It was open in the backup and its station reported its end again: what was recorded then counts."""
+        assert copy.content is not None and copy.data_key is not None
+        values = entry_values(copy, row, put=session_put(copy.content, copy.data_key))
+        LedgerEntry.objects.filter(pk=entry.pk).update(**values, conflict="", mismatch="")
+        alert_close("conflict", str(entry.pk))
+        counted.closed_again.append((entry.pk, copy.ledger_id))
+
+    def _renumber(self, entry: LedgerEntry) -> int:
+        """Give an entry that was never recorded a new id; no transaction with the old one can get in any more."""
+        new = -entry.pk if self._dry_run else next_id()
+        LedgerEntry.objects.filter(pk=entry.pk).update(id=new, transaction=None, conflict="", mismatch="")
+        alert_close("conflict", str(entry.pk))
+        alert_close("mismatch", f"entry {entry.pk}")
+        return new
+
+    def credits(self) -> None:
+        """Credits were read before what they take back; a credit of what is not there cannot be stored."""
+        for copy in self.done.credits:
+            counted = Restored()
+            with transaction.atomic():
+                if ChargingSession.objects.filter(pk=copy.credits).exists():
+                    row = adopted_row(copy.block, copy.transaction, self.view)
+                    self._create(copy, row, counted)
+                    recorded_tell(row=row)
+                elif self._dry_run and copy.credits not in self.done.awaited:
+                    counted.sessions += 1  # it came, and was rolled back
+                else:
+                    counted.unreadable.append(copy.ledger_id)
+                transaction.set_rollback(self._dry_run)
+            self._count(counted)
 
 
-def session_from(content: dict[str, Any], data_key: DataKey) -> ChargingSession:
-    """The session of a record, with site, station, connector and token as far as the record knows them."""
-    location = content["location"]
-    site, _ = Site.objects.get_or_create(
-        code=location["id"],
-        defaults={
-            "name": location.get("name", location["id"]),
-            "country": location.get("country", ""),
-            "time_zone": location.get("time_zone", "UTC"),
-            "currency": content.get("currency", "EUR"),
-        },
-    )
-    station, _ = Station.objects.get_or_create(identity=content["station"], defaults={"site": site})
-    connector, _ = Connector.objects.get_or_create(
-        station=station, evse_id=content["evse_id"], connector_id=content["connector_id"]
-    )
-    token = _token(content.get("id_token"), data_key, site)
-    moments = {name: datetime.fromisoformat(content[name]) for name in ("started_at", "stopped_at")}
-    figures = ("meter_start_wh", "meter_stop_wh", "energy_wh", "cost_minor")
-    same = ("transaction_id", "status", "source", "location", *figures)
-    texts = ("currency", "stop_reason", "meter_values_sha256")
-    session, _ = ChargingSession.objects.get_or_create(
-        pk=content["id"],
-        defaults={
-            "station": station,
-            "connector": connector,
-            "id_token": token,
-            "customer": token.customer if token else None,
-            "flags": content.get("flags", []),
-            "tariff": content.get("tariff", {}),
-            "credit": "credit_reference_id" in content,
-            "credit_reference_id": content.get("credit_reference_id"),
-            "restored_at": timezone.now(),
-            **moments,
-            **{name: content.get(name) for name in same},
-            **{name: content.get(name, "") for name in texts},
-        },
-    )
-    return session
+def _recorded(entry: LedgerEntry) -> bool:
+    return entry.transaction is not None and entry.transaction.status == RECORDED
 
 
-def _token(content: dict[str, str] | None, data_key: DataKey, site: Site) -> IdToken | None:
-    """The record's token; the data key belongs to it again (or to the site, for sessions without a token)."""
-    token = None
-    if content:
-        token, _ = IdToken.objects.get_or_create(uid=content["uid"], type=content["type"])
-    if data_key.id_token_id is None and data_key.site_id is None:
-        data_key.id_token, data_key.site = token, None if token else site
-        data_key.save(update_fields=["id_token", "site"])
-    return token
+def _same(entry: LedgerEntry | None, copy: Copy) -> str | None:
+    """The state of the entry where it is what the chain holds."""
+    return entry.state if entry and bytes(entry.digest) == copy.digest else None
 
 
-def _sequences_reset() -> None:
-    """PostgreSQL: the next ledger id comes after the restored ones."""
-    statements = connection.ops.sequence_reset_sql(no_style(), [LedgerEntry])
-    with connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
+def _holder(copy: Copy) -> LedgerEntry | None:
+    """Who stands here under another ledger id for the same session, or with the same digest."""
+    others = LedgerEntry.objects.exclude(pk=copy.ledger_id).select_related("transaction")
+    return (copy.session_id and others.filter(session=copy.session_id).first()) or others.filter(
+        digest=copy.digest
+    ).first()

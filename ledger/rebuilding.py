@@ -1,0 +1,118 @@
+"""A session's row and its entry made again from a record, or put back to it."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.utils import timezone
+
+from accounts.change_log import Change, changes_between, values_of
+from ledger.copies import Copy
+from ledger.models import ChainTransaction, DataKey
+from ledger.seals import erasure_seal, restored_seal
+from stations.models import ChargingSession, Connector, IdToken, Site, Station
+
+FIGURES = ("meter_start_wh", "meter_stop_wh", "energy_wh", "cost_minor")
+TEXTS = ("currency", "stop_reason", "meter_values_sha256")
+
+
+class Put(NamedTuple):
+    """The session, what of a row that was there is different now, and whether the row was made anew."""
+
+    session: ChargingSession
+    changes: list[Change]
+    made: bool = False
+
+
+def session_put(content: dict[str, Any], data_key: DataKey) -> Put:
+    """Make the session of a record what the record says.
+
+    Meter values are not in the record and stay as they are; a row that is made anew has none, and says so.
+    """
+    values = session_values(content, data_key)
+    row = ChargingSession.objects.select_for_update().filter(pk=content["id"]).first()
+    if row is None:
+        token = values["id_token"]
+        customer = token.customer if token else None
+        now = timezone.now()
+        made = ChargingSession.objects.create(pk=content["id"], customer=customer, restored_at=now, **values)
+        return Put(made, [], made=True)
+    before = values_of(row)
+    different = {name: value for name, value in values.items() if getattr(row, name) != value}
+    if "id_token" in different:  # whose it was is not in the record, but follows from the card
+        token = different["id_token"]
+        different["customer_id"] = data_key.customer_id or (token.customer_id if token else None)
+    if not different:
+        return Put(row, [])
+    ChargingSession.objects.filter(pk=row.pk).update(**different)
+    row = ChargingSession.objects.get(pk=row.pk)
+    changes = changes_between(row, before, values_of(row))
+    return Put(row, [change for change in changes if change["field"] != "updated_at"])
+
+
+def entry_values(copy: Copy, row: ChainTransaction, *, put: Put | None = None) -> dict[str, Any]:
+    """The fields of the entry of an opened copy, or (without a session) of one that an erasure shut for ever.
+
+    What only this portal can say of it is sealed: that there are no meter values any more, or no contents.
+    """
+    assert copy.data_key is not None
+    place = {"ledger_id": copy.ledger_id, "digest": copy.digest}
+    values = {"id": copy.ledger_id, "digest": copy.digest, "data_key": copy.data_key, "transaction": row}
+    values["opened_at"] = copy.block.time
+    if put is None or copy.opened is None:
+        erased_at = copy.data_key.destroyed_at or timezone.now()
+        key_id = bytes(copy.data_key.key_id)
+        seal = erasure_seal(**place, key_id=key_id, erased_at=erased_at, figures=b"")
+        return values | {"erased_at": erased_at, "erasure_seal": seal}
+    seal = restored_seal(**place) if put.made else None
+    kept = {"salt": copy.opened.salt, "canonical": copy.opened.canonical, "restored_seal": seal}
+    return values | kept | {"session": put.session, "erased_at": None, "erasure_seal": None}
+
+
+def session_values(content: dict[str, Any], data_key: DataKey) -> dict[str, Any]:
+    """The fields of a session's row that its record knows; site, station, outlet and card are made where they lack."""
+    station, connector = _outlet(content)
+    credited = content.get("credit_reference_id")
+    return {
+        "station": station,
+        "connector": connector,
+        "id_token": _token(content.get("id_token"), data_key, station.site),
+        "flags": content.get("flags", []),
+        "tariff": content.get("tariff", {}),
+        "credit": credited is not None,
+        "credit_reference": ChargingSession.objects.get(pk=credited) if credited else None,
+        **{name: datetime.fromisoformat(content[name]) for name in ("started_at", "stopped_at")},
+        **{name: content[name] for name in ("transaction_id", "status", "source", "location")},
+        **{name: content.get(name) for name in FIGURES},
+        **{name: content.get(name, "") for name in TEXTS},
+    }
+
+
+def _outlet(content: dict[str, Any]) -> tuple[Station, Connector]:
+    station = Station.objects.select_related("site").filter(identity=content["station"]).first()
+    if station is None:
+        location = content["location"]
+        site, _ = Site.objects.get_or_create(
+            code=location["id"],
+            defaults={
+                "name": location.get("name", location["id"]),
+                "country": location.get("country", ""),
+                "time_zone": location.get("time_zone", "UTC"),
+                "currency": content.get("currency", "EUR"),
+            },
+        )
+        station, _ = Station.objects.get_or_create(identity=content["station"], defaults={"site": site})
+    connector, _ = Connector.objects.get_or_create(
+        station=station, evse_id=content["evse_id"], connector_id=content["connector_id"]
+    )
+    return station, connector
+
+
+def _token(content: dict[str, str] | None, data_key: DataKey, site: Site) -> IdToken | None:
+    """The record's token; the data key belongs to it again (or to the site, for sessions without a token)."""
+    token = None
+    if content:
+        token, _ = IdToken.objects.get_or_create(uid=content["uid"], type=content["type"])
+    if data_key.id_token_id is None and data_key.site_id is None and not data_key.destroyed_at:
+        data_key.id_token, data_key.site = token, None if token else site
+        data_key.save(update_fields=["id_token", "site"])
+    return token
