@@ -93,7 +93,7 @@ def change_write(*, by: User, row: models.Model, changes: list[Change], words: s
     """Log what was done to a row where no page of the admin does it."""
     message = message_of(changes, words=words)
     with translation.override("en"):  # what the row is called is stored, and read by all
-        LogEntry.objects.log_actions(by.pk, [row], CHANGE, message, single_object=True)  # type: ignore[arg-type,list-item]
+        LogEntry.objects.log_actions(by.pk, [row], CHANGE, message, single_object=True)
 
 
 def command_line() -> User:
@@ -132,10 +132,10 @@ def _lines(part: Mapping[str, Any], model: type[models.Model] | None) -> list[Li
 
 def _change_shown(change: Mapping[str, str], model: type[models.Model] | None) -> str:
     before, after = (gettext(value) if value == NOT_SHOWN else value for value in (change["before"], change["after"]))
-    return f"{_field_shown(change['field'], model)}: {before} → {after}"
+    return f"{field_shown(change['field'], model)}: {before} → {after}"
 
 
-def _field_shown(name: str, model: type[models.Model] | None) -> str:
+def field_shown(name: str, model: type[models.Model] | None) -> str:
     """The field as it is called on the model's pages; one that is there no more, by its name."""
     try:
         return str(getattr(model._meta.get_field(name), "verbose_name", name)) if model else name

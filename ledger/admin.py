@@ -19,6 +19,7 @@ from accounts.admin_access import NotesLooks
 from accounts.admin_english import english, in_english
 from accounts.change_log import values_of
 from ledger import webhook_admin as webhook_admin
+from ledger.admin_repair import Repairable
 from ledger.alerts import alert_close, what_to_do
 from ledger.checks import entry_check
 from ledger.errors import ChainError, LedgerError
@@ -52,7 +53,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(NotesLooks, ReadOnly):
+class LedgerEntryAdmin(Repairable, ReadOnly):
     customer_path = "session__customer"
     list_display = ("id", "state", "session_short", "opened_at", "block", "trouble", "checked_at")
     list_filter = (StateFilter, ("mismatch", admin.EmptyFieldListFilter), ("conflict", admin.EmptyFieldListFilter))
@@ -65,7 +66,7 @@ class LedgerEntryAdmin(NotesLooks, ReadOnly):
         *("id", "state", "session_link", "digest_hex", "data_key", "transaction_link"),
         *("conflict_shown", "mismatch_shown", "checked_at", "opened_at", "erased_at"),
     )
-    actions = ("send_again", "check_again")
+    actions = ("send_again", "check_again", "put_back")
     conflict_shown = in_english("conflict", _("conflict"))
     mismatch_shown = in_english("mismatch", _("mismatch"))
 

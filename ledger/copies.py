@@ -112,7 +112,7 @@ def copies_find(node: Chain, opener: Opener, *, ids: Iterable[int] = (), session
                 if copy.ledger_id in by_id or copy.session_id in by_session:
                     found.append(copy)
                     by_id.discard(copy.ledger_id)
-                    by_session.discard(copy.session_id)  # type: ignore[arg-type]
+                    by_session.discard(copy.session_id)
         if not by_id and not by_session:
             break
     return found

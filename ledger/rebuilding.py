@@ -55,16 +55,16 @@ def entry_values(copy: Copy, row: ChainTransaction, *, put: Put | None = None) -
     What only this portal can say of it is sealed: that there are no meter values any more, or no contents.
     """
     assert copy.data_key is not None
-    place = {"ledger_id": copy.ledger_id, "digest": copy.digest}
-    values = {"id": copy.ledger_id, "digest": copy.digest, "data_key": copy.data_key, "transaction": row}
+    number, digest = copy.ledger_id, copy.digest
+    values: dict[str, Any] = {"id": number, "digest": digest, "data_key": copy.data_key, "transaction": row}
     values["opened_at"] = copy.block.time
     if put is None or copy.opened is None:
         erased_at = copy.data_key.destroyed_at or timezone.now()
         key_id = bytes(copy.data_key.key_id)
-        seal = erasure_seal(**place, key_id=key_id, erased_at=erased_at, figures=b"")
+        seal = erasure_seal(ledger_id=number, digest=digest, key_id=key_id, erased_at=erased_at, figures=b"")
         return values | {"erased_at": erased_at, "erasure_seal": seal}
-    seal = restored_seal(**place) if put.made else None
-    kept = {"salt": copy.opened.salt, "canonical": copy.opened.canonical, "restored_seal": seal}
+    kept: dict[str, Any] = {"salt": copy.opened.salt, "canonical": copy.opened.canonical}
+    kept["restored_seal"] = restored_seal(ledger_id=number, digest=digest) if put.made else None
     return values | kept | {"session": put.session, "erased_at": None, "erasure_seal": None}
 
 

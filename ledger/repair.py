@@ -4,7 +4,7 @@ Meter values are not in the record and stay as they are. Nothing is deleted: wha
 chain is named. Chain and keys are asked first; then all that hangs together changes in one database transaction.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -60,7 +60,7 @@ class Plan:
 
 def repair(
     wanted: Iterable[int | UUID], *, by: User | None = None, reason: str = "", dry_run: bool = False
-) -> Iterable[Repaired]:
+) -> Iterator[Repaired]:
     """Put back what these ledger ids and sessions are about, each with what hangs together with it; repeats safely.
 
     Raises ChainError, and TpmError or MasterKeyMissing where a sealed copy has to be opened and cannot be.
@@ -182,7 +182,8 @@ class _Repair:
 
     def _carrier(self, copy: Copy, kept: dict[str, Any] | None, told: Repaired) -> ChainTransaction:
         """The transaction that recorded it, as the block has it."""
-        row = ChainTransaction.objects.filter(pk=(kept or {}).get("transaction")).first()
+        told_of = kept["transaction"] if kept else None
+        row = ChainTransaction.objects.filter(pk=told_of).first() if told_of else None
         if row and _carries(row, copy):
             return row
         right = adopted_row(copy.block, copy.transaction, self.recorded.view)
@@ -236,7 +237,7 @@ def _problem(wanted: int | UUID, words: str) -> Repaired:
 def _check(done: Repaired) -> None:
     """The mark on the entry and the alert go, where nothing differs any more."""
     related = ("transaction", "session__station", "session__connector", "session__id_token")
-    entry = LedgerEntry.objects.select_related(*related).get(pk=done.ledger_id)
-    check = entry_check(entry=entry)
-    if not check.ok and not done.meter_values:
+    entry = LedgerEntry.objects.select_related(*related).filter(pk=done.ledger_id or 0).first()
+    check = entry_check(entry=entry) if entry else None
+    if check and not check.ok and not done.meter_values:
         done.problem = check.reason

@@ -191,7 +191,7 @@ class _Run:
         for copy in self.done.credits:
             counted = Restored()
             with transaction.atomic():
-                if ChargingSession.objects.filter(pk=copy.credits).exists():
+                if copy.credits and ChargingSession.objects.filter(pk=copy.credits).exists():
                     row = adopted_row(copy.block, copy.transaction, self.view)
                     self._create(copy, row, counted)
                     recorded_tell(row=row)
