@@ -38,9 +38,9 @@ def session_put(content: dict[str, Any], data_key: DataKey) -> Put:
         return Put(made, [], made=True)
     before = values_of(row)
     different = {name: value for name, value in values.items() if getattr(row, name) != value}
-    if "id_token" in different:  # whose it was is not in the record, but follows from the card
-        token = different["id_token"]
-        different["customer_id"] = data_key.customer_id or (token.customer_id if token else None)
+    customer = _customer(row, values["id_token"], data_key)
+    if row.customer_id != customer:
+        different["customer_id"] = customer
     if not different:
         return Put(row, [])
     ChargingSession.objects.filter(pk=row.pk).update(**different)
@@ -107,12 +107,22 @@ def _outlet(content: dict[str, Any]) -> tuple[Station, Connector]:
     return station, connector
 
 
+def _customer(row: ChargingSession, token: IdToken | None, data_key: DataKey) -> int | None:
+    """Whose it is: that is not in the record, but a key that is in use has one holder."""
+    if token is None:
+        return None
+    in_use = data_key.closed_at is None and data_key.destroyed_at is None
+    return data_key.customer_id if in_use else row.customer_id
+
+
 def _token(content: dict[str, str] | None, data_key: DataKey, site: Site) -> IdToken | None:
     """The record's token; the data key belongs to it again (or to the site, for sessions without a token)."""
     token = None
     if content:
         token, _ = IdToken.objects.get_or_create(uid=content["uid"], type=content["type"])
-    if data_key.id_token_id is None and data_key.site_id is None and not data_key.destroyed_at:
+    nobodys = data_key.id_token_id is None and data_key.site_id is None
+    anothers = token is not None and data_key.id_token_id != token.pk
+    if not data_key.destroyed_at and (nobodys or anothers):
         data_key.id_token, data_key.site = token, None if token else site
         data_key.save(update_fields=["id_token", "site"])
     return token

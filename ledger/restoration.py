@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 
+from ledger import hold
 from ledger.alerts import alert_close
 from ledger.chain_walk import walk
 from ledger.copies import Copy, Opener, copies_in
@@ -77,6 +78,7 @@ def restore(
     run.credits()
     if not dry_run:
         ids_above(max(run.view.chain.state().last, _highest()))
+        hold.watch()
     return run.done
 
 

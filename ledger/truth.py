@@ -1,7 +1,7 @@
 """What was recorded: of a ledger id or a session, from the entry's kept record where that gives the digest, else from
 the chain's sealed copy. Nothing is written here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ from ledger import record
 from ledger.chain import State
 from ledger.copies import Copy, Opener, content_of, copies_find, copy_at
 from ledger.errors import ChainRefused, RepairRefused
-from ledger.models import ChainTransaction, LedgerEntry
+from ledger.models import ChainTransaction, DataKey, LedgerEntry
 from ledger.settlement import View
 
 RECORDED = ChainTransaction.Status.IRREVERSIBLE
@@ -57,7 +57,8 @@ class Recorded:
 
     def of(self, ledger_id: int) -> Truth:
         """What was recorded under this id; raises RepairRefused where nothing was, or nobody can tell what."""
-        entry = LedgerEntry.objects.select_related("transaction").filter(pk=ledger_id).first()
+        related = ("transaction", "data_key__id_token", "data_key__site")
+        entry = LedgerEntry.objects.select_related(*related).filter(pk=ledger_id).first()
         row = self.view.chain.row(ledger_id)
         if entry and row is None and self._is_free(ledger_id) and not is_recorded(entry):
             return _of_waiting(entry)
@@ -71,7 +72,7 @@ class Recorded:
 
     def _of_copy(self, copy: Copy, entry: LedgerEntry | None) -> Truth:
         kept = kept_record(entry, copy.digest) if entry else None
-        if kept:
+        if entry and kept and _key_fits(entry.data_key, content_of(kept) or {}):
             return Truth(copy.ledger_id, copy.digest, copy, kept, content_of(kept))
         (copy,) = self._opener.open([copy])
         if copy.content is None and not copy.erased:
@@ -144,6 +145,16 @@ def kept_record(entry: LedgerEntry, digest: bytes) -> record.Opened | None:
     kept = record.Opened(bytes(entry.salt), bytes(entry.canonical))
     right = record.digest(kept.salt, kept.canonical) == digest and content_of(kept)
     return kept if right else None
+
+
+def _key_fits(data_key: DataKey, content: Mapping[str, Any]) -> bool:
+    """Is it a key of the record's card or site? If not, the copy says which one is right."""
+    token, of, site = content.get("id_token"), data_key.id_token, data_key.site
+    if data_key.destroyed_at:
+        return False
+    if of is not None and token is not None:
+        return (of.uid, of.type) == (token["uid"], token["type"])
+    return of is None and token is None and site is not None and site.code == content["location"].get("id")
 
 
 def is_recorded(entry: LedgerEntry) -> bool:

@@ -19,9 +19,9 @@ from accounts.roles import roles_set
 from ledger import checks, record
 from ledger.audit import audit
 from ledger.erasure import customer_erase
-from ledger.models import Alert, ChainTransaction, LedgerEntry
+from ledger.models import Alert, ChainTransaction, DataKey, LedgerEntry
 from stations.corrections import session_credit
-from stations.models import ChargingSession, Connector, Correction, MeterValue, Station
+from stations.models import ChargingSession, Connector, Correction, IdToken, MeterValue, Station
 from stations.services import Sample, meter_values_add, session_close, session_start
 from tests.conftest import TARIFF, CloseSessions, LedgerAccount
 from tests.ledger.test_restoration import run
@@ -103,6 +103,12 @@ def erase_falsely() -> None:
     ChargingSession.objects.filter(pk=sessions()[3].pk).update(energy_wh=999_999)
 
 
+def another_key() -> None:
+    token = IdToken.objects.create(uid="CAFE")
+    key = DataKey.objects.create(key_id=b"k" * 16, id_token=token, wrapped=b"w" * 80, master_key_id="m")
+    entry_of(2).update(data_key=key)
+
+
 def forge_unrecorded() -> None:
     forge(2)
     entry_of(2).update(transaction=None)
@@ -127,6 +133,9 @@ TAMPERINGS: list[tuple[str, Callable[[], object]]] = [
     ("ids swapped", swap_ids),
     ("another id", lambda: entry_of(2).update(id=5_000)),
     ("erased, it says", erase_falsely),
+    ("another customer", lambda: sessions().update(customer=User.objects.create_user("mallory"))),
+    ("nobody's", lambda: sessions().update(customer=None)),
+    ("another data key", another_key),
     ("the station's name", lambda: Station.objects.update(identity="CP-9")),
 ]
 
