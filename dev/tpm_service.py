@@ -24,6 +24,7 @@ from dev.cognito import Client, Provider
 from dev.processes import Child, ProcessError, free_port
 from dev.swtpm import Swtpm, accepts, control_path
 from tpm.client import TpmClient
+from tpm.service.loaded import decisive
 from tpm.service.manifest import approve
 from tpm.service.manifest_cli import load_private_key, public_path
 from tpm.service.strict_json import ReleaseError
@@ -153,7 +154,8 @@ class TpmStack:
             host_pcrs=host_pcrs,
         )
         key = {"TPM_RELEASE_KEY": str(public_path(self.release_key))}
-        self.service.env = self._env() | tpm_release.environment(self.release_dir) | key | self.settings
+        handed_on = {name: value for name, value in self._env().items() if not decisive(name)}
+        self.service.env = handed_on | tpm_release.environment(self.release_dir) | key | self.settings
         self.service.argv = tpm_release.argv(self.release_dir, self.port)
         self.service.cwd = self.release_dir / "app"  # gunicorn puts it first on the path, --chdir or not
 
@@ -211,7 +213,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     tcti, release = os.environ.get("TPM_TCTI", ""), options.release.resolve()
     try:
-        env = {**os.environ, **tpm_release.environment(release)}
+        handed_on = {name: value for name, value in os.environ.items() if not decisive(name)}
+        env = handed_on | tpm_release.environment(release)
         if tcti.startswith(SWTPM_TCTI):
             socket = Path(tcti.removeprefix(SWTPM_TCTI))
             reset_tpm(socket)

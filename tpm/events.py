@@ -24,6 +24,11 @@ FORMAT = "evportal-manifest/1"
 PCR_BYTES = 32
 FILES_MAX = 200_000
 _FILE, _LINK = {"path", "sha256", "size", "mode"}, {"path", "link"}
+_DRIFT = {  # but for a changed file
+    "unmeasured": "runs without having been measured: {path}",
+    "environment": "started with {path} in its environment, which decides what code is loaded",
+    "arguments": "started by a command line that decides what code is loaded: {path}",
+}
 _SHA256, _MODE = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-7]{4}")
 
 
@@ -144,7 +149,7 @@ def _differences(manifest: Manifest, log: Sequence[str]) -> Iterator[str]:
             yield f"added: {path}"
     if drift is not None:
         what, _, path = drift.removeprefix("drift:").partition(" ")
-        yield f"changed while running: {path} ({what})"
+        yield _DRIFT.get(what, "changed while running: {path} ({what})").format(path=path, what=what)
     yield "the same files, measured in another order or more than once"
 
 

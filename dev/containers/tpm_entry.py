@@ -26,7 +26,8 @@ CMD_INIT = 2  # swtpm's control channel (swtpm_ioctls(3)): power off and on; the
 TIMEOUT_S = 20
 MANIFEST = "/release/manifest.json"  # made in the build, and not signed: the image itself vouches for it
 VOLUMES = ("/app", "/site-packages")  # which somebody outside of the container may write to
-GUNICORN = ["python3", "-m", "gunicorn", "--config", "/app/tpm/service/gunicorn.conf.py"]
+# -S: no .pth file and no sitecustomize.py, which in Debian leads to /etc; the service refuses to run without it
+GUNICORN = ["python3", "-S", "-P", "-B", "-m", "gunicorn", "--config", "/app/tpm/service/gunicorn.conf.py"]
 HEALTH = {"live": True, "tpm": "unavailable", "integrity": "failed"}
 PROBLEM = {  # as tpm/service/errors.py has it, none of which may be run
     "type": "about:blank",

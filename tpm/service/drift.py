@@ -9,7 +9,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from errno import ENOSPC
 from functools import reduce
@@ -25,6 +25,7 @@ from tpm.service.strict_json import ReleaseError, shown
 log = logging.getLogger(__name__)
 
 OnDrift = Callable[[str, str], None]
+Look = Callable[[], Iterable[tuple[str, str]]]
 
 PACE_MS = 2  # after each file of a slow pass: requests come first
 LONGEST_WAIT_S = 3600  # poll(2) takes its milliseconds as an int
@@ -88,6 +89,7 @@ class Watcher:
         self._watched: dict[int, _Watched] = {}
         self._events_lost = False
         self._thread: threading.Thread | None = None
+        self._look: Look = tuple
         try:
             self._inotify = INotify(nonblocking=True)
         except OSError as error:
@@ -105,10 +107,11 @@ class Watcher:
         self._entries = {path_bytes(entry.path): entry for entry in entries}
         return entries
 
-    def start(self, on_drift: OnDrift) -> None:
-        """Begin to report; call it once, after measure()."""
+    def start(self, on_drift: OnDrift, *, look: Look = tuple) -> None:
+        """Begin to report; call it once, after measure(). What `look` finds, in each slow pass, is drift as well."""
         if not self._watched:
             raise WatchError("expected measure() before start()")
+        self._look = look
         self._thread = threading.Thread(target=self._run, args=(on_drift,), name="tpm-drift", daemon=True)
         self._thread.start()
 
@@ -180,6 +183,8 @@ class Watcher:
             return min(RETRY_S, self._full_pass_s)
         for difference in differences(self._entries.values(), found):
             raise _Drifted(difference.what, difference.path)
+        for what, path in self._look():
+            raise _Drifted(what, path)
         return self._full_pass_s
 
     def _handle_events(self, *, wait_ms: float) -> None:

@@ -35,18 +35,17 @@ class IdempotentAnswers:
         self._guard = threading.Lock()
         self._clients: dict[str, OrderedDict[tuple[str, str], _Entry]] = {}
 
-    def once(self, scope: tuple[str, str], key: str | None, body: object, act: Callable[[], Answer]) -> Answer:
+    def once(self, scope: tuple[str, str], key: str, request: object, act: Callable[[], Answer]) -> Answer:
         """Return act()'s answer, or the one kept for this key. An act that raises is not kept: it may be tried again.
 
-        `scope` is client and resource. Raises InvalidRequestError for a malformed key, ConflictError when the key came
-        with another body, InProgressError when the first request is still at work.
+        `scope` is client and resource, `request` all that has to be the same again: the body, and what signs it.
+        Raises InvalidRequestError for a malformed key, ConflictError when the key came with another request,
+        InProgressError when the first request is still at work.
         """
-        if key is None:
-            return act()
         if not KEY.fullmatch(key):
             raise InvalidRequestError("Idempotency-Key: expected 1 to 128 visible ASCII characters")
         client, resource = scope
-        entry = self._entry(client, (resource, key), body)
+        entry = self._entry(client, (resource, key), request)
         if not entry.running.acquire(blocking=False):  # to wait would hold a thread for each retry, past the queue
             raise InProgressError("the first request with this Idempotency-Key is still at work")
         try:
@@ -56,14 +55,17 @@ class IdempotentAnswers:
         finally:
             entry.running.release()
 
-    def _entry(self, client: str, key: tuple[str, str], body: object) -> _Entry:
-        request = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()
+    def _entry(self, client: str, key: tuple[str, str], request: object) -> _Entry:
+        digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).digest()
         with self._guard:
             entries = self._clients.setdefault(client, OrderedDict())
-            entry = entries.setdefault(key, _Entry(request))
+            entry = entries.setdefault(key, _Entry(digest))
             entries.move_to_end(key)
             if len(entries) > MAX_ANSWERS:
                 entries.popitem(last=False)
-        if entry.request != request:
-            raise ConflictError("this Idempotency-Key came with another body before", code="idempotency_conflict")
+        if entry.request != digest:
+            raise ConflictError(
+                "this Idempotency-Key came before with another body, or for a key of this name that is deleted",
+                code="idempotency_conflict",
+            )
         return entry

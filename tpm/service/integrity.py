@@ -4,23 +4,33 @@ The files below the release's roots are hashed and extended into a PCR; nothing 
 approved says the TPM (device/policy.py), which also keeps the secrets of the policy "release" from anything else.
 
 Drift while running is extended, too, as a poison event: from then on the TPM opens nothing of that policy, all that it
-had opened is forgotten, and the service answers `integrity_failed` until it is started anew on a TPM that was reset.
+had opened is forgotten, and the service answers `integrity_failed` until it is started anew on a TPM that was reset. So
+is what runs here and was not measured (loaded.py): looked for at the start, once the TPM is connected, and in each slow
+pass.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tpm.service import loaded
 from tpm.service.device import Device, Measured, PcrNotZeroError, ReleasePolicy
 from tpm.service.drift import Watcher
 from tpm.service.errors import IntegrityFailedError, ServiceError
-from tpm.service.manifest import Release, ReleaseError, drift_event, events, within
+from tpm.service.manifest import Release, ReleaseError, drift_event, events, path_bytes
 from tpm.service.release_files import load_public_key
 
 log = logging.getLogger(__name__)
 
+WORDS = {
+    "unmeasured": "{} runs, or may be imported, and was not measured",
+    "environment": "{} is set, and decides what code is loaded",
+    "arguments": "command line: {}: it decides what code is loaded",
+}
+
+Look = Callable[[Collection[bytes], Sequence[str]], Iterable[loaded.Found]]
 State = Literal["verified", "failed", "unmeasured"]
 
 
@@ -38,12 +48,17 @@ class ReleaseSettings:
 class Integrity:
     """The state of this process. `state` is `unmeasured` also before the TPM was reached for the first time."""
 
-    def __init__(self, settings: ReleaseSettings | None) -> None:
-        """Measure the files of the release; without settings nothing is measured. Whatever is wrong is a `failed`."""
+    def __init__(self, settings: ReleaseSettings | None, *, look: Look = loaded.found) -> None:
+        """Measure the files of the release; without settings nothing is measured. Whatever is wrong is a `failed`.
+
+        `look` finds what runs and was not measured; a bench, which is no release, has its own.
+        """
         self.release: Release | None = None
         self.measured: Measured | None = None
         self._settings = settings
         self._watcher: Watcher | None = None
+        self._files: frozenset[bytes] = frozenset()
+        self._look = look
         if settings is None:
             return
         try:
@@ -54,12 +69,18 @@ class Integrity:
     def _measure(self, settings: ReleaseSettings) -> None:
         key = load_public_key(settings.key_file)
         self.release = Release.load(settings.directory, key)
-        _check_application(self.release.manifest.roots)
         self._watcher = Watcher(self.release.manifest.roots, full_pass_s=settings.full_pass_s)
         entries = self._watcher.measure()
+        self._files = frozenset(path_bytes(entry.path) for entry in entries)
         pcrs = [settings.measured_pcr, *settings.host_pcrs]
         policy = ReleasePolicy(key, pcrs, self.release.approvals)
         self.measured = Measured(settings.measured_pcr, events(entries), policy)
+        for what, path in [*self._looked()][:1]:
+            _poison(self.measured, what, path)
+
+    def _looked(self) -> Iterable[loaded.Found]:
+        assert self.release is not None
+        return self._look(self._files, self.release.manifest.roots)
 
     @property
     def state(self) -> State:
@@ -82,8 +103,12 @@ class Integrity:
             return
         if isinstance(self.measured.failure, PcrNotZeroError):
             raise self.measured.failure
-        log.info("integrity: %s, %d files measured", self.state, len(self.measured.events))
-        self._watcher.start(_OnDrift(self.measured, device))
+        on_drift = _OnDrift(self.measured, device)
+        if self.measured.failure is None:
+            for what, path in [*self._looked()][:1]:  # libtss2 has loaded what reaches the TPM
+                on_drift(what, path)
+        log.info("integrity: %s, %d files measured", self.state, len(self._files))
+        self._watcher.start(on_drift, look=tuple if self.measured.failure else self._looked)
 
     def require(self, device: Device) -> None:
         """Raise IntegrityFailedError unless keys and objects may be used; ServiceError when the TPM cannot be asked."""
@@ -93,23 +118,21 @@ class Integrity:
             raise IntegrityFailedError("the service's log has the reason")
 
 
-def _check_application(roots: Sequence[str]) -> None:
-    """Raise ReleaseError unless this very code is measured: a wrong search path would run other files than those."""
-    here = str(Path(__file__).resolve())
-    if not any(within(here, root) for root in roots):
-        raise ReleaseError(f"{here} runs, and is in none of the release's roots")
+def _poison(measured: Measured, what: str, path: str) -> None:
+    """Have nothing opened from the next extension on, and say why."""
+    measured.append(drift_event(what, path))
+    measured.fail(IntegrityFailedError(WORDS.get(what, f"drift: {what} {{}}").format(ascii(path))))
 
 
 @dataclass(frozen=True)
 class _OnDrift:
-    """What is done about the first drift: the poison event."""
+    """What is done about the first drift, at once: the poison event."""
 
     measured: Measured
     device: Device
 
     def __call__(self, what: str, path: str) -> None:
-        self.measured.append(drift_event(what, path))
-        self.measured.fail(IntegrityFailedError(f"drift: {what} {path!r}"))
+        _poison(self.measured, what, path)
         try:
             self.device.measure()
         except ServiceError as error:  # the connection is gone, and with it all that was open; the next one extends it

@@ -36,7 +36,8 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     name="Idempotency-Key",
     location=OpenApiParameter.HEADER,
     type={"type": "string", "pattern": "^[\\x21-\\x7e]{1,128}$"},
-    description="The same request with the same key gets the same answer; another request with it is 409.",
+    description="The same request with the same key gets the same answer; another request with it is 409, and so is "
+    "the same one for a key that was deleted and made anew under its name.",
 )
 
 
