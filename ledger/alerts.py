@@ -24,6 +24,14 @@ WHAT_TO_DO = {
     ),
     "chain_unreachable": _("Look at the nodes in EVPORTAL_LEDGER_NODES. Nothing is lost; recording goes on by itself."),
     "wrong_chain": _("A node serves another chain than the pinned one. Correct EVPORTAL_LEDGER_NODES."),
+    "node_behind": _(
+        "This node is cut off from the others, so it is not asked. Look at its peers and its log. "
+        "Recording goes on with the other nodes."
+    ),
+    "block_unavailable": _(
+        "No node in EVPORTAL_LEDGER_NODES has a block that is needed. Add one that keeps old blocks. "
+        "Nothing is lost; what waits for this block goes on by itself."
+    ),
     "cpu": _("The account has too little CPU. Stake more or power up, then choose “Send again”."),
     "ram": _("The account has too little RAM. Buy RAM or prune old rows, then choose “Send again”."),
     "net": _("The account has too little NET. Stake more or power up, then choose “Send again”."),
