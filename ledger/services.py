@@ -21,6 +21,7 @@ from ledger.chain import Unsigned, chain
 from ledger.errors import (
     AssertionFailed,
     BadReferenceBlock,
+    BlockUnavailable,
     ChainError,
     CpuExceeded,
     DatabaseBehind,
@@ -163,7 +164,7 @@ def transactions_sign(*, transactions: Sequence[ChainTransaction]) -> bool:
     except ChainError as error:
         _postpone(transactions, error.alert, error.alert, error)
     else:
-        alerts_close("tpm_unavailable", "tpm_not_attested", "tpm_not_certified", "master_key")
+        alerts_close("tpm_unavailable", "tpm_not_attested", "tpm_not_certified", "master_key", BlockUnavailable.alert)
         signed = list(zip(transactions, built, signatures, strict=True))
         return _signed(signed, key_name=key.key, public_key=public_key)
     return False

@@ -303,8 +303,8 @@ def for_each(rows: Iterable[ChainTransaction], step: Callable[[ChainTransaction]
             held.add(str(row.pk))
             message = f"transaction {row.pk}, {row.transaction_id}, waits for a block that no node has: {error}"
             alert_raise(error.alert, str(row.pk), message)
-    told = Alert.objects.filter(code=BlockUnavailable.alert, closed_at__isnull=True).values_list("subject", flat=True)
-    for subject in set(told) - held:
+    told = Alert.objects.filter(code=BlockUnavailable.alert, closed_at__isnull=True).exclude(subject="")
+    for subject in set(told.values_list("subject", flat=True)) - held:
         waits = ChainTransaction.objects.filter(pk=subject, status__in=ChainTransaction.UNFINISHED)
         if subject in taken or not waits.exists():
             alert_close(BlockUnavailable.alert, subject)
