@@ -47,6 +47,15 @@ WHAT_TO_DO = {
         "recording goes on above them."
     ),
     "permission_changed": _("Somebody changed the account's permissions. If not you, treat the TPM's key as misused."),
+    "contract_changed": _(
+        "The contract is not the published one, or was changed since. If you have just installed a new version, put "
+        "its contract on the account and publish it. If it was not you, somebody holds the account's owner or active "
+        "key: records may have been removed or replaced. Run `python manage.py ledger_audit --history`."
+    ),
+    "key_elsewhere": _(
+        "Another account's permission holds our signing key: records made there could be taken for ours by those who "
+        "do not compare the account. Find out who set it up; the TPM's use may have been stolen."
+    ),
     "mismatch": _("The database and the chain differ. Run `python manage.py ledger_audit` and compare with a backup."),
     "audit_waits": _(
         "The audit cannot go on, because no node tells how the chain is; the message says why. Look at the nodes in "

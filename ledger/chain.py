@@ -208,21 +208,14 @@ class Chain:
 
         The expiration counts from the node's head time, never from our clock.
         """
+        by = (antelope.Authorization(self.account, "record"),)
         data = antelope.pack_record_data(records, blocks, marks)
-        return self._build(self.account, "record", data, expiration_s=expiration_s, info=info or self.info())
+        action = antelope.Action(self.account, "record", by, data)
+        return self.build_actions([action], expiration_s=expiration_s, info=info or self.info())
 
-    def build_permission(self, public_keys: Sequence[str], *, parent: str, expiration_s: int) -> Unsigned:
-        """A transaction by which the permission `record` gives itself these keys, each of which then does alone.
-
-        Antelope asks no more for it than the permission that is changed.
-        """
-        data = antelope.pack_updateauth(self.account, "record", parent, public_keys)
-        return self._build("eosio", "updateauth", data, expiration_s=expiration_s, info=self.info())
-
-    def _build(self, code: str, name: str, data: bytes, *, expiration_s: int, info: Info) -> Unsigned:
+    def build_actions(self, actions: Sequence[antelope.Action], *, expiration_s: int, info: Info) -> Unsigned:
+        """A transaction with these actions."""
         expires_at = (info.head_block_time + timedelta(seconds=expiration_s)).replace(microsecond=0)
-        authorization = [{"actor": self.account, "permission": "record"}]
-        action = {"account": code, "name": name, "authorization": authorization, "data": data.hex()}
         header = {
             "expiration": expires_at.isoformat(),
             "ref_block_num": info.lib_num & 0xFFFF,
@@ -233,7 +226,7 @@ class Chain:
             "context_free_actions": [],
             "transaction_extensions": [],
         }
-        transaction = Transaction({**header, "actions": [action]}, {}, {})
+        transaction = Transaction({**header, "actions": [action.as_json() for action in actions]}, {}, {})
         packed = bytes(transaction.encode())
         return Unsigned(
             packed=packed,
