@@ -142,7 +142,7 @@ def _existing(client: TpmClient, name: str) -> Key | None:
 
 
 def set_up_chain(ports: Ports, tpm_keys: list[str]) -> str:
-    """Contract, account and permissions, as far as missing, given away at last; returns the TPM's key that may `record`.
+    """Contract, account and permissions, as far as missing, given away; returns the TPM's key that may `record`.
 
     That is the first one, or the one that the ledger was rotated to.
     """
