@@ -2,7 +2,7 @@
 
 customer   his own sessions, as everybody who is logged in
 operator   reads everything, runs the stations, puts ledger entries back to work
-auditor    reads everything, changes nothing
+auditor    reads everything, starts audits of the ledger, changes nothing
 admin      may do everything (a superuser)
 """
 
@@ -21,8 +21,11 @@ OPERATOR_RIGHTS: tuple[tuple[str, str | None, frozenset[str]], ...] = (
     ("stations", None, frozenset({"add", "change"})),
     ("ledger", "ledgerentry", frozenset({"change"})),
     ("ledger", "alert", frozenset({"change"})),
+    ("ledger", "auditrun", frozenset({"add"})),
     ("tpm", "tpmservice", frozenset({"change"})),
 )
+# An audit compares, and changes no record.
+AUDITOR_RIGHTS: tuple[tuple[str, str | None, frozenset[str]], ...] = (("ledger", "auditrun", frozenset({"add"})),)
 
 
 def roles_set(*, user: User, roles: Iterable[str]) -> None:
@@ -45,8 +48,11 @@ class RoleBackend(BaseBackend):
         verb, _, model = codename.partition("_")
         if verb == "view":
             return app in READ_APPS and bool({Role.AUDITOR, Role.OPERATOR} & set(user_obj.roles))
-        return Role.OPERATOR in user_obj.roles and any(
-            app == of_app and verb in verbs and of_model in (None, model) for of_app, of_model, verbs in OPERATOR_RIGHTS
+        return any(
+            app == of_app and verb in verbs and of_model in (None, model)
+            for role, rights in ((Role.OPERATOR, OPERATOR_RIGHTS), (Role.AUDITOR, AUDITOR_RIGHTS))
+            if role in user_obj.roles
+            for of_app, of_model, verbs in rights
         )
 
     def has_module_perms(self, user_obj: Any, app_label: str) -> bool:

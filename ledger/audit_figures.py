@@ -44,22 +44,19 @@ class AuditFigures:
 def figures() -> AuditFigures:
     ended = AuditRun.objects.filter(kind__in=FULL, finished_at__isnull=False, error="")
     running = {run.kind: run for run in AuditRun.objects.filter(finished_at__isnull=True)}
-    rolling = running.get(AuditRun.Kind.ROLLING)
+    last, rolling = ended.order_by("-finished_at").first(), running.get(AuditRun.Kind.ROLLING)
     return AuditFigures(
-        last=ended.order_by("-finished_at").first(),
+        last=last,
         rolling=rolling,
         asked=running.get(AuditRun.Kind.ASKED),
         differing=LedgerEntry.objects.exclude(mismatch="").count(),
         waits=next((run.error for run in running.values() if run.error), ""),
-        oldest=_oldest(rolling),
+        oldest=_oldest(last, rolling),
     )
 
 
-def _oldest(rolling: AuditRun | None) -> datetime | None:
+def _oldest(before: AuditRun | None, rolling: AuditRun | None) -> datetime | None:
     """When the entry was compared that the pass comes to next: as far on in the pass before."""
-    before = (
-        AuditRun.objects.filter(kind__in=FULL, finished_at__isnull=False, error="").order_by("-finished_at").first()
-    )
     if before is None or before.finished_at is None:
         position = rolling.position if rolling else 0
         oldest: datetime | None = LedgerEntry.objects.filter(pk__gt=position).aggregate(at=Min("opened_at"))["at"]

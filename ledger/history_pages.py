@@ -59,7 +59,6 @@ class Row(TypedDict):
     label: str
     detail: str
     role: Role
-    left_out: bool
     now: str
 
 
@@ -83,7 +82,6 @@ def _row(session: ChargingSession, state: StateWords) -> Row:
         "label": state.label,
         "detail": state.detail,
         "role": counted.role,
-        "left_out": counted.figures is None,
         "now": _now(session, shown),
     }
 

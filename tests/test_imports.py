@@ -38,7 +38,6 @@ VERIFIER = (
     *("certification",),
 )
 PURE = (
-    "ledger/contract_holders.py",
     *(
         f"ledger/{name}.py"
         for name in ("record", "receipt", "receipt_form", "certification", "witness", "antelope", "block", "p256")

@@ -6,6 +6,7 @@ from django import template
 
 from ledger import span_words
 from ledger.alerts import what_to_do
+from ledger.audit_figures import figures
 from ledger.models import Alert
 from ledger.overview import backlog_on_its_way, backlog_ready, chain_state
 from ledger.words import StateWords, field_name, state_of
@@ -34,3 +35,9 @@ def needs_a_person() -> dict[str, Any]:
     alerts = Alert.objects.filter(closed_at__isnull=True).order_by("opened_at")
     told = [(alert, what_to_do(alert)) for alert in alerts]
     return {"alerts": told, "ready": backlog_ready(), "sent": backlog_on_its_way(), "chain": chain_state()}
+
+
+@register.inclusion_tag("admin/_ledger_audit.html", takes_context=True)
+def ledger_audit(context: dict[str, Any]) -> dict[str, Any]:
+    """For the admin's home: when everything was last compared with the chain, what that found, and how it goes on."""
+    return {"audit": figures(), "perms": context["perms"]}

@@ -14,7 +14,7 @@ from pytest_django.fixtures import Settings
 
 from dev.nodeos import Nodeos
 from ledger import overview as ledger_overview
-from ledger.models import LedgerEntry
+from ledger.models import AuditRun, LedgerEntry
 from stations import overview, silence
 from stations.import_runs import ImportRun
 from stations.models import ChargingSession, Connector, Station
@@ -24,7 +24,7 @@ from tests.pages.conftest import MakeSession
 from tests.pages.test_history import text
 
 pytestmark = pytest.mark.django_db
-QUERIES_MAX = 14
+QUERIES_MAX = 18  # four of them: how the audit stands
 HOUR = timedelta(hours=1)
 
 
@@ -61,6 +61,7 @@ def test_everything_has_its_place_and_the_page_is_cheap(
         for title in (
             "What needs a person",
             "Ledger and chain",
+            "Database and chain compared",
             "TPM services",
             "Sessions",
             "Stations silent for longer than usual",
@@ -72,6 +73,23 @@ def test_everything_has_its_place_and_the_page_is_cheap(
     assert "1 is on the way to the chain" in page
     assert "CP-HARBOUR-1</a>, Harbour office: last heard 3" in page
     assert "4.csv" in page and "1.csv" not in page
+
+
+def test_how_the_audit_stands_is_said(staff_browser: Client, make_session: MakeSession) -> None:
+    session = make_session()
+    page = text(staff_browser, "/admin/")
+    assert "No full audit has ended yet." in page and "Start an audit" in page
+    run = AuditRun.objects.create(
+        kind=AuditRun.Kind.ROLLING, finished_at=timezone.now(), total=5, done=5, counts={"equal": 4, "different": 1}
+    )
+    AuditRun.objects.create(kind=AuditRun.Kind.ROLLING, total=4, done=1, error="no node answers")
+    LedgerEntry.objects.filter(session=session).update(mismatch="changed since it was recorded: energy_wh")
+    page = text(staff_browser, "/admin/")
+    assert f'<a href="/admin/ledger/auditrun/{run.pk}/change/">The last full audit</a> ended' in page
+    assert "5 records compared, <strong>1 difference found.</strong>" in page
+    assert "1 record differs from the chain now." in page
+    assert "The rolling audit has compared 25 % of this round." in page
+    assert "The audit waits, and goes on by itself:" in page and "no node answers" in page
 
 
 def test_a_chain_that_is_away_is_said_soon_and_asked_seldom(
