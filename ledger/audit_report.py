@@ -25,7 +25,7 @@ COUNTS: tuple[tuple[str, Any, bool], ...] = (
 
 
 def counts_of(run: AuditRun) -> list[tuple[Any, int, bool]]:
-    """(in words, how many, whether it is a difference): what was equal and what differs, and of the rest what there is."""
+    """(in words, how many, whether it is a difference): equal and different ones, and what there is of the rest."""
     found = [(name, words, run.counts.get(name, 0), bad) for name, words, bad in COUNTS]
     return [(words, count, bad) for name, words, count, bad in found if count or name in ("equal", Kind.DIFFERENT)]
 
