@@ -3,9 +3,10 @@
 from django.conf import settings
 
 from ledger import antelope, keys, record
-from ledger.chain import Info, State, Unsigned, chain
+from ledger.chain import State, Unsigned, chain
 from ledger.errors import KeyDestroyed
 from ledger.models import ChainTransaction, LedgerEntry
+from ledger.nodes import Info
 
 BLOCKS_MAX = 200  # named by one action
 _SEALED_FIELDS = (
