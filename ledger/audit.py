@@ -11,6 +11,7 @@ from django.db.models import F, Window
 from django.db.models.functions import Lag
 
 from ledger import audit_rows
+from ledger.audit_beside import beside
 from ledger.audit_chain import Carrier, Carriers
 from ledger.audit_rows import Row
 from ledger.chain import Chain, chain
@@ -38,6 +39,8 @@ class Finding:
         """Of its alert."""
         if self.kind == "not_entered":
             return f"session {self.session}"
+        if self.ledger_id is None:
+            return f"audit: {self.message}"[:100]
         return f"ledger id {self.ledger_id}" if self.kind == "unknown" else f"entry {self.ledger_id}"
 
 
@@ -145,14 +148,16 @@ class Auditor:
         for entry, session in entries:
             row, sha256 = rows.get(entry.id), values.get(entry.session, "")
             holder = holders.get(entry.data_key, entry.key_customer)
-            beside = Beside(row, self.floor, *self._carried(entry, carriers), sha256, holder)
-            found.append((entry, judge(entry, session, beside)))
+            known = Beside(row, self.floor, *self._carried(entry, carriers), sha256, holder)
+            found.append((entry, judge(entry, session, known)))
         return found
 
     def _carried(self, entry: Entry, carriers: dict[int, Carrier]) -> tuple[str, bytes | None]:
         """(what is wrong with the entry's transaction, the digest that it recorded)."""
         carrier = carriers.get(entry.transaction, NO_CARRIER) if entry.transaction is not None else NO_CARRIER
         recorded, reason = carrier.digests.get(entry.id), carrier.reason
+        if entry.transaction in carriers and not reason and carrier.key_ids.get(entry.id, entry.key_id) != entry.key_id:
+            reason = "data_key: the copy on the chain is sealed under another one"
         if recorded != entry.digest and entry.transaction in carriers and not reason:
             reason = "transaction: it recorded " + ("another digest" if recorded else "other entries, not this one")
         return reason, recorded
@@ -166,6 +171,8 @@ class Auditor:
             report.add(finding)
         for finding in _impossible():
             report.add(finding)
+        for message in beside(self.carriers):
+            report.add(Finding("different", None, "", message))
         return report
 
     def _pruned_and_gone(self) -> Iterator[Finding]:

@@ -2,9 +2,10 @@
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
@@ -12,12 +13,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 from django.utils import timezone
 
-from ledger import antelope, p256
+from ledger import antelope, keys, p256, record
 from ledger.block import BlockTransaction
 from ledger.chain import Block, Chain
-from ledger.errors import ChainRefused, ChainUnreachable
+from ledger.errors import ChainRefused, ChainUnreachable, LedgerError, RecordError
 from ledger.models import ChainTransaction
 from ledger.settlement import View, records_in
+from tpm.client import TpmError
 
 KEPT = 64  # transactions: entries of one are neighbours, mostly
 FRESH = timedelta(seconds=60)  # a node whose newest block is older than that may not have come so far yet
@@ -39,10 +41,14 @@ class _Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    """An IRREVERSIBLE transaction: what is wrong with its row ("" for nothing), and the digests that it recorded."""
+    """An IRREVERSIBLE transaction: what is wrong with its row ("" for nothing), and the digests that it recorded.
+
+    `key_ids`: under which data key each copy is sealed, as far as that can be read.
+    """
 
     reason: str = ""
     digests: dict[int, bytes] = field(default_factory=dict)
+    key_ids: dict[int, bytes] = field(default_factory=dict)
 
 
 class Carriers:
@@ -84,7 +90,16 @@ class Carriers:
         differing = ", ".join(_differing(row, block, found, self.node.chain_id))
         reason = f"transaction: {differing}: not as in block {row.block_num}" if differing else ""
         records = records_in(found, self.node.account)
-        return Carrier(reason, {ledger_id: digest for ledger_id, digest, _ in records})
+        digests = {ledger_id: digest for ledger_id, digest, _ in records}
+        return Carrier(reason, digests, _key_ids(records, self.directory) if self.directory else {})
+
+    @cached_property
+    def directory(self) -> bytes | None:
+        """The directory key; None where it cannot be had now: then nobody compares under which key copies are."""
+        try:
+            return keys.keyring().directory
+        except (LedgerError, TpmError):
+            return None
 
     def _irreversible(self, num: int | None) -> bool:
         if num is None or num < 2:
@@ -92,6 +107,14 @@ class Carriers:
         if num > self.view.info.lib_num:  # asked a while ago, perhaps
             self.require_fresh()
         return num <= self.view.info.lib_num
+
+
+def _key_ids(records: Iterable[antelope.Record], directory: bytes) -> dict[int, bytes]:
+    found = {}
+    for ledger_id, _, sealed in records:
+        with suppress(RecordError):  # b"": erased before it was sealed
+            found[ledger_id] = record.key_id_of(ledger_id=ledger_id, sealed=sealed, directory=directory)
+    return found
 
 
 def _differing(row: _Row, block: Block, found: BlockTransaction, chain_id: str) -> Iterable[str]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from django.db.models import Q
 from django.utils import timezone
 
 from ledger.alerts import alert_close, alert_raise
@@ -44,11 +45,11 @@ def tell(findings: Sequence[Finding], *, equal: Sequence[int] = ()) -> None:
 
 def settle(run: AuditRun) -> None:
     """A pass is over: close the alerts of what is not there any more, and that about too many."""
-    others = run.findings.filter(kind__in=["unknown", "not_entered"])
+    others = run.findings.filter(Q(ledger_id__isnull=True) | Q(kind="unknown"))
     found = {_subject(one) for one in others.iterator()}
     raised = Alert.objects.filter(code="mismatch", closed_at__isnull=True)
     for subject in list(raised.values_list("subject", flat=True)):
-        gone = subject.startswith(("ledger id ", "session ")) and subject not in found
+        gone = subject.startswith(("ledger id ", "session ", "audit: ")) and subject not in found
         if gone or (subject.startswith("entry ") and not LedgerEntry.objects.filter(pk=subject[6:]).exists()):
             alert_close("mismatch", subject)
     if run.found < ALERTS_MAX:
@@ -57,4 +58,4 @@ def settle(run: AuditRun) -> None:
 
 def _subject(one: AuditFinding) -> str:
     number = None if one.ledger_id is None else int(one.ledger_id)
-    return Finding(one.kind, number, str(one.session or ""), "").subject
+    return Finding(one.kind, number, str(one.session or ""), one.message).subject

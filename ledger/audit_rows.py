@@ -19,6 +19,7 @@ COLUMNS = (
     *("data_key_id", "data_key__key_id", "data_key__id_token_id", "data_key__customer_id", "data_key__site__code"),
     *("data_key__closed_at", "data_key__destroyed_at"),
     *("session_id", "session__customer_id", "session__id_token_id", "session__restored_at"),
+    *("session__station_id", "session__connector__station_id"),
 )
 _ALL = (*COLUMNS, *(f"session__{name}" for name in LOOKUPS))
 _BYTES = [COLUMNS.index(name) for name in ("digest", "salt", "canonical", "erasure_seal", "restored_seal")]

@@ -1,6 +1,7 @@
 """Does a session still equal what was recorded? From the row alone (no I/O), with the chain, and as a receipt."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from ledger.alerts import alert_close, alert_raise
 from ledger.audit import Auditor
 from ledger.chain import readers
 from ledger.comparison import changed_fields
-from ledger.errors import NotRecordedYet, RecordError
+from ledger.errors import ChainError, NotRecordedYet, RecordError
 from ledger.models import ChainTransaction, LedgerEntry, SigningKey
 from ledger.receipt import ReceiptError, Step
 from ledger.receipt_link import receipt_fragment
@@ -125,11 +126,13 @@ def attestation_of(public_key: str) -> dict[str, str | None] | None:
 def verify_session(session: ChargingSession) -> list[Step]:
     """The receipt's ten steps now, asked of the nodes of the settings, and what they say kept on the entry."""
     steps = verify_receipt(receipt_for(session))
-    verdict = receipt.verdict(steps)
-    if verdict != "NOT DECIDED":
-        failed = next((step for step in steps if step.outcome == "failed"), None)
-        mismatch = f"step {failed.number} of the check failed: {failed.title}" if failed else ""
+    failed = next((step for step in steps if step.outcome == "failed"), None)
+    if failed:
+        mismatch = f"step {failed.number} of the check failed: {failed.title}"
         LedgerEntry.objects.filter(session=session).update(mismatch=mismatch[:255], checked_at=timezone.now())
+    elif receipt.verdict(steps) == "VERIFIED":  # what was recorded is; the session may still differ from it
+        with suppress(ChainError):
+            entry_check(entry=LedgerEntry.objects.get(session=session))
     return steps
 
 

@@ -43,6 +43,8 @@ class Entry(NamedTuple):
     customer: int | None
     token: int | None
     restored_at: Any
+    station: int | None
+    outlet_station: int | None  # the station of the session's connector
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,8 @@ def _unrecorded(entry: Entry, session: Recorded | None, holder: int | None) -> s
         return ""
     if session.credit_reference_id is not None and not session.credit:
         return "credit_reference: a session that is no credit takes none back"
+    if entry.station != entry.outlet_station:
+        return "connector: of another station than the session's"
     return _held(entry, session, holder) if entry.erased_at is None else ""
 
 
@@ -176,7 +180,7 @@ def _held(entry: Entry, session: Recorded, holder: int | None) -> str:
     if entry.key_destroyed_at is not None:
         return "its data key was destroyed, but it was not erased"
     if entry.key_token is not None:
-        if entry.key_token != entry.token:
+        if entry.key_token != entry.token or entry.key_site is not None:
             return "data_key: sealed for another card than the session's"
         if holder != entry.customer:
             return "customer: another than of the other sessions under its data key"
@@ -190,12 +194,13 @@ def _held(entry: Entry, session: Recorded, holder: int | None) -> str:
 def _values(entry: Entry, session: Recorded | None, values: str) -> tuple[bool, str]:
     """(has none since it was restored, what is wrong): the session's own SHA-256 says whether there were any."""
     expected = session.meter_values_sha256 if session else ""
+    restored = entry.restored_at is not None
+    if restored and not seals.is_restored(entry.restored_seal, ledger_id=entry.id, digest=entry.digest):
+        return False, "restored_at: marked as restored, but this portal did not restore it"
     if values == expected:
         return False, ""
-    if not values and entry.restored_at is not None:
-        if seals.is_restored(entry.restored_seal, ledger_id=entry.id, digest=entry.digest):
-            return True, ""
-        return False, "meter_values: gone; the session is marked as restored, but this portal did not restore it"
+    if not values and restored:
+        return True, ""
     return False, f"meter_values: {'others than' if values else 'gone; there were some'} when the session closed"
 
 

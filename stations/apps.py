@@ -7,8 +7,9 @@ class StationsConfig(AppConfig):
     verbose_name = _("Stations")
 
     def ready(self) -> None:
-        from stations import holdings
+        from stations import correction, holdings
         from stations.ocpi import secrets
 
         holdings.add_all()
         secrets.add_column()
+        correction.add_column()

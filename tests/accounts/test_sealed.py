@@ -30,6 +30,7 @@ RESEALED = """\
 keys of authenticators: 1 of 1 {}
 answers kept for a day: 1 of 2 {}
 tokens at OCPI partners: 1 of 2 {}
+seals of corrections: 0 of 0 {}
 secrets of webhooks: 1 of 1 {}
 seals of erased records: 0 of 0 {}
 seals of restored sessions: 0 of 0 {}
@@ -167,9 +168,9 @@ def test_sealed_anew_the_old_key_can_go(
 ) -> None:
     key_changed(settings, keep_old=True)
     call_command("reseal", dry_run=True)
-    assert capsys.readouterr().out == RESEALED.format(*["would be sealed anew"] * 6)
+    assert capsys.readouterr().out == RESEALED.format(*["would be sealed anew"] * 7)
     call_command("reseal")
-    assert capsys.readouterr().out == RESEALED.format(*["sealed anew"] * 6)
+    assert capsys.readouterr().out == RESEALED.format(*["sealed anew"] * 7)
     settings.SECRET_KEY_FALLBACKS = []
     call_command("reseal")
     assert set(re.findall(r": (\d+) of", capsys.readouterr().out)) == {"0"}
