@@ -92,7 +92,13 @@ def removed(lines: list[bytes]) -> list[bytes]:
     return [*lines[:8], *lines[9:]]
 
 
-@pytest.mark.parametrize("change", [altered, all_anew, another_tail, cut, removed, lambda lines: [b"{}", *lines[1:]]])
+def first_cut(lines: list[bytes]) -> list[bytes]:
+    return lines[2:]
+
+
+@pytest.mark.parametrize(
+    "change", [altered, all_anew, first_cut, another_tail, cut, removed, lambda lines: [b"{}", *lines[1:]]]
+)
 def test_what_is_changed_behind_the_service_shows(tmp_path: Path, change: Callable[[list[bytes]], list[bytes]]) -> None:
     log = AuditLog(tmp_path)
     attested, newest = appended(log, 6), appended(log, 4)

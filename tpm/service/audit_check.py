@@ -43,11 +43,14 @@ class Kept(NamedTuple):
 
 
 class Link(NamedTuple):
-    """What the chain is made of in one line; a line that is none has the sequence -1."""
+    """What the chain is made of in one line."""
 
     sequence: int
     previous: str
     hash: str
+
+
+NO_LINK = Link(-1, UNKNOWN, UNKNOWN)  # of a line that is no entry, or not where it should be
 
 
 class Line(NamedTuple):
@@ -140,7 +143,9 @@ def _links(directory: Path, sequence: int) -> Iterator[Link]:
     files = log_files(directory)
     begun = [file for file in files if int(file.stem) <= sequence]
     for file in [*begun[-1:], *files[len(begun) :]]:
-        yield from map(_link, file.read_bytes().split(b"\n")[:-1])
+        for number, text in enumerate(file.read_bytes().split(b"\n")[:-1]):
+            link = _link(text)
+            yield NO_LINK if number == 0 and link.sequence != int(file.stem) else link  # its beginning was cut
 
 
 def _link(text: bytes) -> Link:
@@ -148,7 +153,7 @@ def _link(text: bytes) -> Link:
     number = text[len(SEQUENCE) : text.find(b",")]
     digest = hashlib.sha256(head + b"}").hexdigest()
     if not (text.startswith(SEQUENCE) and number.isdigit() and head[-PREVIOUS:].startswith(b'"previous":"')):
-        return Link(-1, UNKNOWN, UNKNOWN)
+        return NO_LINK
     fits = tail == f',"hash":"{digest}"}}'.encode()
     return Link(int(number), head[-HASH_CHARACTERS - 1 : -1].decode("ascii", "replace"), digest if fits else UNKNOWN)
 

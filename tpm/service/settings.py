@@ -21,7 +21,7 @@ TPM_RELEASE_DIR      directory with manifest.json and release.json of the releas
 TPM_RELEASE_KEY      file with the release key's public half (PEM, P-256)
 TPM_MEASURED_PCR     8 (default), which the TPM's reset clears; or 23 on hardware, which the service itself resets
 TPM_HOST_PCRS        further PCRs that approvals name, those of the host: `0,2,4,7` on hardware (default none)
-TPM_FULL_PASS_S      seconds between two full comparisons of the files while it runs (default 300)
+TPM_FULL_PASS_S      seconds between two full comparisons of the files, and of what runs with them (default 300)
 """
 
 import os
