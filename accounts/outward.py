@@ -7,6 +7,7 @@ used, and the connection goes to the very address that was checked: a name that 
 import ipaddress
 import socket
 import ssl
+import time
 from dataclasses import dataclass
 from functools import cache
 from urllib.parse import SplitResult, urlsplit
@@ -101,3 +102,27 @@ def _literal(host: str) -> Address | None:
         return ipaddress.IPv4Address(socket.inet_aton(host))  # 2130706433, 0x7f.1, 127.1
     except OSError:
         return None
+
+
+# --- reading what they answer
+
+UNPACKED = {"Accept-Encoding": "identity"}  # what is packed may be a million times as large: 244 bytes held 739 MB
+
+
+class NotWhole(Exception):
+    """The answer is larger, or takes longer, than is read; the message says which."""
+
+
+def whole(answer: httpx.Response, *, most: int, within_s: float) -> bytes:
+    """Read a streamed answer as it comes, never unpacked, up to a size and for a while: whoever answers may be anybody.
+
+    The time-out of httpx is one for each read; ask with the headers UNPACKED.
+    """
+    content, until = bytearray(), time.monotonic() + within_s
+    for part in answer.iter_raw():
+        content += part
+        if len(content) > most:
+            raise NotWhole(f"more than {most} bytes")
+        if time.monotonic() > until:
+            raise NotWhole(f"not whole after {within_s:g} s")
+    return bytes(content)

@@ -31,6 +31,7 @@ SYSTEM = "eosio"
 ACCOUNT = "evledger"
 # Names of actions, and of the permissions that may do them and nothing else
 RECORD, PRUNE = "record", "prune"
+NOBODY = "eosio.null@active"  # the chain's own account that no key satisfies
 CODE_HASH, CODE_UPDATED = "EVPORTAL_LEDGER_CODE_HASH", "EVPORTAL_LEDGER_CODE_UPDATED"
 UNKNOWN_ACCOUNT = {0, 3060002, 3060003}  # nodeos has several words for an account that is not there
 WAIT_S = 20
@@ -82,6 +83,7 @@ def bootstrap(
     account: str = ACCOUNT,
     contract_dir: Path = CONTRACT_DIR,
     bios_dir: Path | None = None,
+    give_away: bool = False,
     wait: bool = True,
 ) -> None:
     """Bring the chain behind `url` (the producer, with its producer API) to the state that the ledger needs.
@@ -89,8 +91,9 @@ def bootstrap(
     Every step first looks what is there, so that a second run changes nothing and an interrupted one is finished. A
     `record` permission without `record_public_key` gets it as its only key, unless it holds one of
     `rotated_public_keys`, those of the same TPM. The permission `prune` gets `prune_public_key`, without one that of
-    active. Returns when all is irreversible, without `wait` when it is executed;
-    raises ChainError.
+    active. With `give_away` owner and active go to nobody at last: the contract stays as it is from then on, for ever,
+    and a later run that would have to change something raises ChainError. Returns when all is irreversible, without
+    `wait` when it is executed; raises ChainError.
     """
     _activate_system(url, producer_key, bios_dir or contracts_dir() / "eosio.bios")
     if _account(url, account) is None:
@@ -99,10 +102,33 @@ def bootstrap(
     actions = _contract_actions(url, account, contract_dir)
     actions += _permission_actions(url, account, RECORD, [record_public_key, *rotated_public_keys])
     actions += _permission_actions(url, account, PRUNE, [prune_public_key or active_key.public])
+    given = _is_given_away(url, account)
+    if actions and given:
+        names = ", ".join(action.name for action in actions)
+        raise ChainError(
+            0, f"{account} was given away, nobody can change it any more; missing: {names}. Begin a new chain"
+        )
     if actions:
         push_actions(url, actions, [active_key])
-    if actions and wait:
+    if give_away and not given:
+        push_actions(url, _giving_away(account), [owner_key])
+    if (actions or (give_away and not given)) and wait:
         _wait_irreversible(url)
+
+
+def _is_given_away(url: str, account: str) -> bool:
+    there = _account(url, account) or {"permissions": []}
+    held = {entry["perm_name"]: entry["required_auth"]["accounts"] for entry in there["permissions"]}
+    return any(item["permission"]["actor"] == NOBODY.split("@")[0] for item in held.get("active", []))
+
+
+def _giving_away(account: str) -> list[Action]:
+    """By account@owner: active and owner to nobody, in one transaction."""
+    nobody, name = pack_authority([], level=NOBODY), pack_name(account)
+    return [
+        Action(SYSTEM, "updateauth", name + pack_name(which) + pack_name(parent) + nobody, f"{account}@owner")
+        for which, parent in (("active", "owner"), ("owner", ""))
+    ]
 
 
 def update_auth(account: str, permission: str, public_keys: Sequence[str], *, parent: str = "active") -> Action:

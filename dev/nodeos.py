@@ -37,6 +37,7 @@ plugin = eosio::chain_api_plugin
 http-server-address = {listen}:{http_port}
 http-validate-host = 0
 http-max-response-time-ms = 500
+enable-account-queries = true
 access-control-allow-origin = *
 access-control-allow-headers = Content-Type
 p2p-listen-endpoint = {listen}:{p2p_port}

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 
 from dev import tpm_release
-from dev.chain_setup import bootstrap, contract_pins, record_keys, write_genesis
+from dev.chain_setup import NOBODY, bootstrap, contract_pins, record_keys, write_genesis
 from dev.cognito import Client, Person, Pool, Provider
 from dev.keys import KeyPair, new_keypair
 from dev.master_key import ensure_recovery_key
@@ -142,7 +142,7 @@ def _existing(client: TpmClient, name: str) -> Key | None:
 
 
 def set_up_chain(ports: Ports, tpm_keys: list[str]) -> str:
-    """Contract, account and permissions, as far as they are missing; returns the TPM's key that may `record`.
+    """Contract, account and permissions, as far as missing, given away; returns the TPM's key that may `record`.
 
     That is the first one, or the one that the ledger was rotated to.
     """
@@ -154,6 +154,7 @@ def set_up_chain(ports: Ports, tpm_keys: list[str]) -> str:
         record_public_key=tpm_keys[0],
         rotated_public_keys=tpm_keys,
         prune_public_key=chain_key("prune").public,
+        give_away=True,
     )
     return next(key for key in record_keys(ports.url("NODEOS")) if key in tpm_keys)
 
@@ -182,8 +183,8 @@ def write_portal_settings(ports: Ports, found_chain_id: str) -> None:
         "EVPORTAL_LEDGER_NODES": f"{ports.url('NODEOS')},{ports.url('READER')}",
         CHAIN_ID: found_chain_id,
         "EVPORTAL_LEDGER_KEY": LEDGER_KEY,
-        "EVPORTAL_LEDGER_OWNER_KEY": chain_key("owner").public,
-        "EVPORTAL_LEDGER_ACTIVE_KEY": chain_key("active").public,
+        "EVPORTAL_LEDGER_OWNER_KEY": NOBODY,
+        "EVPORTAL_LEDGER_ACTIVE_KEY": NOBODY,
         "EVPORTAL_LEDGER_PRUNE_KEY": chain_key("prune").public,
         **contract_pins(ports.url("NODEOS"), read_settings(PORTAL_ENV)),
         "EVPORTAL_LEDGER_RECOVERY_PUBLIC_KEY_FILE": str(ensure_recovery_key(RECOVERY_KEY)),

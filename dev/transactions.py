@@ -132,10 +132,12 @@ def pack_name(text: str) -> bytes:
     return value.to_bytes(8, "little")
 
 
-def pack_authority(public_keys: Sequence[str]) -> bytes:
-    """Pack an authority of threshold 1 that any one of these keys satisfies."""
+def pack_authority(public_keys: Sequence[str], *, level: str = "") -> bytes:
+    """Pack an authority of threshold 1 that any one of these keys satisfies, or another account's permission."""
+    weight = struct.pack("<H", 1)
     in_order = sorted(map(public_key_bytes, public_keys))  # nodeos refuses another order
-    return struct.pack("<I", 1) + pack_list(key + struct.pack("<H", 1) for key in in_order) + varuint(0) + varuint(0)
+    levels = [b"".join(map(pack_name, level.split("@"))) + weight] if level else []
+    return struct.pack("<I", 1) + pack_list(key + weight for key in in_order) + pack_list(levels) + varuint(0)
 
 
 def pack_abi(abi: Mapping[str, Any]) -> bytes:

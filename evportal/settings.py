@@ -290,7 +290,9 @@ LEDGER_CODE_HASH = (
 )
 LEDGER_CODE_UPDATED = env.text("EVPORTAL_LEDGER_CODE_UPDATED", "")
 LEDGER_KEY = env.text("EVPORTAL_LEDGER_KEY", "ledger")  # the name of the signing key in the TPM service
-LEDGER_OWNER_KEY = env.text("EVPORTAL_LEDGER_OWNER_KEY", "")  # public keys pinned for the permission watch
+# Pinned for the permission watch: a public key, or where the contract was given away who holds it (ACCOUNT@PERMISSION,
+# several together joined by +, such as eosio.null@active)
+LEDGER_OWNER_KEY = env.text("EVPORTAL_LEDGER_OWNER_KEY", "")
 LEDGER_ACTIVE_KEY = env.text("EVPORTAL_LEDGER_ACTIVE_KEY", "")
 LEDGER_PRUNE_KEY = env.text("EVPORTAL_LEDGER_PRUNE_KEY", "")
 LEDGER_MASTER_KEY_FILE = Path(

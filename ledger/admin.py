@@ -25,6 +25,7 @@ from ledger.alerts import alert_close, what_to_do
 from ledger.checks import entry_check
 from ledger.errors import ChainError, LedgerError
 from ledger.models import Alert, ChainTransaction, DataKey, KeyRotation, LedgerEntry, SigningKey, StatementMail
+from ledger.record_admin import RecordFilter, record_kind, record_shown
 from ledger.services import entry_send_again
 from stations.admin_base import ReadOnly
 
@@ -56,8 +57,8 @@ class StateFilter(admin.SimpleListFilter):
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(Repairable, ReadOnly):
     customer_path = "session__customer"
-    list_display = ("id", "state", "session_short", "opened_at", "block", "trouble", "checked_at")
-    list_filter = (StateFilter, ("mismatch", admin.EmptyFieldListFilter), ("conflict", admin.EmptyFieldListFilter))
+    list_display = ("id", "record", "state", "session_short", "opened_at", "block", "trouble", "checked_at")
+    list_filter = (RecordFilter, StateFilter)
     list_select_related = ("transaction",)
     search_fields = ("id",)
     search_help_text = _("Ledger id, session id, digest or transaction id, in full")
@@ -134,6 +135,10 @@ class LedgerEntryAdmin(Repairable, ReadOnly):
             self.message_user(request, text, level)
         if len(texts) > 10:
             self.message_user(request, gettext("and %(count)d more") % {"count": len(texts) - 10}, level)
+
+    @admin.display(description=_("record"))
+    def record(self, entry: LedgerEntry) -> SafeString:
+        return record_shown(record_kind(entry))
 
     @admin.display(description=_("state"))
     def state(self, entry: LedgerEntry) -> str:

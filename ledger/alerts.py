@@ -24,6 +24,14 @@ WHAT_TO_DO = {
     ),
     "chain_unreachable": _("Look at the nodes in EVPORTAL_LEDGER_NODES. Nothing is lost; recording goes on by itself."),
     "wrong_chain": _("A node serves another chain than the pinned one. Correct EVPORTAL_LEDGER_NODES."),
+    "node_behind": _(
+        "This node is cut off from the others, so it is not asked. Look at its peers and its log. "
+        "Recording goes on with the other nodes."
+    ),
+    "block_unavailable": _(
+        "No node in EVPORTAL_LEDGER_NODES has a block that is needed. Add one that keeps old blocks. "
+        "Nothing is lost; what waits for this block goes on by itself."
+    ),
     "cpu": _("The account has too little CPU. Stake more or power up, then choose “Send again”."),
     "ram": _("The account has too little RAM. Buy RAM or prune old rows, then choose “Send again”."),
     "net": _("The account has too little NET. Stake more or power up, then choose “Send again”."),
@@ -39,6 +47,15 @@ WHAT_TO_DO = {
         "recording goes on above them."
     ),
     "permission_changed": _("Somebody changed the account's permissions. If not you, treat the TPM's key as misused."),
+    "contract_changed": _(
+        "The contract is not the published one, or was changed since. If you have just installed a new version, put "
+        "its contract on the account and publish it. If it was not you, somebody holds the account's owner or active "
+        "key: records may have been removed or replaced. Run `python manage.py ledger_audit --history`."
+    ),
+    "key_elsewhere": _(
+        "Another account's permission holds our signing key: records made there could be taken for ours by those who "
+        "do not compare the account. Find out who set it up; the TPM's use may have been stolen."
+    ),
     "mismatch": _("The database and the chain differ. Run `python manage.py ledger_audit` and compare with a backup."),
     "audit_waits": _(
         "The audit cannot go on, because no node tells how the chain is; the message says why. Look at the nodes in "

@@ -177,13 +177,26 @@ def unpack_records(data: bytes) -> list[Record]:
 
 # --- the data of eosio::updateauth ---
 
+Level = tuple[str, str]  # an account and a permission of it
 
-def pack_updateauth(account: str, permission: str, parent: str, public_keys: Iterable[str]) -> bytes:
-    """Pack `name account, name permission, name parent, authority auth`: any one of these keys alone satisfies it."""
+
+def pack_updateauth(
+    account: str,
+    permission: str,
+    parent: str,
+    public_keys: Iterable[str] = (),
+    *,
+    levels: Iterable[Level] = (),
+    threshold: int = 1,
+) -> bytes:
+    """Pack `name account, name permission, name parent, authority auth`: `threshold` of these satisfy it together."""
     names = name_pack(account) + name_pack(permission) + name_pack(parent)
     keys = sorted({public_key_pack(key) for key in public_keys})  # nodeos refuses another order
-    weights = b"".join(key + struct.pack("<H", 1) for key in keys)
-    return names + struct.pack("<I", 1) + varuint_pack(len(keys)) + weights + varuint_pack(0) + varuint_pack(0)
+    accounts = sorted({(name_to_int(actor), name_to_int(name)) for actor, name in levels})
+    weight = struct.pack("<H", 1)
+    packed_keys = varuint_pack(len(keys)) + b"".join(key + weight for key in keys)
+    packed_accounts = varuint_pack(len(accounts)) + b"".join(struct.pack("<QQ", *level) + weight for level in accounts)
+    return names + struct.pack("<I", threshold) + packed_keys + packed_accounts + varuint_pack(0)
 
 
 # --- transactions ---
@@ -206,6 +219,11 @@ class Action:
         levels = b"".join(name_pack(level.actor) + name_pack(level.permission) for level in self.authorization)
         head = name_pack(self.account) + name_pack(self.name) + varuint_pack(len(self.authorization))
         return head + levels + bytes_pack(self.data)
+
+    def as_json(self) -> dict[str, object]:
+        """As the chain's tools describe it."""
+        levels = [{"actor": level.actor, "permission": level.permission} for level in self.authorization]
+        return {"account": self.account, "name": self.name, "authorization": levels, "data": self.data.hex()}
 
     @classmethod
     def read(cls, reader: Reader) -> "Action":

@@ -1,15 +1,15 @@
 """The one door to the chain: the node's HTTP API (Antelope `/v1/chain`), with typed errors.
 
 With signer.py the only importer of libeospy (`eospy`), used for building transactions and signing digests.
-Reads try the next node when one does not answer. A send whose outcome is unknown goes on to the next node with the
-same bytes: the chain takes a transaction id once.
+Which node is asked, and what counts as an answer, is nodes.py's. A send whose outcome is unknown goes on to the next
+node with the same bytes: the chain takes a transaction id once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from django.conf import settings
@@ -19,31 +19,14 @@ from eospy.utils import sig_digest
 from ledger import antelope
 from ledger import block as blocks
 from ledger.block import BlockTransaction
-from ledger.errors import (
-    BY_CODE,
-    ChainError,
-    ChainRefused,
-    ChainUnreachable,
-    OutcomeUnknown,
-    WrongChain,
-)
+from ledger.errors import BlockUnavailable, CallMissing, ChainError, ChainRefused, ChainUnreachable, WrongChain
+from ledger.nodes import Info, Nodes, info_read, node_time, number
 from ledger.witness import NodeError
 
 TIMEOUT = httpx.Timeout(10.0, connect=2.0)
 ROWS_PAGE = 500
 NO_SUCH_TABLE = 3060003
-
-
-@dataclass(frozen=True)
-class Info:
-    """get_info: where the chain stands."""
-
-    chain_id: str
-    head_block_num: int
-    head_block_time: datetime
-    lib_num: int
-    lib_id: str
-    lib_time: datetime
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -90,57 +73,47 @@ class Block:
     transactions: dict[str, BlockTransaction]
 
 
-def node_time(text: str) -> datetime:
-    """The API's times are UTC without a zone."""
-    return datetime.fromisoformat(text.removesuffix("Z")).replace(tzinfo=UTC)
-
-
 class Chain:
     """One contract account on one chain, reached through any of `nodes` (base URLs)."""
 
     def __init__(self, nodes: Sequence[str], *, account: str, chain_id: str, timeout: httpx.Timeout = TIMEOUT) -> None:
         if not nodes:
             raise ChainUnreachable("no node is configured: set EVPORTAL_LEDGER_NODES")
-        self.nodes = [node.rstrip("/") for node in nodes]
+        self.nodes = Nodes([node.rstrip("/") for node in nodes], chain_id=chain_id, timeout=timeout)
         self.account = account
         self.chain_id = chain_id
-        self._http = httpx.Client(timeout=timeout)
 
     # --- reading
 
     def info(self) -> Info:
-        """Where the chain stands; refuses a node of another chain."""
-        found = self.read("get_info")
-        info = Info(
-            chain_id=found["chain_id"],
-            head_block_num=found["head_block_num"],
-            head_block_time=node_time(found["head_block_time"]),
-            lib_num=found["last_irreversible_block_num"],
-            lib_id=found["last_irreversible_block_id"],
-            lib_time=node_time(found["last_irreversible_block_time"]),
-        )
-        if info.chain_id != self.chain_id:
-            raise WrongChain(f"expected chain {self.chain_id or '(none is pinned)'}, got {info.chain_id}")
-        return info
+        """Where the chain stands; a node of another chain does not say."""
+
+        def understand(found: dict[str, Any]) -> Info:
+            info = info_read(found)
+            if info.chain_id != self.chain_id:
+                raise WrongChain(self.nodes.stranger(info))
+            return info
+
+        return self.nodes.read("get_info", {}, understand)
+
+    def earliest_num(self, info: Info) -> int:
+        """The first block that any of the nodes says it has."""
+        infos = [standing.info for standing in self.nodes.standings() if standing.info and standing.usable]
+        return min(each.earliest_num for each in [*infos, info])
 
     def status(self, transaction_id: str) -> Status:
         """What the node knows of a transaction. Public nodes may keep no statuses: UNKNOWN, never an error."""
         try:
-            found = self.read("get_transaction_status", {"id": transaction_id})
-        except ChainRefused:
+            return self.nodes.read("get_transaction_status", {"id": transaction_id}, _status)
+        except (ChainRefused, CallMissing):
             return Status("UNKNOWN")
-        return Status(found["state"], found.get("block_number"), found.get("block_id", ""))
 
     def block(self, num: int) -> Block:
-        """A block as stored, its id computed from its own header."""
-        found = self.read("get_raw_block", {"block_num_or_id": num})
+        """A block as stored, its id computed from its own header. Raises BlockUnavailable where no node has it."""
         try:
-            if blocks.block_num(found) != num:
-                raise antelope.AntelopeError(f"expected block {num}, got {blocks.block_num(found)}")
-            transactions = {transaction.id.hex(): transaction for transaction in blocks.transactions(found)}
-            return Block(num, blocks.block_id(found).hex(), node_time(found["timestamp"]), transactions)
-        except antelope.AntelopeError as error:
-            raise ChainError(f"block {num}: the node's answer is not a block: {error}") from error
+            return self.nodes.read("get_raw_block", {"block_num_or_id": num}, lambda found: _block(num, found))
+        except ChainRefused as error:
+            raise BlockUnavailable(f"block {num}: {error}", error.code) from error
 
     def rows(self, first: int, last: int) -> dict[int, bytes]:
         """Ledger id to digest of the rows first..last that are in the table now (head state)."""
@@ -151,12 +124,11 @@ class Chain:
         lower, upper = str(first), "" if last is None else str(last)
         while True:
             query = {"table": "records", "lower_bound": lower, "upper_bound": upper, "limit": ROWS_PAGE}
-            found = self._table(query)
-            for row in found["rows"]:
-                yield int(row["id"]), bytes.fromhex(row["digest"])
-            if not found["more"]:
+            rows, following = self._table(query, _page)
+            yield from rows
+            if following is None:
                 return
-            lower = str(found["next_key"])
+            lower = following
 
     def row(self, ledger_id: int) -> bytes | None:
         return self.rows(ledger_id, ledger_id).get(ledger_id)
@@ -164,41 +136,38 @@ class Chain:
     def row_id_of(self, digest: bytes) -> int | None:
         """The ledger id under which this digest is recorded (secondary index)."""
         bound = {"index_position": "2", "key_type": "sha256", "lower_bound": digest.hex(), "upper_bound": digest.hex()}
-        rows = self._table({"table": "records", "limit": 1, **bound})["rows"]
-        return int(rows[0]["id"]) if rows else None
+        ids = self._table(
+            {"table": "records", "limit": 1, **bound}, lambda found: [int(r["id"]) for r in found["rows"]]
+        )
+        return ids[0] if ids else None
 
     def state(self) -> State:
         """The contract's own row, now (head state)."""
-        rows = self._table({"table": "state", "limit": 1})["rows"]
-        if not rows:
-            return State()
-        numbers = {name: int(rows[0].get(name, 0)) for name in ("floor", "count", "last", "since")}
-        return State(**numbers, heads=tuple(int(num) for num in rows[0].get("heads", [])))
+        return self._table({"table": "state", "limit": 1}, _state)
 
     def mark_of(self, ledger_id: int) -> bytes | None:
         """The mark of this credit's record."""
         bound = str(ledger_id)
-        rows = self._marks({"lower_bound": bound, "upper_bound": bound})
-        return bytes.fromhex(rows[0]["mark"]) if rows else None
+        return self._marks({"lower_bound": bound, "upper_bound": bound}, lambda row: bytes.fromhex(row["mark"]))
 
     def marked_id_of(self, mark: bytes) -> int | None:
         """The ledger id of the credit with this mark (secondary index)."""
         bound = {"index_position": "2", "key_type": "sha256", "lower_bound": mark.hex(), "upper_bound": mark.hex()}
-        rows = self._marks(bound)
-        return int(rows[0]["id"]) if rows else None
+        return self._marks(bound, lambda row: int(row["id"]))
 
-    def _marks(self, bound: dict[str, str]) -> list[dict[str, Any]]:
+    def _marks(self, bound: dict[str, str], understand: Callable[[dict[str, Any]], T]) -> T | None:
+        query = {"table": "marks", "limit": 1, **bound}
         try:
-            rows: list[dict[str, Any]] = self._table({"table": "marks", "limit": 1, **bound})["rows"]
+            found = self._table(query, lambda found: [understand(row) for row in found["rows"]])
         except ChainRefused as error:
             if error.code == NO_SUCH_TABLE:  # the first contract had none
-                return []
+                return None
             raise
-        return rows
+        return found[0] if found else None
 
     def account_info(self) -> dict[str, Any]:
         """get_account: permissions, linked actions, limits."""
-        return self.read("get_account", {"account_name": self.account})
+        return self.nodes.read("get_account", {"account_name": self.account}, _account)
 
     def cpu_left_us(self) -> int | None:
         """CPU that the account may still use now, in microseconds; None without a limit."""
@@ -207,11 +176,22 @@ class Chain:
 
     def producers(self) -> list[str]:
         """Who makes the blocks now."""
-        active = self.read("get_producer_schedule").get("active") or {}
-        return [producer["producer_name"] for producer in active.get("producers", [])]
 
-    def _table(self, query: dict[str, Any]) -> dict[str, Any]:
-        return self.read("get_table_rows", {"code": self.account, "scope": self.account, "json": True, **query})
+        def understand(found: dict[str, Any]) -> list[str]:
+            return [str(producer["producer_name"]) for producer in (found["active"] or {}).get("producers", [])]
+
+        return self.nodes.read("get_producer_schedule", {}, understand)
+
+    def _table(self, query: dict[str, Any], understand: Callable[[dict[str, Any]], T]) -> T:
+        """The answer's `rows` are a list of objects, whatever else it holds."""
+
+        def checked(found: dict[str, Any]) -> T:
+            if not isinstance(found["rows"], list) or not all(isinstance(row, dict) for row in found["rows"]):
+                raise TypeError("expected rows")
+            return understand(found)
+
+        scope = {"code": self.account, "scope": self.account, "json": True}
+        return self.nodes.read("get_table_rows", {**scope, **query}, checked)
 
     # --- writing
 
@@ -228,21 +208,14 @@ class Chain:
 
         The expiration counts from the node's head time, never from our clock.
         """
+        by = (antelope.Authorization(self.account, "record"),)
         data = antelope.pack_record_data(records, blocks, marks)
-        return self._build(self.account, "record", data, expiration_s=expiration_s, info=info or self.info())
+        action = antelope.Action(self.account, "record", by, data)
+        return self.build_actions([action], expiration_s=expiration_s, info=info or self.info())
 
-    def build_permission(self, public_keys: Sequence[str], *, parent: str, expiration_s: int) -> Unsigned:
-        """A transaction by which the permission `record` gives itself these keys, each of which then does alone.
-
-        Antelope asks no more for it than the permission that is changed.
-        """
-        data = antelope.pack_updateauth(self.account, "record", parent, public_keys)
-        return self._build("eosio", "updateauth", data, expiration_s=expiration_s, info=self.info())
-
-    def _build(self, code: str, name: str, data: bytes, *, expiration_s: int, info: Info) -> Unsigned:
+    def build_actions(self, actions: Sequence[antelope.Action], *, expiration_s: int, info: Info) -> Unsigned:
+        """A transaction with these actions."""
         expires_at = (info.head_block_time + timedelta(seconds=expiration_s)).replace(microsecond=0)
-        authorization = [{"actor": self.account, "permission": "record"}]
-        action = {"account": code, "name": name, "authorization": authorization, "data": data.hex()}
         header = {
             "expiration": expires_at.isoformat(),
             "ref_block_num": info.lib_num & 0xFFFF,
@@ -253,7 +226,7 @@ class Chain:
             "context_free_actions": [],
             "transaction_extensions": [],
         }
-        transaction = Transaction({**header, "actions": [action]}, {}, {})
+        transaction = Transaction({**header, "actions": [action.as_json() for action in actions]}, {}, {})
         packed = bytes(transaction.encode())
         return Unsigned(
             packed=packed,
@@ -275,57 +248,55 @@ class Chain:
                 "packed_trx": packed.hex(),
             },
         }
-        silent: list[str] = []
-        for node in self.nodes:
-            try:
-                _answer(self._http.post(f"{node}/v1/chain/send_transaction2", json=body))
-            except (httpx.HTTPError, _NoAnswer) as error:
-                silent.append(f"{node}: {_reason(error)}")
-            else:
-                return
-        raise OutcomeUnknown("; ".join(silent))
+        self.nodes.send(body, antelope.transaction_id(packed).hex())
 
     def read(self, call: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """One call of the API; the next node answers where one does not."""
-        silent: list[str] = []
-        for node in self.nodes:
-            try:
-                return _answer(self._http.post(f"{node}/v1/chain/{call}", json=body or {}))
-            except (httpx.HTTPError, _NoAnswer) as error:
-                silent.append(f"{node}: {_reason(error)}")
-        raise ChainUnreachable("; ".join(silent))
+        """One call of the API as it is answered; the next node answers where one does not."""
+        return self.nodes.read(call, body or {}, dict)
 
 
-class _NoAnswer(Exception):
-    """A proxy's error page, a cut body: nothing that a node said."""
+def _status(found: dict[str, Any]) -> Status:
+    num, block_id = found.get("block_number"), found.get("block_id", "")
+    if not isinstance(found["state"], str) or not isinstance(block_id, str):
+        raise TypeError("expected a state")
+    return Status(found["state"], None if num is None else number(num), block_id)
 
 
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+def _block(num: int, found: dict[str, Any]) -> Block:
+    if blocks.block_num(found) != num:
+        raise antelope.AntelopeError(f"expected block {num}, got {blocks.block_num(found)}")
+    transactions = {transaction.id.hex(): transaction for transaction in blocks.transactions(found)}
+    return Block(num, blocks.block_id(found).hex(), node_time(found["timestamp"]), transactions)
 
 
-def _answer(response: httpx.Response) -> dict[str, Any]:
-    """The JSON of a success; a node's refusal as a typed error; anything else is no answer."""
-    try:
-        content = response.json()
-    except (ValueError, RecursionError) as error:  # RecursionError: JSON nested without end
-        raise _NoAnswer(f"HTTP {response.status_code} without JSON") from error
-    if not isinstance(content, dict):
-        raise _NoAnswer(f"HTTP {response.status_code} with a {type(content).__name__}")
-    if response.is_success:
-        return content
-    refusal = content["error"] if isinstance(content.get("error"), dict) else {}
-    code = refusal.get("code")
-    if not isinstance(code, int) or code == 0:
-        if 400 <= response.status_code < 500:
-            raise ChainRefused(f"HTTP {response.status_code}: {content.get('message', '')}")
-        raise _NoAnswer(f"HTTP {response.status_code} without a code")
-    raise BY_CODE.get(code, ChainRefused)(_message(refusal), code)
+def _page(found: dict[str, Any]) -> tuple[list[tuple[int, bytes]], str | None]:
+    """Ledger ids and digests, and where the next page begins."""
+    rows = [(int(row["id"]), bytes.fromhex(row["digest"])) for row in found["rows"]]
+    return rows, str(int(found["next_key"])) if found["more"] else None
 
 
-def _message(error: dict[str, Any]) -> str:
-    details = [str(item.get("message", "")) for item in error.get("details") or [] if isinstance(item, dict)]
-    return ": ".join(part for part in [str(error.get("what", "")), *details[:1]] if part)
+def _state(found: dict[str, Any]) -> State:
+    if not found["rows"]:
+        return State()
+    row = found["rows"][0]
+    numbers = {name: int(row[name]) for name in ("floor", "count", "last")}
+    return State(**numbers, since=int(row.get("since", 0)), heads=tuple(int(num) for num in row.get("heads", [])))
+
+
+def _account(found: dict[str, Any]) -> dict[str, Any]:
+    """The answer, if it has what we look at (ledger/permissions.py)."""
+    for permission in found["permissions"]:
+        authority = permission["required_auth"]
+        lists = [authority[name] for name in ("keys", "accounts", "waits")]
+        linked = permission.get("linked_actions") or []
+        texts = [permission["perm_name"], permission["parent"], *(item["key"] for item in authority["keys"])]
+        number(authority["threshold"])
+        if not all(isinstance(each, list) for each in [*lists, linked]) or not all(isinstance(t, str) for t in texts):
+            raise TypeError("expected permissions")
+        if not all(isinstance(item, dict) for item in linked):
+            raise TypeError("expected linked actions")
+    int(found["cpu_limit"]["available"])
+    return found
 
 
 @lru_cache(maxsize=4)

@@ -12,6 +12,7 @@ LedgerError
 ├── StatementMailRefused    a statement cannot be sent to this person now; the message is for him
 └── ChainError              `permanent` tells stop from retry, `code` is the node's
     ├── ChainUnreachable        no node answered a read
+    │   └── CallMissing         no node offers this call
     ├── OutcomeUnknown          a transaction may or may not have arrived
     ├── WrongChain              a node serves another chain than the pinned one
     ├── DuplicateTransaction    3040008: it is known already, a success so far
@@ -23,6 +24,7 @@ LedgerError
     ├── Unauthorized            3090003 and its kin
     ├── AssertionFailed         3050003: the contract refused
     └── ChainRefused            any other code
+        └── BlockUnavailable    no node that answers has this block
 """
 
 
@@ -71,9 +73,10 @@ class StatementMailRefused(LedgerError):
 
 
 class ChainError(LedgerError):
-    """A node's refusal. `code` is Antelope's error code, 0 where there was none."""
+    """A node's refusal. `code` is Antelope's error code, 0 where there was none; `alert` tells a person of it."""
 
     permanent = False
+    alert = "chain_unreachable"
 
     def __init__(self, message: str, code: int = 0) -> None:
         super().__init__(message)
@@ -84,12 +87,17 @@ class ChainUnreachable(ChainError):
     pass
 
 
+class CallMissing(ChainUnreachable):
+    pass
+
+
 class OutcomeUnknown(ChainError):
     pass
 
 
 class WrongChain(ChainError):
     permanent = True
+    alert = "wrong_chain"
 
 
 class DuplicateTransaction(ChainError):
@@ -126,6 +134,10 @@ class AssertionFailed(ChainError):
 
 class ChainRefused(ChainError):
     permanent = True
+
+
+class BlockUnavailable(ChainRefused):
+    alert = "block_unavailable"
 
 
 # The node's codes (libraries/chain/include/eosio/chain/exceptions.hpp) that we treat on purpose.

@@ -59,6 +59,7 @@ class Row(TypedDict):
     label: str
     detail: str
     role: Role
+    left_out: bool
     now: str
 
 
@@ -82,6 +83,7 @@ def _row(session: ChargingSession, state: StateWords) -> Row:
         "label": state.label,
         "detail": state.detail,
         "role": counted.role,
+        "left_out": counted.figures is None,
         "now": _now(session, shown),
     }
 

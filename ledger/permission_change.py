@@ -5,12 +5,13 @@ chain's irreversible time is past the first one's expiration and no block until 
 """
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
 
-from ledger import permissions
-from ledger.chain import Block, chain
+from ledger import antelope, permissions
+from ledger.chain import Block, Info, Unsigned, chain
 from ledger.errors import BadReferenceBlock, CpuExceeded, DuplicateTransaction, LedgerError, TransactionExpired
 from ledger.models import KeyRotation
 from ledger.settlement import View
@@ -22,6 +23,14 @@ NO_TRANSACTION: dict[str, Any] = {
     **{"packed": None, "signature": "", "transaction_id": ""},
     **{"expires_at": None, "ref_block_num": None},
 }
+
+
+def record_change(public_keys: Iterable[str], *, parent: str, info: Info) -> Unsigned:
+    """A transaction by which the permission `record` gives itself these keys: Antelope asks no more for it."""
+    account = chain().account
+    data = antelope.pack_updateauth(account, "record", parent, public_keys)
+    action = antelope.Action("eosio", "updateauth", (antelope.Authorization(account, "record"),), data)
+    return chain().build_actions([action], expiration_s=settings.LEDGER_EXPIRATION_S, info=info)
 
 
 class UnexpectedPermission(LedgerError):
@@ -70,9 +79,7 @@ class PermissionChange:
                 f"the permission `record`: expected only {' and '.join(sorted(self.before))}, "
                 f"got {permissions.keys_of(authority)}. Find out who changed it, and put it right with the active key"
             )
-        unsigned = chain().build_permission(
-            sorted(self.wanted), parent=record["parent"], expiration_s=settings.LEDGER_EXPIRATION_S
-        )
+        unsigned = record_change(self.wanted, parent=record["parent"], info=view.info)
         (signature,) = signer(self.key).sign_many([unsigned.digest])
         none_yet = KeyRotation.objects.filter(pk=self.row.pk, step=self.row.step, transaction_id="")
         none_yet.update(

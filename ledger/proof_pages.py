@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -19,15 +20,17 @@ from accounts.access import public
 from accounts.access_log import Look
 from accounts.throttling import seconds_to_wait
 from ledger import checks, receipt
-from ledger.comparison import changed_fields
+from ledger.corrected import corrected_of
+from ledger.difference_words import differences_of
 from ledger.errors import NotRecordedYet, RecordError
-from ledger.kept import kept_record
+from ledger.kept import as_recorded, kept_record
 from ledger.models import ChainTransaction, LedgerEntry
 from ledger.proof_words import TITLES
+from ledger.published import pins_published
 from ledger.reading import problem, session_read
 from ledger.receipt import ReceiptError, Step
 from ledger.receipt_link import qr_svg, receipt_fragment
-from ledger.record import canonical, record_of
+from ledger.record import canonical
 from ledger.words import entry_of, state_of
 from stations.models import ChargingSession
 from stations.words import period, zone
@@ -56,16 +59,6 @@ def no_receipt(session: ChargingSession, entry: LedgerEntry | None) -> str:
         return str(state.reason)
     going = gettext("It is still being recorded.")
     return f"{going} {state.reason}".rstrip()
-
-
-def changed_since(session: ChargingSession, entry: LedgerEntry | None) -> list[tuple[str, str, str]]:
-    """(field, as recorded, as it is now) of what no longer equals the record."""
-    if entry is None or entry.canonical is None or not session.is_closed:
-        return []
-    try:
-        return list(changed_fields(bytes(entry.canonical), canonical(record_of(session))))
-    except RecordError:
-        return []
 
 
 @require_safe
@@ -97,20 +90,36 @@ def receipt_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
         content = checks.receipt_for(session)
     except (NotRecordedYet, RecordError, ReceiptError) as error:
         return _not_now(request, session, gettext("No receipt can be made of this session"), _broken(error))
-    address = request.build_absolute_uri(reverse("public_check"))
+    recorded = as_recorded(session, content["record"])
+    if recorded is None:
+        reason = _broken(RecordError("its record lacks fields"))
+        return _not_now(request, session, gettext("No receipt can be made of this session"), reason)
+    return render(request, "session/receipt.html", _paper(request, session, recorded, content))
+
+
+def _paper(
+    request: HttpRequest, session: ChargingSession, recorded: ChargingSession, content: dict[str, Any]
+) -> dict[str, Any]:
+    """What the printed receipt says: the figures that were recorded, whatever `session` says of itself today."""
+    entry, address = entry_of(session), request.build_absolute_uri(reverse("public_check"))
     link = f"{address}#{receipt_fragment(content)}"
-    context = {
-        "session": session,
-        "period": period(session),
-        "zone": zone(session),
+    state = state_of(session, read_meter_values=True)
+    return {
+        "session": recorded,
+        "period": period(recorded),
+        "zone": zone(recorded),
         "receipt": content,
         "record": receipt.dumps(content["record"]),
-        "made_in": checks.published_ak(content["public_key"]),
+        "canonical": canonical(content["record"]).decode(),
+        "pins": pins_published(entry),
         "link": link,
         "qr": qr_svg(link),
         "address": address,
+        "state": state,
+        "changed": differences_of(session, entry) if state.kind == "mismatch" else [],
+        "corrected": corrected_of(session),
+        "printed_at": timezone.now(),
     }
-    return render(request, "session/receipt.html", context)
 
 
 @require_safe
@@ -142,7 +151,7 @@ def verify_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
         "zone": zone(session),
         "nodes": settings.LEDGER_NODES,
         "producers": _producers_note(steps),
-        "changed": changed_since(session, entry_of(session)),
+        "changed": differences_of(session, entry_of(session)),
         "command": _command(session),
     }
     return render(request, "session/verify.html", context)

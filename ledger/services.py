@@ -21,6 +21,7 @@ from ledger.chain import Unsigned, chain
 from ledger.errors import (
     AssertionFailed,
     BadReferenceBlock,
+    BlockUnavailable,
     ChainError,
     CpuExceeded,
     DatabaseBehind,
@@ -160,12 +161,10 @@ def transactions_sign(*, transactions: Sequence[ChainTransaction]) -> bool:
         _postpone(transactions, "master_key", "master_key", error)
     except DatabaseBehind as error:
         _postpone(transactions, "database_behind", "database_behind", error, subject=error.subject)
-    except WrongChain as error:
-        _postpone(transactions, "wrong_chain", "wrong_chain", error)
     except ChainError as error:
-        _postpone(transactions, "chain_unreachable", "chain_unreachable", error)
+        _postpone(transactions, error.alert, error.alert, error)
     else:
-        alerts_close("tpm_unavailable", "tpm_not_attested", "tpm_not_certified", "master_key")
+        alerts_close("tpm_unavailable", "tpm_not_attested", "tpm_not_certified", "master_key", BlockUnavailable.alert)
         signed = list(zip(transactions, built, signatures, strict=True))
         return _signed(signed, key_name=key.key, public_key=public_key)
     return False
@@ -260,7 +259,7 @@ def transaction_send(*, row: ChainTransaction) -> None:
     except DuplicateTransaction:
         _sent(row)  # it is known already: a success so far
     except OutcomeUnknown as error:
-        alert_raise("chain_unreachable", message=str(error))
+        alert_raise(error.alert, message=str(error))
         _sent(row, error_code="outcome_unknown", error=error)
     except (TransactionExpired, BadReferenceBlock, AssertionFailed) as error:
         _wait_for_expiry(row, error)
@@ -272,6 +271,8 @@ def transaction_send(*, row: ChainTransaction) -> None:
         _defer(row, "net", error)
     except Unauthorized as error:
         _defer(row, "authority", error)
+    except WrongChain as error:
+        _defer(row, error.alert, error)
     except ChainError as error:
         _defer(row, "refused", error)
     else:

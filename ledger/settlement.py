@@ -6,7 +6,7 @@ irreversible time is past the first one's expiration and the rows are absent.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -14,13 +14,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from ledger import antelope, p256
-from ledger.alerts import alert_close, alert_raise
+from ledger.alerts import alert_close, alert_raise, alerts_close
 from ledger.block import BlockTransaction
-from ledger.chain import Block, Chain, Info, Status, chain
+from ledger.chain import Block, Chain, Status, chain
 from ledger.chain_walk import record_data_in
-from ledger.errors import ChainError
+from ledger.errors import BlockUnavailable, ChainError
 from ledger.ids import rows_of
-from ledger.models import ChainTransaction, LedgerEntry
+from ledger.models import Alert, ChainTransaction, LedgerEntry
+from ledger.nodes import Info
 from ledger.services import move, transaction_send
 from ledger.webhooks import recorded_tell
 
@@ -220,6 +221,8 @@ def _adopt(entries: Sequence[LedgerEntry], view: View) -> bool:
                     del wanted[ledger_id]
         if not wanted:
             return True
+    if start > 2:
+        view.block(start - 1)  # raises BlockUnavailable where they may lie in blocks that no node has any more
     return False
 
 
@@ -254,11 +257,18 @@ def records_in(found: BlockTransaction, account: str) -> list[antelope.Record]:
 
 
 def first_block_at(view: View, moment: datetime) -> int:
-    """The first irreversible block at or after `moment` (aware UTC), by bisection: blocks are in the order of time."""
-    low, high = 2, view.info.lib_num
+    """The first irreversible block at or after `moment` (aware UTC), by bisection: blocks are in the order of time.
+
+    Blocks that no node has any more are older than those that there are.
+    """
+    low, high = max(2, view.chain.earliest_num(view.info)), view.info.lib_num
     while low < high:
         middle = (low + high) // 2
-        if view.chain.block(middle).time < moment:
+        try:
+            before = view.chain.block(middle).time < moment
+        except BlockUnavailable:
+            before = True
+        if before:
             low = middle + 1
         else:
             high = middle
@@ -275,9 +285,26 @@ def confirm_open(*, view: View | None = None, limit: int = 500) -> int:
     if rows:
         view = view or View()
         try:
-            for row in rows:
-                transaction_confirm(row=row, view=view)
-            alert_close("chain_unreachable")
+            for_each(rows, lambda row: transaction_confirm(row=row, view=view))
+            alerts_close("chain_unreachable", "wrong_chain")
         except ChainError as error:
-            alert_raise("wrong_chain" if error.permanent else "chain_unreachable", message=str(error))
+            alert_raise(error.alert, message=str(error))
     return waiting.count()
+
+
+def for_each(rows: Iterable[ChainTransaction], step: Callable[[ChainTransaction], None]) -> None:
+    """Take the step for each; one that waits for a block that no node has holds up no other. Raises ChainError."""
+    taken, held = set(), set()
+    for row in rows:
+        try:
+            step(row)
+            taken.add(str(row.pk))
+        except BlockUnavailable as error:
+            held.add(str(row.pk))
+            message = f"transaction {row.pk}, {row.transaction_id}, waits for a block that no node has: {error}"
+            alert_raise(error.alert, str(row.pk), message)
+    told = Alert.objects.filter(code=BlockUnavailable.alert, closed_at__isnull=True).exclude(subject="")
+    for subject in set(told.values_list("subject", flat=True)) - held:
+        waits = ChainTransaction.objects.filter(pk=subject, status__in=ChainTransaction.UNFINISHED)
+        if subject in taken or not waits.exists():
+            alert_close(BlockUnavailable.alert, subject)

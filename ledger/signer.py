@@ -1,13 +1,17 @@
-"""Signing with the TPM: the ledger's only signer. There is no software key to fall back on."""
+"""Signing with the TPM: the only signer of records, no software key to fall back on. And a person's offline key."""
 
+import json
 import time
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 from django.conf import settings
+from eospy.keys import EOSKey
 from eospy.signer import Signer
 
 from ledger import signing_keys
+from ledger.errors import LedgerError
 from tpm import register
 from tpm.client import TpmClient
 from tpm.tokens import ClientCredentials
@@ -75,3 +79,22 @@ def signer(key: str = "") -> TpmSigner:
         tuple(settings.TPM_SCOPES),
         key or signing_keys.active().name,
     )
+
+
+class OfflineKey:
+    """A key of the account's owner, from a file, for the one transaction that a person signs with it."""
+
+    def __init__(self, private: str) -> None:
+        self._key = EOSKey(private)
+
+    @classmethod
+    def load(cls, path: Path) -> "OfflineKey":
+        """Read WIF or PVT_…, alone or as `private` of a JSON object. Raises LedgerError."""
+        try:
+            text = path.read_text().strip()
+            return cls(json.loads(text)["private"] if text.startswith("{") else text)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise LedgerError(f"{path}: expected a private key as WIF or PVT_…: {type(error).__name__}") from error
+
+    def sign(self, digest: bytes) -> str:
+        return str(self._key.sign(digest.hex()))

@@ -18,6 +18,7 @@ from ledger import audit_watch as audit_watcher
 from ledger.alerts import alert_close, alert_raise
 from ledger.errors import ChainError
 from ledger.models import ChainTransaction, LedgerEntry, Webhook
+from ledger.node_watch import nodes_watch
 from ledger.settlement import View
 from ledger.statement_files import statement_pdf_keep
 from ledger.statements import StatementPeriod
@@ -111,6 +112,7 @@ def _confirm_soon() -> None:
 @shared_task(time_limit=300)
 def sweep() -> None:
     """Finish whatever is left: claims of killed workers, what waits for its time, entries that nobody announced."""
+    nodes_watch()
     keys.master_key_upkeep()
     if resume_batched():
         resume_waiting()
@@ -137,15 +139,18 @@ def resume_waiting() -> None:
     due = ChainTransaction.objects.filter(status__in=[S.SIGNED, S.DEFERRED], retry_at__lte=timezone.now())
     view = View()
     try:
-        for row in due.order_by("id"):
-            if not services.claim(row):
-                continue
-            if row.expires_at is not None and view.info.lib_time > row.expires_at:
-                settlement.transaction_settle(row=row, view=view)
-            else:
-                services.transaction_send(row=row)
+        settlement.for_each(due.order_by("id"), lambda row: _resume(row, view))
     except ChainError as error:
-        alert_raise("wrong_chain" if error.permanent else "chain_unreachable", message=str(error))
+        alert_raise(error.alert, message=str(error))
+
+
+def _resume(row: ChainTransaction, view: View) -> None:
+    if not services.claim(row):
+        return
+    if row.expires_at is not None and view.info.lib_time > row.expires_at:
+        settlement.transaction_settle(row=row, view=view)
+    else:
+        services.transaction_send(row=row)
 
 
 @shared_task(time_limit=60)

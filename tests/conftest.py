@@ -73,7 +73,10 @@ def chain_node(producer_key: KeyPair) -> Iterator[Nodeos]:
     """A producing nodeos with a chain of its own, for all tests."""
     genesis = DIRECTORY / "chain" / "genesis.json"
     write_genesis(genesis, producer_key.public)
-    node = Nodeos(DIRECTORY / "chain" / "node", free_port(), free_port(), genesis=genesis, producer=producer_key)
+    # One key of the TPM stands in many tests' accounts: only the second node tells that.
+    silent = ["--enable-account-queries", "0"]
+    directory = DIRECTORY / "chain" / "node"
+    node = Nodeos(directory, free_port(), free_port(), genesis=genesis, producer=producer_key, extra_args=silent)
     node.start()
     yield node
     node.stop()

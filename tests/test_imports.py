@@ -38,6 +38,7 @@ VERIFIER = (
     *("certification",),
 )
 PURE = (
+    "ledger/contract_holders.py",
     *(
         f"ledger/{name}.py"
         for name in ("record", "receipt", "receipt_form", "certification", "witness", "antelope", "block", "p256")

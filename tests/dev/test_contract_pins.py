@@ -1,9 +1,12 @@
-"""The pins of a development chain's contract: they do not follow whoever changes it."""
+"""A development chain's contract: its pins do not follow whoever changes it, and it is upgraded, then given away."""
+
+import pytest
 
 from dev.chain_setup import CODE_HASH, CODE_UPDATED, contract_pins, set_code
-from dev.transactions import call
+from dev.transactions import ChainError, call
+from ledger.contract_holders import replaceable_by
 from tests.ledger.contract.conftest import FIRST_CONTRACT, contract_node, empty, ledger
-from tests.ledger.contract.ledger_account import LedgerAccount, Rec
+from tests.ledger.contract.ledger_account import LedgerAccount, Rec, make_records, pack_records
 from tests.waiting import until
 
 __all__ = ["contract_node", "empty", "ledger"]  # fixtures
@@ -26,3 +29,18 @@ def test_pins_follow_an_upgrade(empty: LedgerAccount) -> None:
     second = contract_pins(empty.url, first, empty.name)
     assert second[CODE_HASH] != first[CODE_HASH]
     assert contract_pins(empty.url, second, empty.name) == second
+
+
+def test_a_chain_that_is_there_is_upgraded_first_and_then_given_away(empty: LedgerAccount) -> None:
+    empty.bootstrap(FIRST_CONTRACT)
+    empty.record_packed(pack_records(make_records(1, 2)))
+    empty.bootstrap(give_away=True)
+    found = empty.account()
+    assert replaceable_by(empty.name, found["permissions"], found["eosio_any_linked_actions"]) == ()
+    empty.record(*make_records(3, 4))
+    empty.prune(1, 10)
+    assert empty.ids() == [2, 3, 4]
+    empty.bootstrap(give_away=True)  # a second run changes nothing
+    assert empty.account()["permissions"] == found["permissions"]
+    with pytest.raises(ChainError, match="was given away, nobody can change it any more; missing: setcode, setabi"):
+        empty.bootstrap(FIRST_CONTRACT)

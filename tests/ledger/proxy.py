@@ -64,6 +64,7 @@ class Proxy:
         self.faults: dict[str, list[Fault]] = defaultdict(list)
         self.always: dict[str, Fault] = {}
         self.calls: dict[str, list[bytes]] = defaultdict(list)
+        self.headers: dict[str, str] = {}  # of every answer, besides its own
         self._http = httpx.Client(timeout=60, headers=headers)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -102,6 +103,8 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             self.send_response(answer[0])
             self.send_header("content-type", "application/json")
             self.send_header("access-control-allow-origin", "*")  # as the node itself: browsers ask, too
+            for name, value in proxy.headers.items():
+                self.send_header(name, value)
             self.send_header("content-length", str(len(answer[1])))
             self.end_headers()
             self.wfile.write(answer[1])

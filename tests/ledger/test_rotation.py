@@ -19,6 +19,7 @@ from dev.transactions import push_actions
 from ledger import chain, checks, permissions, receipt, rotation
 from ledger.errors import Unauthorized
 from ledger.models import Alert, ChainTransaction, KeyRotation, LedgerEntry, SigningKey
+from ledger.permission_change import record_change
 from ledger.rotation import Rotation, RotationBusy, RotationError
 from ledger.signer import TpmSigner, signer
 from tests.conftest import CloseSessions, LedgerAccount
@@ -85,7 +86,7 @@ def test_the_chain_refuses_the_old_key_afterwards(
     (signature,) = signer("ledger").sign_many([unsigned.digest])
     with pytest.raises(Unauthorized):
         chain.chain().send(unsigned.packed, signature)
-    back = chain.chain().build_permission([signer("ledger").to_public()], parent="active", expiration_s=60)
+    back = record_change([signer("ledger").to_public()], parent="active", info=chain.chain().info())
     (signature,) = signer("ledger").sign_many([back.digest])
     with pytest.raises(Unauthorized):
         chain.chain().send(back.packed, signature)

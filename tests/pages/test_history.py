@@ -285,6 +285,7 @@ def test_a_session_without_energy_is_shown_without_energy(
 ) -> None:
     session = make_session()
     move(session, status="INVALID", energy_wh=None, cost_minor=None, currency="", flags=["meter_backwards"])
+    record_anew(session)
     assert "–" in text(browser, "/")
     page = text(browser, f"/sessions/{session.pk}")
     assert "not billed" in page

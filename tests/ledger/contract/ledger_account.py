@@ -60,7 +60,7 @@ class LedgerAccount:
     record_key: KeyPair = field(default_factory=lambda: new_keypair("R1"))
     prune_key: KeyPair = field(default_factory=new_keypair)
 
-    def bootstrap(self, contract_dir: Path = CONTRACT_DIR) -> None:
+    def bootstrap(self, contract_dir: Path = CONTRACT_DIR, *, give_away: bool = False) -> None:
         bootstrap(
             self.url,
             producer_key=self.producer_key,
@@ -70,6 +70,7 @@ class LedgerAccount:
             prune_public_key=self.prune_key.public,
             account=self.name,
             contract_dir=contract_dir,
+            give_away=give_away,
             wait=False,
         )
 
