@@ -11,9 +11,10 @@ from typing import Any
 from django.conf import settings
 
 from ledger import antelope, permissions
-from ledger.chain import Block, Info, Unsigned, chain
+from ledger.chain import Block, Unsigned, chain
 from ledger.errors import BadReferenceBlock, CpuExceeded, DuplicateTransaction, LedgerError, TransactionExpired
 from ledger.models import KeyRotation
+from ledger.nodes import Info
 from ledger.settlement import View
 from ledger.signer import signer
 

@@ -12,7 +12,7 @@ from ledger import signing_keys
 from ledger.alerts import alert_close, alert_raise
 from ledger.antelope import AntelopeError, public_key_decode
 from ledger.chain import chain
-from ledger.errors import ChainRefused, ChainUnreachable
+from ledger.errors import ChainError
 from ledger.signer import signer
 
 LINKED = ("record", "prune")  # permissions that may do the action of their name, and nothing else
@@ -140,7 +140,7 @@ def key_elsewhere() -> list[str]:
     keys = sorted(frozenset[str]().union(*record_keys()))
     try:
         found = chain().read("get_accounts_by_authorizers", {"accounts": [], "keys": keys})["accounts"]
-    except (ChainRefused, ChainUnreachable, KeyError):
+    except (ChainError, KeyError):
         return []  # a node answers this only with enable-account-queries
     others = [item for item in found if item["account_name"] != settings.LEDGER_ACCOUNT]
     return [f"{i['account_name']}@{i['permission_name']} holds our key {i['authorizing_key']}" for i in others]
