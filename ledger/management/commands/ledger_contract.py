@@ -80,6 +80,7 @@ class Command(BaseCommand):
             f"owner and active of {holding.account} go to {text}. They are held now: {_in_words(holding)}"
         )
         self.stdout.write("The contract can then be replaced only by those. NOBODY CAN TAKE THIS BACK.")
+        self.stdout.write("And if the signing key is lost, only those can let another one record under this account.")
         if options["dry_run"]:
             return
         if not options["yes"] and input(f"Type {holding.account} to go on: ") != holding.account:
