@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -13,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
+from ledger.admin_repair import AT_ONCE_MAX, PUT_BACK
 from ledger.audit_models import AuditFinding, AuditRun
 from ledger.audit_report import audit_pdf, counts_of
 from ledger.audit_runs import audit_ask, audit_cancel
@@ -109,6 +111,7 @@ class AuditRunAdmin(ReadOnly):
             "may_cancel": self.has_add_permission(request) and run.running and run.kind == AuditRun.Kind.ASKED,
             "counts": counts_of(run),
             "findings": list(zip(findings, _links(findings), strict=True)),
+            "put_back": _put_back(request, findings),
             "more_findings": max(run.findings.count() - SHOWN, 0) if len(findings) == SHOWN else 0,
         }
 
@@ -146,6 +149,18 @@ def _rows(run: AuditRun) -> Iterator[tuple[Any, ...]]:
         kind, ledger_id, session, message, found_at = row
         number = "" if ledger_id is None else int(ledger_id)
         yield kind, number, str(session or ""), message, f"{found_at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _put_back(request: HttpRequest, findings: list[AuditFinding]) -> str:
+    """The address of the page that puts the shown ones back to what was recorded; "" for who may not."""
+    names = [one.ledger_id if one.ledger_id is not None else one.session for one in findings if _can_come_back(one)]
+    if not names or not request.user.has_perm("ledger.change_ledgerentry"):
+        return ""
+    return f"{reverse(PUT_BACK)}?{urlencode([('id', name) for name in dict.fromkeys(names)][:AT_ONCE_MAX])}"
+
+
+def _can_come_back(found: AuditFinding) -> bool:
+    return found.kind in (AuditFinding.Kind.DIFFERENT, AuditFinding.Kind.UNKNOWN)
 
 
 def _links(findings: list[AuditFinding]) -> list[tuple[str, str]]:

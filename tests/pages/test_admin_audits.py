@@ -107,6 +107,15 @@ def test_the_report_names_each_difference_and_leads_to_it(
     assert (rows[2][1], rows[3][3]) == (str(2**64 - 1), "'=gone")
 
 
+def test_an_operator_is_led_to_putting_back_and_an_auditor_is_not(auditor: Client, make_session: MakeSession) -> None:
+    session, run = make_session(), finished(different=1)
+    found(run, session)
+    link = f'<a href="/admin/ledger/ledgerentry/put-back/?id={session.ledger_entry.pk}">'
+    operator = browser_of(person("olga", Role.OPERATOR))
+    assert link in text(operator, f"{LIST}{run.pk}/change/")
+    assert link not in text(auditor, f"{LIST}{run.pk}/change/")
+
+
 def found_words() -> str:
     return "energy_wh: recorded 7780, now 7781"
 

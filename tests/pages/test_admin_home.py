@@ -88,6 +88,8 @@ def test_how_the_audit_stands_is_said(staff_browser: Client, make_session: MakeS
     assert f'<a href="/admin/ledger/auditrun/{run.pk}/change/">The last full audit</a> ended' in page
     assert "5 records compared, <strong>1 difference found.</strong>" in page
     assert "1 record differs from the chain now." in page
+
+    assert "/admin/ledger/ledgerentry/?record=mismatch" in page
     assert "The rolling audit has compared 25 % of this round." in page
     assert "The audit waits, and goes on by itself:" in page and "no node answers" in page
 
