@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from ledger.corrected import corrected_of
+from ledger.counting import credited_by
 from ledger.difference_words import differences_of
 from ledger.marking import mark_differing
 from ledger.models import ChainTransaction, LedgerEntry
@@ -96,8 +97,8 @@ class RecordedSessionAdmin(ChargingSessionAdmin):
     """Sessions with their records: the ledger knows of stations, and not the other way round."""
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        first, last = self.list_display[:-2], self.list_display[-2:]
-        return [*first, "record", *last]
+        first, *others = self.list_display
+        return [first, "record", *others]
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         return [RecordOfSessionFilter, *super().get_list_filter(request)]
@@ -114,7 +115,8 @@ class RecordedSessionAdmin(ChargingSessionAdmin):
         if kind in {"recorded", "pending"} and state_of(session).kind == "mismatch":
             mark_differing([session])
             kind = "mismatch"
-        return record_shown(kind)
+        shown, role = record_shown(kind), _("credit") if session.credit else _("taken back")
+        return format_html("{}, {}", shown, role) if session.credit or credited_by(session) else shown
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

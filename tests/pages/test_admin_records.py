@@ -6,7 +6,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts.models import User
 from ledger.models import LedgerEntry
+from stations.corrections import session_credit
 from stations.models import ChargingSession
 from tests.conftest import CloseSessions
 from tests.pages.conftest import MakeSession
@@ -50,6 +52,12 @@ def test_a_changed_session_is_marked_by_whoever_looks_at_the_list(
     assert "Differs from its record</span>" in text(staff_browser, SESSIONS)
     assert LedgerEntry.objects.get(session=session).mismatch == "changed since it was recorded: cost_minor, energy_wh"
     assert str(session.pk) in text(staff_browser, f"{SESSIONS}?record=mismatch")
+
+
+def test_what_was_taken_back_is_said_in_the_list(staff_browser: Client, make_session: MakeSession, owner: User) -> None:
+    session_credit(session=make_session(), reason="The meter was read wrongly.", by=owner)
+    page = text(staff_browser, SESSIONS)
+    assert "Recorded</span>, taken back" in page and "Being recorded</span>, credit" in page
 
 
 def test_the_page_of_a_session_says_what_differs(staff_browser: Client, make_session: MakeSession) -> None:

@@ -88,6 +88,7 @@ def test_the_figures_are_the_recorded_ones_and_today_s_stand_beside(browser: Cli
     sums = page.partition('<dl class="sums')[2].partition("</dl>")[0]
     assert "7.78" in sums and "3.12" in sums and "999" not in sums
     assert "These are the figures that were recorded, and that count." in page
+    assert page.index("Changed since it was recorded: cost, energy.") < page.index('<dl class="sums')
     assert "The receipt is of what was recorded, not of what the database says today." in page
 
 
