@@ -250,6 +250,11 @@ def test_the_slow_pass_looks_as_well(tmp_path: Path) -> None:
     watcher.stop()
 
 
+def test_a_process_that_cannot_look_at_itself_is_not_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loaded, "ENVIRON", "/proc/self/no-such-thing")
+    assert list(loaded.found((), ["/"])) == [("unreadable", "/proc/self/no-such-thing")]
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

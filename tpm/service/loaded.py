@@ -16,6 +16,7 @@ from tpm.service.manifest import path_bytes, path_text, within
 
 Found = tuple[str, str]  # what, and of which path or name: of a drift event
 
+ENVIRON, CMDLINE, MAPS = "/proc/self/environ", "/proc/self/cmdline", "/proc/self/maps"
 ANONYMOUS = {b"/dev/zero (deleted)"}  # memory shared with a child process; no file is behind it
 SEARCH_PATHS = ("PYTHONPATH", "LD_LIBRARY_PATH")  # fine as long as all of it is measured
 HARMLESS = {
@@ -42,8 +43,11 @@ def decisive(name: str) -> bool:
 
 def found(measured: Collection[bytes], roots: Sequence[str]) -> Iterator[Found]:
     """Yield all that should not be; `measured` are the paths of the files that were measured, `roots` the release's."""
-    yield from surroundings(roots)
-    yield from unmeasured(measured, roots)
+    try:
+        yield from surroundings(roots)
+        yield from unmeasured(measured, roots)
+    except OSError as error:  # a process that may not look at itself, as after a change of its user
+        yield "unreadable", str(error.filename)
 
 
 def unmeasured(measured: Collection[bytes], roots: Sequence[str]) -> Iterator[Found]:
@@ -60,11 +64,11 @@ def unmeasured(measured: Collection[bytes], roots: Sequence[str]) -> Iterator[Fo
 
 def surroundings(roots: Sequence[str]) -> Iterator[Found]:
     """Yield what the environment and the command line, with which this process was started, say of what is loaded."""
-    started_with = dict(text.split("=", 1) for text in _null_separated("/proc/self/environ") if "=" in text)
+    started_with = dict(text.split("=", 1) for text in _null_separated(ENVIRON) if "=" in text)
     yield from _environment({**os.environ, **started_with}, roots)
     if not sys.flags.no_site:
         yield "arguments", "-S is missing: .pth files and sitecustomize ran"
-    yield from _arguments(_null_separated("/proc/self/cmdline"), roots)
+    yield from _arguments(_null_separated(CMDLINE), roots)
 
 
 def _environment(environ: Mapping[str, str], roots: Sequence[str]) -> Iterator[Found]:
@@ -117,7 +121,7 @@ def _package_directories() -> Iterator[str]:
 
 
 def _mapped_files() -> Iterator[bytes]:
-    for line in Path("/proc/self/maps").read_bytes().splitlines():
+    for line in Path(MAPS).read_bytes().splitlines():
         path = line.split(maxsplit=5)[5:]
         if path and path[0].startswith(b"/") and path[0] not in ANONYMOUS:
             yield path[0].replace(b"\\012", b"\n")
