@@ -19,7 +19,11 @@ TEXTS = ("transaction_id", "status", "source", "currency", "stop_reason", "meter
 
 
 # Findings about the session alone; all others say that chain and entry differ, and then the kept copy proves nothing.
-OF_THE_ROW = ("changed since it was recorded", "meter_values", "customer", "data_key", "credit_reference")
+# (Step 1 compares the session with the digest, and the kept copy is compared with it below.)
+OF_THE_ROW = (
+    *("changed since it was recorded", "meter_values", "customer", "data_key", "credit_reference"),
+    *("its data key was destroyed", "step 1 of the check failed"),
+)
 
 
 def kept_record(entry: LedgerEntry) -> dict[str, Any] | None:

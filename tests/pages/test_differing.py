@@ -92,6 +92,15 @@ def test_the_figures_are_the_recorded_ones_and_today_s_stand_beside(browser: Cli
     assert "The receipt is of what was recorded, not of what the database says today." in page
 
 
+def test_a_check_that_found_it_takes_no_receipt_away(browser: Client, make_session: MakeSession) -> None:
+    session = make_session()
+    move(session, energy_wh=999_000)
+    assert "today 999.000 kWh" in text(browser, f"/sessions/{session.pk}/verify")
+    assert LedgerEntry.objects.get(session=session).mismatch
+    assert "Download receipt" in text(browser, f"/sessions/{session.pk}")
+    assert "7.78 kWh" in text(browser, "/")
+
+
 @pytest.mark.parametrize(
     "fields",
     [
