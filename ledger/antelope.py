@@ -48,9 +48,14 @@ def bytes_pack(data: bytes) -> bytes:
     return varuint_pack(len(data)) + data
 
 
+def is_name(text: str) -> bool:
+    """Tell whether this is the one spelling of an account's, action's or permission's name ("" is none)."""
+    return bool(NAME_PATTERN.match(text)) and not text.endswith(".")
+
+
 def name_to_int(name: str) -> int:
     """Return the 64-bit number of an account, action or permission name ("" is 0)."""
-    if name and (not NAME_PATTERN.match(name) or name.endswith(".")):
+    if name and not is_name(name):
         raise AntelopeError(f"expected a name of 1 to 13 of a-z, 1-5 and inner dots (13th a-j, 1-5), got {name!r}")
     value = 0
     for position, char in enumerate(name[:12]):
@@ -356,13 +361,13 @@ def signature_encode(data: bytes, curve: str = "R1") -> str:
 
 
 def signature_decode(text: str) -> tuple[str, bytes]:
-    """Return ("R1" or "K1", (31 + recovery id) || r || s) of SIG_R1_… or SIG_K1_…."""
-    return _text_decode(text, "SIG", 65)
+    """Return ("R1", "K1" or "WA", (31 + recovery id) || r || s) of SIG_R1_…, SIG_K1_…, or SIG_WA_…, which has more."""
+    return _text_decode(text, "SIG", 65, "K1|R1|WA")
 
 
 def signature_pack(text: str) -> bytes:
     """Return a signature as it stands in a packed transaction: type byte and 65 bytes (more for WebAuthn)."""
-    curve, data = _text_decode(text, "SIG", 65, "K1|R1|WA")
+    curve, data = signature_decode(text)
     return bytes([CURVES.index(curve)]) + data
 
 

@@ -4,6 +4,7 @@ Works on the JSON of nodeos' `/v1/chain/get_raw_block` (Leap 4, Spring): the blo
 included, which `get_block` leaves out. Whatever does not have that shape raises AntelopeError.
 """
 
+import re
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ from ledger.antelope import (
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 SLOT = timedelta(milliseconds=500)
+TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{3}")
 SAVANNA_SCHEDULE_VERSION = 1 << 31  # marks blocks of Spring's Savanna consensus, which build the root differently
 STATUSES = ("executed", "soft_fail", "hard_fail", "delayed", "expired")  # the index is what is packed
 COMPRESSIONS = ("none", "zlib")
@@ -77,9 +79,11 @@ def hex_bytes(text: object, name: str, size: int | None = None) -> bytes:
 def _slot(text: str) -> int:
     """Return the number of half seconds since 2000 of a block's timestamp."""
     try:
+        if not TIMESTAMP.fullmatch(text):
+            raise ValueError("another form")
         slot, rest = divmod(datetime.fromisoformat(text).replace(tzinfo=UTC) - EPOCH, SLOT)
     except ValueError as error:
-        raise AntelopeError(f"timestamp: expected ISO 8601, got {text[:40]!r}") from error
+        raise AntelopeError(f"timestamp: expected YYYY-MM-DDTHH:MM:SS.mmm, got {text[:40]!r}") from error
     if rest or not 0 <= slot < 1 << 32:
         raise AntelopeError(f"timestamp: expected a half second since 2000, got {text[:40]!r}")
     return slot
@@ -187,9 +191,10 @@ def _transaction(entry: object) -> BlockTransaction:
     status = _one_of(receipt, "status", STATUSES)
     cpu, net = _int(receipt, "cpu_usage_us", 32), _int(receipt, "net_usage_words", 32)
     variant = _list(receipt, "trx")
-    if len(variant) == 2 and variant[0] == 0:
+    kind = variant[0] if len(variant) == 2 and type(variant[0]) is int else None  # false is 0, too
+    if kind == 0:
         return BlockTransaction(status, cpu, net, (), "none", b"", b"", hex_bytes(variant[1], "trx", 32))
-    if len(variant) != 2 or variant[0] != 1:
+    if kind != 1:
         raise AntelopeError("trx: expected [0, id] or [1, packed transaction]")
     trx = _object(variant[1], "trx")
     signatures = tuple(_text({"signature": text}, "signature") for text in _list(trx, "signatures"))

@@ -21,7 +21,6 @@ from ledger import block as blocks
 from ledger.block import BlockTransaction
 from ledger.errors import BlockUnavailable, CallMissing, ChainError, ChainRefused, ChainUnreachable, WrongChain
 from ledger.nodes import Info, Nodes, info_read, node_time, number
-from ledger.witness import NodeError
 
 TIMEOUT = httpx.Timeout(10.0, connect=2.0)
 ROWS_PAGE = 500
@@ -317,54 +316,3 @@ def _chain_for_pages(nodes: tuple[str, ...], account: str, chain_id: str) -> Cha
 def chain() -> Chain:
     """The chain of the settings; one HTTP session a process."""
     return _chain(tuple(settings.LEDGER_NODES), settings.LEDGER_ACCOUNT, settings.LEDGER_CHAIN_ID)
-
-
-class NodeReader:
-    """One node as a witness for receipts (ledger.witness.Node): it speaks for itself, never for another node."""
-
-    def __init__(self, url: str, *, account: str, chain_id: str) -> None:
-        self.url = url.rstrip("/")
-        # somebody waits for the page: a node that hangs is given up sooner than by a worker
-        self._chain = Chain([url], account=account, chain_id=chain_id, timeout=httpx.Timeout(4.0, connect=2.0))
-
-    def get_info(self) -> dict[str, Any]:
-        return self._ask("get_info", {})
-
-    def get_block(self, num: int) -> dict[str, Any]:
-        return self._ask("get_raw_block", {"block_num_or_id": num})
-
-    def get_row(self, account: str, ledger_id: int) -> dict[str, Any] | None:
-        bound = str(ledger_id)
-        rows = self._rows(account, {"table": "records", "lower_bound": bound, "upper_bound": bound})
-        return rows[0] if rows else None
-
-    def get_state(self, account: str) -> dict[str, Any]:
-        rows = self._rows(account, {"table": "state"})
-        return rows[0] if rows else {"floor": 0, "count": 0, "last": 0}
-
-    def get_producer_schedule(self) -> dict[str, Any]:
-        return self._ask("get_producer_schedule", {})
-
-    def _rows(self, account: str, query: dict[str, Any]) -> list[dict[str, Any]]:
-        found = self._ask("get_table_rows", {"code": account, "scope": account, "json": True, "limit": 1, **query})
-        rows = found.get("rows")
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise NodeError(f"expected rows, got {type(rows).__name__}")
-        return rows
-
-    def _ask(self, call: str, body: dict[str, Any]) -> dict[str, Any]:
-        try:
-            return self._chain.read(call, body)
-        except ChainError as error:
-            # whoever reports it names the node already
-            raise NodeError(str(error).removeprefix(f"{self.url}: ")) from error
-
-
-@lru_cache(maxsize=16)
-def _reader(url: str, account: str, chain_id: str) -> NodeReader:
-    return NodeReader(url, account=account, chain_id=chain_id)
-
-
-def readers() -> list[NodeReader]:
-    """The nodes of the settings, each as a witness of its own; one HTTP session a process and node."""
-    return [_reader(url, settings.LEDGER_ACCOUNT, settings.LEDGER_CHAIN_ID) for url in settings.LEDGER_NODES]

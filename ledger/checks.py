@@ -8,14 +8,15 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from ledger import certification, receipt, record
+from ledger import antelope, certification, receipt, record
 from ledger.alerts import alert_close, alert_raise
 from ledger.audit import Auditor
-from ledger.chain import readers
 from ledger.comparison import changed_fields
 from ledger.errors import ChainError, NotRecordedYet, RecordError
+from ledger.kept import kept_record
 from ledger.models import ChainTransaction, LedgerEntry, SigningKey
-from ledger.receipt import ReceiptError, Step
+from ledger.node_reader import readers
+from ledger.receipt import Pins, ReceiptError
 from ledger.receipt_link import receipt_fragment
 from stations.meter import meter_values_sha256
 from stations.models import ChargingSession
@@ -76,22 +77,33 @@ def entry_check(*, entry: LedgerEntry) -> Check:
 
 
 def receipt_for(session: ChargingSession, *, attested: bool = True) -> dict[str, Any]:
-    """The receipt (`evportal-receipt/1`) of a recorded session, made from the session as the database has it now.
+    """The receipt (`evportal-receipt/2`) of a recorded session: of what was recorded, whatever the row says today.
 
-    So a row that was changed after the fact gives a receipt that fails. Without `attested` it says nothing of the TPM
-    and costs a query less. Raises NotRecordedYet, RecordError, ReceiptError.
+    Without `attested` it says nothing of the TPM and costs a query less. Raises NotRecordedYet where there is none,
+    also where the kept record no longer gives the digest that was recorded; ReceiptError.
     """
+    entry = _recorded_entry(session)
+    if kept_record(entry) is None or entry.canonical is None:
+        raise NotRecordedYet("the kept record was altered: it no longer gives the digest that was recorded")
+    return _receipt(entry, bytes(entry.canonical), attested=attested)
+
+
+def _recorded_entry(session: ChargingSession) -> LedgerEntry:
     entry = LedgerEntry.objects.select_related("transaction").filter(session=session).first()
     if entry is None:
         raise NotRecordedYet("this session has no ledger entry")
-    row = entry.transaction
-    if row is None or row.status != ChainTransaction.Status.IRREVERSIBLE:
+    if entry.state != ChainTransaction.Status.IRREVERSIBLE:
         raise NotRecordedYet(f"this session is {entry.state}, not yet IRREVERSIBLE")
     if entry.salt is None:
         raise NotRecordedYet("the contents of this record were erased with their customer")
-    assert row.transaction_id is not None and row.block_num is not None
+    return entry
+
+
+def _receipt(entry: LedgerEntry, canonical: bytes, *, attested: bool) -> dict[str, Any]:
+    row = entry.transaction
+    assert row is not None and row.transaction_id is not None and row.block_num is not None and entry.salt is not None
     return receipt.build(
-        canonical=record.canonical(record.record_of(session)),
+        canonical=canonical,
         salt=bytes(entry.salt),
         digest=bytes(entry.digest),
         ledger_id=entry.pk,
@@ -102,7 +114,26 @@ def receipt_for(session: ChargingSession, *, attested: bool = True) -> dict[str,
         block_id=row.block_id,
         public_key=row.public_key,
         attestation=attestation_of(row.public_key) if attested else None,
+        credited_by=credited_by(entry),
     )
+
+
+def credited_by(entry: LedgerEntry) -> int | None:
+    """The ledger id of the credit that took this session back, once chain and mark can be found by it; else None.
+
+    A credit that was recorded before the contract knew of marks has none: its receipt would contradict the chain.
+    """
+    credits = LedgerEntry.objects.filter(session__credit=True, session__credit_reference=entry.session_id)
+    credit = credits.filter(transaction__status=ChainTransaction.Status.IRREVERSIBLE).first()
+    if credit is None or entry.salt is None or credit.transaction is None or credit.transaction.packed is None:
+        return None
+    try:
+        actions = antelope.Transaction.unpack(bytes(credit.transaction.packed)).actions
+        marks = [mark for action in actions for mark in antelope.unpack_record_data(action.data).marks]
+    except antelope.AntelopeError:
+        return None
+    mark = record.credit_mark(bytes(entry.salt), bytes(entry.digest))
+    return credit.pk if (credit.pk, mark) in marks else None
 
 
 def check_fragment(session: ChargingSession) -> str:
@@ -123,27 +154,43 @@ def attestation_of(public_key: str) -> dict[str, str | None] | None:
     return certification.content(certified, ak_public=bytes(found.ak_public), ek_certificate=ek_certificate)
 
 
-def verify_session(session: ChargingSession) -> list[Step]:
-    """The receipt's ten steps now, asked of the nodes of the settings, and what they say kept on the entry."""
-    steps = verify_receipt(receipt_for(session))
-    failed = next((step for step in steps if step.outcome == "failed"), None)
+def verify_session(session: ChargingSession) -> receipt.Check:
+    """Is the session, as the database has it now, what was recorded? What the nodes say now is kept on the entry.
+
+    Unlike `receipt_for` of the row today: one that was changed fails step 1.
+    """
+    entry = _recorded_entry(session)
+    check = verify_receipt(_receipt(entry, record.canonical(record.record_of(session)), attested=True))
+    failed = next((step for step in check.steps if step.outcome == "failed"), None)
     if failed:
         mismatch = f"step {failed.number} of the check failed: {failed.title}"
         LedgerEntry.objects.filter(session=session).update(mismatch=mismatch[:255], checked_at=timezone.now())
-    elif receipt.verdict(steps) == "VERIFIED":  # what was recorded is; the session may still differ from it
-        with suppress(ChainError):
-            entry_check(entry=LedgerEntry.objects.get(session=session))
-    return steps
+    elif check.verdict == "VERIFIED":
+        with suppress(ChainError):  # what is no part of a receipt may differ yet: meter values, holders
+            entry_check(entry=entry)
+    return check
 
 
-def verify_receipt(content: dict[str, Any]) -> list[Step]:
-    """The ten steps for any receipt of this ledger, with the pinned chain id, the published key and its TPM's AK.
+def verify_receipt(content: dict[str, Any]) -> receipt.Check:
+    """The eleven steps for any receipt of this ledger, with what is published of it.
 
     A receipt from before the key was certified says nothing of a TPM, and is as good as it was.
     """
     public_key = published_key(content)
     ak = published_ak(public_key) if content.get("attestation") else None
-    return list(receipt.verify(content, readers(), chain_id=settings.LEDGER_CHAIN_ID, public_key=public_key, ak=ak))
+    return receipt.verify(content, readers(), published_pins(public_key, ak))
+
+
+def published_pins(public_key: str, ak: str | None) -> Pins:
+    """What is published of this ledger beside the receipts, for records that this key signed."""
+    return Pins(
+        public_key=public_key,
+        chain_id=settings.LEDGER_CHAIN_ID,
+        ak=ak,
+        account=settings.LEDGER_ACCOUNT,
+        code_hash=settings.LEDGER_CODE_HASH or None,
+        code_updated=settings.LEDGER_CODE_UPDATED or None,
+    )
 
 
 def published_key(content: Mapping[str, Any]) -> str:

@@ -1,10 +1,10 @@
 """PURE: who could replace the contract, from the permissions that get_account tells of.
 
-That is who holds owner or active (the parent of all others), or a permission that may do eosio::setcode or
-eosio::setabi. Whoever makes the chain's blocks could, too, which no permission tells.
+That is who holds owner or active, a permission that may do eosio::setcode or eosio::setabi, or a parent of such a one,
+for a parent satisfies what its child does. Whoever makes the chain's blocks could, too, which no permission tells.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 NOBODY = ("eosio.null", "active")  # an authority that the chain itself makes, and that nothing satisfies
@@ -12,23 +12,40 @@ REPLACING = {"setcode", "setabi", "", None}  # without an action: all of the sys
 Permission = Mapping[str, Any]
 
 
+class NotTold(ValueError):
+    """The node does not tell who holds the account, or not in the form that it should have."""
+
+
+def told_holders(account: str, found: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name them from an answer to get_account; raises NotTold. Nodes tell of linked actions since EOSIO 2.1."""
+    permissions = [_permission(item) for item in _list(found, "permissions")]
+    if not {"owner", "active"} <= {permission["perm_name"] for permission in permissions}:
+        raise NotTold("permissions: expected owner and active")
+    return replaceable_by(account, permissions, _links(found, "eosio_any_linked_actions"))
+
+
 def replaceable_by(
     account: str, permissions: Sequence[Permission], any_linked: Sequence[Mapping[str, Any]] = ()
 ) -> tuple[str, ...]:
     """Name the permissions ("evledger@owner") by which the account's contract could be replaced; () is nobody.
 
-    A permission can do what those below it can. `any_linked` is get_account's `eosio_any_linked_actions`: what every
-    permission of the account may do.
+    `any_linked` is get_account's `eosio_any_linked_actions`: what every permission of the account may do.
     """
-    parents = {str(p["perm_name"]): str(p["parent"]) for p in permissions}
-    able = {"owner", "active", *(parents if _links_replacing(any_linked) else ())}
-    for permission in permissions:
-        name = str(permission["perm_name"]) if _links_replacing(links_of(permission)) else ""
-        while name in parents and name not in able:
-            able.add(name)
-            name = parents[name]
-    held = [p for p in permissions if p["perm_name"] in able and not held_by_nobody(p["required_auth"])]
-    return tuple(sorted(f"{account}@{p['perm_name']}" for p in held))
+    by_name = {str(permission["perm_name"]): permission for permission in permissions}
+    able = {"owner", "active"} & by_name.keys()
+    for name, permission in by_name.items():
+        if _links_replacing(links_of(permission)):
+            able |= {name, *_parents(name, by_name)}
+    names = [name for name in able if not held_by_nobody(by_name[name]["required_auth"])]
+    names += ["eosio.any"] if _links_replacing(any_linked) else []
+    return tuple(sorted(f"{account}@{name}" for name in names))
+
+
+def _parents(name: str, by_name: Mapping[str, Permission]) -> Iterator[str]:
+    seen = {name}
+    while (name := by_name[name]["parent"]) in by_name and name not in seen:
+        seen.add(name)
+        yield name
 
 
 def held_by_nobody(authority: Mapping[str, Any]) -> bool:
@@ -48,3 +65,49 @@ def links_of(permission: Permission) -> Sequence[Mapping[str, Any]]:
 
 def _links_replacing(links: Sequence[Mapping[str, Any]]) -> bool:
     return any(link.get("account") == "eosio" and link.get("action") in REPLACING for link in links)
+
+
+# --- the form of the answer
+
+
+def _permission(value: Any) -> Permission:
+    permission = _object(value, "permission")
+    authority = _object(permission.get("required_auth"), "required_auth")
+    for name in ("perm_name", "parent"):
+        _text(permission, name)
+    for name in ("keys", "waits"):
+        _list(authority, name)
+    for level in _list(authority, "accounts"):
+        holder = _object(_object(level, "account").get("permission"), "permission of an account")
+        _text(holder, "actor"), _text(holder, "permission")
+    _links(permission, "linked_actions")
+    return permission
+
+
+def _links(found: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    links = [_object(link, name) for link in _list(found, name)]
+    for link in links:
+        _text(link, "account")
+        if link.get("action") is not None:
+            _text(link, "action")
+    return links
+
+
+def _list(found: Mapping[str, Any], name: str) -> list[Any]:
+    value = found.get(name)
+    if not isinstance(value, list):
+        raise NotTold(f"{name}: expected a list, got {type(value).__name__}")
+    return value
+
+
+def _text(found: Mapping[str, Any], name: str) -> str:
+    value = found.get(name)
+    if not isinstance(value, str):
+        raise NotTold(f"{name}: expected text, got {type(value).__name__}")
+    return value
+
+
+def _object(value: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise NotTold(f"{name}: expected an object, got {type(value).__name__}")
+    return value

@@ -1,7 +1,12 @@
-"""PURE: who signed? Recovers the P-256 public key from an ECDSA signature (SEC 1, section 4.1.6).
+"""PURE: who signed? Recovers the P-256 public key from an ECDSA signature (SEC 1, section 4.1.6), or checks a known one.
 
-Works on public data only, so the running time may depend on the values. About 15 ms a key.
+Works on public data only, so the running time may depend on the values. About 15 ms a key that is recovered.
 """
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 
 P = 2**256 - 2**224 + 2**192 + 2**96 - 1
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -69,3 +74,18 @@ def recover(digest: bytes, signature: bytes) -> bytes:
     if key is None:
         raise RecoveryError("the signature gives the point at infinity")
     return bytes([2 + key[1] % 2]) + key[0].to_bytes(32, "big")
+
+
+def key(point: bytes) -> EllipticCurvePublicKey:
+    """Return the key of a compressed point; raises ValueError where it is none."""
+    return EllipticCurvePublicKey.from_encoded_point(SECP256R1(), point)
+
+
+def is_signed_by(key: EllipticCurvePublicKey, digest: bytes, signature: bytes) -> bool:
+    """Did the holder of this key make this signature (65 bytes, the first is not looked at)?"""
+    r, s = (int.from_bytes(part, "big") for part in (signature[1:33], signature[33:]))
+    try:
+        key.verify(encode_dss_signature(r, s), digest, ECDSA(Prehashed(SHA256())))
+    except InvalidSignature:
+        return False
+    return True

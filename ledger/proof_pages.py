@@ -1,6 +1,5 @@
 """The proof of one session for its driver: its receipt as a file and on paper, and the check of it on our server."""
 
-import re
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,7 +10,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -25,10 +24,11 @@ from ledger.difference_words import differences_of
 from ledger.errors import NotRecordedYet, RecordError
 from ledger.kept import as_recorded, kept_record
 from ledger.models import ChainTransaction, LedgerEntry
+from ledger.notice_words import notice_words
 from ledger.proof_words import TITLES
 from ledger.published import pins_published
 from ledger.reading import problem, session_read
-from ledger.receipt import ReceiptError, Step
+from ledger.receipt import ReceiptError
 from ledger.receipt_link import qr_svg, receipt_fragment
 from ledger.record import canonical
 from ledger.words import entry_of, state_of
@@ -126,7 +126,7 @@ def _paper(
 @login_required
 @never_cache
 def verify_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
-    """Take the ten steps now, with the nodes of the settings."""
+    """Take the eleven steps now, with the nodes of the settings."""
     session = session_read(request, session_id)
     reason = no_receipt(session, entry_of(session))
     if reason:
@@ -136,34 +136,25 @@ def verify_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
     ):
         return _too_often(request, session, wait)
     try:
-        steps = checks.verify_session(session)
+        check = checks.verify_session(session)
     except (NotRecordedYet, RecordError, ReceiptError) as error:
         return _not_now(request, session, gettext("This session cannot be verified"), _broken(error))
-    verdict = receipt.verdict(steps)
+    verdict = check.verdict
     context = {
         "session": session,
         "period": period(session),
         "verdict": VERDICTS[verdict],
         "outcome": {"VERIFIED": "ok", "NOT VALID": "failed"}.get(verdict, "undecided"),
-        "failed": [(step.number, TITLES[step.number - 1]) for step in steps if step.outcome == "failed"],
-        "steps": list(zip(TITLES, steps, strict=True)),
+        "failed": [(step.number, TITLES[step.number - 1]) for step in check.steps if step.outcome == "failed"],
+        "steps": list(zip(TITLES, check.steps, strict=True)),
         "now": timezone.now(),
         "zone": zone(session),
         "nodes": settings.LEDGER_NODES,
-        "producers": _producers_note(steps),
+        "notices": notice_words(check.notices, checks.published_pins("", None)),
         "changed": differences_of(session, entry_of(session)),
         "command": _command(session),
     }
     return render(request, "session/verify.html", context)
-
-
-def _producers_note(steps: list[Step]) -> str:
-    """What step 3 heard of the chain's producers: "the chain has 1 producer"; "" where no node said how many."""
-    heard = [re.search(r"the chain has (\d+) producer", step.note) for step in steps if step.number == 3]
-    if not heard or not heard[0]:
-        return ""
-    count = int(heard[0][1])
-    return ngettext("the chain has %(count)d producer", "the chain has %(count)d producers", count) % {"count": count}
 
 
 def _receipt_name(session: ChargingSession) -> str:
@@ -178,11 +169,16 @@ def _command(session: ChargingSession) -> str:
 
 def check_command(file: str, key: str) -> str:
     nodes = [*checks.public_nodes(), "URL_OF_A_SECOND_NODE"][: max(2, len(checks.public_nodes()))]
+    pins = checks.published_pins(key, checks.published_ak(key))
     parts = [
         f"python3 verify_receipt.py {file}",
         *(f"--node {node}" for node in nodes),
-        f"--chain-id {settings.LEDGER_CHAIN_ID}",
+        f"--chain-id {pins.chain_id}",
+        f"--account {pins.account}",
         f"--key {key}",
+        *([f"--ak {pins.ak}"] if pins.ak else []),
+        *([f"--code-hash {pins.code_hash}"] if pins.code_hash else []),
+        *([f"--code-updated {pins.code_updated}"] if pins.code_updated else []),
     ]
     return " \\\n    ".join(parts)
 

@@ -13,7 +13,7 @@ Status = ChainTransaction.Status
 # The titles of ledger/receipt.py's steps, in the reader's language (the tests compare).
 TITLES = (
     _("The record and the salt give the digest"),
-    _("The chain is the pinned one"),
+    _("The chain and the account are the pinned ones"),
     _("The block is irreversible"),
     _("The block id is the hash of its header"),
     _("The block's transaction root is that of all its transactions"),
@@ -22,6 +22,7 @@ TITLES = (
     _("The published key signed the transaction"),
     _("The transaction records this id and digest"),
     _("The chain's table holds the same digest"),
+    _("The contract is the published one, and unchanged since"),
 )
 
 SENT = {Status.SENT, Status.IN_BLOCK, Status.IRREVERSIBLE}

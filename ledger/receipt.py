@@ -1,7 +1,7 @@
-"""PURE: build receipts of recorded sessions, and verify them against the nodes of the chain in ten steps.
+"""PURE: build receipts of recorded sessions, and verify them against the nodes of the chain in eleven steps.
 
  1. the record and the salt give the digest
- 2. the chain is the pinned one
+ 2. the chain and the account are the pinned ones
  3. the block is irreversible
  4. the block's id is the hash of its header
  5. the block's transaction root is that of all its transactions
@@ -9,30 +9,35 @@
  7. the transaction's id is the hash of a transaction in the block
  8. the key published elsewhere than in the receipt signed it; what the receipt says of the TPM it was made in holds
  9. its action data hold the ledger id and the digest
-10. the chain's table holds the same digest (absent only at or below the contract's floor)
+10. the chain's table holds the same digest (absent only at or below the contract's floor), and the credit that it names
+11. the contract is the published one, and unchanged since
 
 A step is ok only when all nodes, at least two, say so. It failed only when the receipt contradicts itself or the pinned
 values, or when at least two nodes contradict it and none agrees. All else is undecided: one of the nodes may lie.
 
-`ledger/standalone/verify_receipt.py` takes the same steps in one file without us; the tests compare the two.
+`ledger/standalone/verify_receipt.py` takes the same steps in one file without us, static/js/verify in a browser:
+docs/receipts.md has what all three hold to, and tests/vectors what they all have to say.
 """
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from ledger import antelope, certification, p256
-from ledger import block as blocks
 from ledger.antelope import AntelopeError
-from ledger.receipt_form import FORMAT, Receipt, ReceiptError, check_texts, loads, parse
-from ledger.witness import Node, NodeError, Witness, uint
-from tpm.structures import AttestationError
+from ledger.receipt_form import FIRST_FORMAT, FORMAT, Receipt, ReceiptError, check_texts, loads, parse
+from ledger.receipt_steps import STEPS, Finding, Pins, hear
+from ledger.witness import Node, NodeError, Place, Witness
 
 __all__ = [
+    "STEPS",
+    "Check",
     "Node",
     "NodeError",
+    "Notices",
+    "Pins",
+    "Place",
     "Receipt",
     "ReceiptError",
     "Step",
@@ -40,12 +45,11 @@ __all__ = [
     "dumps",
     "loads",
     "parse",
-    "verdict",
     "verify",
 ]
 
 NODES_MIN = 2
-ACTION = "record"
+T = TypeVar("T")
 Outcome = Literal["ok", "failed", "undecided"]
 Verdict = Literal["VERIFIED", "NOT VALID", "NOT DECIDED"]
 
@@ -63,14 +67,29 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What one source says about a step. `good` is None where it cannot tell; `source` is "" for the receipt itself."""
+class Notices:
+    """What a reader has to know beside the steps; None where no node tells."""
 
-    source: str
-    expected: str
-    found: str
-    good: bool | None
-    note: str = ""
+    credited: str | None = None  # the ledger id of the credit that took the session back
+    producers: int | None = None  # of different answers the smallest
+    replaceable_by: tuple[str, ...] | None = None  # who could replace the contract: "evledger@owner"; () nobody
+    hosts: int = 0  # on how many distinct hosts the nodes are that answered
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The eleven steps, and the notices."""
+
+    steps: tuple[Step, ...]
+    notices: Notices
+
+    @property
+    def verdict(self) -> Verdict:
+        """NOT VALID if any step failed, else NOT DECIDED if any could not be decided, else VERIFIED."""
+        outcomes = {step.outcome for step in self.steps}
+        if "failed" in outcomes:
+            return "NOT VALID"
+        return "VERIFIED" if outcomes == {"ok"} else "NOT DECIDED"
 
 
 # --- building ---
@@ -89,10 +108,12 @@ def build(
     block_id: str,
     public_key: str,
     attestation: Mapping[str, Any] | None = None,
+    credited_by: int | None = None,
 ) -> dict[str, Any]:
     """Return the receipt as JSON values; raises ReceiptError where a part has not the right form.
 
-    `attestation` is the certification of the key (ledger/certification.py), None where there is none.
+    `attestation` is the certification of the key (ledger/certification.py), None where there is none; `credited_by` the
+    ledger id of the credit that took the session back.
     """
     receipt = {
         "format": FORMAT,
@@ -107,6 +128,7 @@ def build(
         "block_id": block_id,
         "public_key": public_key,
         "attestation": dict(attestation) if attestation else None,
+        "credited_by": None if credited_by is None else str(credited_by),
         "signed_meter_values": [],
     }
     read = parse(receipt)
@@ -121,217 +143,83 @@ def dumps(receipt: Mapping[str, Any]) -> str:
     return json.dumps(receipt, indent=2, ensure_ascii=False) + "\n"
 
 
-# --- the steps ---
+# --- verifying ---
 
 
-@dataclass(frozen=True, slots=True)
-class Pinned:
-    """What the verifier knows from elsewhere than the receipt; None where nobody pinned `chain_id` or `ak`."""
+def verify(receipt: Mapping[str, Any], nodes: Sequence[Node], pins: Pins) -> Check:
+    """Take the eleven steps; never raises on a hostile receipt or a hostile node.
 
-    chain_id: str | None
-    public_key: str
-    ak: str | None
-
-
-def _digest(receipt: Receipt, pinned: Pinned) -> Finding:
-    try:
-        found = antelope.sha256(blocks.hex_bytes(receipt.salt, "salt", 32) + receipt.canonical).hex()
-    except AntelopeError as error:
-        return Finding("", receipt.digest, "no digest", False, str(error))
-    return Finding("", receipt.digest, found, found == receipt.digest)
-
-
-def _chain_pinned(receipt: Receipt, pinned: Pinned) -> Finding:
-    if pinned.chain_id is None:
-        return Finding("", receipt.chain_id, receipt.chain_id, True, "the chain id was not pinned")
-    return Finding("", pinned.chain_id, receipt.chain_id, pinned.chain_id == receipt.chain_id)
-
-
-def _chain(receipt: Receipt, pinned: Pinned, node: Witness) -> Finding:
-    found = str(node.info["chain_id"])[:64]
-    return Finding(node.url, receipt.chain_id, found, found == receipt.chain_id)
-
-
-def _irreversible(receipt: Receipt, pinned: Pinned, node: Witness) -> Finding:
-    last = uint(node.info["last_irreversible_block_num"])
-    good = True if last >= receipt.block_num else None  # the node may be behind: never a contradiction
-    expected = f"block {receipt.block_num} at or below the last irreversible block"
-    return Finding(node.url, expected, f"last irreversible block {last}", good, "" if good else "not irreversible yet")
-
-
-def _block_number(receipt: Receipt, pinned: Pinned) -> Finding:
-    expected = f"block id {receipt.block_num:08x}…"
-    found = f"block id {receipt.block_id[:8]}…"
-    return Finding("", expected, found, found == expected)
-
-
-def _block_id(receipt: Receipt, pinned: Pinned, node: Witness) -> Finding:
-    found = blocks.block_id(node.block).hex()
-    return Finding(node.url, receipt.block_id, found, found == receipt.block_id)
-
-
-def _root(receipt: Receipt, pinned: Pinned, node: Witness) -> Finding:
-    expected, found = str(node.block.get("transaction_mroot"))[:64], blocks.transaction_root(node.block).hex()
-    return Finding(node.url, expected, found, expected == found)
-
-
-def _executed(receipt: Receipt, pinned: Pinned, node: Witness) -> Finding:
-    status = node.transaction.status
-    return Finding(node.url, "executed", status, status == "executed")
-
-
-def _transaction_id(receipt: Receipt, pinned: Pinned, node: Witness) -> Finding:
-    ids = [transaction.id.hex() for transaction in node.transactions]
-    good = receipt.transaction_id in ids
-    found = receipt.transaction_id if good else f"none of the block's {len(ids)} transactions"
-    return Finding(node.url, receipt.transaction_id, found, good)
-
-
-def _key_pinned(receipt: Receipt, pinned: Pinned) -> Finding:
-    return Finding("", pinned.public_key, receipt.public_key, pinned.public_key == receipt.public_key)
-
-
-def _key_certified(receipt: Receipt, pinned: Pinned) -> Finding:
-    """Was the key made in a TPM? Said where the receipt tells of one; wrong only where that does not hold."""
-    if receipt.attestation is None:
-        note = "the receipt does not say in which TPM the key was made"
-        return Finding("", pinned.public_key, receipt.public_key, pinned.ak is None, note)
-    try:
-        ak = certification.verify(receipt.attestation, receipt.public_key)
-    except AttestationError as error:
-        return Finding(
-            "", pinned.public_key, "not certified by its TPM", False, f"no certification of the key: {error}"
-        )
-    if pinned.ak not in (None, ak):
-        note = f"expected a key made in the TPM of AK {pinned.ak}, got one of AK {ak}"
-        return Finding("", pinned.public_key, "certified by another AK", False, note)
-    note = f"made in the TPM of AK {ak}; worth as much as that AK, published beside the key"
-    return Finding("", pinned.public_key, receipt.public_key, True, note)
-
-
-def _signer(receipt: Receipt, pinned: Pinned, node: Witness) -> Finding:
-    transaction = node.transaction
-    chain_id = blocks.hex_bytes(receipt.chain_id, "chain_id", 32)
-    digest = antelope.signing_digest(chain_id, transaction.packed, transaction.context_free_data)
-    keys = [_recover(digest, signature) for signature in transaction.signatures]
-    return Finding(node.url, pinned.public_key, ", ".join(keys) or "no signature", pinned.public_key in keys)
-
-
-@lru_cache(maxsize=64)  # both nodes give the same signature
-def _recover(digest: bytes, signature: str) -> str:
-    curve, data = antelope.signature_decode(signature)
-    if curve != "R1":
-        return f"a {curve} key"
-    try:
-        return antelope.public_key_encode(p256.recover(digest, data))
-    except p256.RecoveryError:
-        return "no key"
-
-
-def _action_data(receipt: Receipt, pinned: Pinned, node: Witness) -> Finding:
-    actions = antelope.Transaction.unpack(node.transaction.packed).actions
-    ours = [action for action in actions if (action.account, action.name) == (receipt.account, ACTION)]
-    records = [record for action in ours for record in antelope.unpack_records(action.data)]
-    digests = [digest.hex() for ledger_id, digest, _ in records if str(ledger_id) == receipt.ledger_id]
-    expected = f"{receipt.account}::{ACTION} of {receipt.ledger_id} with {receipt.digest}"
-    found = f"{receipt.account}::{ACTION} of {receipt.ledger_id} with {', '.join(digests)}"
-    if not digests:
-        found = f"no {receipt.account}::{ACTION} of {receipt.ledger_id}"
-    return Finding(node.url, expected, found, digests == [receipt.digest])
-
-
-def _table(receipt: Receipt, pinned: Pinned, node: Witness) -> Finding:
-    expected = f"row {receipt.ledger_id} with {receipt.digest}"
-    row = node.row
-    if row is None:
-        pruned = node.ledger_id <= node.floor
-        note = f"pruned: the floor is {node.floor}" if pruned else f"the floor is {node.floor}"
-        return Finding(node.url, expected, "absent", pruned, note)
-    found = f"row {uint(row['id'])} with {str(row['digest'])[:64]}"
-    return Finding(node.url, expected, found, found == expected)
-
-
-Offline = Callable[[Receipt, Pinned], Finding]
-Online = Callable[[Receipt, Pinned, Witness], Finding]
-STEPS: tuple[tuple[str, tuple[Offline, ...], Online | None], ...] = (
-    ("The record and the salt give the digest", (_digest,), None),
-    ("The chain is the pinned one", (_chain_pinned,), _chain),
-    ("The block is irreversible", (), _irreversible),
-    ("The block id is the hash of its header", (_block_number,), _block_id),
-    ("The block's transaction root is that of all its transactions", (), _root),
-    ("The transaction was executed", (), _executed),
-    ("The transaction id is the hash of a transaction in the block", (), _transaction_id),
-    ("The published key signed the transaction", (_key_pinned, _key_certified), _signer),
-    ("The transaction records this id and digest", (), _action_data),
-    ("The chain's table holds the same digest", (), _table),
-)
-
-
-def verify(
-    receipt: Mapping[str, Any], nodes: Sequence[Node], *, chain_id: str | None, public_key: str, ak: str | None = None
-) -> Iterator[Step]:
-    """Yield the ten steps, each as soon as it is done; never raises on a hostile receipt or a hostile node.
-
-    `chain_id` (hex), `public_key` (PUB_R1_…) and `ak` (fingerprint of the AK in whose TPM the key was made, hex) are
-    those published elsewhere than in the receipt. Nodes with the same URL count once. A receipt that cannot be read
-    fails step 1, and nothing else is decided.
+    Nodes that are one count once, the first. A receipt that cannot be read fails step 1, and nothing else is decided.
     """
     try:
         read = parse(receipt)
     except ReceiptError as error:
-        yield from _unreadable(error)
-        return
-    pinned = Pinned(chain_id, public_key, ak)
-    witnesses = [Witness(node, read) for node in {node.url.rstrip("/"): node for node in nodes}.values()]
+        return Check(tuple(_unreadable(error)), Notices())
+    witnesses = _distinct([Witness(node, read) for node in nodes])
+    steps, telling = [], set()
     for number, (title, offline, online) in enumerate(STEPS, start=1):
-        findings = [check(read, pinned) for check in offline]
-        findings += [_hear(online, read, pinned, witness) for witness in witnesses] if online else []
-        note = producers_note(witnesses) if number == 3 else ""
-        yield _judge(number, title, findings, note, nodes_needed=NODES_MIN if online else 0)
+        findings = [check(read, pins) for check in offline]
+        findings += [hear(online, read, pins, witness) for witness in witnesses] if online else []
+        telling |= {finding.source for finding in findings if finding.good is not None}
+        steps.append(_judge(number, title, findings, nodes_needed=NODES_MIN if online else 0))
+    answered = [witness for witness in witnesses if witness.url in telling]
+    return Check(tuple(steps), _notices(read, witnesses, answered))
 
 
-def verdict(steps: Sequence[Step]) -> Verdict:
-    """Return NOT VALID if any step failed, else NOT DECIDED if any could not be decided, else VERIFIED."""
-    outcomes = {step.outcome for step in steps}
-    if "failed" in outcomes:
-        return "NOT VALID"
-    return "VERIFIED" if outcomes == {"ok"} and len(steps) == len(STEPS) else "NOT DECIDED"
-
-
-def producers_note(witnesses: Sequence[Witness]) -> str:
-    """Say how many producers the chain has; of different answers the smallest counts."""
-    counts = []
+def _distinct(witnesses: Sequence[Witness]) -> list[Witness]:
+    """Without those that are the same node as one before them."""
+    found: list[Witness] = []
     for witness in witnesses:
-        try:
-            counts.append(witness.producers)
-        except (NodeError, LookupError, TypeError):
-            return f"{witness.url} does not say how many producers the chain has"
-    if not counts:
-        return ""
-    if min(counts) <= 1:
-        return "the chain has 1 producer: a chain with one producer proves nothing against its operator"
-    return f"the chain has {min(counts)} producers"
+        if any(witness.place().is_same_node(other.place()) for other in found):
+            continue
+        if witness.url.startswith("https:") and _shares_certificate(witness, found):
+            continue
+        found.append(witness)
+    return found
+
+
+def _shares_certificate(witness: Witness, others: Sequence[Witness]) -> bool:
+    """A certificate is known once something was asked."""
+    _told([witness], lambda node: node.chain_id)
+    return any(witness.place().is_same_node(other.place()) for other in others)
+
+
+def _notices(receipt: Receipt, witnesses: Sequence[Witness], answered: Sequence[Witness]) -> Notices:
+    credits = _told(witnesses, lambda node: node.credited_by)
+    producers = _told(witnesses, lambda node: node.producers)
+    holders = _told(witnesses, lambda node: node.replaceable_by)
+    places: list[Place] = []
+    for place in (witness.place() for witness in answered):
+        if not any(place.is_same_host(other) for other in places):
+            places.append(place)
+    return Notices(
+        credited=str(credits[0]) if credits else receipt.credited_by,
+        producers=min(producers, default=None),
+        replaceable_by=tuple(sorted({name for names in holders for name in names})) if holders else None,
+        hosts=len(places),
+    )
+
+
+def _told(witnesses: Sequence[Witness], ask: Callable[[Witness], T | None]) -> list[T]:
+    """What those say who say something."""
+    found = []
+    for witness in witnesses:
+        with suppress(NodeError, AntelopeError):
+            found.append(ask(witness))
+    return [value for value in found if value is not None]
 
 
 def _unreadable(error: ReceiptError) -> Iterator[Step]:
-    yield Step(1, STEPS[0][0], f"a receipt of format {FORMAT}", "another form", "failed", str(error))
+    expected = f"a receipt of format {FORMAT} or {FIRST_FORMAT}"
+    yield Step(1, STEPS[0][0], expected, "another form", "failed", str(error))
     for number, (title, _, _) in enumerate(STEPS[1:], start=2):
         yield Step(number, title, "", "", "undecided", "the receipt cannot be read")
 
 
-def _hear(online: Online, receipt: Receipt, pinned: Pinned, witness: Witness) -> Finding:
-    try:
-        return online(receipt, pinned, witness)
-    except (NodeError, AntelopeError) as error:
-        return Finding(witness.url, "", "no usable answer", None, str(error)[:300])
-    except (LookupError, TypeError) as error:  # a member is missing or of another type
-        return Finding(witness.url, "", "no usable answer", None, f"not the expected shape: {error!r}"[:300])
-
-
-def _judge(number: int, title: str, findings: Sequence[Finding], note: str, *, nodes_needed: int) -> Step:
+def _judge(number: int, title: str, findings: Sequence[Finding], *, nodes_needed: int) -> Step:
     online = [finding for finding in findings if finding.source]
     goods, bads = ([f for f in online if f.good is good] for good in (True, False))
-    notes = [note, *(f"{f.source}: {f.note}" if f.source else f.note for f in findings if f.note)]
+    notes = [f"{f.source}: {f.note}" if f.source else f.note for f in findings if f.note]
     outcome: Outcome = "undecided"
     if any(finding.good is False for finding in findings if not finding.source):
         outcome = "failed"

@@ -1,12 +1,12 @@
-"""PURE: the form of a receipt, `evportal-receipt/1`: reading its JSON strictly, before anything is proven.
+"""PURE: the form of a receipt, `evportal-receipt/2` or /1: reading its JSON strictly, before anything is proven.
 
 Fields: `record` (the canonical record as a JSON object), `salt`, `digest`, `chain_id`, `transaction_id` and `block_id`
 (lower-case hex of 32 bytes), `ledger_id` (decimal text: JavaScript loses digits of large numbers), `account`,
 `block_num`, `public_key` (PUB_R1_…), `attestation` (null, or in which TPM the key was made: the JSON object of
-ledger/certification.py), and `signed_meter_values`, [] in this version.
+ledger/certification.py), `signed_meter_values`, [] in these versions, and since /2 `credited_by`: null, or the ledger id
+(decimal text) of the credit that took the session back.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,15 +14,17 @@ from typing import Any
 
 import rfc8785
 
-from ledger import antelope, certification
+from ledger import antelope, certification, strict_json
 from ledger.antelope import AntelopeError
 from ledger.block import hex_bytes
+from ledger.strict_json import StrictJsonError
 
-FORMAT = "evportal-receipt/1"
+FORMAT, FIRST_FORMAT = "evportal-receipt/2", "evportal-receipt/1"
 DIGEST_FIELDS = ("salt", "digest", "chain_id", "transaction_id", "block_id")
 TEXT_FIELDS = (*DIGEST_FIELDS, "ledger_id", "account", "public_key")
-FIXED: dict[str, Any] = {"format": FORMAT, "signed_meter_values": []}
-FIELDS = {*TEXT_FIELDS, *FIXED, "record", "block_num", "attestation"}
+FIELDS = {*TEXT_FIELDS, "format", "record", "block_num", "attestation", "signed_meter_values"}
+FIELDS_OF = {FIRST_FORMAT: FIELDS, FORMAT: FIELDS | {"credited_by"}}
+LEDGER_ID = re.compile(r"0|[1-9][0-9]{0,19}")
 TEXT_LENGTH_MAX = 100
 TEXT_BYTES_MAX = 1024 * 1024
 DEPTH_MAX = 8
@@ -48,50 +50,24 @@ class Receipt:
     block_id: str
     public_key: str
     attestation: Mapping[str, Any] | None
+    credited_by: str | None
 
 
 def loads(text: str | bytes) -> dict[str, Any]:
-    """Read a JSON object strictly: at most 1 MB, no member twice, no fractions, no NaN; raises ReceiptError."""
-    if len(text) > TEXT_BYTES_MAX:
-        raise ReceiptError(f"expected at most {TEXT_BYTES_MAX} bytes, got {len(text)}")
+    """Read a JSON object strictly: at most 1 MB, UTF-8, no member twice, integers only; raises ReceiptError."""
     try:
-        found = json.loads(
-            text, object_pairs_hook=_unique, parse_int=_integer, parse_float=_no_number, parse_constant=_no_number
-        )
-    except ReceiptError:
-        raise
-    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, nested without end
-        raise ReceiptError(f"expected JSON: {error}") from error
+        data = text if isinstance(text, bytes) else text.encode()
+        found = strict_json.loads(data, most=TEXT_BYTES_MAX, fractions=False)
+    except (StrictJsonError, UnicodeEncodeError) as error:
+        raise ReceiptError(str(error)) from error
     if not isinstance(found, dict):
         raise ReceiptError(f"expected a JSON object, got {type(found).__name__}")
     return found
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ReceiptError("a member stands twice in an object")
-    return members
-
-
-def _integer(text: str) -> int:
-    if text == "-0" or len(text) > 20:
-        raise ReceiptError(f"expected an integer of up to 20 digits, got {text[:40]}")
-    return int(text)
-
-
-def _no_number(text: str) -> float:
-    raise ReceiptError(f"expected integers only, got {text[:40]}")
-
-
 def parse(receipt: Mapping[str, Any]) -> Receipt:
     """Check that a receipt's JSON values are complete and of the right types; raises ReceiptError."""
-    for name in sorted(FIELDS ^ {*receipt}):
-        reason = "missing" if name in FIELDS else f"not a field of {FORMAT}, nothing would prove it"
-        raise ReceiptError(f"{name[:40]}: {reason}")
-    for name, only in FIXED.items():
-        if receipt[name] != only:
-            raise ReceiptError(f"{name}: expected {only!r}, got {str(receipt[name])[:40]!r}")
+    _check_members(receipt)
     for name in TEXT_FIELDS:
         if not isinstance(receipt[name], str) or len(receipt[name]) > TEXT_LENGTH_MAX:
             raise ReceiptError(f"{name}: expected text of up to {TEXT_LENGTH_MAX} characters")
@@ -101,9 +77,28 @@ def parse(receipt: Mapping[str, Any]) -> Receipt:
     attestation = receipt["attestation"]
     if attestation is not None and not certification.has_form(attestation):
         raise ReceiptError(f"attestation: expected null or a certification with {', '.join(certification.PARTS)}")
+    if (credited_by := receipt.get("credited_by")) is not None:
+        _check_ledger_id("credited_by", credited_by, least=1)
     texts = {name: receipt[name] for name in TEXT_FIELDS}
     canonical = _canonical(receipt["record"])
-    return Receipt(canonical=canonical, block_num=block_num, attestation=attestation, **texts)
+    rest = {"block_num": block_num, "attestation": attestation, "credited_by": credited_by}
+    return Receipt(canonical=canonical, **rest, **texts)
+
+
+def _check_members(receipt: Mapping[str, Any]) -> None:
+    named = receipt.get("format")
+    if not isinstance(named, str) or named not in FIELDS_OF:
+        raise ReceiptError(f"format: expected {' or '.join(FIELDS_OF)}, got {str(named)[:40]!r}")
+    for name in sorted(FIELDS_OF[named] ^ {*receipt}):
+        reason = "missing" if name in FIELDS_OF[named] else f"not a field of {named}, nothing would prove it"
+        raise ReceiptError(f"{name[:40]}: {reason}")
+    if (values := receipt["signed_meter_values"]) != []:
+        raise ReceiptError(f"signed_meter_values: expected [], got {str(values)[:40]!r}")
+
+
+def _check_ledger_id(name: str, text: Any, *, least: int = 0) -> None:
+    if not isinstance(text, str) or not LEDGER_ID.fullmatch(text) or not least <= int(text) < 1 << 64:
+        raise ReceiptError(f"{name}: expected a number of 64 bits as decimal text, got {str(text)[:40]!r}")
 
 
 def check_texts(receipt: Receipt) -> None:
@@ -115,8 +110,7 @@ def check_texts(receipt: Receipt) -> None:
         antelope.name_to_int(receipt.account)
     except AntelopeError as error:
         raise ReceiptError(str(error)) from error
-    if not re.fullmatch(r"0|[1-9][0-9]{0,19}", receipt.ledger_id) or int(receipt.ledger_id) >= 1 << 64:
-        raise ReceiptError(f"ledger_id: expected a number of 64 bits as decimal text, got {receipt.ledger_id!r}")
+    _check_ledger_id("ledger_id", receipt.ledger_id)
 
 
 def _canonical(record: Any) -> bytes:
@@ -125,7 +119,7 @@ def _canonical(record: Any) -> bytes:
     _check_value(record, DEPTH_MAX)
     try:
         return rfc8785.dumps(record)
-    except rfc8785.CanonicalizationError as error:
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:  # the latter of a member's name
         raise ReceiptError(f"record: {error}") from error
 
 

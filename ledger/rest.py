@@ -93,7 +93,7 @@ class NotRecorded(exceptions.APIException):
 
 
 class ReceiptView(SessionRows):
-    """The receipt (`evportal-receipt/1`): with it anybody checks the record without us."""
+    """The receipt (`evportal-receipt/2`): with it anybody checks the record without us."""
 
     operations = {"GET": "sessions_receipt"}
 
@@ -106,7 +106,7 @@ class ReceiptView(SessionRows):
 
 
 class ProofView(SessionRows):
-    """The ten steps, taken now with the nodes of the settings; what they find is kept on the ledger entry."""
+    """The eleven steps, taken now with the nodes of the settings; what they find is kept on the ledger entry."""
 
     serializer_class = rest_serializers.ProofSerializer
     operations = {"GET": "sessions_proof"}
@@ -115,13 +115,13 @@ class ProofView(SessionRows):
     def get(self, request: Request, **kwargs: Any) -> Response:
         session = self.row()
         try:
-            steps = checks.verify_session(session)
+            check = checks.verify_session(session)
         except (NotRecordedYet, RecordError, ReceiptError) as error:
             raise NotRecorded(str(error)) from error
-        verdict = receipt.verdict(steps)
         now, nodes = rest_serializers.moment(timezone.now()), settings.LEDGER_NODES
-        shown = [asdict(step) for step in steps]
-        return Response({"verdict": verdict, "checked_at": now, "nodes": nodes, "steps": shown})
+        shown, notices = [asdict(step) for step in check.steps], asdict(check.notices)
+        content = {"verdict": check.verdict, "checked_at": now, "nodes": nodes, "steps": shown, "notices": notices}
+        return Response(content)
 
 
 class StatementsView(ApiView):

@@ -243,13 +243,25 @@ class StepSerializer(serializers.Serializer[Any]):
     note = serializers.CharField(allow_blank=True)
 
 
+class NoticesSerializer(serializers.Serializer[Any]):
+    """What is to be known beside the steps; null where no node tells."""
+
+    credited = serializers.CharField(allow_null=True, help_text="ledger id of the credit that took the session back")
+    producers = serializers.IntegerField(allow_null=True, help_text="of the chain; one proves nothing against itself")
+    replaceable_by = serializers.ListField(
+        child=serializers.CharField(), allow_null=True, help_text="who could replace the contract; [] for nobody"
+    )
+    hosts = serializers.IntegerField(help_text="on how many distinct hosts the nodes are that answered")
+
+
 class ProofSerializer(serializers.Serializer[Any]):
-    """The ten steps, taken now by this server; the receipt lets anybody take them without us."""
+    """The eleven steps, taken now by this server; the receipt lets anybody take them without us."""
 
     verdict = serializers.ChoiceField(choices=["VERIFIED", "NOT VALID", "NOT DECIDED"])
     checked_at = serializers.DateTimeField()
     nodes = serializers.ListField(child=serializers.CharField(), help_text="that were asked")
     steps = StepSerializer(many=True)
+    notices = NoticesSerializer()
 
 
 class CostSerializer(serializers.Serializer[Any]):

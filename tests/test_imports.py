@@ -125,4 +125,4 @@ def test_the_core_is_pure(path: str) -> None:
 def test_the_standalone_verifier_needs_nothing_of_ours() -> None:
     path = ROOT / "ledger/standalone/verify_receipt.py"
     assert not [name for name in imported(path) if starts_with(name, {*PACKAGES, "django", "eospy", "rfc8785"})]
-    assert len(path.read_text().splitlines()) <= 300
+    assert len(path.read_text().splitlines()) <= 400

@@ -16,7 +16,7 @@ from dev.keys import KeyPair, new_keypair
 from dev.nodeos import Nodeos
 from dev.transactions import call
 from ledger import antelope, block, receipt
-from ledger.chain import NodeReader
+from ledger.node_reader import NodeReader
 from ledger.record import canonical
 
 SCRIPT = Path(__file__).parents[2] / "ledger" / "standalone" / "verify_receipt.py"

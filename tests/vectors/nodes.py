@@ -310,7 +310,7 @@ def _holders() -> Iterator[Json]:
         told = {"replaceable_by": [f"evledger@{name}" for name in names]}
         yield case(f"holders-{name}", why, world=world, notices=told)
     anybody = WORLD.but(permissions=given, any_links=[{"account": "eosio", "action": "setcode"}])
-    told = {"replaceable_by": ["evledger@prune", "evledger@record"]}
+    told = {"replaceable_by": ["evledger@eosio.any"]}
     yield case("holders-any", "eosio::setcode is linked to eosio.any", world=anybody, notices=told)
     two = one(WORLD, put("account", "permissions", KEPT))
     yield case(
