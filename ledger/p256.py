@@ -1,4 +1,4 @@
-"""PURE: who signed? Recovers the P-256 public key from an ECDSA signature (SEC 1, section 4.1.6), or checks a known one.
+"""PURE: who signed? Recovers the P-256 key from an ECDSA signature (SEC 1, section 4.1.6), or checks a known one.
 
 Works on public data only, so the running time may depend on the values. About 15 ms a key that is recovered.
 """

@@ -3,8 +3,8 @@
 Fields: `record` (the canonical record as a JSON object), `salt`, `digest`, `chain_id`, `transaction_id` and `block_id`
 (lower-case hex of 32 bytes), `ledger_id` (decimal text: JavaScript loses digits of large numbers), `account`,
 `block_num`, `public_key` (PUB_R1_…), `attestation` (null, or in which TPM the key was made: the JSON object of
-ledger/certification.py), `signed_meter_values`, [] in these versions, and since /2 `credited_by`: null, or the ledger id
-(decimal text) of the credit that took the session back.
+ledger/certification.py), `signed_meter_values`, [] in these versions, and since /2 `credited_by`: null, or the
+ledger id (decimal text) of the credit that took the session back.
 """
 
 import re

@@ -65,7 +65,8 @@ def _irreversible(receipt: Receipt, pins: Pins, node: Witness) -> Finding:
     last, producers = node.last_irreversible, node.producers
     good = True if last >= receipt.block_num else None  # the node may be behind: never a contradiction
     expected = f"block {receipt.block_num} at or below the last irreversible block"
-    found = f"last irreversible block {last}; producers: {producers}"
+    alone = " (one proves nothing against its operator)" if producers < 2 else ""
+    found = f"last irreversible block {last}; producers: {producers}{alone}"
     return Finding(node.url, expected, found, good, "" if good else "not irreversible yet")
 
 
@@ -173,7 +174,7 @@ def _table(receipt: Receipt, pins: Pins, node: Witness) -> Finding:
 
 
 def _contract(receipt: Receipt, pins: Pins, node: Witness) -> Finding:
-    """A node that is behind cannot tell; a contract that was changed later than published may have been used meanwhile."""
+    """A node that is behind cannot tell; a contract changed later than published may have been used meanwhile."""
     code, updated = node.code_hash, node.code_updated
     expected = f"contract {pins.code_hash or code} of {pins.code_updated or updated}"
     found = f"contract {code} of {updated}"

@@ -17,7 +17,7 @@ from accounts.access_log import Look, access_note_all
 from accounts.api_throttling import CallerThrottle, CostlyThrottle
 from accounts.api_view import ApiView
 from accounts.models import User
-from ledger import checks, receipt, rest_serializers
+from ledger import checks, rest_serializers
 from ledger.errors import NotRecordedYet, RecordError
 from ledger.reading import in_rows, with_record
 from ledger.receipt import ReceiptError

@@ -1,6 +1,7 @@
-"""PURE: JSON read strictly, as all verifiers of receipts read it (docs/receipts.md): what two readers could take for two
-different things is refused. UTF-8 without a byte order mark, no member twice, no NaN, no -0, integers of at most 20
-characters, at most 64 levels.
+"""PURE: JSON read strictly, as all verifiers of receipts read it (docs/receipts.md).
+
+What two readers could take for two different things is refused. UTF-8 without a byte order mark, no member twice, no
+NaN, no -0, integers of at most 20 characters, at most 64 levels.
 """
 
 import json

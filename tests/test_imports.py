@@ -43,6 +43,7 @@ PURE = (
         f"ledger/{name}.py"
         for name in ("record", "receipt", "receipt_form", "certification", "witness", "antelope", "block", "p256")
     ),
+    *(f"ledger/{name}.py" for name in ("receipt_steps", "strict_json", "contract_holders")),
     "ledger/masterkey.py",
     "stations/pricing.py",
     *(f"tpm/{name}.py" for name in VERIFIER),

@@ -17,6 +17,7 @@ from dev.nodeos import Nodeos
 from dev.transactions import call
 from ledger import antelope, block, receipt
 from ledger.node_reader import NodeReader
+from ledger.receipt import Pins
 from ledger.record import canonical
 
 SCRIPT = Path(__file__).parents[2] / "ledger" / "standalone" / "verify_receipt.py"
@@ -59,6 +60,7 @@ class Verification:
 
 
 Verifier = Callable[..., Verification]
+STEPS, WORDS = 11, ("failed", "undecided")
 
 
 def push_record(url: str, ledger_id: int, salt: bytes, record_key: KeyPair) -> str:
@@ -132,24 +134,31 @@ def recorded(chain_node: Nodeos, second_node: Nodeos, producer_key: KeyPair) -> 
 # --- the verifiers
 
 
-def portal(
-    content: str, nodes: Sequence[str], *, key: str, chain_id: str | None, ak: str | None = None
-) -> Verification:
+def portal(content: str, nodes: Sequence[str], **pinned: Any) -> Verification:
     """ledger.receipt, with the nodes as the portal reads them."""
     try:
         loaded = receipt.loads(content)
     except receipt.ReceiptError as error:
         return Verification("NOT VALID", (1,), (), str(error))
-    asked = [reader(url) for url in nodes]
-    steps = list(receipt.verify(loaded, asked, chain_id=chain_id, public_key=key, ak=ak))
-    assert [step.number for step in steps] == list(range(1, 11))
-    numbers = {word: tuple(step.number for step in steps if step.outcome == word) for word in ("failed", "undecided")}
-    return Verification(receipt.verdict(steps), numbers["failed"], numbers["undecided"], "\n".join(map(str, steps)))
+    pins = pins_of(**pinned)
+    pins["public_key"] = pins.pop("key")
+    check = receipt.verify(loaded, [NodeReader(url) for url in nodes], Pins(**pins))
+    assert [step.number for step in check.steps] == list(range(1, STEPS + 1))
+    outcomes = [step.outcome for step in check.steps]
+    return _verification(check.verdict, outcomes, "\n".join(map(str, (*check.steps, check.notices))))
 
 
-@cache
-def reader(url: str) -> NodeReader:
-    return NodeReader(url, account=ACCOUNT, chain_id="")
+def pins_of(**pinned: Any) -> dict[str, Any]:
+    """What is not named is not pinned, but for the account of these tests."""
+    nothing = dict.fromkeys(("key", "chain_id", "ak", "code_hash", "code_updated"))
+    return {**nothing, "account": ACCOUNT, **pinned}
+
+
+def _verification(verdict: str, outcomes: Sequence[str], text: str) -> Verification:
+    numbers = {word: tuple(n for n, found in enumerate(outcomes, start=1) if found == word) for word in WORDS}
+    if numbers["failed"] == (1,) and len(numbers["undecided"]) == STEPS - 1:
+        return Verification(verdict, (1,), (), text)  # no receipt
+    return Verification(verdict, numbers["failed"], numbers["undecided"], text)
 
 
 @cache
@@ -161,18 +170,12 @@ def script() -> ModuleType:
     return module
 
 
-def standalone(
-    content: str, nodes: Sequence[str], *, key: str, chain_id: str | None, ak: str | None = None
-) -> Verification:
+def standalone(content: str, nodes: Sequence[str], **pinned: Any) -> Verification:
     """The one-file verifier, in this process."""
-    steps = list(script().verify(content.encode(errors="surrogatepass"), nodes, key, chain_id, ak))
-    numbers = {
-        word: tuple(number for number, step in enumerate(steps, start=1) if step[1] == word)
-        for word in ("failed", "undecided")
-    }
-    failed, undecided = numbers["failed"], numbers["undecided"]
-    verdict = "NOT VALID" if failed else "NOT DECIDED" if undecided else "VERIFIED"
-    return Verification(verdict, failed, undecided, json.dumps(steps))
+    steps, notices = script().verify(content.encode(errors="surrogatepass"), nodes, pins_of(**pinned))
+    outcomes = [step[1] for step in steps]
+    verdict = "NOT VALID" if "failed" in outcomes else "NOT DECIDED" if "undecided" in outcomes else "VERIFIED"
+    return _verification(verdict, outcomes, json.dumps([*steps, notices, *script().words(notices, pins_of(**pinned))]))
 
 
 @pytest.fixture(params=[portal, standalone], ids=["portal", "standalone"])

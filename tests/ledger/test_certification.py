@@ -50,7 +50,7 @@ RECEIPT = receipt.build(
 def check(verifier: Verifier, attestation: Any, *, ak: str | None = None, key: str = PAIR.public) -> Verification:
     """What a verifier says without any node: step 8 fails, or waits for nodes."""
     content = json.dumps({**RECEIPT, "public_key": key, "attestation": attestation})
-    return verifier(content, (), key=key, chain_id=RECEIPT["chain_id"], ak=ak)
+    return verifier(content, (), key=key, chain_id=RECEIPT["chain_id"], account=RECEIPT["account"], ak=ak)
 
 
 def accepted(found: Verification) -> bool:
@@ -328,7 +328,7 @@ def test_the_command_pins_an_ak() -> None:
 
 def test_the_command_s_help_explains_the_ak() -> None:
     text = run(RECEIPT, "--help").stdout
-    for words in ("--ak FINGERPRINT", "worth as much as the AK", "in which TPM the key was made"):
+    for words in ("--ak HEX", "worth as much as the attestation key", "In which TPM the key was made"):
         assert words in text
 
 
@@ -355,6 +355,7 @@ def test_a_session_s_receipt_says_in_which_tpm_its_key_was_made(
     page = client.get(f"/sessions/{session.pk}/verify").content.decode()
     assert f"made in the TPM of AK {fingerprint}" in page and "worth as much as that AK" in page
     pinned = {"key": content["public_key"], "chain_id": settings.LEDGER_CHAIN_ID, "ak": fingerprint}
+    pinned["account"] = settings.LEDGER_ACCOUNT
     for check_it in (portal, standalone):
         found = check_it(json.dumps(content), nodes, **pinned)
         assert found.verdict == "VERIFIED", found.text
@@ -368,12 +369,12 @@ def test_the_portal_knows_the_ak_and_takes_receipts_from_before_it_did(
     (session,) = close_sessions()
     drive(all_recorded)
     content = checks.receipt_for(session)
-    assert receipt.verdict(checks.verify_receipt(content)) == "VERIFIED"
+    assert checks.verify_receipt(content).verdict == "VERIFIED"
     old = checks.verify_receipt({**content, "attestation": None})
-    assert receipt.verdict(old) == "VERIFIED" and "does not say in which TPM" in old[7].note
+    assert old.verdict == "VERIFIED" and "does not say in which TPM" in old.steps[7].note
     made_up = SoftTpm().certification(PAIR)
     forged = {**content, "attestation": {**made_up, "key": content["attestation"]["key"]}}
-    assert [step.number for step in checks.verify_receipt(forged) if step.outcome == "failed"] == [8]
+    assert [step.number for step in checks.verify_receipt(forged).steps if step.outcome == "failed"] == [8]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -387,6 +388,6 @@ def test_a_self_made_ak_is_not_the_one_that_the_portal_knows(
     content = checks.receipt_for(session)
     key, tpm = base64.b64decode(content["attestation"]["key"]), SoftTpm()
     forged = {**content, "attestation": tpm.certification(PAIR, public=key)}
-    steps = checks.verify_receipt(forged)
+    steps = checks.verify_receipt(forged).steps
     assert [step.number for step in steps if step.outcome == "failed"] == [8]
     assert f"got one of AK {tpm.fingerprint}" in steps[7].note

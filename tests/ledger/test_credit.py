@@ -9,7 +9,7 @@ from pytest_django.fixtures import Settings
 
 from accounts.models import User
 from dev.nodeos import Nodeos
-from ledger import checks, receipt
+from ledger import checks
 from ledger.audit import audit
 from ledger.models import ChainTransaction, LedgerEntry
 from stations.correction import Correction
@@ -43,8 +43,8 @@ def test_a_credit_is_recorded_verified_and_restored(
     record_all()
     assert early.pk > late.pk and audit().clean
 
-    steps = checks.verify_session(credit)
-    assert receipt.verdict(steps) == "VERIFIED", steps
+    check = checks.verify_session(credit)
+    assert check.verdict == "VERIFIED", check
     content = checks.receipt_for(credit)["record"]
     assert (content["energy_wh"], content["cost_minor"]) == (-7_780, -312)
     assert content["credit_reference_id"] == str(session.pk)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from dev.keys import new_keypair
 from ledger import receipt
 from ledger.antelope import sha256
-from ledger.receipt import ReceiptError
+from ledger.receipt import Pins, ReceiptError
 from ledger.record import canonical
-from ledger.witness import NodeError
-from tests.ledger.receipt_chain import RECORD, portal, standalone
+from ledger.witness import NodeError, Place
+from tests.ledger.receipt_chain import RECORD, STEPS, portal, standalone
 
 FEWER = settings(max_examples=50)
 KEY = new_keypair("R1").public
@@ -37,7 +37,7 @@ def test_a_receipt_is_json_that_browsers_read_exactly() -> None:
     made = receipt.build(**PARTS)
     assert made["record"] == RECORD
     assert made["ledger_id"] == "18446744073709551615"
-    assert (made["format"], made["attestation"], made["signed_meter_values"]) == ("evportal-receipt/1", None, [])
+    assert (made["format"], made["attestation"], made["signed_meter_values"]) == ("evportal-receipt/2", None, [])
     assert receipt.loads(receipt.dumps(made)) == made
 
 
@@ -85,8 +85,8 @@ def test_both_verifiers_write_the_same_canonical_record(record: dict[str, Any]) 
     """rfc8785 and the script's standard library, for every text and order of members: step 1 is ok in both."""
     made = receipt.build(**{**PARTS, "canonical": canonical(record), "digest": sha256(SALT + canonical(record))})
     for verifier in (portal, standalone):
-        found = verifier(receipt.dumps(made), (), key=KEY, chain_id=PARTS["chain_id"])
-        assert (found.verdict, found.undecided) == ("NOT DECIDED", tuple(range(2, 11))), found.text
+        found = verifier(receipt.dumps(made), (), key=KEY, chain_id=PARTS["chain_id"], account=PARTS["account"])
+        assert (found.verdict, found.undecided) == ("NOT DECIDED", tuple(range(2, STEPS + 1))), found.text
 
 
 json_values = st.recursive(
@@ -100,9 +100,9 @@ json_values = st.recursive(
 @given(st.dictionaries(st.sampled_from([*receipt.build(**PARTS)]), json_values, min_size=1))
 def test_hostile_fields_never_raise(changes: dict[str, Any]) -> None:
     content = {**receipt.build(**PARTS), **changes}
-    (*steps,) = receipt.verify(content, [], chain_id=None, public_key=KEY)
-    assert [step.number for step in steps] == list(range(1, 11))
-    assert receipt.verdict(steps) != "VERIFIED"
+    check = receipt.verify(content, [], Pins(KEY))
+    assert [step.number for step in check.steps] == list(range(1, STEPS + 1))
+    assert check.verdict != "VERIFIED"
     standalone(json.dumps(content), (), key=KEY, chain_id=None)
 
 
@@ -118,20 +118,11 @@ class Nonsense:
             raise self._answer
         return self._answer
 
-    def get_info(self) -> Mapping[str, Any]:
-        return self._say()  # type: ignore[no-any-return]
+    def ask(self, call: str, body: Mapping[str, Any]) -> Any:
+        return self._say()
 
-    def get_block(self, num: int) -> Mapping[str, Any]:
-        return self._say()  # type: ignore[no-any-return]
-
-    def get_row(self, account: str, ledger_id: int) -> Mapping[str, Any] | None:
-        return self._say()  # type: ignore[no-any-return]
-
-    def get_state(self, account: str) -> Mapping[str, Any]:
-        return self._say()  # type: ignore[no-any-return]
-
-    def get_producer_schedule(self) -> Mapping[str, Any]:
-        return self._say()  # type: ignore[no-any-return]
+    def place(self) -> Place:
+        return Place(frozenset({self.url}), 80)
 
 
 FIELDS = ("chain_id", "transactions", "previous", "timestamp", "rows", "floor", "digest", "id", "active", "trx")
@@ -141,12 +132,11 @@ FIELDS = ("chain_id", "transactions", "previous", "timestamp", "rows", "floor", 
 @given(json_values | st.dictionaries(st.sampled_from(FIELDS), json_values))
 def test_hostile_nodes_never_raise_and_never_verify(answer: Any) -> None:
     nodes = [Nonsense("http://a", answer), Nonsense("http://b", answer)]
-    steps = list(receipt.verify(receipt.build(**PARTS), nodes, chain_id=PARTS["chain_id"], public_key=KEY))
-    assert receipt.verdict(steps) != "VERIFIED"
+    assert receipt.verify(receipt.build(**PARTS), nodes, Pins(KEY, PARTS["chain_id"])).verdict != "VERIFIED"
 
 
 def test_what_a_silent_node_said_is_kept() -> None:
     nodes = [Nonsense(url, NodeError("connection refused")) for url in ("http://a", "http://b")]
-    steps = list(receipt.verify(receipt.build(**PARTS), nodes, chain_id=PARTS["chain_id"], public_key=KEY))
-    assert [step.outcome for step in steps] == ["ok", *["undecided"] * 9]
+    steps = receipt.verify(receipt.build(**PARTS), nodes, Pins(KEY, PARTS["chain_id"])).steps
+    assert [step.outcome for step in steps] == ["ok", *["undecided"] * (STEPS - 1)]
     assert "http://a: connection refused" in steps[3].note

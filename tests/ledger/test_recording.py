@@ -6,7 +6,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from dev.nodeos import Nodeos
-from ledger import antelope, checks, p256, receipt, record
+from ledger import antelope, checks, p256, record
 from ledger.models import ChainTransaction, LedgerEntry
 from tests.conftest import CloseSessions, LedgerAccount
 
@@ -50,9 +50,9 @@ def test_the_receipt_verifies_against_two_nodes(
     settings.LEDGER_NODES = [ledger_account.node.url, second_node.url]
     (session,) = close_sessions()
     record_all()
-    steps = checks.verify_session(session)
-    assert receipt.verdict(steps) == "VERIFIED", steps
-    assert [step.number for step in steps] == list(range(1, 11))
+    check = checks.verify_session(session)
+    assert check.verdict == "VERIFIED", check
+    assert [step.number for step in check.steps] == list(range(1, 12))
 
 
 def test_the_copy_opens_with_the_tokens_key(

@@ -16,7 +16,7 @@ from dev.chain_setup import update_auth
 from dev.keys import new_keypair
 from dev.nodeos import Nodeos
 from dev.transactions import push_actions
-from ledger import chain, checks, permissions, receipt, rotation
+from ledger import chain, checks, permissions, rotation
 from ledger.errors import Unauthorized
 from ledger.models import Alert, ChainTransaction, KeyRotation, LedgerEntry, SigningKey
 from ledger.permission_change import record_change
@@ -71,9 +71,9 @@ def test_a_rotation_under_load_loses_and_doubles_nothing(
     for key in (old, new):
         entry = LedgerEntry.objects.filter(transaction__public_key=key).select_related("session").first()
         assert entry is not None and entry.session is not None
-        steps = checks.verify_session(entry.session)
-        assert receipt.verdict(steps) == "VERIFIED", steps
-        assert "made in the TPM of AK" in steps[7].note
+        check = checks.verify_session(entry.session)
+        assert check.verdict == "VERIFIED", check
+        assert "made in the TPM of AK" in check.steps[7].note
     fingerprint = checks.published_ak(new)
     assert fingerprint and new in text and fingerprint in text.split("Publish")[1]
 

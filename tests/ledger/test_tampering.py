@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from dev.nodeos import Nodeos
-from ledger import checks, receipt
+from ledger import checks
 from ledger.audit import audit
 from ledger.errors import NotRecordedYet
 from ledger.models import Alert, LedgerEntry
@@ -85,9 +85,9 @@ def test_each_changed_field_shows_everywhere(recorded: list[ChargingSession]) ->
         assert checks.differences(entry) == [field]
         assert field in checks.entry_check(entry=entry).reason
         assert Alert.objects.filter(code="mismatch", closed_at__isnull=True).exists()
-        steps = checks.verify_session(row.get())
-        assert receipt.verdict(steps) == "NOT VALID"
-        assert [step.number for step in steps if step.outcome == "failed"] == [1]
+        check = checks.verify_session(row.get())
+        assert check.verdict == "NOT VALID"
+        assert [step.number for step in check.steps if step.outcome == "failed"] == [1]
         row.update(**{field: kept})
     assert audit().clean
 
@@ -141,8 +141,7 @@ def test_a_forger_who_recomputes_the_digest_is_found_by_the_chain(recorded: list
     assert checks.differences(entry) == []
     assert "another digest" in checks.entry_check(entry=entry).reason
     assert audit().different == 1
-    steps = checks.verify_session(session)
-    assert receipt.verdict(steps) == "NOT VALID"
+    assert checks.verify_session(session).verdict == "NOT VALID"
 
 
 def test_deleted_sessions_and_entries_show(recorded: list[ChargingSession]) -> None:
