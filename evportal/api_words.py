@@ -78,10 +78,10 @@ PROBLEM_SCHEMA: Schema = {
 }
 RECEIPT: Schema = {
     "type": "object",
-    "description": "evportal-receipt/1, as verify_receipt.py takes it",
+    "description": "evportal-receipt/2, as verify_receipt.py takes it",
     "required": ["format", "record", "salt", "digest", "ledger_id", "chain_id", "transaction_id", "block_num"],
     "properties": {
-        "format": {"type": "string", "const": "evportal-receipt/1"},
+        "format": {"type": "string", "const": "evportal-receipt/2"},
         "record": {"type": "object", "additionalProperties": True},
         **dict.fromkeys(("salt", "digest", "ledger_id", "chain_id", "transaction_id"), TEXT),
         "block_num": {"type": "integer"},
@@ -317,7 +317,7 @@ EXAMPLES: dict[str, Schema] = {
     "sessions_ledger": {"answer": ENTRY},
     "sessions_receipt": {
         "answer": {
-            "format": "evportal-receipt/1",
+            "format": "evportal-receipt/2",
             "record": {"id": UUID, "energy_wh": 7780},
             "salt": DIGEST,
             "digest": DIGEST,
@@ -334,6 +334,7 @@ EXAMPLES: dict[str, Schema] = {
             "checked_at": "2026-03-02T10:00:00Z",
             "nodes": ["https://node-1.example", "https://node-2.example"],
             "steps": [STEP],
+            "notices": {"credited": None, "producers": 21, "replaceable_by": [], "hosts": 2},
         }
     },
     "statements_list": {

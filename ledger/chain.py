@@ -19,7 +19,7 @@ from eospy.utils import sig_digest
 from ledger import antelope
 from ledger import block as blocks
 from ledger.block import BlockTransaction
-from ledger.errors import BlockUnavailable, CallMissing, ChainError, ChainRefused, ChainUnreachable, WrongChain
+from ledger.errors import BlockUnavailable, CallMissing, ChainRefused, ChainUnreachable, WrongChain
 from ledger.nodes import Info, Nodes, info_read, node_time, number
 
 TIMEOUT = httpx.Timeout(10.0, connect=2.0)

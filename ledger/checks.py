@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from ledger import antelope, certification, receipt, record
@@ -89,7 +90,11 @@ def receipt_for(session: ChargingSession, *, attested: bool = True) -> dict[str,
 
 
 def _recorded_entry(session: ChargingSession) -> LedgerEntry:
-    entry = LedgerEntry.objects.select_related("transaction").filter(session=session).first()
+    """With `credit_pk`, the ledger id of a recorded credit of the session, None where it stands."""
+    credits = LedgerEntry.objects.filter(session__credit=True, session__credit_reference=OuterRef("session"))
+    final = credits.filter(transaction__status=ChainTransaction.Status.IRREVERSIBLE).values("pk")[:1]
+    found = LedgerEntry.objects.annotate(credit_pk=Subquery(final)).select_related("transaction")
+    entry = found.filter(session=session).first()
     if entry is None:
         raise NotRecordedYet("this session has no ledger entry")
     if entry.state != ChainTransaction.Status.IRREVERSIBLE:
@@ -114,26 +119,25 @@ def _receipt(entry: LedgerEntry, canonical: bytes, *, attested: bool) -> dict[st
         block_id=row.block_id,
         public_key=row.public_key,
         attestation=attestation_of(row.public_key) if attested else None,
-        credited_by=credited_by(entry),
+        credited_by=_credit_marked(entry),
     )
 
 
-def credited_by(entry: LedgerEntry) -> int | None:
-    """The ledger id of the credit that took this session back, once chain and mark can be found by it; else None.
+def _credit_marked(entry: LedgerEntry) -> int | None:
+    """The ledger id of the credit that took the session back, where the chain can be asked for it; else None.
 
     A credit that was recorded before the contract knew of marks has none: its receipt would contradict the chain.
     """
-    credits = LedgerEntry.objects.filter(session__credit=True, session__credit_reference=entry.session_id)
-    credit = credits.filter(transaction__status=ChainTransaction.Status.IRREVERSIBLE).first()
-    if credit is None or entry.salt is None or credit.transaction is None or credit.transaction.packed is None:
+    pk: int | None = entry.credit_pk  # type: ignore[attr-defined]  # annotated
+    row = ChainTransaction.objects.filter(entries=pk).first() if pk else None
+    if row is None or row.packed is None or entry.salt is None:
         return None
     try:
-        actions = antelope.Transaction.unpack(bytes(credit.transaction.packed)).actions
+        actions = antelope.Transaction.unpack(bytes(row.packed)).actions
         marks = [mark for action in actions for mark in antelope.unpack_record_data(action.data).marks]
     except antelope.AntelopeError:
         return None
-    mark = record.credit_mark(bytes(entry.salt), bytes(entry.digest))
-    return credit.pk if (credit.pk, mark) in marks else None
+    return pk if (pk, record.credit_mark(bytes(entry.salt), bytes(entry.digest))) in marks else None
 
 
 def check_fragment(session: ChargingSession) -> str:

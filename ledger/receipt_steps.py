@@ -6,6 +6,8 @@ Each returns a Finding, or raises NodeError or AntelopeError where the answer th
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+
 from ledger import antelope, certification, p256
 from ledger import block as blocks
 from ledger.antelope import AntelopeError, Transaction
@@ -129,7 +131,7 @@ def _signer(receipt: Receipt, pins: Pins, node: Witness) -> Finding:
     return Finding(node.url, pins.public_key, pins.public_key if good else "not signed by this key", good)
 
 
-def _p256_key(text: str) -> p256.EllipticCurvePublicKey:
+def _p256_key(text: str) -> EllipticCurvePublicKey:
     curve, data = antelope.public_key_decode(text)
     if curve != "R1":
         raise AntelopeError(f"key: expected PUB_R1_…, got {text[:7]}")

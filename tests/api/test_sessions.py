@@ -201,7 +201,7 @@ def test_what_is_not_recorded_yet_has_no_receipt(api: Caller, make_session: Make
 def test_a_receipt_and_a_proof_while_no_node_answers(api: Caller, make_session: MakeSession) -> None:
     session = make_session()
     receipt = api.get(f"sessions/{session.pk}/receipt").json()
-    assert receipt["format"] == "evportal-receipt/1" and receipt["record"]["energy_wh"] == 7_780
+    assert receipt["format"] == "evportal-receipt/2" and receipt["record"]["energy_wh"] == 7_780
     proof = api.get(f"sessions/{session.pk}/proof").json()
     assert proof["verdict"] != "VERIFIED" and [step["number"] for step in proof["steps"]] == list(range(1, 12))
 

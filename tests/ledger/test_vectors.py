@@ -112,7 +112,7 @@ class Servers:
         here = "127.0.0.1" if address == "::1" else address
         for url in self.vector.urls:
             place = place_of(url)
-            if (place.addresses, place.port) == ({here}, port):
+            if here in place.addresses and place.port == port:
                 return self.vector.answer(url, call, body)
         return 404, b""
 

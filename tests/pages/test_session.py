@@ -205,7 +205,7 @@ def test_the_receipt_is_a_file_named_after_the_session(browser: Client, make_ses
     response = browser.get(f"/sessions/{session.pk}/receipt.json")
     assert response["Content-Disposition"] == f'attachment; filename="evportal-receipt-{session.pk}.json"'
     receipt = json.loads(response.content)
-    assert receipt["format"] == "evportal-receipt/1"
+    assert receipt["format"] == "evportal-receipt/2"
     assert receipt["record"]["id"] == str(session.pk)
     assert receipt["ledger_id"] == str(entry(session).pk)
     assert receipt["digest"] == bytes(entry(session).digest).hex()
@@ -233,7 +233,7 @@ def test_the_check_names_the_nodes_and_decides_nothing_without_them(browser: Cli
     session = make_session()
     page = text(browser, f"/sessions/{session.pk}/verify")
     assert "Undecided" in page
-    assert page.count("data-step=") == 10
+    assert page.count("data-step=") == 11
     assert 'data-step="1" data-outcome="ok"' in page
     assert "http://127.0.0.1:9, http://127.0.0.1:10" in page
     assert f"verify_receipt.py evportal-receipt-{session.pk}.json" in page
