@@ -74,8 +74,9 @@ class NodeReader:
 
     def _see_certificate(self, response: httpx.Response) -> None:
         secured = response.extensions["network_stream"].get_extra_info("ssl_object")
-        if secured:
-            self._certificate = hashlib.sha256(secured.getpeercert(binary_form=True)).hexdigest()
+        shown: bytes | None = secured and secured.getpeercert(True)
+        if shown:
+            self._certificate = hashlib.sha256(shown).hexdigest()
 
     @cached_property
     def _place(self) -> Place:
