@@ -19,10 +19,11 @@ from django.core.mail import send_mail
 from django.db import transaction
 from django.db.models import F, Q
 from django.template.loader import render_to_string
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 
+from accounts import clock
 from accounts.models import Archive, ArchivePart, User
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ def archive_ask(*, customer: User) -> Archive:
 
 def archive_ready(*, customer: User) -> Archive | None:
     """The newest one that can be fetched."""
-    return Archive.objects.filter(customer=customer, status=Archive.Status.READY, expires_at__gt=timezone.now()).first()
+    return Archive.objects.filter(customer=customer, status=Archive.Status.READY, expires_at__gt=clock.now()).first()
 
 
 def archive_bytes(archive: Archive) -> Iterator[bytes]:
@@ -108,10 +109,10 @@ def archive_build(*, archive_id: int) -> bool:
 
 
 def _claimed(archive_id: int) -> Archive | None:
-    now = timezone.now()
-    free = Q(claimed_until__isnull=True) | Q(claimed_until__lt=now)
-    waiting = Archive.objects.filter(free, pk=archive_id, status=Archive.Status.ASKED, customer__is_active=True)
-    if not waiting.update(claimed_until=now + CLAIM, attempt=F("attempt") + 1, files_done=0):
+    waiting = Archive.objects.filter(
+        clock.free(CLAIM), pk=archive_id, status=Archive.Status.ASKED, customer__is_active=True
+    )
+    if not waiting.update(claimed_until=clock.now() + CLAIM, attempt=F("attempt") + 1, files_done=0):
         return None
     archive = Archive.objects.select_related("customer").get(pk=archive_id)
     ArchivePart.objects.filter(archive=archive).exclude(attempt=archive.attempt).delete()
@@ -132,7 +133,7 @@ def _write(archive: Archive) -> None:
 
 
 def _file(zipped: zipfile.ZipFile, path: str, chunks: Chunks, progress: "Progress") -> None:
-    about = zipfile.ZipInfo(path, timezone.now().timetuple()[:6])
+    about = zipfile.ZipInfo(path, clock.now().timetuple()[:6])
     about.compress_type, about.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
     with zipped.open(about, "w") as file:
         for chunk in chunks:
@@ -142,12 +143,12 @@ def _file(zipped: zipfile.ZipFile, path: str, chunks: Chunks, progress: "Progres
 
 
 def _readme(customer: User, sections: list[Section]) -> str:
-    context = {"sections": sections, "customer": customer, "made_at": timezone.now()}
+    context = {"sections": sections, "customer": customer, "made_at": clock.now()}
     return render_to_string("privacy/README.txt", context)
 
 
 def _ready(archive: Archive, *, size: int) -> None:
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         mine = Archive.objects.filter(pk=archive.pk, attempt=archive.attempt, status=Archive.Status.ASKED)
         done = {"status": Archive.Status.READY, "ready_at": now, "expires_at": now + KEPT_FOR, "size": size}
@@ -181,7 +182,7 @@ class Progress:
         self._told = time.monotonic()
         mine = Archive.objects.filter(pk=self.archive.pk, attempt=self.archive.attempt, status=Archive.Status.ASKED)
         figures = {"files_done": self.done, "files_total": self.total}
-        if not mine.update(claimed_until=timezone.now() + CLAIM, **figures):
+        if not mine.update(claimed_until=clock.now() + CLAIM, **figures):
             raise SupersededError
 
 
@@ -218,16 +219,14 @@ class Parts(io.RawIOBase):
 
 def archives_due() -> list[int]:
     """Ids of those that nobody makes at the moment; those that failed too often are given up."""
-    now = timezone.now()
-    free = Q(claimed_until__isnull=True) | Q(claimed_until__lt=now)
-    waiting = Archive.objects.filter(free, status=Archive.Status.ASKED)
+    waiting = Archive.objects.filter(clock.free(CLAIM), status=Archive.Status.ASKED)
     waiting.filter(attempt__gte=ATTEMPTS_MAX).update(status=Archive.Status.FAILED)
     return list(waiting.order_by("pk").values_list("pk", flat=True))
 
 
 def archives_expire() -> int:
     """Delete what is over; returns how many."""
-    over = Archive.objects.filter(Q(expires_at__lt=timezone.now()) | Q(customer__is_active=False))
+    over = Archive.objects.filter(Q(expires_at__lt=clock.now()) | Q(customer__is_active=False))
     count = over.count()
     over.delete()
     return count

@@ -3,10 +3,10 @@
 import logging
 
 from django.db.models import F
-from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
+from accounts import clock
 from ledger.models import Alert
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,10 @@ WHAT_TO_DO = {
     "node_behind": _(
         "This node is cut off from the others, so it is not asked. Look at its peers and its log. "
         "Recording goes on with the other nodes."
+    ),
+    "clock": _(
+        "This worker's clock is wrong. Look at the time service (NTP) of its machine. "
+        "Nothing stops: it works with the database's time."
     ),
     "block_unavailable": _(
         "No node in EVPORTAL_LEDGER_NODES has a block that is needed. Add one that keeps old blocks. "
@@ -78,14 +82,16 @@ WHAT_TO_DO = {
 
 def alert_raise(code: str, subject: str = "", message: str = "") -> None:
     """Open the alert, or count it where it is open already."""
-    now = timezone.now()
-    is_open = Alert.objects.filter(code=code, subject=subject, closed_at__isnull=True)
+    now = clock.now()
+    about = {"code": code, "subject": subject}
+    is_open = Alert.objects.filter(**about, closed_at__isnull=True)
     if is_open.update(last_seen_at=now, count=F("count") + 1, message=message):
         return
     log.warning("alert %s %s: %s", code, subject, message)
     # ignore_conflicts: another worker may open it in this moment; one open alert is enough.
     Alert.objects.bulk_create(
-        [Alert(code=code, subject=subject, message=message, what_to_do=WHAT_TO_DO.get(code, ""))], ignore_conflicts=True
+        [Alert(**about, message=message, what_to_do=WHAT_TO_DO.get(code, ""), opened_at=now, last_seen_at=now)],
+        ignore_conflicts=True,
     )
 
 
@@ -101,4 +107,4 @@ def alert_close(code: str, subject: str = "") -> None:
 
 def alerts_close(*codes: str, subject: str = "") -> None:
     """Close what is open of these codes, in one query: this is asked for every transaction."""
-    Alert.objects.filter(code__in=codes, subject=subject, closed_at__isnull=True).update(closed_at=timezone.now())
+    Alert.objects.filter(code__in=codes, subject=subject, closed_at__isnull=True).update(closed_at=clock.now())

@@ -9,8 +9,8 @@ from datetime import timedelta
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
-from django.utils import timezone
 
+from accounts import clock
 from accounts.models import User
 from ledger import audit_marks
 from ledger.audit import CHUNK, Auditor, Chunk, Finding, Report
@@ -38,7 +38,7 @@ def audit_ask(*, by: User) -> AuditRun:
 def audit_cancel(*, run: AuditRun, by: User) -> bool:
     """End a run that was asked for; False where it had ended."""
     running = AuditRun.objects.filter(pk=run.pk, kind=Kind.ASKED, finished_at__isnull=True)
-    return bool(running.update(finished_at=timezone.now(), error=f"stopped by {by.get_username()}"[:500]))
+    return bool(running.update(finished_at=clock.now(), error=f"stopped by {by.get_username()}"[:500]))
 
 
 def _announce(run: AuditRun) -> None:
@@ -101,7 +101,7 @@ def run_all(run: AuditRun, *, progress: Callable[[int], None], found: Callable[[
             progress(compared)
     except BaseException as error:
         ended = AuditRun.objects.filter(pk=run.pk, finished_at__isnull=True)
-        ended.update(finished_at=timezone.now(), error=(str(error) or type(error).__name__)[:500])
+        ended.update(finished_at=clock.now(), error=(str(error) or type(error).__name__)[:500])
         raise
 
 
@@ -124,7 +124,7 @@ def _advanced(run: AuditRun, auditor: Auditor, *, limit: int) -> tuple[Report, i
 @transaction.atomic
 def _store(run: AuditRun, chunk: Chunk) -> bool:
     changes = _changes(run, chunk.report) | {"position": chunk.position, "done": run.done + len(chunk.verdicts)}
-    if not _change(run, changes | {"claimed_until": timezone.now() + CLAIM, "error": ""}):
+    if not _change(run, changes | {"claimed_until": clock.now() + CLAIM, "error": ""}):
         return False
     findings_keep(run, chunk.report.findings)
     audit_marks.keep(chunk.verdicts)
@@ -134,7 +134,7 @@ def _store(run: AuditRun, chunk: Chunk) -> bool:
 
 @transaction.atomic
 def _finish(run: AuditRun, report: Report) -> bool:
-    changes = _changes(run, report) | {"finished_at": timezone.now(), "claimed_until": None, "error": ""}
+    changes = _changes(run, report) | {"finished_at": clock.now(), "claimed_until": None, "error": ""}
     if not _change(run, changes):
         return False
     findings_keep(run, report.findings)
@@ -184,12 +184,12 @@ def runs_prune(kind: str) -> None:
 
 
 def _free() -> Q:
-    return Q(claimed_until__isnull=True) | Q(claimed_until__lt=timezone.now())
+    return clock.free(CLAIM)
 
 
 def _claimed(run_id: int) -> AuditRun | None:
     running = AuditRun.objects.filter(_free(), pk=run_id, finished_at__isnull=True)
-    return AuditRun.objects.get(pk=run_id) if running.update(claimed_until=timezone.now() + CLAIM) else None
+    return AuditRun.objects.get(pk=run_id) if running.update(claimed_until=clock.now() + CLAIM) else None
 
 
 def _release(run: AuditRun) -> None:

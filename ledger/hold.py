@@ -4,8 +4,7 @@ Its sessions of the lost time are on the chain, under ids that new sessions woul
 `ledger_restore` has brought them back, and never a batch whose ids the chain has already with other digests.
 """
 
-from django.utils import timezone
-
+from accounts import clock
 from ledger.alerts import alert_close, alert_raise
 from ledger.chain import Chain, State, chain
 from ledger.errors import DatabaseBehind, LedgerError
@@ -25,9 +24,7 @@ def check(state: State) -> None:
     """
     subject = f"id {state.last}"
     if _is_ours(state.last, chain()):
-        Alert.objects.filter(code=CODE, subject__startswith="id ", closed_at__isnull=True).update(
-            closed_at=timezone.now()
-        )
+        Alert.objects.filter(code=CODE, subject__startswith="id ", closed_at__isnull=True).update(closed_at=clock.now())
         return
     if Alert.objects.filter(code=CODE, subject=subject, closed_at__isnull=False).exists():
         return

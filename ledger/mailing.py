@@ -19,11 +19,12 @@ from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.template.loader import render_to_string
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from accounts import clock
 from accounts.models import User
 from ledger.alerts import alert_close, alert_raise
 from ledger.errors import StatementMailRefused
@@ -51,7 +52,7 @@ def statement_mail_request(*, user: User, of: StatementPeriod) -> StatementMail:
     """Send this month's statement; asked twice while it waits, it is sent once. Raises StatementMailRefused."""
     if not address_of(user):
         raise StatementMailRefused(_("There is no confirmed e-mail address in your account."))
-    lately = StatementMail.objects.filter(user=user, requested_at__gte=timezone.now() - timedelta(days=1))
+    lately = StatementMail.objects.filter(user=user, requested_at__gte=clock.now() - timedelta(days=1))
     if lately.filter(monthly=False).count() >= REQUESTS_A_DAY:
         raise StatementMailRefused(_("You asked for many today. Download this one, or ask again tomorrow."))
     mail = StatementMail(user=user, first_day=of.first_day, monthly=False, language=translation.get_language())
@@ -84,7 +85,7 @@ def statement_subscription_set(*, user: User, wanted: bool) -> None:
 
 def statement_mails_open() -> int:
     """Open the mails of the month that is over, for all who want them; returns how many. Repeating it is harmless."""
-    settled = timezone.now() - AFTER_THE_MONTH
+    settled = clock.now() - AFTER_THE_MONTH
     opened = StatementMail.objects.filter(
         user=OuterRef("user"), monthly=True, first_day=_month_before(settled.date()).first_day
     )
@@ -115,7 +116,7 @@ def _waiting() -> "QuerySet[StatementMail]":
 
 
 def statement_mails_due() -> "QuerySet[StatementMail]":
-    return _waiting().filter(retry_at__lte=timezone.now()).order_by("retry_at", "id")
+    return _waiting().filter(clock.due("retry_at", LONGEST_PAUSE)).order_by("retry_at", "id")
 
 
 def statement_mail_send(*, mail_id: int) -> None:
@@ -132,7 +133,7 @@ def statement_mail_send(*, mail_id: int) -> None:
         except (smtplib.SMTPException, OSError) as error:
             _attempt_failed(mail, error)
             return
-    StatementMail.objects.filter(pk=mail.pk).update(sent_at=timezone.now(), sent_to=message.to[0], error="")
+    StatementMail.objects.filter(pk=mail.pk).update(sent_at=clock.now(), sent_to=message.to[0], error="")
     alert_close("statement_mail")
 
 
@@ -142,7 +143,7 @@ def _claim(mail_id: int) -> StatementMail | None:
         return None
     pause = min(FIRST_PAUSE * 2**found.attempts, LONGEST_PAUSE)
     mine = statement_mails_due().filter(pk=mail_id, attempts=found.attempts)
-    if not mine.update(attempts=F("attempts") + 1, retry_at=timezone.now() + pause):
+    if not mine.update(attempts=F("attempts") + 1, retry_at=clock.now() + pause):
         return None
     found.attempts += 1
     return found
@@ -189,4 +190,4 @@ def _is_permanent(error: Exception) -> bool:
 
 
 def _give_up(mail: StatementMail, reason: str) -> None:
-    StatementMail.objects.filter(pk=mail.pk).update(given_up_at=timezone.now(), error=reason[:255])
+    StatementMail.objects.filter(pk=mail.pk).update(given_up_at=clock.now(), error=reason[:255])

@@ -24,8 +24,8 @@ from itertools import count
 
 from django.conf import settings
 from django.db.models import Max, Q
-from django.utils import timezone
 
+from accounts import clock
 from ledger import antelope, p256, settlement, signing_keys, tasks
 from ledger.chain import chain
 from ledger.errors import ChainError, ChainUnreachable, LedgerError, OutcomeUnknown
@@ -126,7 +126,7 @@ class Rotation:
     def claim(self) -> None:
         """Become the one who drives it. A killed process's claim runs out; a living one renews its own."""
         first = None
-        while not self._take(Q(claimed_until__isnull=True) | Q(claimed_until__lt=timezone.now())):
+        while not self._take(clock.free(timedelta(seconds=settings.LEDGER_CLAIM_S))):
             self._read()
             until = self.row.claimed_until
             if self.row.step == Step.DONE:
@@ -152,7 +152,7 @@ class Rotation:
             raise RotationBusy("another process gave this rotation up: its key could not be made") from None
 
     def _take(self, free: Q) -> bool:
-        until = timezone.now() + timedelta(seconds=settings.LEDGER_CLAIM_S)
+        until = clock.now() + timedelta(seconds=settings.LEDGER_CLAIM_S)
         claimed = KeyRotation.objects.filter(free, pk=self.row.pk).exclude(step=Step.DONE)
         return bool(claimed.update(claimed_by=self._me, claimed_until=until))
 

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext
 
+from accounts import clock
 from ledger import batch_data, hold, keys, record, signing_keys
 from ledger.alerts import alert_raise, alerts_close
 from ledger.chain import Unsigned, chain
@@ -85,10 +85,11 @@ def _announce(count: int) -> None:
 
 def claim(row: ChainTransaction) -> bool:
     """Take this row for a while; False where another worker has it or its status has moved on."""
-    now = timezone.now()
-    free = Q(claimed_until__isnull=True) | Q(claimed_until__lt=now)
-    until = now + timedelta(seconds=settings.LEDGER_CLAIM_S)
-    if not ChainTransaction.objects.filter(free, pk=row.pk, status=row.status).update(claimed_until=until):
+    longest = timedelta(seconds=settings.LEDGER_CLAIM_S)
+    until = clock.now() + longest
+    if not ChainTransaction.objects.filter(clock.free(longest), pk=row.pk, status=row.status).update(
+        claimed_until=until
+    ):
         return False
     row.claimed_until = until
     return True
@@ -111,7 +112,17 @@ def move(row: ChainTransaction, *, expected: Sequence[str], to: str, **fields: o
 
 def halted() -> bool:
     """The account lacks something or the chain refuses us: only the waiting transaction probes, no hot loop."""
-    return ChainTransaction.objects.filter(status=Status.DEFERRED, retry_at__gt=timezone.now()).exists()
+    return ChainTransaction.objects.filter(~retry_due(), status=Status.DEFERRED).exists()
+
+
+def retry_due() -> Q:
+    """Transactions that may be sent again now."""
+    return clock.due("retry_at", longest_wait())
+
+
+def longest_wait() -> timedelta:
+    """No transaction waits longer for its next try."""
+    return max(DEFERRED_FOR, timedelta(seconds=settings.LEDGER_EXPIRATION_S))
 
 
 # --- batch
@@ -127,7 +138,9 @@ def transaction_batch() -> ChainTransaction | None:
     ids = list(ready.values_list("id", flat=True)[: settings.LEDGER_BATCH_MAX])
     if not ids:
         return None
-    row = ChainTransaction.objects.create(claimed_until=timezone.now() + timedelta(seconds=settings.LEDGER_CLAIM_S))
+    now = clock.now()
+    until = now + timedelta(seconds=settings.LEDGER_CLAIM_S)
+    row = ChainTransaction.objects.create(claimed_until=until, retry_at=now)
     LedgerEntry.objects.filter(pk__in=ids, transaction__isnull=True).update(transaction=row)
     return row
 
@@ -192,7 +205,7 @@ def _signed(signed: Sequence[tuple[ChainTransaction, Unsigned, str]], *, key_nam
         rows = [row.pk for row, _, _ in signed]
         ChainTransaction.objects.filter(pk__in=rows, status=Status.BATCHED).update(claimed_until=None)
         return False
-    now = timezone.now()
+    now = clock.now()
     for row, unsigned, signature in signed:
         # Only one worker's bytes are committed, and only committed bytes are ever sent.
         move(
@@ -245,7 +258,7 @@ def _postpone(rows: Sequence[ChainTransaction], alert: str, code: str, error: Ex
 
 
 def _backoff(attempts: int) -> datetime:
-    return timezone.now() + timedelta(seconds=min(2 ** min(attempts, 10) / 2, BACKOFF_MAX_S))
+    return clock.now() + timedelta(seconds=min(2 ** min(attempts, 10) / 2, BACKOFF_MAX_S))
 
 
 # --- send
@@ -289,9 +302,9 @@ def _sent(row: ChainTransaction, *, error_code: str = "", error: Exception | str
         row,
         expected=_BEFORE_BLOCK,
         to=Status.SENT,
-        sent_at=row.sent_at or timezone.now(),
+        sent_at=row.sent_at or clock.now(),
         attempts=attempts,
-        retry_at=_backoff(attempts) if error_code else timezone.now() + RESEND_AFTER,
+        retry_at=_backoff(attempts) if error_code else clock.now() + RESEND_AFTER,
         error_code=error_code,
         error_message=str(error)[:1000],
     )
@@ -305,7 +318,7 @@ def _wait_for_expiry(row: ChainTransaction, error: ChainError) -> None:
         row,
         expected=_BEFORE_BLOCK,
         to=row.status,
-        retry_at=max(timezone.now() + timedelta(seconds=1), row.expires_at or timezone.now()),
+        retry_at=max(clock.now() + timedelta(seconds=1), row.expires_at or clock.now()),
         error_code=str(error.code),
         error_message=str(error)[:1000],
     )
@@ -339,7 +352,7 @@ def _defer(row: ChainTransaction, alert: str, error: ChainError) -> None:
         expected=_BEFORE_BLOCK,
         to=Status.DEFERRED,
         attempts=row.attempts + 1,
-        retry_at=timezone.now() + DEFERRED_FOR,
+        retry_at=clock.now() + DEFERRED_FOR,
         error_code=alert,
         error_message=str(error)[:1000],
     )
@@ -360,5 +373,5 @@ def entry_send_again(*, entry: LedgerEntry) -> None:
     if entry.conflict:
         LedgerEntry.objects.filter(pk=entry.pk).update(conflict="", transaction=None)
     elif row:
-        ChainTransaction.objects.filter(pk=row.pk).update(retry_at=timezone.now(), claimed_until=None)
+        ChainTransaction.objects.filter(pk=row.pk).update(retry_at=clock.now(), claimed_until=None)
     transaction.on_commit(lambda: _announce(settings.LEDGER_FLUSH_AT))

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from django.db import transaction
-from django.utils import timezone
 
+from accounts import clock
 from ledger import antelope, p256
 from ledger.alerts import alert_close, alert_raise, alerts_close
 from ledger.block import BlockTransaction
@@ -22,7 +22,7 @@ from ledger.errors import BlockUnavailable, ChainError
 from ledger.ids import rows_of
 from ledger.models import Alert, ChainTransaction, LedgerEntry
 from ledger.nodes import Info
-from ledger.services import move, transaction_send
+from ledger.services import longest_wait, move, transaction_send
 from ledger.webhooks import recorded_tell
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def transaction_confirm(*, row: ChainTransaction, view: View) -> None:
         if row.status != S.IN_BLOCK or row.block_num != num:
             move(row, expected=OPEN, to=S.IN_BLOCK, block_num=num, block_id=view.block(num).id)
         return
-    if row.retry_at > timezone.now():
+    if not clock.is_due(row.retry_at, longest_wait()):
         return
     if view.info.lib_time > row.expires_at:
         transaction_settle(row=row, view=view)
@@ -172,7 +172,7 @@ def transaction_settle(*, row: ChainTransaction, view: View) -> None:
     absent = [entry for entry in entries if entry.pk not in rows and entry.pk > floor]
     present = [entry for entry in entries if rows.get(entry.pk) == bytes(entry.digest)]
     if present and not _adopt(present, view):
-        move(row, expected=OPEN, to=row.status, retry_at=timezone.now() + timedelta(seconds=5))
+        move(row, expected=OPEN, to=row.status, retry_at=clock.now() + timedelta(seconds=5))
         return  # the rows' block is not irreversible yet
     others = [entry for entry in entries if entry not in absent and entry not in present]
     with transaction.atomic():

@@ -2,20 +2,23 @@
 
 import logging
 import time
+from datetime import timedelta
 
 from celery import shared_task
+from celery.signals import task_prerun
 from django.conf import settings
 from django.core.cache import cache
-from django.db.models import Q
-from django.utils import timezone, translation
+from django.utils import translation
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from accounts import clock
 from accounts.idempotency import answers_prune
 from accounts.models import User
 from ledger import audit_runs, hold, keys, mailing, permissions, services, settlement, statements, webhooks
 from ledger import audit_watch as audit_watcher
 from ledger.alerts import alert_close, alert_raise
+from ledger.clock_watch import clock_watch
 from ledger.errors import ChainError
 from ledger.models import ChainTransaction, LedgerEntry, Webhook
 from ledger.node_watch import nodes_watch
@@ -30,6 +33,7 @@ BATCHES_AT_ONCE = 4  # signed in one request to the TPM service
 AUDIT_TURN_S = 10.0
 ANCHOR_TURN_S = 5.0  # then the worker is free for confirmations, which have a queue of their own
 CONFIRM_EVERY_S = 0.3
+CLOCK_EVERY_S = 10.0
 MAILS_A_SWEEP = 500
 CONFIRMING, CONFIRM_ANNOUNCED = "ledger:confirming", "ledger:confirm_announced"
 
@@ -51,6 +55,13 @@ def anchor_soon(count: int) -> None:
             anchor.apply_async()
     except (RedisError, OperationalError, OSError, ValueError) as error:  # ValueError: the counter ended just now
         log.info("nobody could be told of %d new ledger entries: %s", count, error)
+
+
+@task_prerun.connect
+def clock_check(**_: object) -> None:
+    """What a task writes is for others, too: its clock is known before."""
+    if not clock.measured_within(CLOCK_EVERY_S):
+        clock_watch()
 
 
 @shared_task(time_limit=300)
@@ -112,6 +123,7 @@ def _confirm_soon() -> None:
 @shared_task(time_limit=300)
 def sweep() -> None:
     """Finish whatever is left: claims of killed workers, what waits for its time, entries that nobody announced."""
+    clock_watch()
     nodes_watch()
     keys.master_key_upkeep()
     if resume_batched():
@@ -124,9 +136,8 @@ def sweep() -> None:
 
 def resume_batched() -> bool:
     """Sign what was batched and left; one at a time, so that a TPM that is away is asked once a sweep."""
-    now = timezone.now()
-    free = Q(claimed_until__isnull=True) | Q(claimed_until__lt=now)
-    for row in ChainTransaction.objects.filter(free, status=S.BATCHED, retry_at__lte=now).order_by("id"):
+    free = clock.free(timedelta(seconds=settings.LEDGER_CLAIM_S))
+    for row in ChainTransaction.objects.filter(free, services.retry_due(), status=S.BATCHED).order_by("id"):
         if services.halted():
             break
         if services.claim(row) and not _sign_and_send([row]):
@@ -136,7 +147,7 @@ def resume_batched() -> bool:
 
 def resume_waiting() -> None:
     """Send again, or settle, what is signed or deferred and whose time has come."""
-    due = ChainTransaction.objects.filter(status__in=[S.SIGNED, S.DEFERRED], retry_at__lte=timezone.now())
+    due = ChainTransaction.objects.filter(services.retry_due(), status__in=[S.SIGNED, S.DEFERRED])
     view = View()
     try:
         settlement.for_each(due.order_by("id"), lambda row: _resume(row, view))

@@ -21,9 +21,8 @@ import httpx
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 
-from accounts import sealed_text
+from accounts import clock, sealed_text
 from accounts.api_authentication import Program
 from accounts.outward import AddressRefused, Target, authorities, resolve
 from accounts.resealing import Column, column_add
@@ -93,17 +92,26 @@ def _delivery(hook: Webhook, session: ChargingSession, entry: LedgerEntry, row: 
         "block_num": row.block_num,
         "recorded_at": utc_text(at) if at else None,
     }
-    return WebhookDelivery(webhook=hook, event=Event.RECORDED, session=session, body=_body(Event.RECORDED, data))
+    return WebhookDelivery(
+        webhook=hook,
+        event=Event.RECORDED,
+        session=session,
+        body=_body(Event.RECORDED, data),
+        next_attempt_at=clock.now(),
+    )
 
 
 def _body(event: str, data: dict[str, Any]) -> str:
-    return json.dumps({"type": str(event), "timestamp": utc_text(timezone.now()), "data": data})
+    return json.dumps({"type": str(event), "timestamp": utc_text(clock.now()), "data": data})
 
 
 def ping(*, hook: Webhook) -> WebhookDelivery:
     """A delivery to try the receiver with; it is sent and logged as all others."""
     delivery = WebhookDelivery.objects.create(
-        webhook=hook, event=Event.PING, body=_body(Event.PING, {"webhook": str(hook.pk)})
+        webhook=hook,
+        event=Event.PING,
+        body=_body(Event.PING, {"webhook": str(hook.pk)}),
+        next_attempt_at=clock.now(),
     )
     transaction.on_commit(_announce, robust=True)
     return delivery
@@ -141,14 +149,14 @@ def signature(secret: str, *, message_id: str, timestamp: int, body: str) -> str
 
 def due_webhooks() -> list[Any]:
     """The ids of webhooks that have something due."""
-    due = WebhookDelivery.objects.filter(status=Status.PENDING, next_attempt_at__lte=timezone.now())
+    due = WebhookDelivery.objects.filter(clock.due("next_attempt_at", BACKOFF[-1]), status=Status.PENDING)
     hooks = Webhook.objects.filter(OWNER_ACTIVE, is_active=True, pk__in=due.order_by().values("webhook"))
     return list(hooks.values_list("pk", flat=True))
 
 
 def webhook_deliver(*, hook: Webhook) -> bool:
     """Send what is due to this webhook, the oldest first, until one fails; whether there may be more to send."""
-    due = hook.deliveries.filter(status=Status.PENDING, next_attempt_at__lte=timezone.now())
+    due = hook.deliveries.filter(clock.due("next_attempt_at", BACKOFF[-1]), status=Status.PENDING)
     deliveries = list(due.order_by("created_at", "id")[:AT_ONCE])
     return all(delivery_send(delivery=delivery, hook=hook) for delivery in deliveries) and len(deliveries) == AT_ONCE
 
@@ -167,7 +175,7 @@ def delivery_send(*, delivery: WebhookDelivery, hook: Webhook) -> bool:
 
 def _claim(delivery: WebhookDelivery) -> bool:
     """Count the attempt before it is made. The count is compared: of two workers one makes it."""
-    now, tried = timezone.now(), delivery.attempts
+    now, tried = clock.now(), delivery.attempts
     is_due = WebhookDelivery.objects.filter(pk=delivery.pk, status=Status.PENDING, attempts=tried)
     delivery.attempts, delivery.last_attempt_at = tried + 1, now
     delivery.next_attempt_at = now + BACKOFF[min(tried, ATTEMPTS_MAX - 1)]
@@ -202,7 +210,7 @@ async def _status(target: Target, content: bytes, headers: dict[str, str]) -> in
 
 
 def _headers(delivery: WebhookDelivery, secret: str) -> dict[str, str]:
-    timestamp, message_id = int(timezone.now().timestamp()), str(delivery.pk)
+    timestamp, message_id = int(clock.now().timestamp()), str(delivery.pk)
     return {
         "Content-Type": "application/json",
         "User-Agent": "EVPortal-Webhooks/1",
@@ -214,7 +222,7 @@ def _headers(delivery: WebhookDelivery, secret: str) -> dict[str, str]:
 
 def _arrived(delivery: WebhookDelivery, hook: Webhook, status: int) -> None:
     WebhookDelivery.objects.filter(pk=delivery.pk).update(
-        status=Status.DELIVERED, delivered_at=timezone.now(), response_status=status, error=""
+        status=Status.DELIVERED, delivered_at=clock.now(), response_status=status, error=""
     )
     if hook.failing_since is not None:
         hook.failing_since = None
@@ -229,7 +237,7 @@ def _failed(delivery: WebhookDelivery, hook: Webhook, status: int | None, error:
     )
     waiting = hook.deliveries.filter(status=Status.PENDING, next_attempt_at__lt=delivery.next_attempt_at)
     waiting.update(next_attempt_at=delivery.next_attempt_at)
-    now = timezone.now()
+    now = clock.now()
     hook.failing_since = hook.failing_since or now
     if status == 410:  # Standard Webhooks: the receiver does not want to hear of it again
         hook.is_active, hook.disabled_reason = False, "the receiver answered 410 Gone"
@@ -243,6 +251,6 @@ def _failed(delivery: WebhookDelivery, hook: Webhook, status: int | None, error:
 
 def deliveries_prune() -> int:
     """Forget deliveries that were made or given up 30 days ago; returns how many."""
-    old = WebhookDelivery.objects.filter(created_at__lt=timezone.now() - KEPT_FOR).exclude(status=Status.PENDING)
+    old = WebhookDelivery.objects.filter(created_at__lt=clock.now() - KEPT_FOR).exclude(status=Status.PENDING)
     deleted, _ = old.delete()
     return deleted

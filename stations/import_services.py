@@ -8,9 +8,10 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import gettext
 
+from accounts import clock
 from accounts.models import User
 from stations import workplace_csv
 from stations.errors import ImportFileError, ImportStateError, RecordingUnavailableError
@@ -62,7 +63,7 @@ def import_upload(*, name: str, content: bytes, time_zone: str, by: User) -> Imp
 @transaction.atomic
 def import_confirm(*, run: ImportRun, by: User) -> None:
     """Import what was checked. Raises ImportStateError where somebody was faster, or it is not checked yet."""
-    now = timezone.now()
+    now = clock.now()
     fields = {**BEGINNING, "state": State.IMPORTING, "confirmed_by": by, "confirmed_at": now}
     if not ImportRun.objects.filter(pk=run.pk, state=State.CHECKED).update(**fields):
         words = gettext("import %(number)d is %(state)s, so it cannot be imported now")
@@ -74,7 +75,7 @@ def import_confirm(*, run: ImportRun, by: User) -> None:
 @transaction.atomic
 def import_cancel(*, run: ImportRun) -> None:
     """Forget the file before anything of it was stored. Raises ImportStateError once it is being imported."""
-    fields = {"state": State.CANCELLED, "finished_at": timezone.now()}
+    fields = {"state": State.CANCELLED, "finished_at": clock.now()}
     if not ImportRun.objects.filter(pk=run.pk, state__in=[State.CHECKING, State.CHECKED]).update(**fields):
         words = gettext("import %(number)d is %(state)s, so it cannot be cancelled now")
         raise ImportStateError(_not_now(run, words))
@@ -101,7 +102,7 @@ def imports_due() -> list[ImportRun]:
 
 
 def _free() -> Q:
-    return Q(claimed_until__isnull=True) | Q(claimed_until__lt=timezone.now())
+    return clock.free(CLAIM)
 
 
 def import_advance(*, run_id: int, go_on: Callable[[], bool]) -> bool:
@@ -134,7 +135,7 @@ def _claimed(run_id: int) -> ImportRun | None:
     run = ImportRun.objects.filter(_free(), pk=run_id, state__in=ImportRun.MOVING).first()
     if run is None:
         return None
-    claim = {"claimed_until": timezone.now() + CLAIM, "attempts": run.attempts + 1}
+    claim = {"claimed_until": clock.now() + CLAIM, "attempts": run.attempts + 1}
     if not ImportRun.objects.filter(_free(), pk=run_id, state=run.state).update(**claim):
         return None
     if run.attempts >= ATTEMPTS_MAX:
@@ -165,7 +166,7 @@ def _advance(run: ImportRun, go_on: Callable[[], bool]) -> bool:
 
 def _still_ours(run: ImportRun) -> bool:
     here = ImportRun.objects.filter(pk=run.pk, state=run.state, position=run.position)
-    return bool(here.update(claimed_until=timezone.now() + CLAIM))
+    return bool(here.update(claimed_until=clock.now() + CLAIM))
 
 
 def _checkpoint(run: ImportRun, tally: Tally, findings: list[Finding], *, position: int, rows: int) -> None:
@@ -195,6 +196,6 @@ def _finish(run: ImportRun, state: str, reason: str = "") -> None:
     """End the check or the import; the file is kept only while it may still be imported."""
     over = state != State.CHECKED
     fields: dict[str, object] = {"state": state, "reason": reason[:500], "claimed_until": None, "attempts": 0}
-    fields |= {"finished_at": timezone.now()} if over else {}
+    fields |= {"finished_at": clock.now()} if over else {}
     if ImportRun.objects.filter(pk=run.pk, state=run.state).update(**fields) and over:
         ImportFile.objects.filter(run=run).delete()

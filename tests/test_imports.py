@@ -23,7 +23,7 @@ MAY_IMPORT = {
         *("evportal", "ledger", "stations", "accounts"),
         *("tpm.client", "tpm.tokens", "tpm.attestation", "tpm.register"),
     },
-    "tpm": {"tpm"},
+    "tpm": {"tpm", "accounts.clock"},
 }
 DOORS = {
     "eospy": {"ledger/chain.py", "ledger/signer.py"},

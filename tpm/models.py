@@ -14,6 +14,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from accounts import clock
 from tpm.events import text_bytes
 from tpm.evidence import Accepted, IssuedNonce, Pinned, SignedManifest
 from tpm.structures import Clock
@@ -74,7 +75,7 @@ class TpmService(models.Model):
     @property
     def evidence_age(self) -> timedelta | None:
         """How old the last accepted evidence is; None where there is none."""
-        return None if self.last_attested_at is None else timezone.now() - self.last_attested_at
+        return None if self.last_attested_at is None else clock.now() - self.last_attested_at
 
     def distrust(self) -> str:
         """Say why keys of this service may not be used now; "" where they may.

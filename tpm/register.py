@@ -17,9 +17,9 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
-from django.utils import timezone
+from django.db.models import Exists, OuterRef
 
+from accounts import clock
 from tpm.attestation import verify_evidence
 from tpm.certification import Certification, certification_nonce, verify_certification
 from tpm.client import Key, TpmClient, TpmError, TpmRefused, TpmUnavailable
@@ -62,7 +62,7 @@ def client_of(service: TpmService) -> TpmClient:
 
 def nonce_issue(service: TpmService) -> Nonce:
     """Issue a challenge for this service; it is valid for 60 s and for one use."""
-    return Nonce.objects.create(value=secrets.token_bytes(NONCE_BYTES), service=service)
+    return Nonce.objects.create(value=secrets.token_bytes(NONCE_BYTES), service=service, issued_at=clock.now())
 
 
 def attest(service: TpmService) -> AttestationReport | None:
@@ -70,6 +70,7 @@ def attest(service: TpmService) -> AttestationReport | None:
 
     None where nothing was judged: the service does not answer (the state says so), or another worker is at it.
     """
+    clock.measure()  # the TPM's own clock is compared with ours from one time to the next, whoever asks then
     if not _claim(service):
         return None
     service.refresh_from_db()  # another worker may have attested it since: ask about the entry that counts now
@@ -84,10 +85,8 @@ def attest(service: TpmService) -> AttestationReport | None:
 
 def _claim(service: TpmService) -> bool:
     """Take the service for a while: never two attestations of it at once."""
-    now = timezone.now()
-    free = Q(claimed_until__isnull=True) | Q(claimed_until__lt=now)
-    claimed = TpmService.objects.filter(free, pk=service.pk, ak_public__isnull=False)
-    return bool(claimed.update(claimed_until=now + CLAIM))
+    claimed = TpmService.objects.filter(clock.free(CLAIM), pk=service.pk, ak_public__isnull=False)
+    return bool(claimed.update(claimed_until=clock.now() + CLAIM))
 
 
 def evidence_ask(service: TpmService, nonce: Nonce) -> tuple[dict[str, Any], SignedManifest | None]:
@@ -125,7 +124,7 @@ def _no_answer(service: TpmService, error: TpmError) -> None:
 
     Who has no token here (as the web process, whose admin asks too) has learnt nothing of the service.
     """
-    now = timezone.now()
+    now = clock.now()
     row = TpmService.objects.filter(pk=service.pk)
     row.update(tried_at=now, due_at=now + RETRY_AFTER, claimed_until=None)
     if error.permanent and error.code != "token":
@@ -155,7 +154,7 @@ def evidence_judge(
 ) -> AttestationReport:
     """Judge evidence for a service row in hand; `before` are the steps of its enrolment."""
     row = Nonce.objects.select_for_update(of=("self",)).select_related("service").filter(value=nonce).first()
-    issued, now = row.issued() if row else None, timezone.now()
+    issued, now = row.issued() if row else None, clock.now()
     pinned = service.pinned()
     steps = verify_evidence(answer, manifest, nonce=issued, pinned=pinned, now=now, first=len(before) + 1)
     if row is not None and row.service_id == service.pk:
@@ -193,7 +192,7 @@ def attest_due() -> list[AttestationReport]:
 
 def _is_due(service: TpmService) -> bool:
     """Its time has come; or it says for itself that something is wrong, which is cheap to ask."""
-    if service.due_at <= timezone.now():
+    if clock.is_due(service.due_at, ATTEST_EVERY):
         return True
     if service.state != State.ATTESTED:
         return False
@@ -205,7 +204,7 @@ def _is_due(service: TpmService) -> bool:
 
 def attest_soon(url: str) -> None:
     """Something is wrong with this service: attest it at the next turn rather than in minutes."""
-    TpmService.objects.filter(url=url.rstrip("/"), due_at__gt=timezone.now()).update(due_at=timezone.now())
+    TpmService.objects.filter(url=url.rstrip("/"), due_at__gt=clock.now()).update(due_at=clock.now())
 
 
 # --- certification
@@ -226,7 +225,7 @@ def certify(service: TpmService, key: str) -> KeyCertification:
         service=service,
         public_key_eosio=found.public_key_eosio,
         ak_public=ak_public,
-        defaults={**asdict(certification), "key_name": key, "ek_certificate": ek_certificate, "at": timezone.now()},
+        defaults={**asdict(certification), "key_name": key, "ek_certificate": ek_certificate, "at": clock.now()},
     )
     return row
 
