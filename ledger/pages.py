@@ -20,9 +20,10 @@ from ledger.difference_words import differences_of
 from ledger.export import meter_csv_lines
 from ledger.kept import kept_record
 from ledger.models import ChainTransaction, LedgerEntry
-from ledger.proof_pages import no_receipt
-from ledger.published import Pins, pins_published
+from ledger.proof_pages import no_receipt, pins_of
+from ledger.proof_words import TITLES
 from ledger.reading import reader_of, session_read
+from ledger.receipt import Pins
 from ledger.session_figures import figures_of
 from ledger.words import entry_of, state_of
 from stations.words import period, zone
@@ -53,8 +54,9 @@ def session_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
         "unsure": entry is not None and entry.erased_at is None and kept_record(entry) is None,
         "usual": _usual_duration() if state.kind in {"pending", "late"} else None,
         "no_receipt": no_receipt(session, entry),
-        "exact": _exact_terms(entry, pins := pins_published(entry)),
+        "exact": _exact_terms(entry, pins := pins_of(entry)),
         "pins": pins,
+        "steps": len(TITLES),
         "meter_values": values[:METER_VALUES_SHOWN],
         "more_meter_values": len(values) > METER_VALUES_SHOWN,
         **figures_of(shown, values, reader_of(request)),
@@ -103,8 +105,8 @@ def _exact_terms(entry: LedgerEntry | None, pins: Pins | None) -> list[tuple[str
         ]
     if pins:
         terms += [
-            (gettext("Made in the TPM of AK"), pins.ak),
-            (gettext("Contract's code, SHA-256"), pins.code_hash),
-            (gettext("Contract last changed"), pins.code_updated),
+            (gettext("Made in the TPM of AK"), pins.ak or ""),
+            (gettext("Contract's code, SHA-256"), pins.code_hash or ""),
+            (gettext("Contract last changed"), pins.code_updated or ""),
         ]
     return [(name, value) for name, value in terms if value]

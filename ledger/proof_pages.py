@@ -26,9 +26,8 @@ from ledger.kept import as_recorded, kept_record
 from ledger.models import ChainTransaction, LedgerEntry
 from ledger.notice_words import notice_words
 from ledger.proof_words import TITLES
-from ledger.published import pins_published
 from ledger.reading import problem, session_read
-from ledger.receipt import ReceiptError
+from ledger.receipt import Pins, ReceiptError
 from ledger.receipt_link import qr_svg, receipt_fragment
 from ledger.record import canonical
 from ledger.words import entry_of, state_of
@@ -59,6 +58,12 @@ def no_receipt(session: ChargingSession, entry: LedgerEntry | None) -> str:
         return str(state.reason)
     going = gettext("It is still being recorded.")
     return f"{going} {state.reason}".rstrip()
+
+
+def pins_of(entry: LedgerEntry | None) -> Pins | None:
+    """What is published for whoever checks this entry's record; None where it is not signed yet."""
+    key = entry.transaction.public_key if entry and entry.transaction else ""
+    return checks.published_pins(key, checks.published_ak(key)) if key else None
 
 
 @require_safe
@@ -111,7 +116,8 @@ def _paper(
         "receipt": content,
         "record": receipt.dumps(content["record"]),
         "canonical": canonical(content["record"]).decode(),
-        "pins": pins_published(entry),
+        "pins": pins_of(entry),
+        "steps": len(TITLES),
         "link": link,
         "qr": qr_svg(link),
         "address": address,
@@ -152,6 +158,7 @@ def verify_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
         "nodes": settings.LEDGER_NODES,
         "notices": notice_words(check.notices, checks.published_pins("", None)),
         "changed": differences_of(session, entry_of(session)),
+        "corrected": corrected_of(session),
         "command": _command(session),
     }
     return render(request, "session/verify.html", context)

@@ -1,6 +1,7 @@
 """The receipt on paper: one page of A4, the recorded figures, what they are compared with, every warning on top."""
 
 import io
+import json
 from collections.abc import Callable
 
 import pytest
@@ -11,10 +12,10 @@ from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
-from ledger import receipt
 from ledger.models import LedgerEntry
 from stations.corrections import session_credit
 from stations.models import ChargingSession
+from tests.api.conftest import caller_for
 from tests.conftest import TARIFF, CloseSessions
 from tests.pages.conftest import MakeSession, MakeTransaction
 from tests.pages.test_history import move, record_anew, text
@@ -74,7 +75,7 @@ def test_it_names_all_that_it_is_compared_with(browser: Client, make_session: Ma
     page = text(browser, f"/sessions/{session.pk}/receipt")
     for value in (
         *(settings.LEDGER_CHAIN_ID, ">evledger<", "PUB_R1_5hqx", settings.LEDGER_CODE_HASH),
-        *("2026-11-30T08:00:00.000 UTC", f"takes {len(receipt.STEPS)} steps", "/verify"),
+        *("2026-11-30T08:00:00.000 UTC", "takes 11 steps", "/verify"),
     ):
         assert value in page, value
     assert "data-warning" not in page
@@ -91,6 +92,17 @@ def test_what_differs_is_a_warning_at_its_top(browser: Client, make_session: Mak
     warning = page.partition('data-warning="mismatch"')[2].partition("</section>")[0]
     assert "Differs from its record." in warning and "This paper says what was recorded." in warning
     assert "cost: recorded 3.12 EUR, today 999.00 EUR" in warning
+    paper = page.partition('<div class="paper">')[2]
+    assert "<strong>7.78 kWh</strong>" in paper and "<strong>3.12 EUR</strong>" in paper and "999" not in paper
+
+
+def test_the_file_is_of_what_was_recorded(browser: Client, make_session: MakeSession, owner: User) -> None:
+    """P10: after 1 Wh is changed in the database, the receipt that one downloads is of the altered record."""
+    session = make_session()
+    before = browser.get(f"/sessions/{session.pk}/receipt.json").content
+    altered(session, owner)
+    assert browser.get(f"/sessions/{session.pk}/receipt.json").content == before
+    assert caller_for(owner).get(f"sessions/{session.pk}/receipt").json() == json.loads(before)
 
 
 def test_what_was_taken_back_is_said_at_its_top(
