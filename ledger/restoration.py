@@ -15,8 +15,10 @@ from django.db.models import Max, Q, QuerySet
 
 from ledger import hold
 from ledger.alerts import alert_close
+from ledger.chain import State
 from ledger.chain_walk import walk
 from ledger.copies import Copy, Opener, copies_in
+from ledger.errors import ChainRefused
 from ledger.ids import ids_above, next_id
 from ledger.models import ChainTransaction, LedgerEntry
 from ledger.rebuilding import Places, entry_values, session_put
@@ -24,7 +26,9 @@ from ledger.settlement import View, adopted_row
 from ledger.webhooks import recorded_tell
 from stations.models import ChargingSession
 
-RECORDED = ChainTransaction.Status.IRREVERSIBLE
+S = ChainTransaction.Status
+RECORDED = S.IRREVERSIBLE
+WAITING = (S.BATCHED, S.EXPIRED, S.CONFLICT)  # such a transaction will record nothing any more, or nothing yet
 
 
 @dataclass
@@ -76,6 +80,8 @@ def restore(
             run.done.pruned += sum(copy.ledger_id <= state.floor for copy in copies)
             progress(len(copies))
     run.credits()
+    if first_block <= 2 or state.since == 1:
+        run.below_the_floor(state)
     if not dry_run:
         ids_above(max(run.view.chain.state().last, _highest()))
         hold.watch()
@@ -91,7 +97,7 @@ class _Run:
 
     def __init__(self, dry_run: bool) -> None:
         self.view, self.done, self._opener, self._dry_run = View(), Restored(), Opener(), dry_run
-        self._places, self._alone = Places(), True
+        self._places, self._alone, self._seen_to = Places(), True, set[int]()
 
     def transaction(self, copies: Sequence[Copy]) -> None:
         """Bring back what one transaction recorded. Whoever closes a session meanwhile may be first: once more then."""
@@ -143,6 +149,7 @@ class _Run:
 
     def _place(self, copy: Copy, entry: LedgerEntry | None, row: ChainTransaction, counted: Restored) -> None:
         """One record whose entry is not here, or not here as recorded."""
+        self._seen_to |= {entry.pk} if entry else set()
         if entry and bytes(entry.digest) == copy.digest:
             LedgerEntry.objects.filter(pk=entry.pk).update(transaction=row, conflict="")
             alert_close("conflict", str(entry.pk))
@@ -183,6 +190,7 @@ class _Run:
 
     def _take_over(self, entry: LedgerEntry, copy: Copy, row: ChainTransaction, counted: Restored) -> None:
         """It was open in the backup and its station reported its end again: what was recorded then counts."""
+        self._seen_to.add(entry.pk)
         assert copy.content is not None and copy.data_key is not None
         values = entry_values(copy, row, put=session_put(copy.content, copy.data_key, self._places))
         LedgerEntry.objects.filter(pk=entry.pk).update(**values, conflict="", mismatch="")
@@ -214,6 +222,25 @@ class _Run:
             if self._dry_run:
                 self._places.forget()
             self._count(counted)
+
+    def below_the_floor(self, state: State) -> None:
+        """Entries under ids that were never used and never will be, as the contract pruned beyond them: new ids.
+
+        Only where every record was seen, those of the newest blocks too.
+        """
+        try:
+            newest = [self.view.block(num) for num in state.heads if num > self.view.info.lib_num]
+        except ChainRefused:
+            return  # they changed meanwhile: the next run sees to it
+        account = self.view.chain.account
+        coming = {copy.ledger_id for block in newest for copies in copies_in(block, account) for copy in copies}
+        waiting = Q(transaction=None) | Q(transaction__status__in=WAITING)
+        stuck = LedgerEntry.objects.filter(waiting, pk__lte=state.floor)
+        stuck = stuck.exclude(pk__in=coming.union(self.done.unreadable, self._seen_to))
+        for entry in stuck.iterator():
+            with transaction.atomic():
+                self.done.renumbered.append((entry.pk, self._renumber(entry)))
+                transaction.set_rollback(self._dry_run)
 
 
 def _recorded(entry: LedgerEntry) -> bool:
