@@ -24,6 +24,12 @@ TITLES = (
     _("The chain's table holds the same digest"),
     _("The contract is the published one, and unchanged since"),
 )
+# The three verdicts, the same words everywhere; in other languages the English one, which the script says, beside it.
+VERDICTS = {
+    "VERIFIED": _("VERIFIED"),
+    "NOT VALID": _("NOT VALID"),
+    "NOT DECIDED": _("NOT DECIDED"),
+}
 
 SENT = {Status.SENT, Status.IN_BLOCK, Status.IRREVERSIBLE}
 

@@ -15,10 +15,10 @@ from playwright.sync_api import Page
 from dev.keys import KeyPair, new_keypair, public_key_bytes
 from ledger import antelope, receipt
 from ledger.record import canonical
-from tests.browsers import chromium_started, static_served
+from tests.browser_check import check_page
 from tests.ledger import test_certification as certifications
 from tests.ledger.proxy import Proxy, altered, cut_before, says
-from tests.ledger.receipt_chain import Recorded, standalone
+from tests.ledger.receipt_chain import ACCOUNT, Recorded, standalone
 from tests.ledger.soft_tpm import SoftTpm, ecc_public, point_of
 from tests.ledger.test_verify_receipt import (
     LIES,
@@ -49,14 +49,13 @@ VERIFY_ALL = """async (cases) => {
   const found = [];
   for (const { text, ...options } of cases) {
     const shown = [];
-    const steps = await verify(text, options, (step) => shown.push(step.number));
+    const { steps } = await verify(text, options, (step) => shown.push(step.number));
     const numbers = (word) => steps.filter(({ outcome }) => outcome === word).map(({ number }) => number);
     found.push([verdict(steps), numbers("failed"), numbers("undecided"), shown.length, JSON.stringify(steps)]);
   }
   window.fetch = ask;
   return found;
 }"""
-WORDS = {"VERIFIED": "VERIFIED", "NOT VALID": "FAILED", "NOT DECIDED": "PENDING"}
 
 
 @dataclass(frozen=True)
@@ -68,31 +67,38 @@ class Case:
     key: str
     chain_id: str | None
     ak: str | None = None
+    account: str = ACCOUNT
 
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    """An empty page that can import the modules."""
-    with static_served() as base, chromium_started() as browser:
-        page = browser.new_page()
-        page.goto(f"{base}/js/")  # a directory's listing
+    with check_page() as page:
         yield page
 
 
 def compare(page: Page, cases: Sequence[Case]) -> list[Any]:
     """Both verifiers say the same of each case, and the browser showed each step once; returns what it said."""
     asked = [
-        {"text": case.text, "nodes": list(case.nodes), "key": case.key, "chainId": case.chain_id, "ak": case.ak}
+        {
+            "text": case.text,
+            "nodes": list(case.nodes),
+            "key": case.key,
+            "chainId": case.chain_id,
+            "ak": case.ak,
+            "account": case.account,
+        }
         for case in cases
     ]
     answers: list[Any] = page.evaluate(VERIFY_ALL, asked)
     assert len(answers) == len(cases)
     for case, (verdict, failed, undecided, shown, text) in zip(cases, answers, strict=True):
-        script = standalone(case.text, case.nodes, key=case.key, chain_id=case.chain_id, ak=case.ak)
-        expected = (WORDS[script.verdict], list(script.failed))
+        script = standalone(
+            case.text, case.nodes, key=case.key, chain_id=case.chain_id, ak=case.ak, account=case.account
+        )
+        expected = (script.verdict, list(script.failed))
         assert (verdict, failed) == expected, (case.text[:2000], text, script.text)
         assert shown == len(json.loads(text)), text
-        if verdict != "FAILED":
+        if verdict != "NOT VALID":
             assert tuple(undecided) == script.undecided, (text, script.text)
     return answers
 
@@ -127,7 +133,7 @@ def test_every_field_tampered_fails_with_the_script_s_step(
             steps.append(step if in_range else 1)
     answers = compare(page, cases)
     for answer, step in zip(answers, steps, strict=True):
-        assert (answer[0], answer[1][0]) == ("FAILED", step), answer
+        assert (answer[0], answer[1][0]) == ("NOT VALID", step), answer
 
 
 def test_every_single_change_of_the_record_fails(page: Page, recorded: Recorded) -> None:
@@ -151,7 +157,7 @@ def test_values_of_any_other_type_and_missing_fields(page: Page, recorded: Recor
         cases += [case_of(recorded, rest, nodes=()), case_of(recorded, {**rest, "__proto__": 1}, nodes=())]
     for name in ("energy_wh", "constructor", "toString", "__proto__"):
         cases.append(case_of(recorded, {**recorded.receipt, name: 1}, nodes=()))
-    assert {answer[0] for answer in compare(page, cases)} == {"FAILED", "PENDING"}
+    assert {answer[0] for answer in compare(page, cases)} == {"NOT VALID", "NOT DECIDED"}
 
 
 NO_RECEIPTS = [
@@ -193,7 +199,7 @@ def test_texts_of_every_kind_have_the_same_canonical_form(page: Page, recorded: 
     content = {**recorded.receipt, "record": record, "salt": salt.hex()}
     content["digest"] = antelope.sha256(salt + canonical(record)).hex()
     (answer,) = compare(page, [case_of(recorded, content, nodes=())])
-    assert answer[0] == "PENDING"  # step 1 is ok, nobody was asked
+    assert answer[0] == "NOT DECIDED"  # step 1 is ok, nobody was asked
 
 
 # --- what is pinned, and the nodes
@@ -214,9 +220,16 @@ def test_a_mistyped_key_decides_nothing(page: Page, recorded: Recorded) -> None:
     """Its checksum does not fit: step 8 cannot be taken, and the reader hears why."""
     key = recorded.key[:-1] + ("B" if recorded.key[-1] != "B" else "C")
     case = case_of(recorded, {**recorded.receipt, "public_key": key}, key=key)
-    asked = {"text": case.text, "nodes": list(case.nodes), "key": key, "chainId": case.chain_id, "ak": None}
+    asked = {
+        "text": case.text,
+        "nodes": list(case.nodes),
+        "key": key,
+        "chainId": case.chain_id,
+        "ak": None,
+        "account": case.account,
+    }
     (answer,) = page.evaluate(VERIFY_ALL, [asked])
-    assert answer[0] == "PENDING" and "the checksum does not fit" in answer[4]
+    assert answer[0] == "NOT DECIDED" and "the checksum does not fit" in answer[4]
 
 
 def test_few_and_silent_nodes(page: Page, recorded: Recorded) -> None:
@@ -224,7 +237,7 @@ def test_few_and_silent_nodes(page: Page, recorded: Recorded) -> None:
     cases = [case_of(recorded, nodes=nodes) for nodes in ((), (first,), (first, first + "/"), (first, silent))]
     changed = {**recorded.receipt, "transaction_id": "0" * 64}
     cases += [case_of(recorded, changed, nodes=(first,)), case_of(recorded, changed, nodes=(first, silent))]
-    assert {answer[0] for answer in compare(page, cases)} == {"PENDING"}
+    assert {answer[0] for answer in compare(page, cases)} == {"NOT DECIDED"}
 
 
 @pytest.mark.parametrize("lie", LIES)
@@ -237,8 +250,8 @@ def test_lying_nodes(page: Page, recorded: Recorded, proxy: Proxy, other: Proxy,
     answers = compare(page, [both])
     other.always.clear()
     answers += compare(page, [alone])
-    assert answers[0][0] == ("PENDING" if step == 3 else "FAILED")
-    assert answers[1][0] == "PENDING" and answers[1][2][0] == step
+    assert answers[0][0] == ("NOT DECIDED" if step == 3 else "NOT VALID")
+    assert answers[1][0] == "NOT DECIDED" and answers[1][2][0] == step
 
 
 NONSENSE = [b"", b"null", b"[]", b"{}", b"7", b"<html>", b'{"rows": 7}', b'{"rows": [7]}', b"[" * 100_000]
@@ -249,7 +262,7 @@ NONSENSE += [b'{"previous": 7}', b"\xff\xfe", b'{"__proto__": {"chain_id": 1}}']
 def test_nodes_that_talk_nonsense(page: Page, recorded: Recorded, proxy: Proxy, call: str) -> None:
     for fault in (*(says(200, answer) for answer in NONSENSE), says(500, b"{}"), says(302, b""), cut_before):
         proxy.always[call] = fault
-        assert compare(page, [case_of(recorded, nodes=(recorded.nodes[0], proxy.url))])[0][0] == "PENDING"
+        assert compare(page, [case_of(recorded, nodes=(recorded.nodes[0], proxy.url))])[0][0] == "NOT DECIDED"
 
 
 # --- the TPM's certification
@@ -269,14 +282,21 @@ def test_certifications_real_and_hostile(page: Page) -> None:
             found.append((certifications.TPM.certification(certifications.PAIR, public=key), None))
     cases = [_certified(attestation, ak) for attestation, ak in found]
     answers = compare(page, cases)
-    assert [answer[0] for answer in answers[:5]] == ["PENDING", "PENDING", "FAILED", "PENDING", "FAILED"]
+    assert [answer[0] for answer in answers[:5]] == [
+        "NOT DECIDED",
+        "NOT DECIDED",
+        "NOT VALID",
+        "NOT DECIDED",
+        "NOT VALID",
+    ]
     assert f"made in the TPM of AK {ours}" in answers[0][4]
 
 
 def _certified(attestation: Any, ak: str | None = None) -> Case:
     pair = certifications.PAIR
     content = {**certifications.RECEIPT, "public_key": pair.public, "attestation": attestation}
-    return Case(json.dumps(content), (), pair.public, certifications.RECEIPT["chain_id"], ak)
+    chain_id, account = certifications.RECEIPT["chain_id"], certifications.RECEIPT["account"]
+    return Case(json.dumps(content), (), pair.public, chain_id, ak, account)
 
 
 # --- the parts

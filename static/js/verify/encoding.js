@@ -1,9 +1,10 @@
 // Bytes and the texts that stand for them: hex, base64, Antelope's names, numbers, keys and signatures.
-// Numbers are BigInt throughout. Every function throws where it does not get exactly the form it expects.
+// Numbers of the chain are BigInt. Every function throws where it does not get exactly the form it expects.
 import { ripemd160 } from "./ripemd160.js";
 
 const BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 const NAME = ".12345abcdefghijklmnopqrstuvwxyz";
+const NAMES = /^(?:[.1-5a-z]{0,11}[1-5a-z]|[.1-5a-z]{12}[1-5a-j])$/; // the 13th character has 4 bits only
 const CURVES = ["K1", "R1", "WA"]; // the index is the type byte in packed data
 
 export function need(good, what) {
@@ -50,10 +51,26 @@ export function little(number, size) {
   return bigBytes(number, size).reverse();
 }
 
-export function varuint(number) {
+export function unsigned(value, bits, what) { // a JSON integer in this range: 7.0 and "7" are none
+  need(typeof value === "bigint" && value >= 0n && value < 1n << BigInt(bits), `${what}: not a number of ${bits} bits`);
+  return value;
+}
+
+export function decimal(text) { // the number of 64 bits that stands there in its one spelling, null where none does
+  const number = typeof text === "string" && /^(?:0|[1-9][0-9]{0,19})$/.test(text) ? BigInt(text) : -1n;
+  return number >= 0n && number < 1n << 64n ? number : null;
+}
+
+export const isHash = (text) => typeof text === "string" && /^[0-9a-f]{64}$/.test(text);
+
+export function hash(text, what) {
+  need(isHash(text), `${what}: not 32 bytes in lower-case hex`);
+  return bytesOf(text);
+}
+
+export function varuint(number) { // 7 bits a byte, lowest first
   const bytes = [];
-  for (let rest = Number(number); ; rest = Math.floor(rest / 128)) {
-    need(Number.isSafeInteger(rest) && rest >= 0, `not a size: ${show(number)}`);
+  for (let rest = number; ; rest = Math.floor(rest / 128)) {
     if (rest < 128) return Uint8Array.of(...bytes, rest);
     bytes.push((rest % 128) | 128);
   }
@@ -61,30 +78,51 @@ export function varuint(number) {
 
 export const sized = (data) => concat(varuint(data.length), data);
 
-export function name(text) { // an account's name in its 8 bytes
-  need(typeof text === "string" && /^[.1-5a-z]{0,11}[1-5a-z]$/.test(text), `not a name: ${show(text)}`);
-  const number = [...text].reduce((sum, char, i) => sum | (BigInt(NAME.indexOf(char)) << BigInt(59 - 5 * i)), 0n);
-  return little(number, 8);
+export const isName = (text) => typeof text === "string" && NAMES.test(text);
+
+export function name(text) { // an account's name in its 8 bytes; "" is 0
+  need(text === "" || isName(text), `not a name: ${show(text)}`);
+  const places = [...text].map((char, i) => BigInt(NAME.indexOf(char)) << BigInt(Math.max(0, 59 - 5 * i)));
+  return little(places.reduce((sum, bits) => sum | bits, 0n), 8);
 }
 
-// PUB_R1_… and SIG_R1_… (K1, WA) as { curve, data }; the last four bytes are a checksum against slips of the pen.
-export function base58(text, prefix) {
-  const found = typeof text === "string" && text.match(/^(PUB|SIG)_(K1|R1|WA)_([1-9A-HJ-NP-Za-km-z]{1,4000})$/);
-  need(found && found[1] === prefix, `not ${prefix}_R1_…: ${show(text)}`);
-  const number = [...found[3]].reduce((sum, char) => sum * 58n + BigInt(BASE58.indexOf(char)), 0n);
-  const zeros = found[3].length - found[3].replace(/^1+/, "").length;
+function digits58(text) { // the bytes of base58; the work grows with the square of its length
+  need(/^[1-9A-HJ-NP-Za-km-z]{1,4000}$/.test(text), `not base58: ${show(text)}`);
+  const number = [...text].reduce((sum, char) => sum * 58n + BigInt(BASE58.indexOf(char)), 0n);
   const hex = number === 0n ? "" : number.toString(16);
-  const all = concat(new Uint8Array(zeros), bytesOf(hex.padStart(hex.length + (hex.length % 2), "0")));
-  const data = all.slice(0, -4);
-  need(found[2] === "WA" || data.length === (prefix === "PUB" ? 33 : 65), `${prefix}: ${data.length} bytes`);
-  const checksum = ripemd160(concat(data, utf8(found[2]))).slice(0, 4);
-  need(equal(checksum, all.slice(-4)), `${prefix}: the checksum does not fit, a slip of the pen?`);
-  return { curve: found[2], data };
+  const zeros = text.length - text.replace(/^1+/, "").length;
+  return concat(new Uint8Array(zeros), bytesOf(hex.padStart(hex.length + (hex.length % 2), "0")));
 }
 
-export function packedSignature(text) { // as it stands in a packed transaction
-  const { curve, data } = base58(text, "SIG");
-  return concat(Uint8Array.of(CURVES.indexOf(curve)), data);
+function checked58(text, prefix, curve = "") { // the last four bytes are a checksum against slips of the pen
+  const all = digits58(text);
+  const data = all.slice(0, -4);
+  const checksum = ripemd160(concat(data, utf8(curve))).slice(0, 4);
+  need(equal(checksum, all.slice(-4)), `${prefix}: the checksum does not fit, a slip of the pen?`);
+  return data;
+}
+
+export function base58(text, prefix) { // PUB_R1_… and SIG_R1_… (K1, WA) as { curve, data }
+  const [, found, curve, digits] = (typeof text === "string" && text.match(/^(PUB|SIG)_(K1|R1|WA)_(\w+)$/)) || [];
+  need(found === prefix, `not ${prefix}_R1_…: ${show(text)}`);
+  const data = checked58(digits, prefix, curve);
+  need(curve === "WA" || data.length === (prefix === "PUB" ? 33 : 65), `${prefix}: ${data.length} bytes`);
+  return { curve, data };
+}
+
+const typed = ({ curve, data }) => concat(Uint8Array.of(CURVES.indexOf(curve)), data); // as in packed data
+
+export const packedSignature = (text) => typed(base58(text, "SIG"));
+
+export function packedKey(text) { // also in the old form of K1's, EOS…
+  if (typeof text !== "string" || !text.startsWith("EOS")) {
+    const key = base58(text, "PUB");
+    need(key.curve !== "WA", "a key that signs no blocks");
+    return typed(key);
+  }
+  const data = checked58(text.slice(3), "EOS");
+  need(data.length === 33, `EOS…: ${data.length} bytes`);
+  return typed({ curve: "K1", data });
 }
 
 export class Reader { // takes one value after the other, never more than there are
@@ -98,11 +136,13 @@ export class Reader { // takes one value after the other, never more than there 
     return this.data.slice(this.at - size, this.at);
   }
 
-  varuint() {
-    for (let number = 0, power = 1; power <= 128 ** 4; power *= 128) {
+  varuint() { // of 32 bits, in its one spelling
+    for (let i = 0, number = 0; i < 5; i++) {
       const [byte] = this.take(1);
-      number += (byte & 127) * power;
-      if (byte < 128) return number;
+      number += (byte & 127) * 128 ** i;
+      if (byte >= 128) continue;
+      need((byte > 0 || i === 0) && number < 2 ** 32, `${this.what}: not the one spelling of a size`);
+      return number;
     }
     throw new Error(`${this.what}: a size without end`);
   }
@@ -115,8 +155,12 @@ export class Reader { // takes one value after the other, never more than there 
     return this.take(this.number(2));
   }
 
+  get isAtEnd() {
+    return this.at === this.data.length;
+  }
+
   end() {
-    need(this.at === this.data.length, `${this.what}: trailing bytes`);
+    need(this.isAtEnd, `${this.what}: trailing bytes`);
   }
 }
 

@@ -1,12 +1,23 @@
 // JSON, read more strictly than the browser's own reader does: integers of any size are kept exactly (as BigInt), a
-// member that stands twice is an error, and objects have no prototype, so that no name of a member means anything.
+// member that stands twice is an error, and objects have no prototype, so that no name of a member means anything. A
+// number with a fraction or an exponent stays a Number, which nothing here takes for an integer.
 import { need } from "./encoding.js";
 
-const DEPTH_MAX = 64;
+const DEPTH_MAX = 64, RECORD_DEPTH_MAX = 8, INTEGER_LENGTH_MAX = 20, INTEGER_MAX = 2n ** 53n - 1n;
 const SPACE = /[ \t\n\r]*/y;
 const TEXT = /"[^"\\\u0000-\u001f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\u0000-\u001f]*)*"/y;
-const NUMBER = /-?(?:0|[1-9][0-9]{0,999})(?![0-9])(\.[0-9]+)?([eE][-+]?[0-9]+)?/y;
+const NUMBER = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?/y;
 const WORDS = { true: true, false: false, null: null };
+
+export const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+
+// UTF-8 and nothing else; a byte order mark stays, and no JSON begins with one.
+export const decoder = () => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function integer(text) {
+  need(text !== "-0" && text.length <= INTEGER_LENGTH_MAX, `not an integer of up to ${INTEGER_LENGTH_MAX} characters`);
+  return BigInt(text);
+}
 
 export function parse(text) {
   let at = 0;
@@ -61,7 +72,7 @@ export function parse(text) {
     if (next("[")) return list(depth - 1);
     if (text[at] === '"') return string();
     const number = taken(NUMBER);
-    if (number) return number[1] || number[2] ? Number(number[0]) : BigInt(number[0]);
+    if (number) return number[1] || number[2] ? Number(number[0]) : integer(number[0]);
     const word = taken(/true|false|null/y);
     need(word, `expected a value at character ${at} of the JSON`);
     return WORDS[word[0]];
@@ -73,15 +84,19 @@ export function parse(text) {
   return found;
 }
 
-// The one spelling of a record (RFC 8785), which has objects, lists, texts and integers only.
-export function canonical(value) {
-  if (typeof value === "bigint") return value.toString();
+// The one spelling of a record (RFC 8785), which has objects, lists, texts and integers only, each of which a double holds.
+export function canonical(value, depth = RECORD_DEPTH_MAX) {
+  need(depth > 0, `a record has at most ${RECORD_DEPTH_MAX} levels`);
+  if (typeof value === "bigint") {
+    need(value <= INTEGER_MAX && value >= -INTEGER_MAX, "a record holds integers up to 2^53-1");
+    return value.toString();
+  }
   if (typeof value === "string") {
     need(value.isWellFormed(), "a text with half a character");
     return JSON.stringify(value);
   }
-  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  need(value && typeof value === "object", "a record holds integers and texts only");
+  if (Array.isArray(value)) return `[${value.map((item) => canonical(item, depth - 1)).join(",")}]`;
+  need(isObject(value), "a record holds integers and texts only");
   const names = Object.keys(value).sort(); // by UTF-16 code units, as RFC 8785 wants it
-  return `{${names.map((name) => `${canonical(name)}:${canonical(value[name])}`).join(",")}}`;
+  return `{${names.map((name) => `${canonical(name)}:${canonical(value[name], depth - 1)}`).join(",")}}`;
 }

@@ -1,7 +1,7 @@
 // A receipt out of a link's fragment (what stands behind #, which browsers send to nobody): base64url of raw deflate of
 // its JSON without `attestation`, which is too long for a QR code. ledger/receipt_link.py makes it.
 import { need } from "./encoding.js";
-import { parse } from "./json.js";
+import { decoder, parse } from "./json.js";
 import { limited } from "./node.js";
 
 const FRAGMENT_MAX = 100_000, RECEIPT_MAX = 1024 * 1024;
@@ -10,7 +10,7 @@ export async function fromFragment(fragment) { // { text, whole: false }
   need(fragment.length <= FRAGMENT_MAX && /^[A-Za-z0-9_-]+$/.test(fragment), "not base64url");
   const data = Uint8Array.from(atob(fragment.replace(/-/g, "+").replace(/_/g, "/")), (char) => char.charCodeAt(0));
   const inflated = new Blob([data]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-  const text = (await limited(inflated, RECEIPT_MAX)).trim();
+  const text = decoder().decode(await limited(inflated, RECEIPT_MAX)).trim();
   const found = parse(text);
   need(text.startsWith("{") && !("attestation" in found), "not a short receipt");
   return { text: `${text.slice(0, -1)},"attestation":null}`, whole: false };

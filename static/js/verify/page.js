@@ -1,13 +1,15 @@
 // The page of the check: takes a receipt, shows the steps as they come. What comes from a receipt or a node is shown as
 // text only (textContent). The page's words are in the page (#words), in the reader's language.
-import { canonical } from "./json.js";
+import { canonical, decoder } from "./json.js";
 import { fromFragment, receiptIn } from "./link.js";
-import { RECEIPT_MAX, parse, sameNodes, verdict, verify } from "./receipt.js";
+import { distinct } from "./node.js";
+import { RECEIPT_MAX, parse, verdict, verify } from "./receipt.js";
 import { codeFromCamera, codeInPicture, hasCamera } from "./scan.js";
 
 const PICTURE_MAX = 40 * 1024 * 1024, SHOWN_MAX = 600;
 const OUTCOMES = { ok: "ok", failed: "step failed", undecided: "undecided" };
-const CLASSES = { VERIFIED: "ok", FAILED: "failed", PENDING: "undecided" };
+const CLASSES = { "VERIFIED": "outcome-ok", "NOT VALID": "outcome-failed", "NOT DECIDED": "outcome-undecided" };
+const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z$/; // as records have it
 const $ = (id) => document.getElementById(id);
 const lines = (id) => $(id).value.split("\n").map((line) => line.trim()).filter(Boolean);
 let current = null; // { text, whole }: a QR code's receipt is not whole
@@ -40,12 +42,20 @@ function pinned({ text }) {
   const [key = "", pin = ""] = published.find(([key]) => key === receipt.public_key) ?? published[0] ?? [];
   const required = $("tpm").checked; // else a receipt from before keys were certified is as good as it was
   const ak = receipt.attestation || required ? pin.toLowerCase() || (receipt.attestation ? null : "of any TPM") : null;
-  return { nodes: sameNodes(lines("nodes").map(address)), key, chainId: $("chain").value.trim() || null, ak };
+  const [chainId, account] = ["chain", "account"].map((id) => $(id).value.trim());
+  const [codeHash, codeUpdated] = ["code-hash", "code-updated"].map((id) => $(id).value.trim() || null);
+  return {
+    ...{ nodes: distinct(lines("nodes").map(address)), key, ak, chainId: chainId || null, account: account || "evledger" },
+    ...{ codeHash: codeHash?.toLowerCase() ?? null, codeUpdated: codeUpdated?.toUpperCase().replace(/Z$/, "") ?? null },
+  };
 }
 
-function command({ nodes, key, chainId, ak }) {
-  const pins = [...nodes.map((node) => `--node ${node}`), chainId && `--chain-id ${chainId}`, `--key ${key}`, ak && `--ak ${ak}`];
-  return ["python3 verify_receipt.py evportal-receipt.json", ...pins.filter(Boolean)].join(" \\\n    ");
+function command({ nodes, ...pins }) {
+  const options = [["chain-id", pins.chainId], ["account", pins.account], ["key", pins.key], ["ak", pins.ak]];
+  options.push(["code-hash", pins.codeHash], ["code-updated", pins.codeUpdated]);
+  const given = [...nodes.map((node) => ["node", node]), ...options].filter(([, value]) => value);
+  const words = given.map(([option, value]) => `--${option} ${value}`);
+  return ["python3 verify_receipt.py evportal-receipt.json", ...words].join(" \\\n    ");
 }
 
 // --- what came out
@@ -75,23 +85,52 @@ function showFinding({ expected, found, by }) {
   return list;
 }
 
-function reasonOf(steps, nodes) {
-  const failed = steps.filter(({ outcome }) => outcome === "failed");
-  if (steps[0].why === "no receipt") return word("no receipt", steps[0].findings[0].found);
-  if (failed.length) return word("failed", failed[0].number, document.querySelector(`#steps [data-step="${failed[0].number}"] .title`).textContent);
+function titleOf(number) {
+  return document.querySelector(`#steps [data-step="${number}"] .title`).textContent;
+}
+
+function reasonOf(steps, nodes) { // what it means first, then the step
+  const failed = steps.find(({ outcome }) => outcome === "failed");
+  if (failed) return word("failed", word(`meaning ${failed.number}`), failed.number, titleOf(failed.number));
   if (verdict(steps) === "VERIFIED") return word("all right");
   if (steps.some(({ why }) => why === "disagree")) return word("disagree");
-  const silent = steps.flatMap(({ findings }) => findings).find(({ expected, good }) => good === null && !expected);
+  const findings = steps.flatMap((step) => step.findings);
+  const silent = findings.find(({ expected, good }) => good === null && !expected);
   if (!nodes.length) return word("no nodes");
   if (silent) return word("silent", silent.source);
   if (nodes.length < 2) return word("few");
-  return word(steps.some(({ findings }) => findings.some(({ good }) => good === false)) ? "one contradicts" : "not final");
+  if (findings.some(({ good }) => good === false)) return word("one contradicts");
+  return word(steps[2].outcome === "ok" ? "older" : "not final");
 }
 
 function showVerdict(name, reason, kind = "") {
   $("verdict").textContent = word(name);
-  $("verdict").className = `verdict ${kind && `outcome-${kind}`}`;
+  $("verdict").className = `verdict ${kind}`;
   $("reason").textContent = reason;
+}
+
+function noticesOf({ producers, replaceable_by: replacers, hosts }, { codeHash, codeUpdated }) { // [sentence, loud]
+  const found = [];
+  if (producers === null) found.push([word("producers unknown"), true]);
+  else found.push(producers < 2 ? [word("one producer"), true] : [word("producers", producers), false]);
+  if (replacers === null) found.push([word("replaces unknown"), true]);
+  else found.push(replacers.length ? [word("replaces", replacers.join(", ")), true] : [word("nobody replaces"), false]);
+  found.push(hosts < 2 ? [word("one host"), true] : [word("hosts", hosts), false]);
+  if (!codeHash || !codeUpdated) found.push([word("not pinned"), true]);
+  return found.sort(([, a], [, b]) => b - a); // the loud ones first
+}
+
+function showNotices(notices, pins) {
+  const { credited, hosts } = notices;
+  $("credited").hidden = credited === null;
+  $("credited").textContent = credited === null ? "" : word("credited", credited);
+  const said = noticesOf(notices, pins).map(([text, isLoud]) => element("li", text, isLoud ? "loud" : ""));
+  $("notices").replaceChildren(...said);
+  $("notices").hidden = hosts === 0;
+}
+
+function showNoReceipt([{ findings }]) { // a slip of the hand: no verdict on anything
+  showVerdict("NO RECEIPT", word("no receipt", findings[0].found), "quiet");
 }
 
 // What the receipt tells, readable: nothing is rounded away, and what has another form is left to the whole record.
@@ -104,7 +143,8 @@ function showRecord(text) {
   } catch {
     return;
   }
-  const figures = [["energy", energy(record)], ["cost", cost(record)], ["start", record.started_at], ["end", record.stopped_at]];
+  const [start, end] = [record.started_at, record.stopped_at].map((text) => moment(text, record.location?.time_zone));
+  const figures = [["energy", energy(record)], ["cost", cost(record)], ["start", start], ["end", end]];
   figures.push(["place", record.location?.name ?? record.station]);
   for (const [name, value] of figures.filter(([, value]) => typeof value === "string" && value)) {
     $("figures").append(element("dt", word(`figure ${name}`)), element("dd", value));
@@ -114,13 +154,28 @@ function showRecord(text) {
   $("whole").hidden = false;
 }
 
-const energy = ({ energy_wh: wh }) =>
-  typeof wh === "bigint" ? `${new Intl.NumberFormat(document.documentElement.lang, { minimumFractionDigits: 2, maximumFractionDigits: 3 }).format(Number(wh) / 1000)} kWh` : "";
+const numbers = (least, most) =>
+  new Intl.NumberFormat(document.documentElement.lang, { minimumFractionDigits: least, maximumFractionDigits: most });
+
+const energy = ({ energy_wh: wh }) => (typeof wh === "bigint" ? `${numbers(2, 3).format(Number(wh) / 1000)} kWh` : "");
 
 function cost({ cost_minor: minor, currency }) {
   if (typeof minor !== "bigint" || !/^[A-Z]{3}$/.test(currency)) return "";
-  const format = new Intl.NumberFormat(document.documentElement.lang, { style: "currency", currency, currencyDisplay: "code" });
-  return format.format(Number(minor) / 10 ** format.resolvedOptions().maximumFractionDigits);
+  const style = new Intl.NumberFormat("en", { style: "currency", currency });
+  const digits = style.resolvedOptions().maximumFractionDigits;
+  return `${numbers(digits, digits).format(Number(minor) / 10 ** digits)} ${currency}`;
+}
+
+function moment(text, timeZone) { // at the site, with its zone's name; as it stands where it is no moment
+  if (typeof text !== "string" || !MOMENT.test(text) || Number.isNaN(Date.parse(text))) return text;
+  const day = { day: "numeric", month: "short", year: "numeric" };
+  const time = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short" };
+  const language = document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang;
+  try {
+    return new Intl.DateTimeFormat(language, { ...day, ...time, timeZone: timeZone ?? "UTC" }).format(new Date(text));
+  } catch {
+    return text; // no such zone
+  }
 }
 
 // --- checking
@@ -128,24 +183,38 @@ function cost({ cost_minor: minor, currency }) {
 async function check(receipt) {
   tell("");
   const mine = runs;
-  current = receipt;
   const options = pinned(receipt);
+  if (!options.key && isReceipt(receipt.text)) return tell(word("first a key"));
+  current = receipt;
   for (const item of $("steps").children) item.hidden = true;
+  for (const id of ["credited", "notices"]) $(id).hidden = true;
   $("asked").textContent = options.nodes.join(", ") || "–";
-  $("command").textContent = command(options);
+  if ($("command")) $("command").textContent = command(options);
   URL.revokeObjectURL($("save").href);
   $("save").href = URL.createObjectURL(new Blob([receipt.text], { type: "application/json" }));
   showRecord(receipt.text);
   showVerdict("checking", word("progress", 0));
+  for (const id of ["nodes-asked", "more", "all-steps"]) $(id).hidden = !isReceipt(receipt.text);
   $("result").hidden = false;
   $("result").scrollIntoView({ block: "nearest" });
   let done = 0;
-  const steps = await verify(receipt.text, options, (step) => {
-    if (mine !== runs) return; // another check began meanwhile
+  const { steps, notices } = await verify(receipt.text, options, (step) => {
+    if (mine !== runs || step.why === "no receipt") return; // or another check began meanwhile
     showStep(step);
     $("reason").textContent = word("progress", ++done);
   });
-  if (mine === runs) showVerdict(verdict(steps), reasonOf(steps, options.nodes), CLASSES[verdict(steps)]);
+  if (mine !== runs) return;
+  if (steps[0].why === "no receipt") return showNoReceipt(steps);
+  showVerdict(verdict(steps), reasonOf(steps, options.nodes), CLASSES[verdict(steps)]);
+  showNotices(notices, options);
+}
+
+function isReceipt(text) {
+  try {
+    return Boolean(parse(text));
+  } catch {
+    return false;
+  }
 }
 
 function tell(problem) { // and put away the verdict on an earlier receipt
@@ -160,10 +229,20 @@ async function take(text) { // a receipt, or a link with one
   return receipt ? check(receipt) : tell(word("bad link"));
 }
 
+async function takeBytes(data) { // a file's, exactly as they are
+  let text;
+  try {
+    text = decoder().decode(data);
+  } catch {
+    return check({ text: data, whole: true });
+  }
+  return take(text);
+}
+
 async function takeFile(file) {
   const isPicture = file.type.startsWith("image/");
   if (file.size > (isPicture ? PICTURE_MAX : RECEIPT_MAX)) return tell(word("too large"));
-  if (!isPicture) return take(await file.text());
+  if (!isPicture) return takeBytes(new Uint8Array(await file.arrayBuffer()));
   const found = await codeInPicture(file);
   return found ? take(found) : tell(word("no code"));
 }
