@@ -10,9 +10,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from accounts.access import public
-from ledger import checks
+from ledger import checks, standalone
 from ledger.proof_pages import check_command
-from ledger.proof_words import TITLES
+from ledger.proof_words import TITLES, VERDICTS
 
 OWN_MACHINE = ("http://127.0.0.1:*", "http://localhost:*")
 View = Callable[[HttpRequest], HttpResponse]
@@ -23,7 +23,7 @@ def asks_nodes(view: View) -> View:
 
     Not only the published nodes: the point of the check is that the reader need not believe us, so he may name nodes
     of his own, any with HTTPS and those of his own machine. A receipt names no nodes, so whoever sends one cannot make
-    a browser ask anybody. What our scripts tell a node is a block number and a ledger id (static/js/verify/node.js),
+    a browser ask anybody. What our scripts tell a node is numbers of block and record (static/js/verify/node.js),
     scripts of others do not run here (`default-src 'self'`), and the requests carry no cookies.
     """
 
@@ -44,9 +44,14 @@ def public_check(request: HttpRequest) -> HttpResponse:
     keys = checks.published_keys()
     context = {
         "titles": TITLES,
+        "verdicts": VERDICTS,
         "nodes": checks.public_nodes(),
         "chain_id": settings.LEDGER_CHAIN_ID,
         "keys": keys,
+        "account": settings.LEDGER_ACCOUNT,
+        "code_hash": settings.LEDGER_CODE_HASH,
+        "code_updated": settings.LEDGER_CODE_UPDATED,
+        "checksums": standalone.checksums(),
         "command": check_command("RECEIPT.json", next(iter(keys), "")),
     }
     return render(request, "check/verify.html", context)

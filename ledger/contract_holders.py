@@ -4,7 +4,7 @@ That is who holds owner or active, a permission that may do eosio::setcode or eo
 for a parent satisfies what its child does. Whoever makes the chain's blocks could, too, which no permission tells.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 NOBODY = ("eosio.null", "active")  # an authority that the chain itself makes, and that nothing satisfies
@@ -34,18 +34,12 @@ def replaceable_by(
     by_name = {str(permission["perm_name"]): permission for permission in permissions}
     able = {"owner", "active"} & by_name.keys()
     for name, permission in by_name.items():
-        if _links_replacing(links_of(permission)):
-            able |= {name, *_parents(name, by_name)}
+        while _links_replacing(links_of(permission)) and name in by_name and name not in able:
+            able.add(name)
+            name = str(by_name[name]["parent"])
     names = [name for name in able if not held_by_nobody(by_name[name]["required_auth"])]
     names += ["eosio.any"] if _links_replacing(any_linked) else []
     return tuple(sorted(f"{account}@{name}" for name in names))
-
-
-def _parents(name: str, by_name: Mapping[str, Permission]) -> Iterator[str]:
-    seen = {name}
-    while (name := by_name[name]["parent"]) in by_name and name not in seen:
-        seen.add(name)
-        yield name
 
 
 def held_by_nobody(authority: Mapping[str, Any]) -> bool:

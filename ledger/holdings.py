@@ -1,7 +1,6 @@
 """What the ledger holds of a person, for the archive (records, receipts), and how it forgets him."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -16,10 +15,10 @@ from ledger.errors import NotRecordedYet, RecordError
 from ledger.export import csv_lines
 from ledger.models import ChainTransaction
 from ledger.receipt import ReceiptError
+from ledger.standalone import SCRIPT
 from stations.errors import ChargeRunningError
 from stations.models import ChargingSession, ChargingSessionQuerySet
 
-STANDALONE = Path(__file__).parent / "standalone" / "verify_receipt.py"
 RELATED = ("station", "connector", "id_token", "ledger_entry__transaction")
 
 
@@ -34,7 +33,7 @@ def files(user: User) -> Iterator[tuple[str, Chunks]]:
     sessions = ChargingSession.objects.filter(customer=user).select_related(*RELATED)
     without_bytes = sessions.defer("ledger_entry__transaction__packed").order_by("started_at", "pk")
     yield "charges.csv", csv_lines(without_bytes)
-    yield "verify_receipt.py", [STANDALONE.read_bytes()]
+    yield "verify_receipt.py", [SCRIPT.read_bytes()]
     for session in recorded(user).select_related(*RELATED[:3]).order_by("started_at", "pk").iterator(chunk_size=500):
         try:
             text = receipt.dumps(receipt_for(session))

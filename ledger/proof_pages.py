@@ -18,14 +18,14 @@ from django.views.decorators.http import require_safe
 from accounts.access import public
 from accounts.access_log import Look
 from accounts.throttling import seconds_to_wait
-from ledger import checks, receipt
+from ledger import checks, receipt, standalone
 from ledger.corrected import corrected_of
 from ledger.difference_words import differences_of
 from ledger.errors import NotRecordedYet, RecordError
 from ledger.kept import as_recorded, kept_record
 from ledger.models import ChainTransaction, LedgerEntry
 from ledger.notice_words import notice_words
-from ledger.proof_words import TITLES
+from ledger.proof_words import TITLES, VERDICTS
 from ledger.reading import problem, session_read
 from ledger.receipt import Pins, ReceiptError
 from ledger.receipt_link import qr_svg, receipt_fragment
@@ -33,10 +33,6 @@ from ledger.record import canonical
 from ledger.words import entry_of, state_of
 from stations.models import ChargingSession
 from stations.words import period, zone
-
-STANDALONE = Path(__file__).parent / "standalone" / "verify_receipt.py"
-VERDICTS = {"VERIFIED": _("Verified"), "NOT VALID": _("Invalid"), "NOT DECIDED": _("Undecided")}
-
 
 ALTERED = _(
     "The record that is kept of this session was altered itself: it no longer gives the digest that was recorded, so "
@@ -124,6 +120,7 @@ def _paper(
         "state": state,
         "changed": differences_of(session, entry) if state.kind == "mismatch" else [],
         "corrected": corrected_of(session),
+        "checksums": standalone.checksums(),
         "printed_at": timezone.now(),
     }
 
@@ -194,9 +191,18 @@ def check_command(file: str, key: str) -> str:
 @require_safe
 def standalone_script(request: HttpRequest) -> FileResponse:
     """The script that checks receipts without us, for everybody."""
-    return FileResponse(
-        STANDALONE.open("rb"), as_attachment=True, filename=STANDALONE.name, content_type="text/x-python"
-    )
+    return _download(standalone.SCRIPT, "text/x-python")
+
+
+@public
+@require_safe
+def standalone_page(request: HttpRequest) -> FileResponse:
+    """The check as one page to be saved, for everybody. Never shown here: it would be one more page of ours."""
+    return _download(standalone.PAGE, "text/html")
+
+
+def _download(path: Path, content_type: str) -> FileResponse:
+    return FileResponse(path.open("rb"), as_attachment=True, filename=path.name, content_type=content_type)
 
 
 # --- What cannot be done

@@ -22,4 +22,5 @@ urlpatterns = [
     path("statements/<period:of>/mail", statement_pages.statement_mail, name="statement_mail"),
     path("verify", check_pages.public_check, name="public_check"),
     path("verify_receipt.py", proof_pages.standalone_script, name="standalone_script"),
+    path("evportal-verify.html", proof_pages.standalone_page, name="standalone_page"),
 ]

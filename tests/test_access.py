@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 # Open to everybody: the way in, how one reads, and what checks receipts without us.
 PUBLIC = {
-    *("login", "login_start", "login_callback", "theme", "standalone_script", "public_check"),
+    *("login", "login_start", "login_callback", "theme", "standalone_script", "standalone_page", "public_check"),
     "deleted",  # what is said to somebody who has no account any more
     *("api-openapi", "api-docs"),  # the interface for programs, described
 }

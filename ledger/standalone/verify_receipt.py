@@ -290,12 +290,12 @@ class Node:  # one node's answers, each asked for once; a step whose answer cann
             mark = sha256(b"evportal-credit/1" + unhex(hash_of(r["salt"]) + hash_of(r["digest"]))).hex()
             marked = self.rows("marks", index_position="2", key_type="sha256", lower_bound=mark, upper_bound=mark)
             credited = uint64(need(marked[0]["mark"] == mark, "no such mark") and marked[0]["id"]) if marked else None
-            findings["credited"], ledger_id = ("", "", credited), uint64(r["ledger_id"])
-            there = self.rows("records", lower_bound=str(ledger_id), upper_bound=str(ledger_id))
+            findings["credited"] = "", "", credited
+            there = self.rows("records", lower_bound=(bound := str(uint64(r["ledger_id"]))), upper_bound=bound)
             state = [] if there else self.rows("state")
             floor = uint64(state[0]["floor"]) if state else 0
             found = f"{uint64(there[0]['id'])} {hash_of(there[0]['digest'])}" if there else f"absent, floor {floor}"
-            good = (found == wanted if there else 0 < ledger_id <= floor) and by in (None, f"{credited}")
+            good = (found == wanted if there else 0 < int(bound) <= floor) and by in (None, f"{credited}")
             beside = (f", credited by {by}", f", credited by {credited}") if by else ("", "")
             findings[10] = wanted + beside[0], found + beside[1], good
         with self.step(11):  # a node that is behind cannot tell

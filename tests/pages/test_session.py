@@ -232,7 +232,7 @@ def test_an_erased_record_has_no_receipt_and_no_secrets(browser: Client, make_se
 def test_the_check_names_the_nodes_and_decides_nothing_without_them(browser: Client, make_session: MakeSession) -> None:
     session = make_session()
     page = text(browser, f"/sessions/{session.pk}/verify")
-    assert "Undecided" in page
+    assert "NOT DECIDED" in page
     assert page.count("data-step=") == 11
     assert 'data-step="1" data-outcome="ok"' in page
     assert "http://127.0.0.1:9, http://127.0.0.1:10" in page
@@ -245,7 +245,7 @@ def test_the_check_finds_a_changed_session_even_without_nodes(browser: Client, m
     session = make_session()
     move(session, cost_minor=311)
     page = text(browser, f"/sessions/{session.pk}/verify")
-    assert ">Invalid<" in page
+    assert ">NOT VALID<" in page
     assert "Step 1 failed" in page
     assert "cost: recorded 3.12 EUR, today 3.11 EUR" in page
 
