@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop status test on-sqlite on-postgresql lint bench bench-against chaos compose-test messages fuzz fuzz-api faults
+.PHONY: help demo stop status test on-sqlite on-postgresql lint bench bench-against chaos compose-test messages fuzz fuzz-api fuzz-receipts faults
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,10 @@ fuzz: ## 5,000 made-up requests to the TPM service; no answer that its OpenAPI s
 fuzz-api: ## 10,000 made-up requests to /api/v1; no answer that its OpenAPI document does not name
 	@$(PYTHON) -m dev.bootstrap test
 	FUZZ_API_CASES=10000 $(VENV)/python -m pytest tests/api/test_fuzz.py $(ARGS)
+
+fuzz-receipts: ## 20,000 made-up receipts and nodes' answers through portal, script and browser; all say the same
+	@$(PYTHON) -m dev.bootstrap test
+	$(VENV)/python -m dev.fuzz_receipts --cases 20000 $(ARGS)
 
 compose-test: ## the system in containers: recorded, tampered with, mended, taken down (docs/containers.md)
 	@$(PYTHON) -m dev.bootstrap demo

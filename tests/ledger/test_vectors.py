@@ -7,25 +7,22 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from dev.processes import free_port
-from ledger import receipt
-from ledger.node_reader import NodeReader, place_of
-from ledger.receipt import Pins, ReceiptError
-from tests.ledger.receipt_chain import SCRIPT, script
+from ledger.node_reader import place_of
+from tests.ledger.receipt_chain import SCRIPT
 from tests.vectors import make
 from tests.vectors.loading import DIRECTORY, Vector, vectors
+from tests.vectors.verifiers import Said, portal, script
 
 NAMES = [vector.name for vector in vectors()]
 BY_NAME = {vector.name: vector for vector in vectors()}
-Json = dict[str, Any]
 
 
 def test_the_files_are_what_is_made() -> None:
@@ -45,53 +42,11 @@ def test_each_verdict_and_each_step_is_among_them() -> None:
 # --- in this process
 
 
-class Told(NodeReader):
-    """A node that answers as the vector says."""
-
-    def __init__(self, url: str, vector: Vector) -> None:
-        super().__init__(url)
-        self._as_written, self._vector = url, vector
-
-    def post(self, call: str, body: Mapping[str, Any]) -> tuple[int, bytes]:
-        return self._vector.answer(self._as_written, call, json.dumps(dict(body)).encode())
-
-
+@pytest.mark.parametrize("verifier", [portal, script])
 @pytest.mark.parametrize("name", NAMES)
-def test_the_portal_says_what_is_right(name: str) -> None:
+def test_portal_and_script_say_what_is_right(name: str, verifier: Callable[[Vector], Said]) -> None:
     vector = BY_NAME[name]
-    pins = dict(vector.pins)
-    try:
-        content = receipt.loads(vector.receipt)
-    except ReceiptError:
-        content = {}
-    nodes = [Told(url, vector) for url in vector.urls]
-    check = receipt.verify(content, nodes, Pins(public_key=pins.pop("key"), **pins))
-    holders = check.notices.replaceable_by
-    notices = {
-        "credited": check.notices.credited,
-        "producers": check.notices.producers,
-        "replaceable_by": None if holders is None else list(holders),
-        "hosts": check.notices.hosts,
-    }
-    said = {"verdict": check.verdict, "steps": [step.outcome for step in check.steps], "notices": notices}
-    assert said == vector.right, (vector.why, check)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_script_says_what_is_right(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    vector = BY_NAME[name]
-    written = {url.rstrip("/"): url for url in reversed(vector.urls)}
-
-    def post(url: str, call: str, query: Json) -> tuple[int, bytes, bytes]:
-        return *vector.answer(written[url], call, json.dumps(query).encode()), b""
-
-    monkeypatch.setattr(script(), "post", post)
-    steps, notices = script().verify(vector.receipt, list(vector.urls), vector.pins)
-    assert {"steps": [step[1] for step in steps], "notices": notices} == without_verdict(vector), (vector.why, steps)
-
-
-def without_verdict(vector: Vector) -> Json:
-    return {name: value for name, value in vector.right.items() if name != "verdict"}
+    assert verifier(vector) == Said.right(vector), vector.why
 
 
 # --- as a process

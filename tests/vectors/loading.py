@@ -36,10 +36,10 @@ def question(call: str, body: Json) -> str:
 
 @cache
 def vectors() -> tuple[Vector, ...]:
-    return tuple(_vector(json.loads(path.read_text())) for path in sorted(DIRECTORY.glob("*.json")))
+    return tuple(vector_of(json.loads(path.read_text())) for path in sorted(DIRECTORY.glob("*.json")))
 
 
-def _vector(found: Json) -> Vector:
+def vector_of(found: Json) -> Vector:
     sets = {
         label: {question(item["call"], item["body"]): (item["status"], _bytes(item)) for item in answers}
         for label, answers in found["answers"].items()
