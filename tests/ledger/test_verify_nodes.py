@@ -140,7 +140,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
         node_reader._http.cache_clear()
         servers.extend(serve(address, pem) for address, pem in pems.items())
-        return tuple(f"https://{server.server_address[0]}:{server.server_address[1]}" for server in servers)
+        return tuple(f"https://{server.server_address[0]!s}:{server.server_address[1]}" for server in servers)
 
     yield start
     node_reader._http.cache_clear()
