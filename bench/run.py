@@ -33,6 +33,8 @@ FIGURES = {
         Figure("session_list_api_p95_ms", "reading", "ms", 40, p95_counts=True, databases=("postgres",)),
         Figure("session_list_api_queries", "reading", "queries", 8, databases=("postgres",)),
         Figure("csv_100k_peak_mb", "reading", "MB", 16, databases=("postgres",)),
+        Figure("audit_1m_peak_mb", "audit_million", "MB", 200, databases=()),
+        Figure("audit_rolling_core_percent", "audit_rolling", "%", 2, databases=()),
         Figure("sign_rest_vs_esapi", "tpm_sign", "times", 0.5, at_most=False, databases=()),
         Figure("sign_rest_vs_cli", "tpm_sign", "times", 5, at_most=False, databases=()),
         Figure("sign_rest_p95_ms", "tpm_sign", "ms", 25, p95_counts=True, databases=()),

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain as chain_of
 from typing import Any
 
 from django.db.models import F, Window
@@ -15,13 +16,14 @@ from ledger.audit_beside import beside
 from ledger.audit_chain import Carrier, Carriers
 from ledger.audit_rows import Row
 from ledger.chain import Chain, chain
+from ledger.chain_history import history_findings
 from ledger.chain_walk import record_data, walk
 from ledger.comparison import Beside, Entry, Verdict, judge
 from ledger.ids import rows_of
 from ledger.models import LedgerEntry
 from stations.models import ChargingSession
 
-CHUNK = 500
+CHUNK = 1000
 NO_CARRIER = Carrier()
 
 
@@ -33,10 +35,16 @@ class Finding:
     ledger_id: int | None
     session: str
     message: str
+    history: bool = False  # what the blocks say against the table: no entry leads to it
+
+    def as_dict(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "history"}
 
     @property
     def subject(self) -> str:
         """Of its alert."""
+        if self.history:
+            return f"history of ledger id {self.ledger_id}"
         if self.kind == "not_entered":
             return f"session {self.session}"
         if self.ledger_id is None:
@@ -83,7 +91,7 @@ class Report:
         return {name: value for name, value in vars(self).items() if name != "findings"}
 
     def as_dict(self) -> dict[str, Any]:
-        return {"clean": self.clean, **self.counts, "findings": [vars(finding) for finding in self.findings]}
+        return {"clean": self.clean, **self.counts, "findings": [finding.as_dict() for finding in self.findings]}
 
 
 @dataclass(frozen=True)
@@ -107,10 +115,13 @@ def audit(*, progress: Callable[[int], None] = lambda _: None, node: Chain | Non
 
 
 class Auditor:
-    """One look at the chain's state, then entries by the chunk. Raises ChainError where no node answers."""
+    """One look at the chain's state, then entries by the chunk. Raises ChainError where no node answers.
 
-    def __init__(self, node: Chain | None = None) -> None:
-        self.node = node or chain()
+    `history` compares all that blocks ever recorded with the table, too (ledger/chain_history.py).
+    """
+
+    def __init__(self, node: Chain | None = None, *, history: bool = False) -> None:
+        self.node, self.history = node or chain(), history
         self.carriers = Carriers(self.node)
         self.info = self.carriers.view.info  # refuses another chain
         state = self.node.state()
@@ -123,14 +134,15 @@ class Auditor:
             return None
         last = entries[-1][0].id
         rows = dict(self.node.rows_iter(position + 1, last))
-        return self._chunk(entries, rows, last)
+        return self._chunk(entries, rows, last, audit_rows.values_sha256(pk__gt=position, pk__lte=last))
 
     def of(self, ids: Sequence[int]) -> Chunk:
         """Compare these entries alone (ids ascending)."""
-        return self._chunk(audit_rows.rows_of(ids), rows_of(self.node, ids) if ids else {}, 0)
+        rows, values = rows_of(self.node, ids) if ids else {}, audit_rows.values_sha256(pk__in=ids)
+        return self._chunk(audit_rows.rows_of(ids), rows, 0, values)
 
-    def _chunk(self, entries: list[Row], rows: dict[int, bytes], position: int) -> Chunk:
-        verdicts = self._judged(entries, rows)
+    def _chunk(self, entries: list[Row], rows: dict[int, bytes], position: int, values: dict[Any, str]) -> Chunk:
+        verdicts = self._judged(entries, rows, values)
         if any(verdict.kind == "missing" for _, verdict in verdicts):
             self.carriers.require_fresh()
         report = Report()
@@ -140,9 +152,10 @@ class Auditor:
         unknown_add(report, {pk: digest for pk, digest in rows.items() if pk not in known})
         return Chunk(position, verdicts, report)
 
-    def _judged(self, entries: list[Row], rows: dict[int, bytes]) -> list[tuple[Entry, Verdict]]:
+    def _judged(
+        self, entries: list[Row], rows: dict[int, bytes], values: dict[Any, str]
+    ) -> list[tuple[Entry, Verdict]]:
         carriers = self.carriers.of({entry.transaction for entry, _ in entries if entry.transaction is not None})
-        values = audit_rows.values_sha256([session.id for _, session in entries if session])
         holders = audit_rows.holders({entry.data_key for entry, _ in entries if entry.key_closed_at is not None})
         found = []
         for entry, session in entries:
@@ -167,12 +180,12 @@ class Auditor:
         report = Report()
         rows = ((pk, digest) for pk, digest in self.node.rows_iter(position + 1) if pk <= self.last)
         unknown_add(report, dict(rows))
-        for finding in self._pruned_and_gone():
-            report.add(finding)
-        for finding in _impossible():
-            report.add(finding)
+        for missed in chain_of(self._pruned_and_gone(), _impossible()):
+            report.add(missed)
         for message in beside(self.carriers):
             report.add(Finding("different", None, "", message))
+        for finding in history_findings(self.node) if self.history else ():
+            report.add(Finding(*finding, history=True))
         return report
 
     def _pruned_and_gone(self) -> Iterator[Finding]:

@@ -82,14 +82,16 @@ def audit_advance(*, run_id: int, go_on: Callable[[], bool]) -> bool:
     return True
 
 
-def run_all(run: AuditRun, *, progress: Callable[[int], None], found: Callable[[Finding], None]) -> Report:
+def run_all(
+    run: AuditRun, *, progress: Callable[[int], None], found: Callable[[Finding], None], history: bool = False
+) -> Report:
     """Compare everything now; returns the counts, and hands over each finding. Raises ChainError; the run is over then.
 
     Memory stays flat, whatever is found.
     """
     total = Report()
     try:
-        auditor = Auditor()
+        auditor = Auditor(history=history)
         while True:
             report, compared = _advanced(run, auditor, limit=CHUNK)
             total.join(report)

@@ -146,6 +146,8 @@ def _erasure_broken(entry: Entry, session: Recorded | None) -> str:
         return "marked as erased, but its data key was not destroyed"
     if session and (entry.customer is not None or entry.token is not None):
         return "marked as erased, but its session still names a customer or a card"
+    if (entry.key_token, entry.key_customer, entry.key_site) != (None, None, None):
+        return "marked as erased, but its data key still names a card, a customer or a site"
     kept = seals.erased_figures(
         entry.erasure_seal,
         ledger_id=entry.id,
@@ -177,15 +179,16 @@ def _unrecorded(entry: Entry, session: Recorded | None, holder: int | None) -> s
 
 def _held(entry: Entry, session: Recorded, holder: int | None) -> str:
     """Whose session it is, against the key under which its copy was sealed: a key has one token and one holder."""
-    if entry.key_destroyed_at is not None:
-        return "its data key was destroyed, but it was not erased"
-    if entry.key_token is not None:
-        if entry.key_token != entry.token or entry.key_site is not None:
-            return "data_key: sealed for another card than the session's"
-        if holder != entry.customer:
-            return "customer: another than of the other sessions under its data key"
-    elif entry.key_site is not None and (entry.token is not None or entry.key_site != session.location.get("id")):
-        return "data_key: sealed for another site, or for a session without a card"
+    if entry.key_destroyed_at is not None or entry.erasure_seal is not None:
+        return "its data key was destroyed, or it has an erasure's seal, but it was not erased"
+    if entry.key_token != entry.token:
+        return "data_key: sealed for another card than the session's"
+    if (entry.key_token is None) == (entry.key_site is None):
+        return "data_key: expected one of a card or one of a site"
+    if entry.key_token is None and entry.key_customer is not None:
+        return "data_key: one of a site belongs to nobody"
+    if entry.key_token is not None and holder != entry.customer:
+        return "customer: another than of the other sessions under its data key"
     if entry.token is None and entry.customer is not None:
         return "customer: a session without a card belongs to nobody"
     return ""
@@ -195,6 +198,8 @@ def _values(entry: Entry, session: Recorded | None, values: str) -> tuple[bool, 
     """(has none since it was restored, what is wrong): the session's own SHA-256 says whether there were any."""
     expected = session.meter_values_sha256 if session else ""
     restored = entry.restored_at is not None
+    if not restored and entry.restored_seal is not None:
+        return False, "restored_at: gone, although this portal restored the session"
     if restored and not seals.is_restored(entry.restored_seal, ledger_id=entry.id, digest=entry.digest):
         return False, "restored_at: marked as restored, but this portal did not restore it"
     if values == expected:

@@ -49,8 +49,7 @@ _DICTIONARY = (
 
 def utc_text(moment: datetime) -> str:
     """RFC 3339 in UTC, fractions only where there are any."""
-    moment = moment.astimezone(UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ" if moment.microsecond else "%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat()}Z"
 
 
 class Recorded(NamedTuple):

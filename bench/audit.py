@@ -1,0 +1,248 @@
+"""audit_100k_ratio, audit_1m_peak_mb: `manage.py ledger_audit` over recorded sessions, its seconds and its peak memory.
+
+Method: PostgreSQL of the bench's own (fsync on) with recorded sessions (bench/million.py), 200 a transaction, each
+transaction packed, signed and in a block of its own, as the portal makes them. A process of its own serves rows and
+blocks over HTTP (bench/audit_node.py); it stands for nodeos, which would take hours to record as many. The command runs
+in a process of its own: the clock runs from its start to its end, its peak is its resident memory. It must find nothing
+that differs. Runs under this tree's code and under an older one's (bench/against.py).
+"""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bench.stage import bar, plain_options, write
+from dev.master_key import ensure_recovery_key
+from dev.postgres import Postgres
+
+EACH = 100  # sessions a customer
+FIRST_BLOCK = 1_000
+SEALED_BYTES = 330
+CHAIN_ID = "ab" * 32
+ACCOUNT = "evledger"
+BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
+SLOT = timedelta(milliseconds=500)
+TRANSACTION = (
+    "UPDATE ledger_chaintransaction SET packed = %s, signature = %s, public_key = %s, transaction_id = %s,"
+    " expires_at = %s, ref_block_num = %s, block_num = %s, block_id = %s, irreversible_at = %s WHERE id = %s"
+)
+NODE = Path(__file__).parent / "audit_node.py"
+HERE = Path.cwd()  # the checkout that is measured
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where the command finds its database and its node."""
+
+    environment: dict[str, str]
+
+    def audit(self, directory: Path) -> tuple[float, float]:
+        """(seconds, MB at most) of one run; raises RuntimeError where anything differs."""
+        out = directory / "report.json"
+        begun = time.monotonic()
+        with out.open("w") as file:
+            command = [sys.executable, "manage.py", "ledger_audit", "--json"]
+            child = subprocess.Popen(command, cwd=HERE, env=self.environment, stdout=file)
+            _, status, used = os.wait4(child.pid, 0)
+        seconds = time.monotonic() - begun
+        if status:
+            raise RuntimeError(f"ledger_audit: status {status}: {out.read_text()[:2000]}")
+        return seconds, used.ru_maxrss / 1024
+
+
+@contextmanager
+def recorded(directory: Path, count: int) -> Iterator[Stage]:
+    """`count` recorded sessions in a database, and a node that has them; this process becomes a portal on both."""
+    postgres = Postgres(directory / "postgres", durable=True)
+    node = None
+    try:
+        postgres.start()
+        _enter(directory, postgres.url)
+        with bar(count, "recording", " sessions") as progress:
+            for made in _sessions(count):
+                progress.update(made)
+        chain_make(directory)
+        node = subprocess.Popen([sys.executable, str(NODE), str(directory)], stdout=subprocess.PIPE, text=True)
+        assert node.stdout is not None
+        os.environ["EVPORTAL_LEDGER_NODES"] = f"http://127.0.0.1:{node.stdout.readline().strip()}"
+        yield Stage({**os.environ, "PYTHONPATH": str(HERE)})
+    finally:
+        if node:
+            node.kill()
+            node.wait()
+        postgres.stop()
+
+
+def _enter(directory: Path, database: str) -> None:
+    import django
+    from django.core.management import call_command
+
+    os.environ |= {
+        "EVPORTAL_ENV_FILE": os.devnull,
+        "EVPORTAL_DATABASE_URL": database,
+        "EVPORTAL_REDIS_URL": "redis://127.0.0.1:9/0",  # an audit needs none
+        "EVPORTAL_LEDGER_CHAIN_ID": CHAIN_ID,
+        "EVPORTAL_LEDGER_ACCOUNT": ACCOUNT,
+        "EVPORTAL_LEDGER_MASTER_KEY_FILE": str(directory / "master_keys"),
+        "EVPORTAL_LEDGER_RECOVERY_PUBLIC_KEY_FILE": str(ensure_recovery_key(directory / "recovery_key.pem")),
+        "EVPORTAL_SECRET_KEY": secrets.token_hex(32),
+        "EVPORTAL_LOG_LEVEL": "WARNING",
+        "DJANGO_SETTINGS_MODULE": "evportal.settings",
+    }
+    django.setup()
+    call_command("migrate", verbosity=0)
+
+
+def _sessions(count: int) -> Iterator[int]:
+    from django.db import connection
+
+    from bench import million
+
+    yield from million.customers_make(count=count // EACH, sessions=EACH, found=million.patterns())
+    with connection.cursor() as cursor:  # whose the keys are, as the portal writes it
+        cursor.execute(
+            "UPDATE ledger_datakey SET customer_id = stations_idtoken.customer_id FROM stations_idtoken"
+            " WHERE stations_idtoken.id = ledger_datakey.id_token_id"
+        )
+
+
+def chain_make(directory: Path) -> None:
+    """Put the entries' digests into rows and blocks, and what the blocks say into the transactions."""
+    from django.db import connection
+
+    from bench import million
+    from ledger.models import ChainTransaction, LedgerEntry
+
+    signer, offsets, changes = Signer(), [], []
+    last = LedgerEntry.objects.order_by("-pk").values_list("pk", flat=True)[0]
+    rows = bytearray(32 * last)
+    with (directory / "blocks").open("wb") as blocks:
+        for num, pk in enumerate(ChainTransaction.objects.order_by("pk").values_list("pk", flat=True), FIRST_BLOCK):
+            records = _records(pk)
+            for ledger_id, digest, _ in records:
+                rows[32 * (ledger_id - 1) : 32 * ledger_id] = digest
+            block, columns = made_block(num, records, signer)
+            offsets.append((blocks.tell(), blocks.write(json.dumps(block).encode())))
+            changes.append((*columns.values(), pk))
+    (directory / "rows").write_bytes(rows)
+    about = {"chain_id": CHAIN_ID, "first": FIRST_BLOCK, "offsets": offsets}
+    (directory / "node.json").write_text(json.dumps(about))
+    with connection.cursor() as cursor:
+        cursor.executemany(TRANSACTION, changes)
+    ChainTransaction.objects.filter(entries__isnull=True).delete()
+    million.settle()
+
+
+def _records(pk: int) -> list[tuple[int, bytes, bytes]]:
+    from ledger.models import LedgerEntry
+
+    entries = LedgerEntry.objects.filter(transaction=pk).order_by("pk").values_list("pk", "digest")
+    return [(ledger_id, bytes(digest), secrets.token_bytes(SEALED_BYTES)) for ledger_id, digest in entries]
+
+
+def made_block(num: int, records: Sequence[Any], signer: "Signer") -> tuple[dict[str, Any], dict[str, Any]]:
+    """A block with one transaction, as get_raw_block says it, and what a ChainTransaction says of it."""
+    from ledger import antelope, block
+
+    at = BEGUN + SLOT * num
+    level = antelope.Authorization(ACCOUNT, "record")
+    action = antelope.Action(ACCOUNT, "record", (level,), antelope.pack_records(records))
+    expires_at = (at + timedelta(seconds=120)).replace(microsecond=0)
+    packed = antelope.Transaction(expires_at, (num - 3) & 0xFFFF, 7, (action,)).pack()
+    signature = signer.sign(antelope.signing_digest(bytes.fromhex(CHAIN_ID), packed))
+    trx = {
+        "signatures": [signature],
+        "compression": "none",
+        "packed_trx": packed.hex(),
+        "packed_context_free_data": "",
+    }
+    receipt = {"status": "executed", "cpu_usage_us": 100, "net_usage_words": 100, "trx": [1, trx]}
+    made = {
+        "timestamp": at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03}",
+        "producer": "eosio",
+        "confirmed": 0,
+        "previous": f"{num - 1:08x}" + "11" * 28,
+        "transaction_mroot": "22" * 32,
+        "action_mroot": "33" * 32,
+        "schedule_version": 0,
+        "new_producers": None,
+        "header_extensions": [],
+        "producer_signature": "",
+        "transactions": [receipt],
+        "block_extensions": [],
+    }
+    columns = {
+        "packed": packed,
+        "signature": signature,
+        "public_key": signer.public_key,
+        "transaction_id": antelope.transaction_id(packed).hex(),
+        "expires_at": expires_at,
+        "ref_block_num": num - 3,
+        "block_num": num,
+        "block_id": block.block_id(made).hex(),
+        "irreversible_at": at,
+    }
+    return made, columns
+
+
+class Signer:
+    """A P-256 key, quicker than a TPM's. Which of four keys fits is worked out for its first signature alone."""
+
+    def __init__(self) -> None:
+        from cryptography.hazmat.primitives.asymmetric import ec
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        from ledger.antelope import public_key_encode
+
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._point = self._key.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+        self.public_key = public_key_encode(self._point)
+        self._first = True
+
+    def sign(self, digest: bytes) -> str:
+        from cryptography.hazmat.primitives.asymmetric import ec, utils
+        from cryptography.hazmat.primitives.hashes import SHA256
+
+        from ledger.antelope import signature_encode
+
+        der = self._key.sign(digest, ec.ECDSA(utils.Prehashed(SHA256())))
+        pair = b"".join(part.to_bytes(32, "big") for part in utils.decode_dss_signature(der))
+        head = self._recovery(digest, pair) if self._first else 31
+        self._first = False
+        return signature_encode(bytes([head]) + pair)
+
+    def _recovery(self, digest: bytes, pair: bytes) -> int:
+        from ledger import p256
+
+        return next(head for head in (31, 32) if p256.recover(digest, bytes([head]) + pair) == self._point)
+
+
+def measure(chosen: Namespace, directory: Path) -> tuple[list[float], float]:
+    """Seconds of each run, and the most memory that one took."""
+    with recorded(directory, chosen.count) as stage:
+        runs = [stage.audit(directory) for _ in range(chosen.runs)]
+    return [seconds for seconds, _ in runs], max(peak for _, peak in runs)
+
+
+def main() -> None:
+    parser = plain_options(__doc__, count=100_000, what="sessions")
+    parser.add_argument("--runs", type=int, default=1, help="how often it is audited (%(default)s)")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="evp-") as directory:
+        seconds, peak = measure(chosen, Path(directory))
+    write(chosen.out, seconds, peak_mb=round(peak), sessions_a_minute=round(60 * chosen.count / seconds[-1]))
+
+
+if __name__ == "__main__":
+    main()
