@@ -165,31 +165,3 @@ def test_a_key_made_anew_does_not_answer_with_the_old_ones_signature(
     verified = http.post(f"/keys/{name}/verify", json={**item, "signature": fresh.json()["signature"]})
     assert verified.json() == {"valid": True}
     http.delete(f"/keys/{name}")
-
-
-@pytest.mark.parametrize(
-    ("type", "item"),
-    [("ecc-p256", GOOD), ("hmac", {"data": "aGVsbG8="}), ("rsa-2048", {**GOOD, "format": "pss"})],
-)
-def test_a_key_made_anew_does_not_answer_with_the_old_ones_signature(
-    http: httpx.Client, type: str, item: dict[str, str]
-) -> None:
-    """V5: the answer that is kept is that of the key that is gone."""
-    name = f"anew-{secrets.token_hex(4)}"
-    key, headers = {"name": name, "type": type, "usage": "sign"}, {"Idempotency-Key": secrets.token_hex(8)}
-
-    def sign() -> httpx.Response:
-        return http.post(f"/keys/{name}/sign", json=item, headers=headers)
-
-    assert http.post("/keys", json=key).status_code == 201
-    first = sign()
-    assert first.status_code == 200 and sign().json() == first.json()
-    assert http.delete(f"/keys/{name}").status_code == 204
-    assert (sign().status_code, sign().json()["code"]) == (404, "key_not_found")
-    assert http.post("/keys", json=key).status_code == 201
-    assert (sign().status_code, sign().json()["code"]) == (409, "idempotency_conflict")
-    fresh = http.post(f"/keys/{name}/sign", json=item)
-    assert fresh.status_code == 200 and fresh.json() != first.json()
-    verified = http.post(f"/keys/{name}/verify", json={**item, "signature": fresh.json()["signature"]})
-    assert verified.json() == {"valid": True}
-    http.delete(f"/keys/{name}")
