@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.hashes import SHA256
-from django.utils import timezone
 
+from accounts import clock
 from ledger import antelope, keys, p256, record
 from ledger.block import BlockTransaction
 from ledger.chain import Block, Chain
@@ -74,7 +74,7 @@ class Carriers:
     def require_fresh(self) -> None:
         """What is not there may only not be there yet. Raises ChainUnreachable where this node stands still."""
         self.view = View(self.node)
-        if (head := self.view.info.head_block_time) < timezone.now() - FRESH:
+        if (head := self.view.info.head_block_time) < clock.now() - FRESH:
             raise ChainUnreachable(f"the newest block that a node has is of {head:%Y-%m-%d %H:%M:%S} UTC")
 
     def _carrier(self, row: _Row) -> Carrier:

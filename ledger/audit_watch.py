@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
+from accounts import clock
 from ledger import audit_marks, audit_runs
 from ledger.alerts import alert_close, alert_raise
 from ledger.audit import Auditor, Chunk
@@ -68,7 +68,7 @@ def _newest_store(run: AuditRun, chunk: Chunk) -> None:
 def rolling(auditor: Auditor) -> int:
     """Go on with the pass over everything as far as it is due; returns how many entries were compared."""
     last = AuditRun.objects.filter(kind=AuditRun.Kind.ROLLING).first()
-    if last and last.finished_at and last.started_at > timezone.now() - PASS_AGAIN:
+    if last and last.finished_at and last.started_at > clock.now() - PASS_AGAIN:
         return 0
     run = last if last and last.running else _running(AuditRun.Kind.ROLLING)
     before = run.done
@@ -78,7 +78,7 @@ def rolling(auditor: Auditor) -> int:
 
 def _due(run: AuditRun) -> int:
     """How many entries to compare now, so that the pass ends in time."""
-    spent = (timezone.now() - run.started_at).total_seconds() / settings.LEDGER_AUDIT_PASS_S
+    spent = (clock.now() - run.started_at).total_seconds() / settings.LEDGER_AUDIT_PASS_S
     return min(max(int(run.total * spent) - run.done, SLICE_LEAST), SLICE_MAX)
 
 

@@ -55,7 +55,8 @@ def statement_mail_request(*, user: User, of: StatementPeriod) -> StatementMail:
     lately = StatementMail.objects.filter(user=user, requested_at__gte=clock.now() - timedelta(days=1))
     if lately.filter(monthly=False).count() >= REQUESTS_A_DAY:
         raise StatementMailRefused(_("You asked for many today. Download this one, or ask again tomorrow."))
-    mail = StatementMail(user=user, first_day=of.first_day, monthly=False, language=translation.get_language())
+    asked = {"requested_at": clock.now(), "retry_at": clock.now(), "language": translation.get_language()}
+    mail = StatementMail(user=user, first_day=of.first_day, monthly=False, **asked)
     try:
         with transaction.atomic():
             mail.save()
@@ -102,7 +103,8 @@ def _open_monthly(subscription: StatementSubscription, settled: datetime) -> boo
     of = _month_before(settled.astimezone(where).date())
     if not address_of(user) or of.bounds(where)[1] <= subscription.since or not sessions_in(user, of, where).exists():
         return False
-    mail = StatementMail(user=user, first_day=of.first_day, monthly=True, language=subscription.language)
+    opened = {"requested_at": clock.now(), "retry_at": clock.now(), "language": subscription.language}
+    mail = StatementMail(user=user, first_day=of.first_day, monthly=True, **opened)
     # ignore_conflicts: it is opened already, or asked for at this moment; then this month comes by the next time.
     StatementMail.objects.bulk_create([mail], ignore_conflicts=True)
     return True
