@@ -1,4 +1,4 @@
-"""`kill -9` of every part at random points while sessions are recorded: nothing lost, nothing twice."""
+"""`kill -9`, ill nodes, a wrong clock and older backups while sessions are recorded: nothing lost, nothing twice."""
 
 import subprocess
 import sys
@@ -12,12 +12,12 @@ DIGESTS = {number: bytes([number]) * 32 for number in (1, 2, 3)}
 
 
 @pytest.mark.timeout(960)
-def test_50_kills_while_2000_sessions_are_recorded() -> None:
-    """The same as `make chaos`: its exit status is the verdict, its last lines say what was killed or is wrong."""
-    command = [sys.executable, "-m", "dev.chaos", "--sessions", "2000", "--kills", "50"]
+def test_40_kills_while_500_sessions_are_recorded() -> None:
+    """A shorter `make chaos`: its exit status is the verdict, its last lines say what was killed or is wrong."""
+    command = [sys.executable, "-m", "dev.chaos", "--sessions", "500", "--kills", "40"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, f"status {done.returncode}\n{done.stdout}\n{done.stderr[-5000:]}"
-    assert "2000 sessions, each once on the chain" in done.stdout
+    assert "500 sessions, each once on the chain" in done.stdout
 
 
 def test_what_stands_on_the_chain_once_is_well() -> None:
