@@ -146,7 +146,8 @@ class Portal:
         nodes = [option for node in self.nodes for option in ("--node", node)]
         command = [sys.executable, str(VERIFIER), str(receipt), *nodes]
         command += ["--key", pinned["EVPORTAL_LEDGER_PUBLIC_KEY"], "--chain-id", pinned["EVPORTAL_LEDGER_CHAIN_ID"]]
-        command += ["--ak", pinned["AK"]]
+        command += ["--ak", pinned["AK"], "--code-hash", pinned["EVPORTAL_LEDGER_CODE_HASH"]]
+        command += ["--code-updated", pinned["EVPORTAL_LEDGER_CODE_UPDATED"]]
         done = subprocess.run(command, capture_output=True, text=True, timeout=VERIFY_TIMEOUT_S, check=False)
         if done.returncode != 0:
             raise StackError(f"verify_receipt.py ended with status {done.returncode}:\n{done.stdout}{done.stderr}")

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 import django
 
-from dev.chain_setup import ChainError
+from dev.chain_setup import CODE_HASH, CODE_UPDATED, ChainError
 from dev.keep import part_file
 from dev.processes import ProcessError
 from dev.stack_chain import (
@@ -30,7 +30,7 @@ from dev.stack_chain import (
     stack_environment,
     write_portal_settings,
 )
-from dev.stack_layout import RUN, STACK_ENV, VAR, Ports, make_directories, read_settings, write_settings
+from dev.stack_layout import PORTAL_ENV, RUN, STACK_ENV, VAR, Ports, make_directories, read_settings, write_settings
 from dev.stack_parts import FOUNDATION_GROUP, GROUPS, PORTAL_GROUP, clear_the_way
 from dev.steps import StackError, step
 
@@ -124,6 +124,7 @@ def _compared() -> str:
 
 def _summary(ports: Ports, *, key: str, chain: str, sessions: str, driver_sessions: int) -> str:
     nodes = f"--node {ports.url('NODEOS')} --node {ports.url('READER')}"
+    pins = read_settings(PORTAL_ENV)
     return f"""
 EVPortal runs. {sessions}
 
@@ -143,7 +144,8 @@ What to look at
   2. Download its receipt and verify it without our servers, against two nodes:
        .venv/bin/python ledger/standalone/verify_receipt.py RECEIPT.json {nodes} \\
          --chain-id {chain} \\
-         --key {key}
+         --key {key} \\
+         --code-hash {pins[CODE_HASH]} --code-updated {pins[CODE_UPDATED]}
   3. Compare every session of the database with the chain:  .venv/bin/python manage.py ledger_audit
   4. Change 1 Wh of the driver's newest session in the database:  .venv/bin/python -m dev.tamper
      and look at 1 to 3 again.
