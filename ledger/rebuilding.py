@@ -13,6 +13,60 @@ from stations.models import ChargingSession, Connector, IdToken, Site, Station
 
 FIGURES = ("meter_start_wh", "meter_stop_wh", "energy_wh", "cost_minor")
 TEXTS = ("currency", "stop_reason", "meter_values_sha256")
+KEPT_MAX = 5_000
+
+
+class Places:
+    """Outlets and cards by what records call them, made where they lack; found once, and asked for often.
+
+    `forget` after a database transaction that was rolled back: what it made is gone.
+    """
+
+    def __init__(self) -> None:
+        self._outlets: dict[tuple[str, int, int], Connector] = {}
+        self._tokens: dict[tuple[str, str], IdToken] = {}
+
+    def forget(self) -> None:
+        self._outlets.clear()
+        self._tokens.clear()
+
+    def outlet(self, content: dict[str, Any]) -> Connector:
+        key = (content["station"], content["evse_id"], content["connector_id"])
+        if key not in self._outlets:
+            if len(self._outlets) >= KEPT_MAX:
+                self._outlets.clear()
+            self._outlets[key] = _outlet(content)
+        return self._outlets[key]
+
+    def token(self, content: dict[str, str] | None) -> IdToken | None:
+        if not content:
+            return None
+        key = (content["uid"], content["type"])
+        if key not in self._tokens:
+            if len(self._tokens) >= KEPT_MAX:
+                self._tokens.clear()
+            self._tokens[key], _ = IdToken.objects.get_or_create(uid=key[0], type=key[1])
+        return self._tokens[key]
+
+
+def _outlet(content: dict[str, Any]) -> Connector:
+    station = Station.objects.select_related("site").filter(identity=content["station"]).first()
+    if station is None:
+        location = content["location"]
+        site, _ = Site.objects.get_or_create(
+            code=location["id"],
+            defaults={
+                "name": location.get("name", location["id"]),
+                "country": location.get("country", ""),
+                "time_zone": location.get("time_zone", "UTC"),
+                "currency": content.get("currency", "EUR"),
+            },
+        )
+        station, _ = Station.objects.get_or_create(identity=content["station"], defaults={"site": site})
+    numbers = {"evse_id": content["evse_id"], "connector_id": content["connector_id"]}
+    connector, _ = Connector.objects.get_or_create(station=station, **numbers)
+    connector.station = station
+    return connector
 
 
 class Put(NamedTuple):
@@ -23,12 +77,12 @@ class Put(NamedTuple):
     made: bool = False
 
 
-def session_put(content: dict[str, Any], data_key: DataKey) -> Put:
+def session_put(content: dict[str, Any], data_key: DataKey, places: Places) -> Put:
     """Make the session of a record what the record says.
 
     Meter values are not in the record and stay as they are; a row that is made anew has none, and says so.
     """
-    values = session_values(content, data_key)
+    values = session_values(content, data_key, places)
     row = ChargingSession.objects.select_for_update().filter(pk=content["id"]).first()
     if row is None:
         token = values["id_token"]
@@ -68,14 +122,15 @@ def entry_values(copy: Copy, row: ChainTransaction, *, put: Put | None = None) -
     return values | kept | {"session": put.session, "erased_at": None, "erasure_seal": None}
 
 
-def session_values(content: dict[str, Any], data_key: DataKey) -> dict[str, Any]:
-    """The fields of a session's row that its record knows; site, station, outlet and card are made where they lack."""
-    station, connector = _outlet(content)
+def session_values(content: dict[str, Any], data_key: DataKey, places: Places) -> dict[str, Any]:
+    """The fields of a session's row that its record knows."""
+    connector, token = places.outlet(content), places.token(content.get("id_token"))
+    _key_owner(data_key, token, connector.station.site)
     credited = content.get("credit_reference_id")
     return {
-        "station": station,
+        "station": connector.station,
         "connector": connector,
-        "id_token": _token(content.get("id_token"), data_key, station.site),
+        "id_token": token,
         "flags": content.get("flags", []),
         "tariff": content.get("tariff", {}),
         "credit": credited is not None,
@@ -87,26 +142,6 @@ def session_values(content: dict[str, Any], data_key: DataKey) -> dict[str, Any]
     }
 
 
-def _outlet(content: dict[str, Any]) -> tuple[Station, Connector]:
-    station = Station.objects.select_related("site").filter(identity=content["station"]).first()
-    if station is None:
-        location = content["location"]
-        site, _ = Site.objects.get_or_create(
-            code=location["id"],
-            defaults={
-                "name": location.get("name", location["id"]),
-                "country": location.get("country", ""),
-                "time_zone": location.get("time_zone", "UTC"),
-                "currency": content.get("currency", "EUR"),
-            },
-        )
-        station, _ = Station.objects.get_or_create(identity=content["station"], defaults={"site": site})
-    connector, _ = Connector.objects.get_or_create(
-        station=station, evse_id=content["evse_id"], connector_id=content["connector_id"]
-    )
-    return station, connector
-
-
 def _customer(row: ChargingSession, token: IdToken | None, data_key: DataKey) -> int | None:
     """Whose it is: that is not in the record, but a key that is in use has one holder."""
     if token is None:
@@ -115,14 +150,10 @@ def _customer(row: ChargingSession, token: IdToken | None, data_key: DataKey) ->
     return data_key.customer_id if in_use else row.customer_id
 
 
-def _token(content: dict[str, str] | None, data_key: DataKey, site: Site) -> IdToken | None:
-    """The record's token; the data key belongs to it again (or to the site, for sessions without a token)."""
-    token = None
-    if content:
-        token, _ = IdToken.objects.get_or_create(uid=content["uid"], type=content["type"])
+def _key_owner(data_key: DataKey, token: IdToken | None, site: Site) -> None:
+    """The data key belongs to the record's token again (or to the site, for sessions without a token)."""
     nobodys = data_key.id_token_id is None and data_key.site_id is None
     anothers = token is not None and data_key.id_token_id != token.pk
     if not data_key.destroyed_at and (nobodys or anothers):
         data_key.id_token, data_key.site = token, None if token else site
         data_key.save(update_fields=["id_token", "site"])
-    return token

@@ -22,7 +22,7 @@ from ledger.checks import entry_check, meter_values_differ
 from ledger.copies import Copy
 from ledger.errors import RepairRefused
 from ledger.models import ChainTransaction, DataKey, LedgerEntry
-from ledger.rebuilding import entry_values, session_put
+from ledger.rebuilding import Places, entry_values, session_put
 from ledger.seals import restored_seal
 from ledger.settlement import adopted_row
 from ledger.truth import RECORDED, Recorded, Truth
@@ -168,7 +168,7 @@ class _Repair:
             data_key = DataKey.objects.get(pk=kept["data_key"])
         values: dict[str, Any] = {"id": truth.ledger_id, "digest": truth.digest, "data_key": data_key}
         if truth.opened and truth.content:
-            session, told.session, told.session_came_back = session_put(truth.content, data_key)
+            session, told.session, told.session_came_back = session_put(truth.content, data_key, Places())
             values |= {"session": session, "salt": truth.opened.salt, "canonical": truth.opened.canonical}
             values |= {"erased_at": None, "erasure_seal": None}
         elif kept:  # that it was erased is for the portal's seal to prove (ledger/seals.py), not for us to say again

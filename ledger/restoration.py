@@ -11,20 +11,24 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import Max, Q, QuerySet
 
 from ledger import hold
 from ledger.alerts import alert_close
+from ledger.chain import State
 from ledger.chain_walk import walk
 from ledger.copies import Copy, Opener, copies_in
+from ledger.errors import ChainRefused
 from ledger.ids import ids_above, next_id
 from ledger.models import ChainTransaction, LedgerEntry
-from ledger.rebuilding import entry_values, session_put
+from ledger.rebuilding import Places, entry_values, session_put
 from ledger.settlement import View, adopted_row
 from ledger.webhooks import recorded_tell
 from stations.models import ChargingSession
 
-RECORDED = ChainTransaction.Status.IRREVERSIBLE
+S = ChainTransaction.Status
+RECORDED = S.IRREVERSIBLE
+WAITING = (S.BATCHED, S.EXPIRED, S.CONFLICT)  # such a transaction will record nothing any more, or nothing yet
 
 
 @dataclass
@@ -76,6 +80,8 @@ def restore(
             run.done.pruned += sum(copy.ledger_id <= state.floor for copy in copies)
             progress(len(copies))
     run.credits()
+    if first_block <= 2 or state.since == 1:
+        run.below_the_floor(state)
     if not dry_run:
         ids_above(max(run.view.chain.state().last, _highest()))
         hold.watch()
@@ -91,6 +97,7 @@ class _Run:
 
     def __init__(self, dry_run: bool) -> None:
         self.view, self.done, self._opener, self._dry_run = View(), Restored(), Opener(), dry_run
+        self._places, self._alone, self._seen_to = Places(), True, set[int]()
 
     def transaction(self, copies: Sequence[Copy]) -> None:
         """Bring back what one transaction recorded. Whoever closes a session meanwhile may be first: once more then."""
@@ -100,9 +107,11 @@ class _Run:
         self.done.already_there += len(as_told)
         rest = [copy for copy in copies if _same(here.get(copy.ledger_id), copy) != RECORDED]
         opened = self._opener.open(rest)
+        self._alone = not here and not _others(opened).exists()
         try:
             self._place_all(opened, here)
         except IntegrityError:
+            self._alone = False
             here = {entry.pk: entry for entry in found.all()}
             for copy in opened:
                 self._place_alone(copy, here)
@@ -117,12 +126,18 @@ class _Run:
         if not copies:
             return
         counted = Restored()
-        with transaction.atomic():
-            row = adopted_row(copies[0].block, copies[0].transaction, self.view)
-            for copy in copies:
-                self._place(copy, here.get(copy.ledger_id), row, counted)
-            recorded_tell(row=row)
-            transaction.set_rollback(self._dry_run)
+        try:
+            with transaction.atomic():
+                row = adopted_row(copies[0].block, copies[0].transaction, self.view)
+                for copy in copies:
+                    self._place(copy, here.get(copy.ledger_id), row, counted)
+                recorded_tell(row=row)
+                transaction.set_rollback(self._dry_run)
+        except IntegrityError:
+            self._places.forget()
+            raise
+        if self._dry_run:
+            self._places.forget()
         self._count(counted)
 
     def _count(self, counted: Restored) -> None:
@@ -134,6 +149,7 @@ class _Run:
 
     def _place(self, copy: Copy, entry: LedgerEntry | None, row: ChainTransaction, counted: Restored) -> None:
         """One record whose entry is not here, or not here as recorded."""
+        self._seen_to |= {entry.pk} if entry else set()
         if entry and bytes(entry.digest) == copy.digest:
             LedgerEntry.objects.filter(pk=entry.pk).update(transaction=row, conflict="")
             alert_close("conflict", str(entry.pk))
@@ -151,7 +167,7 @@ class _Run:
 
     def _bring(self, copy: Copy, row: ChainTransaction, counted: Restored) -> None:
         """Its ledger id is free: the session comes back, unless it stands here under another id."""
-        holder = _holder(copy)
+        holder = None if self._alone else _holder(copy)
         if holder and (_recorded(holder) or self.view.chain.row(holder.pk) == bytes(holder.digest)):
             counted.different.append(copy.ledger_id)
         elif holder:
@@ -167,15 +183,16 @@ class _Run:
 
     def _create(self, copy: Copy, row: ChainTransaction, counted: Restored) -> None:
         assert copy.content is not None and copy.data_key is not None
-        put = session_put(copy.content, copy.data_key)
+        put = session_put(copy.content, copy.data_key, self._places)
         LedgerEntry.objects.create(**entry_values(copy, row, put=put))
         self.done.awaited.discard(UUID(copy.content["id"]))
         counted.sessions += 1
 
     def _take_over(self, entry: LedgerEntry, copy: Copy, row: ChainTransaction, counted: Restored) -> None:
         """It was open in the backup and its station reported its end again: what was recorded then counts."""
+        self._seen_to.add(entry.pk)
         assert copy.content is not None and copy.data_key is not None
-        values = entry_values(copy, row, put=session_put(copy.content, copy.data_key))
+        values = entry_values(copy, row, put=session_put(copy.content, copy.data_key, self._places))
         LedgerEntry.objects.filter(pk=entry.pk).update(**values, conflict="", mismatch="")
         alert_close("conflict", str(entry.pk))
         counted.closed_again.append((entry.pk, copy.ledger_id))
@@ -202,7 +219,28 @@ class _Run:
                 else:
                     counted.unreadable.append(copy.ledger_id)
                 transaction.set_rollback(self._dry_run)
+            if self._dry_run:
+                self._places.forget()
             self._count(counted)
+
+    def below_the_floor(self, state: State) -> None:
+        """Entries under ids that were never used and never will be, as the contract pruned beyond them: new ids.
+
+        Only where every record was seen, those of the newest blocks too.
+        """
+        try:
+            newest = [self.view.block(num) for num in state.heads if num > self.view.info.lib_num]
+        except ChainRefused:
+            return  # they changed meanwhile: the next run sees to it
+        account = self.view.chain.account
+        coming = {copy.ledger_id for block in newest for copies in copies_in(block, account) for copy in copies}
+        waiting = Q(transaction=None) | Q(transaction__status__in=WAITING)
+        stuck = LedgerEntry.objects.filter(waiting, pk__lte=state.floor)
+        stuck = stuck.exclude(pk__in=coming.union(self.done.unreadable, self._seen_to))
+        for entry in stuck.iterator():
+            with transaction.atomic():
+                self.done.renumbered.append((entry.pk, self._renumber(entry)))
+                transaction.set_rollback(self._dry_run)
 
 
 def _recorded(entry: LedgerEntry) -> bool:
@@ -216,7 +254,10 @@ def _same(entry: LedgerEntry | None, copy: Copy) -> str | None:
 
 def _holder(copy: Copy) -> LedgerEntry | None:
     """Who stands here under another ledger id for the same session, or with the same digest."""
-    others = LedgerEntry.objects.exclude(pk=copy.ledger_id).select_related("transaction")
-    return (copy.session_id and others.filter(session=copy.session_id).first()) or others.filter(
-        digest=copy.digest
-    ).first()
+    return _others([copy]).select_related("transaction").order_by("-session").first()
+
+
+def _others(copies: Sequence[Copy]) -> QuerySet[LedgerEntry]:
+    sessions = [copy.session_id for copy in copies if copy.session_id]
+    same = Q(session__in=sessions) | Q(digest__in=[copy.digest for copy in copies])
+    return LedgerEntry.objects.filter(same).exclude(pk__in=[copy.ledger_id for copy in copies])

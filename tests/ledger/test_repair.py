@@ -16,10 +16,10 @@ from django.utils import timezone
 from accounts.change_log import change_lines
 from accounts.models import Role, User
 from accounts.roles import roles_set
-from ledger import checks, record
+from ledger import checks, keys, record
 from ledger.audit import audit
 from ledger.erasure import customer_erase
-from ledger.models import Alert, ChainTransaction, DataKey, LedgerEntry
+from ledger.models import Alert, ChainTransaction, LedgerEntry
 from stations.corrections import session_credit
 from stations.models import ChargingSession, Connector, Correction, IdToken, MeterValue, Station
 from stations.services import Sample, meter_values_add, session_close, session_start
@@ -104,8 +104,8 @@ def erase_falsely() -> None:
 
 
 def another_key() -> None:
-    token = IdToken.objects.create(uid="CAFE")
-    key = DataKey.objects.create(key_id=b"k" * 16, id_token=token, wrapped=b"w" * 80, master_key_id="m")
+    other = ChargingSession(id_token=IdToken.objects.create(uid="CAFE"))
+    (key,) = keys.data_keys_for([other]).values()
     entry_of(2).update(data_key=key)
 
 
