@@ -23,6 +23,7 @@ status: ## what of the demo runs
 ON_SQLITE := tests/ledger/test_recording.py \
 	tests/ledger/test_failures.py::test_two_workers_at_once_record_once \
 	tests/ledger/test_restoration.py::test_everything_is_back_from_the_chain \
+	tests/ledger/test_older_backup.py::test_killed_anywhere_and_repeated_it_loses_nothing \
 	tests/ledger/test_keys.py::test_whoever_makes_keys_while_the_master_key_is_replaced_loses_none
 
 # Several at once, because most tests wait: for blocks, time-outs, recoveries. A file's tests stay together.
