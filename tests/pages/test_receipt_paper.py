@@ -12,6 +12,7 @@ from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
+from ledger import standalone
 from ledger.models import LedgerEntry
 from stations.corrections import session_credit
 from stations.models import ChargingSession
@@ -76,6 +77,7 @@ def test_it_names_all_that_it_is_compared_with(browser: Client, make_session: Ma
     for value in (
         *(settings.LEDGER_CHAIN_ID, ">evledger<", "PUB_R1_5hqx", settings.LEDGER_CODE_HASH),
         *("2026-11-30T08:00:00.000 UTC", "takes 11 steps", "/verify"),
+        *standalone.checksums().values(),
     ):
         assert value in page, value
     assert "data-warning" not in page
