@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connections
-from django.db.models import Count
+from django.db.models import Count, Q
 from tqdm import tqdm
 
 from accounts.models import User
@@ -21,6 +21,7 @@ from dev.enrolment import ensure_attested, pins_of
 from dev.stack_chain import demo_people
 from dev.stack_layout import LOG, ROOT, TPM_RELEASE_KEY, TPM_STATE, VAR
 from dev.steps import StackError
+from ledger import hold
 from ledger.audit import audit
 from ledger.errors import ChainError
 from ledger.models import Alert, ChainTransaction, LedgerEntry
@@ -112,12 +113,14 @@ def give_driver_a_token() -> int:
 
 
 def progress() -> Progress:
+    """How far it is. What waits because the chain is ahead of the database (that was deleted) waits for a person."""
     entries = LedgerEntry.objects.filter(erased_at__isnull=True)
-    conflict = ChainTransaction.Status.CONFLICT
+    status = ChainTransaction.Status
+    held = Q(transaction__status=status.BATCHED, transaction__error_code=hold.CODE)
     return Progress(
         total=entries.count(),
-        done=entries.filter(transaction__status=ChainTransaction.Status.IRREVERSIBLE).count(),
-        failed=entries.exclude(conflict="").count() + entries.filter(transaction__status=conflict, conflict="").count(),
+        done=entries.filter(transaction__status=status.IRREVERSIBLE).count(),
+        failed=entries.filter(~Q(conflict="") | Q(transaction__status=status.CONFLICT) | held).count(),
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from dev import stack_portal
 from dev.transactions import Action, push_actions
 from ledger import hold, services, tasks
 from ledger.alerts import alert_close
@@ -164,3 +165,12 @@ def test_in_a_new_ledger_nothing_is_held(ledger_account: LedgerAccount) -> None:
     hold.check(ledger_account.chain.state())
     hold.watch()
     assert not Alert.objects.exists()
+
+
+def test_make_demo_does_not_wait_for_what_waits_for_a_person(
+    put_back: list[LedgerEntry], close_sessions: CloseSessions
+) -> None:
+    close_sessions(2)
+    sweep()
+    now = stack_portal.progress()
+    assert (now.total, now.done, now.failed) == (3, 1, 2)
