@@ -8,6 +8,7 @@ import hashlib
 import tarfile
 import tomllib
 import zipfile
+from gzip import GzipFile
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -57,11 +58,13 @@ def build_wheel(directory: str, config: Config = None, metadata_directory: str |
 def build_sdist(directory: str, config: Config = None) -> str:
     name = f"{STEM}.tar.gz"
     contents = {"PKG-INFO": metadata().encode(), **{source: (HERE / source).read_bytes() for source in SOURCES}}
-    with tarfile.open(Path(directory, name), "w:gz") as packed:
+    zipped = BytesIO()
+    with GzipFile("", "wb", fileobj=zipped, mtime=0) as out, tarfile.open(fileobj=out, mode="w") as packed:
         for path, data in contents.items():
             entry = tarfile.TarInfo(f"{STEM}/{path}")
             entry.size = len(data)
             packed.addfile(entry, BytesIO(data))
+    Path(directory, name).write_bytes(zipped.getvalue())
     return name
 
 

@@ -295,9 +295,9 @@ class Node:  # one node's answers, each asked for once; a step whose answer cann
             state = [] if there else self.rows("state")
             floor = uint64(state[0]["floor"]) if state else 0
             found = f"{uint64(there[0]['id'])} {hash_of(there[0]['digest'])}" if there else f"absent, floor {floor}"
-            good = (found == wanted if there else 0 < int(bound) <= floor) and by in (None, f"{credited}")
+            same = (found == wanted if there else 0 < int(bound) <= floor) and by in (None, f"{credited}")
             beside = (f", credited by {by}", f", credited by {credited}") if by else ("", "")
-            findings[10] = wanted + beside[0], found + beside[1], good
+            findings[10] = wanted + beside[0], found + beside[1], same
         with self.step(11):  # a node that is behind cannot tell
             code = hash_of(self.ask("get_code_hash", account_name=self.account())["code_hash"])
             updated = match(TIME, self.ask("get_account", account_name=self.account())["last_code_update"])[0]

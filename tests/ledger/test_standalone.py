@@ -15,7 +15,7 @@ from django.test import Client
 from playwright.sync_api import Browser, Page, Request, expect
 
 from ledger import receipt
-from ledger.standalone import PAGE, SCRIPT, build, checksums
+from ledger.standalone import PAGE, SCRIPT, build, checksums, package
 from ledger.standalone.build import MODULES, SUMS
 from tests.browsers import chromium_started
 from tests.ledger.receipt_chain import ACCOUNT, Recorded
@@ -140,6 +140,16 @@ def test_the_package_is_the_script_unchanged(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as packed:
         assert packed.read("evportal_verify.py") == SCRIPT.read_bytes()
         assert PAGE.read_bytes() in [packed.read(name) for name in packed.namelist() if name.endswith(PAGE.name)]
+
+
+def test_its_sources_make_the_same_package(wheel: Path, tmp_path: Path) -> None:
+    """The archive of the sources (PEP 517), the same bytes as well; pip makes the wheel of it."""
+    name = package.build_sdist(str(tmp_path))
+    archive = (tmp_path / name).read_bytes()
+    assert archive[4:8] == bytes(4)  # no time in it
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-index", "--no-build-isolation", "--quiet"]
+    subprocess.run([*command, "--wheel-dir", str(tmp_path), str(tmp_path / name)], check=True)
+    assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
 
 
 def test_the_package_is_installed_and_checks(wheel: Path, recorded: Recorded, tmp_path: Path) -> None:
