@@ -180,11 +180,11 @@ class Mutator:
         if kind < 0.08 and key != "":
             del parent[key]
             return "left out"
-        if kind < 0.12 and isinstance(parent, dict):
+        if kind < 0.12 and isinstance(parent, dict) and key != "":
             name = self.rng.choice(("zz", f"{key} ", str(key).upper(), "__proto__", "constructor"))
             parent[name] = parent[key] if self.rng.random() < 0.5 else parent.pop(key)
             return f"named {name!r}"
-        if kind < 0.15:
+        if kind < 0.15 and key != "":
             items = list(parent.items()) if isinstance(parent, dict) else list(parent)
             self.rng.shuffle(items)
             parent.clear()
