@@ -11,6 +11,7 @@ from pytest_django.fixtures import Settings
 from accounts.access_log import Look, access_note
 from accounts.models import ApiClient, ApiToken, Erasure, SignIn, User
 from ledger.alerts import alert_raise
+from ledger.audit_models import AuditRun
 from ledger.models import (
     ChainTransaction,
     KeyRotation,
@@ -120,6 +121,7 @@ def everything(make_session: MakeSession) -> ChargingSession:
     StatementMail.objects.create(user=session.customer, first_day=date(2026, 3, 1), monthly=True, language="en")
     link_code_make(id_token=IdToken.objects.create(uid="04NEW"), made_by=None)
     Erasure.objects.create(customer=User.objects.create_user("erased-0"), pseudonym="erased-0")
+    AuditRun.objects.create(kind=AuditRun.Kind.COMMAND, finished_at=timezone.now())
     old = SigningKey.objects.create(name="ledger")
     KeyRotation.objects.create(old=old, new=SigningKey.objects.create(name="ledger-2", status="COMING"))
     return session

@@ -16,6 +16,7 @@ from ledger.alerts import alert_raise
 from ledger.models import Alert, LedgerEntry
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, Station
 from stations.services import station_authenticate
+from tests.conftest import LedgerAccount
 from tests.pages.conftest import MakeSession
 from tests.pages.test_history import move, text
 from tests.people import log_in
@@ -173,7 +174,9 @@ def test_send_again_takes_a_conflict_up_anew(staff_browser: Client, make_session
     assert entry.state == "READY"
 
 
-def test_check_again_names_what_differs(staff_browser: Client, make_session: MakeSession) -> None:
+def test_check_again_names_what_differs(
+    staff_browser: Client, make_session: MakeSession, ledger_account: LedgerAccount
+) -> None:
     session = make_session(None)
     changed = make_session(None)
     move(changed, energy_wh=1)
