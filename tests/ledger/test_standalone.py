@@ -43,6 +43,8 @@ def test_the_sums_are_those_of_the_files() -> None:
     lines = [f"{digest}  {name}" for name, digest in sorted(found.items())]
     assert SUMS.read_text().splitlines() == lines
     assert checksums() == {"page": found[PAGE.name], "script": found[SCRIPT.name]}
+    readme = (ROOT / "README.md").read_text()
+    assert all(f"    {line}\n" in readme for line in lines), "README.md has other sums than ledger/standalone/SHA256SUMS"
 
 
 def test_every_module_is_in_the_page() -> None:
