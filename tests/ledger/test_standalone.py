@@ -44,7 +44,7 @@ def test_the_sums_are_those_of_the_files() -> None:
     assert SUMS.read_text().splitlines() == lines
     assert checksums() == {"page": found[PAGE.name], "script": found[SCRIPT.name]}
     readme = (ROOT / "README.md").read_text()
-    assert all(f"    {line}\n" in readme for line in lines), "README.md has other sums than ledger/standalone/SHA256SUMS"
+    assert all(f"    {line}\n" in readme for line in lines), "README.md has other sums than SHA256SUMS"
 
 
 def test_every_module_is_in_the_page() -> None:
