@@ -21,7 +21,7 @@ from accounts.admin_access import NotesLooks
 from accounts.change_log import values_of
 from accounts.models import ApiClient, User
 from stations import admin_imports as admin_imports  # registers its own
-from stations.admin_actions import asked_first, latest_sessions
+from stations.admin_actions import Comparable, asked_first, latest_sessions
 from stations.admin_base import NamesStay, ReadOnly
 from stations.admin_corrections import Correctable
 from stations.errors import TokenTakenError
@@ -295,7 +295,7 @@ class RemarksFilter(admin.SimpleListFilter):
 
 
 @admin.register(ChargingSession)
-class ChargingSessionAdmin(NotesLooks, Correctable, ReadOnly):
+class ChargingSessionAdmin(NotesLooks, Correctable, Comparable, ReadOnly):
     change_form_template = "admin/stations/chargingsession/change_form.html"
     list_display = ("started", "place", "customer", "energy", "cost", "lasted", "status", "flag_names")
     list_filter = ("status", "source", "station__site", RemarksFilter)
@@ -306,6 +306,7 @@ class ChargingSessionAdmin(NotesLooks, Correctable, ReadOnly):
     ordering = ("-started_at", "-id")
     exclude = ("flags",)
     readonly_fields = ("remarks", "meter_values_link", "page_link")
+    actions = ("compare",)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -1,13 +1,14 @@
-"""What the admin's pages of stations and cards share: latest sessions, and actions that ask before they do."""
+"""What the admin's pages of stations, cards and sessions share: latest sessions, actions that ask before they do."""
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import translation
@@ -15,6 +16,7 @@ from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.admin_log import Logged
 from accounts.change_log import values_of
@@ -103,3 +105,17 @@ def asked_first(
             admin.log_values(request, row, before, logged)
     admin.message_user(request, f"{words} ({len(chosen)})", messages.SUCCESS)
     return None
+
+
+class Comparable(Logged):
+    """Leads from chosen sessions to the ledger's page that compares them with their records and puts them back."""
+
+    def has_compare_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("ledger.change_ledgerentry")
+
+    @admin.action(description=_("Compare with their records, and put back what differs"), permissions=["compare"])
+    def compare(self, request: HttpRequest, queryset: QuerySet[ChargingSession]) -> HttpResponse:
+        """The page shows what differs, field by field, and asks for the reason (ledger/admin_repair.py)."""
+        ids = queryset.order_by("pk").values_list("pk", flat=True)[: AT_ONCE_MAX + 1]
+        address = reverse("admin:ledger_ledgerentry_put_back")
+        return HttpResponseRedirect(f"{address}?{urlencode([('id', pk) for pk in ids])}")

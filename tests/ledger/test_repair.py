@@ -281,7 +281,10 @@ def test_an_operator_sees_what_would_change_gives_a_reason_and_it_is_put_back(
     chosen = {"action": "put_back", "_selected_action": str(entry.pk)}
     asked = olga.post("/admin/ledger/ledgerentry/", chosen)
     assert asked.status_code == 302 and asked["Location"].endswith(f"put-back/?id={entry.pk}")
-    page = olga.get(asked["Location"]).content.decode()
+    of_session = {"action": "compare", "_selected_action": str(recorded[1].pk)}
+    same = olga.post("/admin/stations/chargingsession/", of_session)
+    assert same["Location"].endswith(f"put-back/?id={recorded[1].pk}")
+    page = olga.get(same["Location"]).content.decode()
     assert "Put this back to what was recorded?" in page and "7781" in page and "7780" in page
     assert (
         f"put-back/?id={recorded[1].pk}"
