@@ -105,8 +105,10 @@ def test_an_auditor_reads_everything(auditor: Client, everything: ChargingSessio
 
 
 def test_an_auditor_changes_nothing_whatever_he_sends(auditor: Client, everything: ChargingSession) -> None:
-    own = ("/admin/logout/", "/admin/login/", "/admin/jsi18n/", "/admin/autocomplete/")
-    own += ("/admin/ledger/auditrun/add/",)  # an audit changes no record: tests/pages/test_admin_audits.py
+    own = (
+        *("/admin/logout/", "/admin/login/", "/admin/jsi18n/", "/admin/autocomplete/"),
+        "/admin/ledger/auditrun/add/",  # an audit changes no record: tests/pages/test_admin_audits.py
+    )
     real = [f"/admin/{app}/{name}/{pk}/{page}/" for app, name, pk in rows() for page in ("change", "delete")]
     real += [f"/admin/stations/chargingsession/{everything.pk}/credit/"]
     real += [f"/admin/ledger/ledgerentry/put-back/?id={everything.pk}"]
