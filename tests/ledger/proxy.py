@@ -66,7 +66,7 @@ class Proxy:
         self.calls: dict[str, list[bytes]] = defaultdict(list)
         self.headers: dict[str, str] = {}  # of every answer, besides its own
         self._http = httpx.Client(timeout=60, headers=headers)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -89,6 +89,11 @@ class Proxy:
         self._server.shutdown()
         self._server.server_close()
         self._http.close()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Whoever asked is gone: killed, as chaos does."""
 
 
 def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
