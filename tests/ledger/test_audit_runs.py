@@ -281,7 +281,7 @@ def call(*arguments: str) -> int:
 
 def test_the_command_keeps_its_run_and_marks(recorded: list[ChargingSession], settings: Settings) -> None:
     altered(recorded[0])
-    assert call("ledger_audit") == 1
+    assert call("ledger_audit", "--history") == 1
     run = AuditRun.objects.get()
     assert (run.kind, run.done, run.found, run.running) == (Kind.COMMAND, 5, 1, False)
     assert len(marked()) == 1 and figures().found == 1 and figures().differing == 1
