@@ -1,7 +1,7 @@
 """What audits leave behind for those who look: the mark on the entry, and an alert for a person."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from django.db.models import Q
 from django.utils import timezone
@@ -13,6 +13,7 @@ from ledger.models import Alert, AuditFinding, AuditRun, LedgerEntry
 
 ALERTS_MAX = 50  # open at once; the rest is one alert that says how many
 MORE = "more"
+WRITTEN_AT_ONCE = 100
 
 
 def keep(verdicts: Iterable[tuple[Entry, Verdict]]) -> None:
@@ -23,7 +24,14 @@ def keep(verdicts: Iterable[tuple[Entry, Verdict]]) -> None:
         if entry.mismatch != mismatch or (entry.checked_at is None and verdict.kind != "pending"):
             changed[mismatch].append(entry.id)
     for mismatch, ids in changed.items():
-        LedgerEntry.objects.filter(pk__in=ids).update(mismatch=mismatch, checked_at=timezone.now())
+        for some in batched(ids):
+            LedgerEntry.objects.filter(pk__in=some).update(mismatch=mismatch, checked_at=timezone.now())
+
+
+def batched(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Statements of one length are prepared once; of a thousand lengths each would be kept, by client and server."""
+    for start in range(0, len(ids), WRITTEN_AT_ONCE):
+        yield ids[start : start + WRITTEN_AT_ONCE]
 
 
 def tell(findings: Sequence[Finding], *, equal: Sequence[int] = ()) -> None:
