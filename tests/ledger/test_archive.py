@@ -57,6 +57,7 @@ def command_of(readme: str, receipt: str, nodes: list[Nodeos]) -> list[str]:
     key = ChainTransaction.objects.get(status="IRREVERSIBLE").public_key
     words = {"OTHER_NODE": nodes[1].url, "NODE": nodes[0].url, "FILE.json": receipt, "KEY": key}
     text = found[1].replace("\\\n", " ").replace("CHAIN_ID", settings.LEDGER_CHAIN_ID)
+    text = text.replace("ACCOUNT", settings.LEDGER_ACCOUNT)
     for word, value in words.items():
         text = text.replace(word, value)
     return text.split()
