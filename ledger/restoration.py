@@ -6,6 +6,7 @@ any other, and the lost session comes back under its own. What stands here as re
 not what the chain holds it is named, for `ledger_restore --repair` (ledger/repair.py).
 """
 
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -47,7 +48,6 @@ class Restored:
     seen: int = 0
     last: int = 0
     credits: list[Copy] = field(default_factory=list)
-    awaited: set[UUID] = field(default_factory=set)
 
     @property
     def unused(self) -> int:
@@ -92,12 +92,17 @@ def _highest() -> int:
     return LedgerEntry.objects.aggregate(highest=Max("id"))["highest"] or 0
 
 
+def _short(session: UUID) -> int:
+    return session.int >> 64
+
+
 class _Run:
     """One walk over the chain: what of each transaction is missing here, or in the way."""
 
     def __init__(self, dry_run: bool) -> None:
         self.view, self.done, self._opener, self._dry_run = View(), Restored(), Opener(), dry_run
         self._places, self._alone, self._seen_to = Places(), True, set[int]()
+        self._came = array("Q")  # of a dry run, which leaves no other trace: half of each session's id
 
     def transaction(self, copies: Sequence[Copy]) -> None:
         """Bring back what one transaction recorded. Whoever closes a session meanwhile may be first: once more then."""
@@ -145,7 +150,6 @@ class _Run:
             setattr(self.done, name, getattr(self.done, name) + getattr(counted, name))
         for name in ("renumbered", "closed_again", "unreadable", "different", "credits"):
             getattr(self.done, name).extend(getattr(counted, name))
-        self.done.awaited |= counted.awaited
 
     def _place(self, copy: Copy, entry: LedgerEntry | None, row: ChainTransaction, counted: Restored) -> None:
         """One record whose entry is not here, or not here as recorded."""
@@ -177,7 +181,6 @@ class _Run:
             counted.erased += 1
         elif copy.credits and not ChargingSession.objects.filter(pk=copy.credits).exists():
             counted.credits.append(copy)
-            counted.awaited.add(copy.credits)
         else:
             self._create(copy, row, counted)
 
@@ -185,7 +188,8 @@ class _Run:
         assert copy.content is not None and copy.data_key is not None
         put = session_put(copy.content, copy.data_key, self._places)
         LedgerEntry.objects.create(**entry_values(copy, row, put=put))
-        self.done.awaited.discard(UUID(copy.content["id"]))
+        if self._dry_run:
+            self._came.append(_short(UUID(copy.content["id"])))
         counted.sessions += 1
 
     def _take_over(self, entry: LedgerEntry, copy: Copy, row: ChainTransaction, counted: Restored) -> None:
@@ -214,7 +218,7 @@ class _Run:
                     row = adopted_row(copy.block, copy.transaction, self.view)
                     self._create(copy, row, counted)
                     recorded_tell(row=row)
-                elif self._dry_run and copy.credits not in self.done.awaited:
+                elif copy.credits and _short(copy.credits) in self._came:
                     counted.sessions += 1  # it came, and was rolled back
                 else:
                     counted.unreadable.append(copy.ledger_id)

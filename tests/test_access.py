@@ -19,6 +19,7 @@ from django.db import connection, transaction
 from django.test import Client
 
 from accounts.models import SignIn, User
+from ledger.models import AuditRun
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, Site
 from tests.people import log_in
 from tests.url_walk import Address, addresses
@@ -181,7 +182,10 @@ def test_an_auditor_changes_nothing(owners: dict[str, Any], owner: User) -> None
     before, wrong = business(), []
     for one in every_request(owners, auditor, reading=False):
         right = is_well(one)
-        if one.address.app_model and one.address.name.endswith(("_add", "_change", "_delete", "_second_factor")):
+        if one.address.name == "admin:ledger_auditrun_add":  # what auditors are for: it compares, and changes no record
+            right = one.response.status_code == (200 if one.method == "get" else 302)
+            AuditRun.objects.filter(started_by=auditor).delete()
+        elif one.address.app_model and one.address.name.endswith(("_add", "_change", "_delete", "_second_factor")):
             right = one.response.status_code in (403, 404)
         if not right or business() != before:
             wrong.append(str(one))
