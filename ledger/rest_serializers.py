@@ -8,6 +8,7 @@ from rest_framework import serializers
 from ledger.corrected import corrected_of
 from ledger.counting import RECORD_WORDS, counted_of, credited_by, record_word
 from ledger.models import ChainTransaction, LedgerEntry
+from ledger.receipt import STEPS
 from ledger.words import Kind, entry_of, finding_of, state_of
 from stations.models import ChargingSession, MeterValue
 
@@ -235,7 +236,7 @@ def moment(value: datetime | None) -> str | None:
 
 
 class StepSerializer(serializers.Serializer[Any]):
-    number = serializers.IntegerField(min_value=1, max_value=10)
+    number = serializers.IntegerField(min_value=1, max_value=len(STEPS))
     title = serializers.CharField()
     expected = serializers.CharField(allow_blank=True)
     found = serializers.CharField(allow_blank=True)

@@ -22,10 +22,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SCRIPT = Path(__file__).parents[1] / "ledger/standalone/verify_receipt.py"
 
 
-def verify(receipt: Path, *nodes: Nodeos, key: str, chain_id: str) -> subprocess.CompletedProcess[str]:
+def verify(receipt: Path, *nodes: Nodeos, key: str, chain_id: str, account: str) -> subprocess.CompletedProcess[str]:
     """The command as the README prints it, in an empty environment."""
     asked = [part for node in nodes for part in ("--node", node.url)]
     command = [sys.executable, str(SCRIPT), str(receipt), *asked, "--key", key, "--chain-id", chain_id]
+    command += ["--account", account]
     return subprocess.run(command, env={}, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -69,12 +70,16 @@ def test_a_downloaded_receipt_verifies_with_everything_of_ours_stopped(
     for session in (true, altered):
         (tmp_path / f"{session.pk}.json").write_bytes(client.get(f"/sessions/{session.pk}/receipt.json").content)
     key = ledger_account.tpm.client().key_get("ledger").public_key_eosio
-    public = {"key": key, "chain_id": settings.LEDGER_CHAIN_ID}
+    public = {"key": key, "chain_id": settings.LEDGER_CHAIN_ID, "account": settings.LEDGER_ACCOUNT}
+    text = (tmp_path / f"{altered.pk}.json").read_text()
+    assert text.count('"energy_wh": 7780') == 1, "the receipt is of what was recorded"
+    (tmp_path / "forged.json").write_text(text.replace('"energy_wh": 7780', '"energy_wh": 7781'))
 
     def check() -> None:
-        found = verify(tmp_path / f"{true.pk}.json", ledger_account.node, second_node, **public)
-        assert found.returncode == 0 and "VERIFIED" in found.stdout, found.stdout + found.stderr
-        found = verify(tmp_path / f"{altered.pk}.json", ledger_account.node, second_node, **public)
+        for session in (true, altered):
+            found = verify(tmp_path / f"{session.pk}.json", ledger_account.node, second_node, **public)
+            assert found.returncode == 0 and "VERIFIED" in found.stdout, found.stdout + found.stderr
+        found = verify(tmp_path / "forged.json", ledger_account.node, second_node, **public)
         assert found.returncode == 1 and "NOT VALID" in found.stdout
         found = verify(tmp_path / f"{true.pk}.json", ledger_account.node, **public)
         assert found.returncode == 2 and "NOT DECIDED" in found.stdout

@@ -65,7 +65,7 @@ def test_every_model_is_registered() -> None:
             "stations.tariff",
             "stations.ocpipartner",
         ),
-        *("ledger.ledgerentry", "ledger.chaintransaction", "ledger.datakey", "ledger.alert"),
+        *("ledger.ledgerentry", "ledger.chaintransaction", "ledger.datakey", "ledger.alert", "ledger.auditrun"),
         *(
             "ledger.signingkey",
             "ledger.keyrotation",

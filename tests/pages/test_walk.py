@@ -24,8 +24,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 ONE_PRODUCER = {
-    "en": "What the nodes say: the chain has 1 producer.",
-    "de": "Was die Knoten sagen: die Chain hat 1 Produzenten.",
+    "en": "The chain has 1 producer.",
+    "de": "Die Chain hat 1 Produzenten.",
 }
 
 
