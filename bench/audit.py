@@ -9,6 +9,7 @@ that differs. Runs under this tree's code and under an older one's (bench/agains
 
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -53,12 +54,26 @@ class Stage:
         begun = time.monotonic()
         with out.open("w") as file:
             command = [sys.executable, "manage.py", "ledger_audit", "--json"]
-            child = subprocess.Popen(command, cwd=HERE, env=self.environment, stdout=file)
-            _, status, used = os.wait4(child.pid, 0)
+            child, peak = subprocess.Popen(command, cwd=HERE, env=self.environment, stdout=file), 0.0
+            while child.poll() is None:
+                peak = max(peak, peak_mb(child.pid))
+                time.sleep(0.02)
         seconds = time.monotonic() - begun
-        if status:
-            raise RuntimeError(f"ledger_audit: status {status}: {out.read_text()[:2000]}")
-        return seconds, used.ru_maxrss / 1024
+        if child.returncode:
+            raise RuntimeError(f"ledger_audit: status {child.returncode}: {out.read_text()[:2000]}")
+        return seconds, peak
+
+
+def peak_mb(pid: int) -> float:
+    """The most memory that a process had since it began (VmHWM), 0 where it has ended.
+
+    Not wait4's ru_maxrss: of a process that was started by a larger one it is at least that one's.
+    """
+    try:
+        found = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    except OSError:
+        return 0.0
+    return int(found[1]) / 1024 if found else 0.0
 
 
 @contextmanager
