@@ -35,13 +35,15 @@ def batched(ids: Sequence[int]) -> Iterator[Sequence[int]]:
 
 
 def tell(findings: Sequence[Finding], *, equal: Sequence[int] = ()) -> None:
-    """Raise the alert `mismatch` for each finding, and close that of each entry that is equal (again)."""
+    """Raise the alert `mismatch` for each finding, and close that of each entry that is equal, or here, again."""
     raised = Alert.objects.filter(code="mismatch", closed_at__isnull=True)
     subjects = set(raised.values_list("subject", flat=True))
-    over = subjects & {f"entry {ledger_id}" for ledger_id in equal}
+    over = subjects & {f"{what} {ledger_id}" for ledger_id in equal for what in ("entry", "ledger id")}
     if over:
         raised.filter(subject__in=over).update(closed_at=timezone.now())
     subjects -= over
+    if subjects == {MORE} and not findings and not LedgerEntry.objects.filter(mismatch__gt="").exists():
+        alert_close("mismatch", MORE)
     for finding in findings:
         if finding.subject in subjects or len(subjects) < ALERTS_MAX:
             subjects.add(finding.subject)

@@ -14,6 +14,7 @@ from pytest_django.fixtures import Settings
 from accounts.models import User
 from ledger import audit_marks, audit_runs, audit_watch, tasks
 from ledger import chain as chain_door
+from ledger.alerts import alert_raise
 from ledger.audit import Auditor
 from ledger.audit_figures import figures
 from ledger.errors import ChainError
@@ -295,3 +296,16 @@ def test_old_runs_go(recorded: list[ChargingSession], monkeypatch: pytest.Monkey
     for _ in range(4):
         assert call("ledger_audit") == 0
     assert AuditRun.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_what_came_back_closes_its_alerts() -> None:
+    """After `ledger_restore`: the rows that nobody knew have their entries again, and nobody waits for a whole pass."""
+    for subject in ("ledger id 7", "entry 8", audit_marks.MORE):
+        alert_raise("mismatch", subject, "differs")
+    still_open = Alert.objects.filter(code="mismatch", closed_at__isnull=True)
+    audit_marks.tell([], equal=[7])
+    assert set(still_open.values_list("subject", flat=True)) == {"entry 8", audit_marks.MORE}
+    audit_marks.tell([], equal=[8])
+    audit_marks.tell([])
+    assert not still_open.exists()

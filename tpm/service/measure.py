@@ -132,6 +132,8 @@ def _measured(directory: int, name: bytes, path: bytes, depth: int = 0) -> Itera
             yield Entry(text, link=path_text(target))
             return
     except OSError as error:
+        if error.errno == errno.EINVAL:  # readlink: what was a link is none any more
+            raise ChangedError(text, "something else is in its place") from error
         raise _failed(path, error) from error
     if stat.S_ISDIR(mode):
         with _open(name, OPEN_DIRECTORY, path=path, directory=directory) as inside:
