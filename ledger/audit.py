@@ -117,11 +117,12 @@ def audit(*, progress: Callable[[int], None] = lambda _: None, node: Chain | Non
 class Auditor:
     """One look at the chain's state, then entries by the chunk. Raises ChainError where no node answers.
 
-    `history` compares all that blocks ever recorded with the table, too (ledger/chain_history.py).
+    `history` compares all that blocks ever recorded with the table, too (ledger/chain_history.py); with `every_block`
+    it does not believe the contract's list of blocks.
     """
 
-    def __init__(self, node: Chain | None = None, *, history: bool = False) -> None:
-        self.node, self.history = node or chain(), history
+    def __init__(self, node: Chain | None = None, *, history: bool = False, every_block: bool = False) -> None:
+        self.node, self.history, self.every_block = node or chain(), history, every_block
         self.carriers = Carriers(self.node)
         self.info = self.carriers.view.info  # refuses another chain
         state = self.node.state()
@@ -184,7 +185,7 @@ class Auditor:
             report.add(missed)
         for message in beside(self.carriers):
             report.add(Finding("different", None, "", message))
-        for finding in history_findings(self.node) if self.history else ():
+        for finding in history_findings(self.node, every_block=self.every_block) if self.history else ():
             report.add(Finding(*finding, history=True))
         return report
 

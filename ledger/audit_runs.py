@@ -83,7 +83,12 @@ def audit_advance(*, run_id: int, go_on: Callable[[], bool]) -> bool:
 
 
 def run_all(
-    run: AuditRun, *, progress: Callable[[int], None], found: Callable[[Finding], None], history: bool = False
+    run: AuditRun,
+    *,
+    progress: Callable[[int], None],
+    found: Callable[[Finding], None],
+    history: bool = False,
+    every_block: bool = False,
 ) -> Report:
     """Compare everything now; returns the counts, and hands over each finding. Raises ChainError; the run is over then.
 
@@ -91,7 +96,7 @@ def run_all(
     """
     total = Report()
     try:
-        auditor = Auditor(history=history)
+        auditor = Auditor(history=history, every_block=every_block)
         while True:
             report, compared = _advanced(run, auditor, limit=CHUNK)
             total.join(report)

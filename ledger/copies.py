@@ -18,8 +18,24 @@ ALWAYS = {"transaction_id", "station", "evse_id", "connector_id", "location"}
 ALWAYS |= {"status", "started_at", "stopped_at", "source"}
 
 
+class Contents:
+    """What a record says of sessions, for whoever has its `content`; None where that was erased or is not open."""
+
+    content: dict[str, Any] | None
+
+    @property
+    def session_id(self) -> UUID | None:
+        return UUID(self.content["id"]) if self.content else None
+
+    @property
+    def credits(self) -> UUID | None:
+        """The session that this one takes back."""
+        credited = (self.content or {}).get("credit_reference_id")
+        return UUID(credited) if credited else None
+
+
 @dataclass(frozen=True)
-class Copy:
+class Copy(Contents):
     """A record as an irreversible block holds it; `data_key` and `opened` are None until `Opener.open` found them."""
 
     ledger_id: int
@@ -35,16 +51,6 @@ class Copy:
     def erased(self) -> bool:
         """Its data key was destroyed with its customer: there is nothing in it that anybody reads."""
         return self.data_key is not None and self.data_key.wrapped is None
-
-    @property
-    def session_id(self) -> UUID | None:
-        return UUID(self.content["id"]) if self.content else None
-
-    @property
-    def credits(self) -> UUID | None:
-        """The session that this one takes back."""
-        credited = (self.content or {}).get("credit_reference_id")
-        return UUID(credited) if credited else None
 
 
 def copies_in(block: Block, account: str) -> Iterator[list[Copy]]:

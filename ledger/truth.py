@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from ledger import record
 from ledger.chain import State
-from ledger.copies import Copy, Opener, content_of, copies_find, copy_at
+from ledger.copies import Contents, Copy, Opener, content_of, copies_find, copy_at
 from ledger.errors import ChainRefused, RepairRefused
 from ledger.models import ChainTransaction, DataKey, LedgerEntry
 from ledger.settlement import View
@@ -20,7 +20,7 @@ RECORDED = ChainTransaction.Status.IRREVERSIBLE
 
 
 @dataclass(frozen=True)
-class Truth:
+class Truth(Contents):
     """What was recorded under a ledger id. `copy` is None while no irreversible block holds it; `opened` and `content`
     are None where its customer was erased."""
 
@@ -29,15 +29,6 @@ class Truth:
     copy: Copy | None
     opened: record.Opened | None
     content: dict[str, Any] | None
-
-    @property
-    def session_id(self) -> UUID | None:
-        return UUID(self.content["id"]) if self.content else None
-
-    @property
-    def credits(self) -> UUID | None:
-        credited = (self.content or {}).get("credit_reference_id")
-        return UUID(credited) if credited else None
 
 
 class Recorded:

@@ -309,3 +309,9 @@ def test_what_came_back_closes_its_alerts() -> None:
     audit_marks.tell([], equal=[8])
     audit_marks.tell([])
     assert not still_open.exists()
+
+
+def test_the_command_reads_every_block_where_it_is_asked_to(recorded: list[ChargingSession]) -> None:
+    assert call("ledger_audit", "--every-block") == 0
+    run = AuditRun.objects.get()
+    assert (run.done, run.found, run.running, run.error) == (len(recorded), 0, False, "")

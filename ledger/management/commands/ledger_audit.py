@@ -25,13 +25,18 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the whole report as JSON")
         words = "read all blocks with records, too: an id recorded twice, a row that vanished without a prune"
         parser.add_argument("--history", action="store_true", help=words)
+        words = (
+            "with --history: read every block, as another contract may have cut the list of those with records; slow"
+        )
+        parser.add_argument("--every-block", action="store_true", help=words)
 
     def handle(self, *args: Any, **options: Any) -> None:
         findings: list[Finding] = []
         try:
             run = run_begin(AuditRun.Kind.COMMAND)
             with tqdm(total=run.total, unit=" entries", disable=None, leave=False) as bar:
-                report = run_all(run, progress=bar.update, found=findings.append, history=options["history"])
+                how = {"history": options["history"] or options["every_block"], "every_block": options["every_block"]}
+                report = run_all(run, progress=bar.update, found=findings.append, **how)
         except ChainError as error:
             raise CommandError(f"the chain could not be read: {error}", returncode=2) from error
         report.findings = findings
