@@ -18,9 +18,13 @@ RUN --mount=type=secret,id=ca --mount=type=secret,id=pip_conf,target=/etc/pip.co
     && python3 -m compileall -q --invalidation-mode unchecked-hash /site-packages
 COPY manage.py /app/
 COPY accounts /app/accounts
+COPY api /app/api
+COPY common /app/common
 COPY evportal /app/evportal
+COPY gateway /app/gateway
 COPY ledger /app/ledger
 COPY locale /app/locale
+COPY portal /app/portal
 COPY stations /app/stations
 COPY static /app/static
 COPY templates /app/templates

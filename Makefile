@@ -20,11 +20,11 @@ status: ## what of the demo runs
 	@$(VENV)/python -m dev.stack status
 
 # What differs between the databases runs on both: on PostgreSQL with everything else, and on SQLite, the demo's default.
-ON_SQLITE := tests/ledger/test_recording.py \
-	tests/ledger/test_failures.py::test_two_workers_at_once_record_once \
-	tests/ledger/test_restoration.py::test_everything_is_back_from_the_chain \
-	tests/ledger/test_older_backup.py::test_killed_anywhere_and_repeated_it_loses_nothing \
-	tests/ledger/test_keys.py::test_whoever_makes_keys_while_the_master_key_is_replaced_loses_none
+ON_SQLITE := tests/ledger/recording/test_recording.py \
+	tests/ledger/recording/test_failures.py::test_two_workers_at_once_record_once \
+	tests/ledger/repair/test_restoration.py::test_everything_is_back_from_the_chain \
+	tests/ledger/recording/test_older_backup.py::test_killed_anywhere_and_repeated_it_loses_nothing \
+	tests/ledger/keys/test_keys.py::test_whoever_makes_keys_while_the_master_key_is_replaced_loses_none
 
 # Several at once, because most tests wait: for blocks, time-outs, recoveries. A file's tests stay together.
 WORKERS ?= 4
@@ -65,11 +65,11 @@ bench-against: ## this tree beside another revision, in one run: make bench-agai
 
 chaos: ## kill parts at random while sessions are recorded; nothing lost, nothing twice
 	@$(PYTHON) -m dev.bootstrap test
-	$(VENV)/python -m dev.chaos $(ARGS)
+	$(VENV)/python -m dev.trials.chaos.main $(ARGS)
 
 fuzz: ## 5,000 made-up requests to the TPM service; no answer that its OpenAPI schema does not name
 	@$(PYTHON) -m dev.bootstrap test
-	$(VENV)/python -m dev.fuzz_tpm --cases 5000 $(ARGS)
+	$(VENV)/python -m dev.trials.fuzz.tpm --cases 5000 $(ARGS)
 
 fuzz-api: ## 10,000 made-up requests to /api/v1; no answer that its OpenAPI document does not name
 	@$(PYTHON) -m dev.bootstrap test
@@ -77,12 +77,12 @@ fuzz-api: ## 10,000 made-up requests to /api/v1; no answer that its OpenAPI docu
 
 fuzz-receipts: ## 20,000 made-up receipts and nodes' answers through portal, script and browser; all say the same
 	@$(PYTHON) -m dev.bootstrap test
-	$(VENV)/python -m dev.fuzz_receipts --cases 20000 $(ARGS)
+	$(VENV)/python -m dev.trials.fuzz.receipts --cases 20000 $(ARGS)
 
 compose-test: ## the system in containers: recorded, tampered with, mended, taken down (docs/containers.md)
 	@$(PYTHON) -m dev.bootstrap demo
-	@$(VENV)/python -m dev.compose_test $(ARGS)
+	@$(VENV)/python -m dev.trials.compose.main $(ARGS)
 
 faults: ## 10,000 operations of the TPM service while its TPM fails in 1 of 100; nothing lost, nothing wrong
 	@$(PYTHON) -m dev.bootstrap test
-	$(VENV)/python -m dev.tpm_faults --operations 10000 --faults 0.01 $(ARGS)
+	$(VENV)/python -m dev.trials.tpm_faults.main --operations 10000 --faults 0.01 $(ARGS)

@@ -9,15 +9,16 @@ class AccountsConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        from accounts import forgetting, holdings, resealing  # their models are there now
+        from accounts import sealed_columns  # their models are there now
+        from accounts.privacy import own_data, own_erasure
 
-        forgetting.add_steps()
-        holdings.add_sections()
-        resealing.add_columns()
+        own_erasure.add_steps()
+        own_data.add_sections()
+        sealed_columns.add_columns()
 
 
 class PortalAdminConfig(admin_apps.AdminConfig):
     """Django's admin with our site: every `admin.site.register` goes there."""
 
     default = False
-    default_site = "accounts.admin_site.PortalAdminSite"
+    default_site = "accounts.login.admin_site.PortalAdminSite"

@@ -2,20 +2,23 @@
 
 from django.urls import path
 
-from accounts import api_token_pages, login, privacy_pages, reading, second_factor_pages, security_pages
+from accounts.login import pages as login
+from accounts.login import preferences, second_factor_pages, security_pages
+from accounts.privacy import pages as privacy_pages
+from accounts.programs import pages
 
 urlpatterns = [
     path("login", login.login_page, name="login"),
     path("login/start", login.login_start, name="login_start"),
     path("login/callback", login.login_callback, name="login_callback"),
     path("logout", login.logout, name="logout"),
-    path("theme", reading.reading_set, name="theme"),
+    path("theme", preferences.reading_set, name="theme"),
     path("second-factor", second_factor_pages.second_factor_page, name="second_factor"),
     path("second-factor/set-up", second_factor_pages.enrol_page, name="second_factor_enrol"),
     path("second-factor/recovery", second_factor_pages.recovery_page, name="second_factor_recovery"),
     path("security", security_pages.security_page, name="security"),
-    path("security/tokens", api_token_pages.tokens_page, name="api_tokens"),
-    path("security/tokens/<int:pk>/revoke", api_token_pages.token_revoke_page, name="api_token_revoke"),
+    path("security/tokens", pages.tokens_page, name="api_tokens"),
+    path("security/tokens/<int:pk>/revoke", pages.token_revoke_page, name="api_token_revoke"),
     path("security/reading", security_pages.reading_page, name="security_reading"),
     path("security/recovery-codes", security_pages.recovery_codes_page, name="security_recovery_codes"),
     path("security/devices/<int:pk>/forget", security_pages.device_forget, name="security_device_forget"),

@@ -23,7 +23,7 @@ from typing import Any
 from bench import results
 from bench.results import Figure
 from dev.bootstrap import REQUIREMENTS
-from dev.tpm_service import ROOT
+from dev.parts.tpm_service import ROOT
 
 RATIOS = {
     figure.name: figure

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.stage import bar, plain_options, write
-from dev.master_key import ensure_recovery_key
-from dev.postgres import Postgres
+from dev.parts.postgres import Postgres
+from dev.stack.master_key import ensure_recovery_key
 
 EACH = 100  # sessions a customer
 FIRST_BLOCK = 1_000
@@ -168,7 +168,7 @@ def _records(pk: int) -> list[tuple[int, bytes, bytes]]:
 
 def made_block(num: int, records: Sequence[Any], signer: "Signer") -> tuple[dict[str, Any], dict[str, Any]]:
     """A block with one transaction, as get_raw_block says it, and what a ChainTransaction says of it."""
-    from ledger import antelope, block
+    from ledger.chain import antelope, block
 
     at = BEGUN + SLOT * num
     level = antelope.Authorization(ACCOUNT, "record")
@@ -218,7 +218,7 @@ class Signer:
         from cryptography.hazmat.primitives.asymmetric import ec
         from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-        from ledger.antelope import public_key_encode
+        from ledger.chain.antelope import public_key_encode
 
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._point = self._key.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
@@ -229,7 +229,7 @@ class Signer:
         from cryptography.hazmat.primitives.asymmetric import ec, utils
         from cryptography.hazmat.primitives.hashes import SHA256
 
-        from ledger.antelope import signature_encode
+        from ledger.chain.antelope import signature_encode
 
         der = self._key.sign(digest, ec.ECDSA(utils.Prehashed(SHA256())))
         pair = b"".join(part.to_bytes(32, "big") for part in utils.decode_dss_signature(der))
@@ -238,7 +238,7 @@ class Signer:
         return signature_encode(bytes([head]) + pair)
 
     def _recovery(self, digest: bytes, pair: bytes) -> int:
-        from ledger import p256
+        from ledger.chain import p256
 
         return next(head for head in (31, 32) if p256.recover(digest, bytes([head]) + pair) == self._point)
 

@@ -49,19 +49,19 @@ def samples(directory: Path) -> Iterator[float]:
     from django.conf import settings
     from django.utils import timezone
 
-    from ledger import audit_watch
+    from ledger.audit import watch
     from ledger.models import AuditRun, LedgerEntry
 
     settings.LEDGER_NODES = [os.environ["EVPORTAL_LEDGER_NODES"]]
     LedgerEntry.objects.update(checked_at=timezone.now())
-    audit_watch.watch()  # connections, what is read once
+    watch.watch()  # connections, what is read once
     for _ in range(MINUTES):
         begun = cpu_s(directory)
         for _ in range(MINUTE):
-            audit_watch.watch()
+            watch.watch()
         yield 100 * (cpu_s(directory) - begun) / 60
     run = AuditRun.objects.get(kind=AuditRun.Kind.ROLLING)
-    if not run.is_clean or run.done < MINUTES * MINUTE * audit_watch.SLICE_LEAST:
+    if not run.is_clean or run.done < MINUTES * MINUTE * watch.SLICE_LEAST:
         raise RuntimeError(f"expected a pass that goes on and finds nothing: {run.done} compared, {run.counts}")
 
 

@@ -11,15 +11,15 @@ import time
 from argparse import Namespace
 
 from bench.stage import bar, options, perform
-from dev.portal_stack import PortalStack
+from dev.trials.portal_stack import PortalStack
 
 POLL_S = 0.25
 TIMEOUT_S = 1200.0
 
 
 def measure(stack: PortalStack, chosen: Namespace) -> list[float]:
-    from dev.sample_sessions import Sessions
-    from ledger.chain import chain
+    from dev.trials.sample_sessions import Sessions
+    from ledger.chain.node import chain
 
     with bar(chosen.count, "closing", " sessions") as progress:
         for closed in Sessions(random.Random(1), stations=100, tokens=2000).close_many(chosen.count):

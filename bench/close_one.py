@@ -11,8 +11,8 @@ from argparse import Namespace
 from uuid import UUID
 
 from bench.stage import bar, options, perform
-from dev.portal_stack import PortalStack
 from dev.processes import port_open
+from dev.trials.portal_stack import PortalStack
 
 POLL_S = 0.02
 TIMEOUT_S = 60.0
@@ -20,7 +20,7 @@ WARM_UP = 3  # the worker's first task pays for connections, tokens and imports
 
 
 def measure(stack: PortalStack, chosen: Namespace) -> list[float]:
-    from dev.sample_sessions import Sessions
+    from dev.trials.sample_sessions import Sessions
 
     rng = random.Random(1)
     sessions = Sessions(rng)

@@ -7,7 +7,7 @@ Arguments: the node's data directory, its producer's private key, how many block
 import importlib
 import sys
 
-STATE_BYTES = 1024 * 1024 * 1024  # dev/nodeos.py, DATABASE_MB
+STATE_BYTES = 1024 * 1024 * 1024  # dev/chain/nodeos.py, DATABASE_MB
 SILENT = 5
 
 

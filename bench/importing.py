@@ -14,8 +14,8 @@ from argparse import Namespace
 from pathlib import Path
 
 from bench.stage import bar, options, perform
-from dev.portal_stack import PortalStack
-from dev.tpm_service import ROOT
+from dev.parts.tpm_service import ROOT
+from dev.trials.portal_stack import PortalStack
 
 SOURCE = ROOT / "data" / "workplace_charging_sessions.csv"
 RUNS = 3

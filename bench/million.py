@@ -23,9 +23,9 @@ from accounts.models import User
 from bench.importing import SOURCE
 from ledger.models import ChainTransaction, DataKey, LedgerEntry
 from ledger.record import digest, new_salt, record_of
+from stations.charging.sessions import location_of
+from stations.imports.workplace_csv import Layout, Row, line_read, period
 from stations.models import ChargingSession, Connector, IdToken, Site, Station
-from stations.services import location_of
-from stations.workplace_csv import Layout, Row, line_read, period
 
 ZONE = ZoneInfo("America/New_York")
 LEAST_SESSIONS = 20

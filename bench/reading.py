@@ -31,11 +31,11 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 
 from bench.stage import bar, options, write
-from dev.master_key import ensure_recovery_key
-from dev.portal_stack import outer_environment
-from dev.postgres import Postgres
+from dev.parts.postgres import Postgres
+from dev.parts.redis import Redis
 from dev.processes import free_port
-from dev.redis import Redis
+from dev.stack.master_key import ensure_recovery_key
+from dev.trials.portal_stack import outer_environment
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -107,7 +107,7 @@ def with_token(user: "User") -> "Client":
     """With a personal API token, as his program."""
     from django.test import Client
 
-    from accounts.api_tokens import token_make  # type: ignore[import-not-found,unused-ignore]  # comes with the REST API
+    from accounts.programs.tokens import token_make  # type: ignore[import-not-found,unused-ignore]  # comes with the REST API
 
     _, token = token_make(user=user, name="bench", scopes=["sessions.read"])
     return one_handler(Client(headers={"authorization": f"Bearer {token}"}))
@@ -226,7 +226,7 @@ def most_queries(address: str, customers: Sequence["User"], log_in: LogIn) -> li
 
 def staff_medians_ms() -> dict[str, float]:
     """What an auditor waits for, who sees everybody's sessions: the latest month, the longest time, admin's home."""
-    from ledger.history_filter import DAYS_OF_EVERYBODY
+    from portal.history.filter import DAYS_OF_EVERYBODY
     from stations.models import ChargingSession
     from tests.people import person
 

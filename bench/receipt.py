@@ -15,8 +15,8 @@ from pathlib import Path
 
 from bench.close_one import until_irreversible
 from bench.stage import bar, options, perform
-from dev.portal_stack import PortalStack
-from dev.tpm_service import ROOT
+from dev.parts.tpm_service import ROOT
+from dev.trials.portal_stack import PortalStack
 
 SCRIPT = ROOT / "ledger" / "standalone" / "verify_receipt.py"
 SESSIONS = 200
@@ -36,9 +36,9 @@ def measure(stack: PortalStack, chosen: Namespace) -> list[float]:
 
 def recorded_receipts(stack: PortalStack) -> list[Path]:
     """Record sessions in a full batch, and write some of their receipts."""
-    from dev.sample_sessions import Sessions
-    from ledger.checks import receipt_for
+    from dev.trials.sample_sessions import Sessions
     from ledger.models import LedgerEntry
+    from ledger.receipts.checks import receipt_for
 
     for _ in Sessions(random.Random(1)).close_many(SESSIONS):
         pass
@@ -59,7 +59,7 @@ def recorded_receipts(stack: PortalStack) -> list[Path]:
 
 
 def wait_for_follower(stack: PortalStack, block_num: int) -> None:
-    from dev.transactions import call
+    from dev.chain.transactions import call
 
     assert stack.follower is not None
     url = stack.follower.url

@@ -25,9 +25,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.stage import bar, options, write
-from dev.nodeos import install
-from dev.portal_stack import Node, PortalStack
-from dev.transactions import call
+from dev.chain.nodeos import install
+from dev.chain.transactions import call
+from dev.trials.portal_stack import Node, PortalStack
 
 BLOCKS = 100_000
 EMPTY_BLOCKS = Path(__file__).with_name("empty_blocks.py")
@@ -36,8 +36,8 @@ TIMEOUT_S = 60.0
 
 def measure(stack: PortalStack, chosen: Namespace) -> tuple[float, dict[str, float]]:
     """Seconds of one restoration, and what explains them."""
-    from ledger.chain import chain
-    from ledger.restoration import restore
+    from ledger.chain.node import chain
+    from ledger.repair.restoration import restore
 
     record(chosen.count)
     node = lengthen(stack, chosen.blocks)
@@ -58,10 +58,10 @@ def measure(stack: PortalStack, chosen: Namespace) -> tuple[float, dict[str, flo
 
 def record(count: int) -> None:
     """Record this many sessions, each in a block of its own, and wait until all are irreversible."""
-    from dev.sample_sessions import Sessions
-    from ledger import tasks
-    from ledger.chain import chain
+    from dev.trials.sample_sessions import Sessions
+    from ledger.chain.node import chain
     from ledger.models import ChainTransaction, LedgerEntry
+    from ledger.recording import tasks
 
     sessions = Sessions(random.Random(1))
     with bar(count, "recording", " sessions") as progress:

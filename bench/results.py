@@ -13,8 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from dev.nodeos import VERSION
-from dev.postgres import program
+from dev.chain.nodeos import VERSION
+from dev.parts.postgres import program
 
 RESULTS = Path(__file__).parent / "results.json"
 
@@ -93,7 +93,7 @@ def machine() -> dict[str, Any]:
         "tpm2_pytss": version("tpm2-pytss"),
         "tpm2_tools": _says("tpm2_sign", "--version"),
         "gunicorn": version("gunicorn"),
-        "redis": _says("redis-check-rdb", "--version"),  # the same program as the server (dev/redis.py)
+        "redis": _says("redis-check-rdb", "--version"),  # the same program as the server (dev/parts/redis.py)
     }
 
 

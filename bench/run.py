@@ -18,7 +18,7 @@ from typing import Any
 
 from bench import results
 from bench.results import Figure
-from dev.tpm_service import ROOT
+from dev.parts.tpm_service import ROOT
 
 FIGURES = {
     figure.name: figure

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from dev.portal_stack import PortalStack
+from dev.trials.portal_stack import PortalStack
 
 LINE_EVERY_S = 5.0
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from dev.swtpm import Swtpm
-from dev.tpm_service import reset_tpm
-from tpm.service import loaded
+from dev.parts.swtpm import Swtpm
+from dev.parts.tpm_service import reset_tpm
 from tpm.service.device import Device
-from tpm.service.integrity import Integrity, ReleaseSettings
-from tpm.service.manifest import approve, manifest_of, sign
-from tpm.service.measure import measure
+from tpm.service.release import loaded
+from tpm.service.release.integrity import Integrity, ReleaseSettings
+from tpm.service.release.manifest import approve, manifest_of, sign
+from tpm.service.release.measure import measure
 from tpm.service.turn import Turn
 
 PCR = 8

@@ -16,8 +16,8 @@ from pathlib import Path
 from bench.results import rounded
 from bench.stage import bar, plain_options, write
 from bench.tpm_device import released, running, started
-from tpm.service.audit import AuditLog
 from tpm.service.device import attest
+from tpm.service.keys.audit import AuditLog
 
 SECRET = bytes(32)
 AUDIT_ENTRIES = 5_000

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tpm2_pytss import ESAPI, ESYS_TR, FAPI, TPM2B_DIGEST, TPM2B_SENSITIVE_CREATE
 
-from dev.swtpm import Swtpm
+from dev.parts.swtpm import Swtpm
 from tpm.service.device.objects import ECDSA, NO_TICKET, STORAGE_KEY, TEMPLATES, sensitive
 
 AUTH = secrets.token_bytes(32)

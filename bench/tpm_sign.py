@@ -19,7 +19,7 @@ from bench.results import rounded
 from bench.stage import bar, plain_options, write
 from bench.tpm_load import Service
 from bench.tpm_peers import Sign, command_line, esapi, feature_api, rate
-from dev.tpm_service import TpmStack
+from dev.parts.tpm_service import TpmStack
 
 CLIENTS = 4
 BATCH = 64

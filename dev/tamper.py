@@ -17,7 +17,7 @@ from django.db.models import F
 
 def tamper(session_id: UUID | None, wh: int) -> UUID | None:
     """Change the energy of a recorded session by `wh`; returns which one, None where there is none."""
-    from dev.stack_portal import DRIVER
+    from dev.stack.portal import DRIVER
     from stations.models import ChargingSession
 
     sessions = ChargingSession.objects.filter(energy_wh__isnull=False, ledger_entry__isnull=False)

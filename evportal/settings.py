@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "accounts",
     "stations",
     "ledger",
+    "portal",
     "tpm",
 ]
 
@@ -56,10 +57,10 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
-    "accounts.middleware.AccessMiddleware",
+    "accounts.login.middleware.AccessMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "accounts.support.SupportMiddleware",  # the last: it swaps the reader
+    "accounts.support.view.SupportMiddleware",  # the last: it swaps the reader
 ]
 
 TEMPLATES = [
@@ -72,7 +73,8 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+            ],
+            "libraries": {"api_docs": "evportal.openapi.tags"},
         },
     }
 ]
@@ -104,7 +106,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 
 # --- Accounts: people log in at a Cognito user pool (docs/cognito.md) and show a second factor
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["accounts.oidc.CognitoBackend", "accounts.roles.RoleBackend"]
+AUTHENTICATION_BACKENDS = ["accounts.login.oidc.CognitoBackend", "accounts.login.roles.RoleBackend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "history"
 LOGOUT_REDIRECT_URL = "login"
@@ -189,11 +191,11 @@ WHITENOISE_USE_FINDERS = True
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PARSER_CLASSES": ["stations.parsers.StrictJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "UNAUTHENTICATED_USER": None,
-    "EXCEPTION_HANDLER": "stations.problems.exception_handler",
-    "DEFAULT_SCHEMA_CLASS": "evportal.schema.ApiSchema",
+    "EXCEPTION_HANDLER": "api.problems.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "evportal.openapi.schema.ApiSchema",
     "URL_FORMAT_OVERRIDE": None,
 }
 SPECTACULAR_SETTINGS = {
@@ -203,8 +205,8 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {},
     "COMPONENT_SPLIT_REQUEST": False,
-    "PREPROCESSING_HOOKS": ["evportal.schema.api_only"],
-    "POSTPROCESSING_HOOKS": ["evportal.schema.finish"],
+    "PREPROCESSING_HOOKS": ["evportal.openapi.schema.api_only"],
+    "POSTPROCESSING_HOOKS": ["evportal.openapi.schema.finish"],
     "APPEND_COMPONENTS": {},
     "AUTHENTICATION_WHITELIST": None,
 }
@@ -340,6 +342,6 @@ LOGGING = {
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
         "fontTools": {"level": "WARNING"},
-        "weasyprint.progress": {"level": "INFO", "propagate": False},  # for ledger/paper.py alone
+        "weasyprint.progress": {"level": "INFO", "propagate": False},  # for common/pdf.py alone
     },
 }

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from evportal import api
+from evportal.openapi import pages
 
 handler400 = "evportal.problems.bad_request"
 handler403 = "evportal.problems.forbidden"
@@ -12,12 +12,12 @@ handler500 = "evportal.problems.server_error"
 
 urlpatterns = [
     path("", include("accounts.urls")),
-    path("", include("ledger.urls")),
-    path("", include("stations.urls")),
-    path("admin/support/", include("stations.urls_support")),
+    path("", include("portal.urls")),
+    path("", include("stations.cards.urls")),
+    path("admin/support/", include("stations.support.urls")),
     path("admin/", admin.site.urls),
-    path("api/v1/station/", include("stations.urls_api")),
+    path("api/v1/station/", include("gateway.rest.urls")),
     path("ocpi/", include("stations.ocpi.urls")),
-    path("api/v1/", include("evportal.api_urls")),
-    re_path("^api(/|$)", api.NothingView.as_view()),
+    path("api/v1/", include("evportal.urls_api")),
+    re_path("^api(/|$)", pages.NothingView.as_view()),
 ]

@@ -6,7 +6,7 @@ from django.db.models import F
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from accounts import clock
+from common import clock
 from ledger.models import Alert
 
 log = logging.getLogger(__name__)

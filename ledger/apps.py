@@ -7,13 +7,10 @@ class LedgerConfig(AppConfig):
     verbose_name = _("Ledger")
 
     def ready(self) -> None:
-        from ledger import (
-            holdings,
-            receivers,  # noqa: F401  connects itself to the signals of stations
-            seals,
-            webhooks,
-        )
+        from ledger.keys import personal_data, seals
+        from ledger.recording import receivers  # noqa: F401  connects itself to the signals of stations
+        from ledger.webhooks import outbox
 
-        holdings.add_all()
-        webhooks.add_column()
+        personal_data.add_step()
+        outbox.add_column()
         seals.add_columns()

@@ -7,9 +7,10 @@ class StationsConfig(AppConfig):
     verbose_name = _("Stations")
 
     def ready(self) -> None:
-        from stations import correction, holdings
+        from stations import personal_data
+        from stations.models import corrections
         from stations.ocpi import secrets
 
-        holdings.add_all()
+        personal_data.add_all()
         secrets.add_column()
-        correction.add_column()
+        corrections.add_column()

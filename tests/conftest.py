@@ -18,20 +18,20 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
 
 from accounts.models import User
-from dev.chain_setup import bootstrap, write_genesis
+from dev.chain.keys import KeyPair, new_keypair
+from dev.chain.nodeos import Nodeos
+from dev.chain.setup import bootstrap, write_genesis
 from dev.cognito import Provider
-from dev.keys import KeyPair, new_keypair
-from dev.nodeos import Nodeos
+from dev.parts.tpm_service import TpmStack
 from dev.processes import free_port
-from dev.tpm_service import TpmStack
-from ledger import keys
-from ledger.chain import Chain, chain
+from ledger.chain.node import Chain, chain
+from ledger.keys import data_keys
 from stations.models import ChargingSession, Connector, IdToken, Site, Station
 from stations.signals import sessions_closed
 from tests.browsers import chromium_started
 from tests.enrolment import enrolled, use
 from tests.environment import COGNITO, COGNITO_CLIENT, DIRECTORY
-from tests.ledger.receipt_chain import recorded
+from tests.ledger.receipts.receipt_chain import recorded
 from tpm.client import TpmClient
 
 __all__ = ["recorded"]  # a fixture: two records on the chain
@@ -187,7 +187,7 @@ def ledger_account(
     settings.LEDGER_MASTER_KEY_FILE = tmp_path / "master_keys"
     use(tpm_stack, settings)
     enrolled(tpm_stack, keys=["ledger"])
-    keys.keyring()  # as after `ledger_keys seal`: the first master key is sealed
+    data_keys.keyring()  # as after `ledger_keys seal`: the first master key is sealed
     return LedgerAccount(name, "ledger", owner, active, producer_key, chain_node, tpm_stack)
 
 

@@ -9,11 +9,11 @@ from django.db.models import Model
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from dev.enrolment import ensure_attested, pins_of
-from dev.tpm_service import TpmStack
-from tpm.enrolment import Pins
+from dev.parts.tpm_service import TpmStack
+from dev.stack.enrolment import ensure_attested, pins_of
 from tpm.models import KeyCertification, TpmService
-from tpm.service.manifest_cli import public_path
+from tpm.register.enrolment import Pins
+from tpm.service.manifest import public_path
 
 _known: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from dev.cognito import Provider
-from dev.master_key import ensure_recovery_key, write_unsealed_master_key
-from dev.postgres import Postgres
+from dev.parts.postgres import Postgres
+from dev.parts.redis import Redis
 from dev.processes import free_port
-from dev.redis import Redis
+from dev.stack.master_key import ensure_recovery_key, write_unsealed_master_key
 
 # Short, because Unix sockets below it may be at most 107 bytes long.
 DIRECTORY = Path(tempfile.mkdtemp(prefix="evp-"))

@@ -6,10 +6,10 @@ from django.test import Client
 from django_otp import DEVICE_ID_SESSION_KEY
 from playwright.sync_api import Page
 
-from accounts.access import SHOWN_AT
+from accounts.login.access import SHOWN_AT
+from accounts.login.renewal import RENEW_AT
+from accounts.login.roles import roles_set
 from accounts.models import Authenticator, User
-from accounts.renewal import RENEW_AT
-from accounts.roles import roles_set
 
 LATER_S = 24 * 3600
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from dev.chaos_check import differences
-from dev.tpm_service import ROOT
+from dev.parts.tpm_service import ROOT
+from dev.trials.chaos.check import differences
 
 DIGESTS = {number: bytes([number]) * 32 for number in (1, 2, 3)}
 
@@ -14,7 +14,7 @@ DIGESTS = {number: bytes([number]) * 32 for number in (1, 2, 3)}
 @pytest.mark.timeout(960)
 def test_40_kills_while_500_sessions_are_recorded() -> None:
     """A shorter `make chaos`: its exit status is the verdict, its last lines say what was killed or is wrong."""
-    command = [sys.executable, "-m", "dev.chaos", "--sessions", "500", "--kills", "40"]
+    command = [sys.executable, "-m", "dev.trials.chaos.main", "--sessions", "500", "--kills", "40"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, f"status {done.returncode}\n{done.stdout}\n{done.stderr[-5000:]}"
     assert "500 sessions, each once on the chain" in done.stdout

@@ -1,4 +1,6 @@
-"""Imports point one way: evportal -> ledger -> stations -> accounts; tpm.service and the portal never meet.
+"""Imports point one way: evportal -> portal -> ledger -> stations -> api -> accounts -> common; gateway -> stations.
+
+tpm.service and the portal never meet.
 
 Also the doors: one module imports the library, the rest sees our own types.
 """
@@ -10,43 +12,39 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("accounts", "stations", "ledger", "evportal", "tpm")
+PACKAGES = ("common", "accounts", "api", "stations", "gateway", "ledger", "portal", "evportal", "tpm")
+TPM = {"tpm.client", "tpm.tokens", "tpm.verifier", "tpm.register"}
 MAY_IMPORT = {
-    "accounts": {"accounts"},
-    "stations": {"stations", "accounts"},
-    "ledger": {
-        *("ledger", "stations", "accounts"),
-        *("tpm.client", "tpm.tokens", "tpm.attestation", "tpm.certification", "tpm.structures", "tpm.register"),
-        *("tpm.steps",),
-    },
-    "evportal": {
-        *("evportal", "ledger", "stations", "accounts"),
-        *("tpm.client", "tpm.tokens", "tpm.attestation", "tpm.register"),
-    },
-    "tpm": {"tpm", "accounts.clock"},
+    "common": {"common"},
+    "accounts": {"accounts", "common"},
+    "api": {"api", "accounts", "common", "stations.errors"},
+    "stations": {"stations", "api", "accounts", "common"},
+    "gateway": {"gateway", "stations", "api", "accounts", "common"},
+    "ledger": {"ledger", "stations", "api", "accounts", "common", "portal.statements", *TPM},
+    "portal": {"portal", "ledger", "stations", "api", "accounts", "common", *TPM},
+    "evportal": {"evportal", "portal", "gateway", "ledger", "stations", "api", "accounts", "common", *TPM},
+    "tpm": {"tpm", "common"},
 }
 DOORS = {
-    "eospy": {"ledger/chain.py", "ledger/signer.py"},
+    "eospy": {"ledger/chain/node.py", "ledger/signing/signer.py"},
     "tpm2_pytss": {
         f"tpm/service/device/{name}.py" for name in ("connection", "objects", "device", "attest", "policy", "measured")
     },
     "ocpp": set(),
-    "weasyprint": {"ledger/paper.py"},
+    "weasyprint": {"common/pdf.py"},
 }
 VERIFIER = (
     *("structures", "steps", "credential", "endorsement", "events", "evidence", "clock", "attestation"),
     *("certification",),
 )
 PURE = (
-    "ledger/contract_holders.py",
-    *(
-        f"ledger/{name}.py"
-        for name in ("record", "receipt", "receipt_form", "certification", "witness", "antelope", "block", "p256")
-    ),
-    *(f"ledger/{name}.py" for name in ("receipt_steps", "strict_json", "contract_holders")),
-    "ledger/masterkey.py",
-    "stations/pricing.py",
-    *(f"tpm/{name}.py" for name in VERIFIER),
+    "common/strict_json.py",
+    *(f"ledger/chain/{name}.py" for name in ("antelope", "block", "p256", "holders")),
+    *(f"ledger/receipts/{name}.py" for name in ("receipt", "form", "certification", "witness", "steps")),
+    "ledger/keys/master_key.py",
+    "ledger/record.py",
+    "stations/tariffs/pricing.py",
+    *(f"tpm/verifier/{name}.py" for name in VERIFIER),
 )
 
 
@@ -87,7 +85,7 @@ def test_imports_point_one_way(package: str) -> None:
 
 
 def test_the_portal_never_imports_the_service() -> None:
-    for package in ("accounts", "stations", "ledger", "evportal"):
+    for package in PACKAGES[:-1]:
         for path in modules(package):
             assert not any(name.startswith("tpm.service") for name in imported(path)), path
     for path in modules("tpm"):
@@ -117,7 +115,7 @@ def test_the_core_is_pure(path: str) -> None:
         "celery",
         "stations.models",
         "ledger.models",
-        "ledger.chain",
+        "ledger.chain.node",
         "tpm.models",
     }
     assert not [name for name in imported(ROOT / path) if starts_with(name, impure)]

@@ -11,7 +11,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from accounts.models import User
-from dev.nodeos import Nodeos
+from dev.chain.nodeos import Nodeos
 from stations.models import ChargingSession
 from tests.conftest import CloseSessions, LedgerAccount
 from tests.environment import POSTGRES, REDIS

@@ -15,7 +15,19 @@ MESSAGES = Path("locale/de/LC_MESSAGES")
 def extracted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The texts of the sources as they are now, beside the translations that there are."""
     directory = tmp_path_factory.mktemp("texts")
-    for name in ("accounts", "stations", "ledger", "tpm", "evportal", "templates", "locale"):
+    for name in (
+        "accounts",
+        "api",
+        "common",
+        "evportal",
+        "gateway",
+        "ledger",
+        "locale",
+        "portal",
+        "stations",
+        "templates",
+        "tpm",
+    ):
         shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__", "migrations"))
     command = ["-m", "django", "makemessages", "--locale", "de", "--no-obsolete"]
     python = ROOT / ".venv" / "bin" / "python"

@@ -12,11 +12,19 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
-from tpm.endorsement import fingerprint
 from tpm.models import AttestationReport, KeyCertification, TpmService
-from tpm.register import attest_soon
-from tpm.tasks import hurry
-from tpm.words import age_words, hardware_words, is_red, measured_words, outcome_words, state_words, title_words
+from tpm.register.register import attest_soon
+from tpm.register.tasks import hurry
+from tpm.register.words import (
+    age_words,
+    hardware_words,
+    is_red,
+    measured_words,
+    outcome_words,
+    state_words,
+    title_words,
+)
+from tpm.verifier.endorsement import fingerprint
 
 WRONG = (TpmService.State.REFUSED, TpmService.State.UNREACHABLE, TpmService.State.NEW)
 WRONG_FIRST = Case(

@@ -117,7 +117,7 @@ class TpmClient:
         return _read(answer, lambda answer: _bytes(answer["credential"]))
 
     def attest(self, nonce: bytes, pcrs: Sequence[int], *, audit: tuple[int, str] | None = None) -> dict[str, Any]:
-        """Return fresh evidence over these PCRs, for `tpm/attestation.py` to judge; the nonce has 32 bytes.
+        """Return fresh evidence over these PCRs, for `tpm/verifier/attestation.py` to judge; the nonce has 32 bytes.
 
         `audit` is the entry of the log of key uses (sequence, hash) that was the newest one before: the evidence then
         says whether the log still holds it. A service that is too old to know of it is asked without.

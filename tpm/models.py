@@ -14,10 +14,10 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from accounts import clock
-from tpm.events import text_bytes
-from tpm.evidence import Accepted, IssuedNonce, Pinned, SignedManifest
-from tpm.structures import Clock
+from common import clock
+from tpm.verifier.events import text_bytes
+from tpm.verifier.evidence import Accepted, IssuedNonce, Pinned, SignedManifest
+from tpm.verifier.structures import Clock
 
 
 class TpmService(models.Model):

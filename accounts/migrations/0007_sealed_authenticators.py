@@ -4,7 +4,7 @@ import base64
 
 from django.db import migrations
 
-from accounts.sealed_text import seal_bytes, unseal_bytes
+from common.sealed_text import seal_bytes, unseal_bytes
 
 PURPOSE = "evportal authenticators"
 PLAIN_CHARACTERS = 40  # 20 bytes in hexadecimal digits, as django-otp keeps them; sealed they are 64

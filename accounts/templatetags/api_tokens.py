@@ -4,8 +4,8 @@ from typing import Any
 
 from django import template
 
-from accounts.api_models import ApiToken
-from accounts.api_tokens import living
+from accounts.models.programs import ApiToken
+from accounts.programs.tokens import living
 
 register = template.Library()
 

@@ -2,7 +2,7 @@
 
 from django import template
 
-from accounts.change_log import change_lines
+from common.change_log import change_lines
 
 register = template.Library()
 register.filter("change_lines", change_lines)

@@ -6,7 +6,7 @@ import sys
 from dev.containers import engine, images
 from dev.containers.prepare import Files
 from dev.processes import ProcessError
-from dev.stack_layout import make_directories
+from dev.stack.layout import make_directories
 from dev.steps import StackError, step
 
 

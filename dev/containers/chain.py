@@ -10,10 +10,10 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from dev.chain_setup import ChainError, bootstrap, contract_pins, record_keys
-from dev.keys import KeyPair
-from dev.stack_layout import read_settings
-from dev.transactions import call
+from dev.chain.keys import KeyPair
+from dev.chain.setup import ChainError, bootstrap, contract_pins, record_keys
+from dev.chain.transactions import call
+from dev.stack.layout import read_settings
 from tpm.client import TpmClient, TpmError
 from tpm.tokens import ClientCredentials
 

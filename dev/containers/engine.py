@@ -15,8 +15,8 @@ from typing import TextIO
 
 from dev import bootstrap
 from dev.processes import Child, ProcessError
-from dev.stack_layout import LOG, RUN, VAR
-from dev.stack_pids import PidFile
+from dev.stack.layout import LOG, RUN, VAR
+from dev.stack.pids import PidFile
 from dev.steps import StackError, step
 
 DATA = VAR / "engine"

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dev.containers.engine import Engine, docker_program, run
-from dev.stack_layout import LOG, ROOT, VAR
+from dev.stack.layout import LOG, ROOT, VAR
 from dev.steps import StackError, step
 
 BASE = "debian:bookworm-slim"

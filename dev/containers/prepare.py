@@ -10,18 +10,18 @@ import os
 import secrets
 from pathlib import Path
 
-from dev.chain_setup import write_genesis
+from dev.chain.keys import KeyPair, new_keypair
+from dev.chain.setup import write_genesis
 from dev.cognito import Client, Pool
 from dev.containers.engine import Engine
-from dev.keys import KeyPair, new_keypair
-from dev.master_key import ensure_recovery_key
-from dev.stack_chain import DEMO_PEOPLE
-from dev.stack_layout import VAR, read_settings, write_secret, write_settings
+from dev.parts.tpm_service import SCOPES
+from dev.stack.chain import DEMO_PEOPLE
+from dev.stack.layout import VAR, read_settings, write_secret, write_settings
+from dev.stack.master_key import ensure_recovery_key
 from dev.steps import StackError
-from dev.tpm_service import SCOPES
-from tpm.service import manifest_cli
-from tpm.service.manifest import MANIFEST_FILE
-from tpm.service.strict_json import ReleaseError
+from tpm.service import manifest as manifest_cli
+from tpm.service.release.manifest import MANIFEST_FILE
+from tpm.service.release.strict_json import ReleaseError
 
 DIRECTORY = VAR / "compose"
 

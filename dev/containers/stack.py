@@ -9,7 +9,7 @@ from typing import Any
 
 from dev.containers.engine import Engine, docker_program, run
 from dev.containers.prepare import Files
-from dev.stack_layout import ROOT
+from dev.stack.layout import ROOT
 from dev.steps import StackError
 
 POLL_S = 1.0

@@ -1,4 +1,4 @@
-"""Records that were erased before erasures were sealed are sealed as they stand now (ledger/seals.py)."""
+"""Records that were erased before erasures were sealed are sealed as they stand now (ledger/keys/seals.py)."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from ledger.record import LOOKUPS, Recorded
 
 
 def seal(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    from ledger import seals  # not at import: it names today's models
+    from ledger.keys.data_keys import seals  # not at import: it names today's models
 
     entries: Any = apps.get_model("ledger", "LedgerEntry").objects
     erased = entries.filter(erased_at__isnull=False, erasure_seal__isnull=True, data_key__destroyed_at__isnull=False)

@@ -80,13 +80,13 @@ def page() -> bytes:
     from django.template.loader import render_to_string
     from django.utils import translation
 
-    from ledger.proof_words import TITLES, VERDICTS
+    from ledger.receipts.words import TITLES, VERDICTS
 
     bodies = {}
     for code in LANGUAGES:
         with translation.override(code):
             context = {"titles": TITLES, "verdicts": VERDICTS, "nodes": [], "keys": {}, "account": "evledger"}
-            bodies[code] = render_to_string("check/_saved.html", context)
+            bodies[code] = render_to_string("portal/check/_saved.html", context)
     scanner, scanner_policy = inline(f"\n{SCANNER.read_text()}", "script")
     script, script_policy = inline(f"\n{bundle()}", "script")
     frame = (ROOT / "templates" / "check" / "saved.html").read_text()
@@ -98,7 +98,7 @@ def page() -> bytes:
         **{"bodies": bodies, "scripts": " ".join((opening_policy, scanner_policy, script_policy))},
         "styles": style_policy,
     }
-    return render_to_string("check/saved.html", context).encode()
+    return render_to_string("portal/check/saved.html", context).encode()
 
 
 def build(directory: Path = HERE) -> list[Path]:

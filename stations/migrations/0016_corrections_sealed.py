@@ -6,11 +6,11 @@ from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
-from accounts import sealed_text
+from common import sealed_text
 
 
 def seal(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    from stations.correction import PURPOSE, seal_about  # not at import: it names today's models
+    from stations.models.corrections import PURPOSE, seal_about  # not at import: it names today's models
 
     corrections: Any = apps.get_model("stations", "Correction").objects
     for row in list(corrections.filter(seal__isnull=True)):

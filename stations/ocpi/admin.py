@@ -12,8 +12,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
-from accounts.admin_log import Logged
-from accounts.change_log import values_of
+from common.admin_log import Logged
+from common.change_log import values_of
 from stations.models import OcpiPartner
 from stations.ocpi.partners import partner_end, partner_invite
 

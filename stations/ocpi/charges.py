@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from stations.ocpi.locations import Party, evse_uid, tariff_of
 from stations.ocpi.values import contract_owner, date_time, hours, kwh, price
-from stations.pricing import ENERGY, FLAT, session_cost_lines
+from stations.tariffs.pricing import ENERGY, FLAT, session_cost_lines
 
 if TYPE_CHECKING:
     from stations.models import ChargingSession, IdToken

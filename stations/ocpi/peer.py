@@ -1,7 +1,7 @@
 """The partner's own OCPI interface, as far as the registration needs it: its versions and its endpoints.
 
 The only place that calls addresses which partners name. Unless the settings say otherwise they have to be https and
-public (accounts/outward.py), so that nobody makes the portal ask its own network; redirects are not followed.
+public (common/outgoing.py), so that nobody makes the portal ask its own network; redirects are not followed.
 """
 
 import base64
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 from django.conf import settings
 
-from accounts.outward import AddressRefused, Target, authorities, resolve
+from common.outgoing import AddressRefused, Target, authorities, resolve
 from stations.ocpi.errors import EndpointsMissing, PeerUnusable, VersionUnsupported
 
 VERSION = "2.2.1"

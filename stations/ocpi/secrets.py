@@ -1,8 +1,8 @@
-"""The tokens that we show at our partners: encrypted where they are stored (accounts/sealed_text.py)."""
+"""The tokens that we show at our partners: encrypted where they are stored (common/sealed_text.py)."""
 
-from accounts.resealing import Column, column_add
-from accounts.sealed_text import seal_bytes, sealed_bytes_anew, unseal_bytes
-from stations.ocpi.models import OcpiPartner
+from common.resealing import Column, column_add
+from common.sealed_text import seal_bytes, sealed_bytes_anew, unseal_bytes
+from stations.models.ocpi import OcpiPartner
 
 PURPOSE = "evportal ocpi tokens"
 

@@ -13,8 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.access_log import access_note_all
 from accounts.models import AccessLogEntry
+from accounts.privacy.access_log import access_note_all
+from api.parsers import StrictJSONParser
+from stations.charging.sessions import ENERGY_REGISTER
 from stations.models import Connector, MeterValue, OcpiPartner, Site
 from stations.ocpi import charges, locations, partners, peer, published
 from stations.ocpi.access import (
@@ -30,8 +32,6 @@ from stations.ocpi.credentials import credentials_read
 from stations.ocpi.envelope import OcpiRenderer, answer, exception_handler
 from stations.ocpi.listing import Page, page, wanted
 from stations.ocpi.locations import Party
-from stations.parsers import StrictJSONParser
-from stations.services import ENERGY_REGISTER
 
 log = logging.getLogger(__name__)
 

@@ -1,11 +1,11 @@
-"""Template filters for the figures of charging sessions; the words are in stations/words.py."""
+"""Template filters for the figures of charging sessions; the words are in stations/charging/words.py."""
 
 from collections.abc import Callable
 from typing import Any
 
 from django import template
 
-from stations import words
+from stations.charging import words
 
 register = template.Library()
 

@@ -6,7 +6,7 @@ from django import template
 from django.utils.translation import gettext
 
 from accounts.models import User
-from stations.overview import SILENT_SHOWN, active_now, latest_imports, overview_for, silent_stations
+from stations.admin.overview import SILENT_SHOWN, active_now, latest_imports, overview_for, silent_stations
 
 register = template.Library()
 

@@ -8,11 +8,11 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from accounts.api_tokens import token_make
+from accounts.login.roles import roles_set
 from accounts.models import Role, User
-from accounts.roles import roles_set
-from accounts.scopes import SCOPES
-from tests.pages.conftest import make_session, make_transaction
+from accounts.programs.scopes import SCOPES
+from accounts.programs.tokens import token_make
+from tests.portal.conftest import make_session, make_transaction
 
 __all__ = ["make_session", "make_transaction"]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ledger import webhooks
+from ledger.webhooks import outbox
 from tests.api.conftest import Caller
-from tests.pages.conftest import MakeSession
+from tests.portal.conftest import MakeSession
 
 PAGE = (Path(__file__).parents[2] / "docs/api.md").read_text()
 
@@ -38,7 +38,7 @@ def test_the_snippet_verifies_what_we_sign() -> None:
     import time
 
     secret, now, body = "whsec_" + "QUJD" * 8, int(time.time()), '{"type": "ping"}'
-    signed = webhooks.signature(secret, message_id="m", timestamp=now, body=body)
+    signed = outbox.signature(secret, message_id="m", timestamp=now, body=body)
     headers = {"webhook-id": "m", "webhook-timestamp": str(now), "webhook-signature": f"v1,other {signed}"}
     assert names["verify"](secret, headers, body.encode())
     assert not names["verify"](secret, headers, body.encode() + b" ")

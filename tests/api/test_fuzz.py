@@ -9,15 +9,15 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from accounts.api_tokens import token_make
 from accounts.models import User
-from accounts.scopes import SCOPES
-from dev.fuzz_api import Target, fuzz
+from accounts.programs.scopes import SCOPES
+from accounts.programs.tokens import token_make
+from dev.trials.fuzz.api import Target, fuzz
 from ledger.models import Webhook
-from ledger.webhooks import secret_make
+from ledger.webhooks.outbox import secret_make
+from stations.charging.sessions import station_credential_set
 from stations.models import Connector, IdToken, Station
-from stations.services import station_credential_set
-from tests.pages.conftest import MakeSession
+from tests.portal.conftest import MakeSession
 
 CASES = int(os.environ.get("FUZZ_API_CASES", "0"))
 ALL: dict[str, Any] = {"cases": CASES, "seed": secrets.randbelow(1 << 32)}

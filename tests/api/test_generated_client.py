@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from evportal.api import document
+from evportal.openapi.pages import document
 from stations.models import ChargingSession
 from tests.api.conftest import Caller
-from tests.pages.conftest import MakeSession
+from tests.portal.conftest import MakeSession
 
 PACKAGE = "generated_portal_client"
 

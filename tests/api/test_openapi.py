@@ -8,7 +8,7 @@ import pytest
 from django.utils import translation
 from drf_spectacular.validation import validate_schema
 
-from evportal.api import document
+from evportal.openapi.pages import document
 from tests.api.conftest import Caller
 
 pytestmark = pytest.mark.django_db

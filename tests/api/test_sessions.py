@@ -10,12 +10,12 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from ledger.models import ChainTransaction
-from ledger.reading import with_record
-from ledger.rest_serializers import SessionSerializer, record_shown
+from ledger.state.rows import with_record
+from portal.rest.serializers import SessionSerializer, record_shown
 from stations.models import ChargingSession, IdToken, MeterValue
 from tests.api.conftest import Caller, caller_for, problem
 from tests.conftest import CloseSessions
-from tests.pages.conftest import MakeSession
+from tests.portal.conftest import MakeSession
 
 pytestmark = pytest.mark.django_db
 

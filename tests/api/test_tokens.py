@@ -9,11 +9,11 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from accounts.api_models import ApiToken
-from accounts.api_tokens import LIVING_MAX, token_make
+from accounts.login.second_factor import second_factor_reset
 from accounts.models import User
-from accounts.scopes import SCOPES
-from accounts.second_factor import second_factor_reset
+from accounts.models.programs import ApiToken
+from accounts.programs.scopes import SCOPES
+from accounts.programs.tokens import LIVING_MAX, token_make
 from tests.api.conftest import Caller, caller_for, problem
 from tests.people import log_in
 

@@ -18,13 +18,14 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from accounts.models import ApiClient, User
-from accounts.outward import AddressRefused, resolve, url_check
-from ledger import settlement, tasks, webhooks
+from common.outgoing import AddressRefused, resolve, url_check
 from ledger.models import ChainTransaction, LedgerEntry, Webhook, WebhookDelivery
+from ledger.recording import settlement, tasks
+from ledger.webhooks import outbox
 from stations.models import ChargingSession, IdToken
 from tests.api.conftest import Caller, problem
 from tests.conftest import CloseSessions
-from tests.pages.conftest import MakeTransaction
+from tests.portal.conftest import MakeTransaction
 
 pytestmark = pytest.mark.django_db
 
@@ -93,7 +94,7 @@ def finalize(row: ChainTransaction) -> bool:
 
 
 def deliver() -> None:
-    for pk in webhooks.due_webhooks():
+    for pk in outbox.due_webhooks():
         tasks.webhook_deliver(str(pk))
 
 
@@ -131,7 +132,7 @@ def test_each_hears_of_what_he_may_see(
     partner = ApiClient.objects.create(client_id="partner", name="Partner")
     for client in (partner, ApiClient.objects.create(client_id="elsewhere", name="Elsewhere")):
         hook = Webhook(client=client, url=receiver.url)
-        webhooks.secret_make(hook=hook)
+        outbox.secret_make(hook=hook)
         hook.save()
     (mine,) = record()
     mine.station.site.api_clients.add(partner)
@@ -156,7 +157,7 @@ def test_an_event_is_written_with_the_record_or_not_at_all(
     row.refresh_from_db()
     assert row.status == "SENT" and not WebhookDelivery.objects.exists()
     assert finalize(row)
-    webhooks.recorded_tell(row=row)  # and whoever finds it recorded once more
+    outbox.recorded_tell(row=row)  # and whoever finds it recorded once more
     assert WebhookDelivery.objects.count() == 1
 
 
@@ -184,7 +185,7 @@ def test_an_answer_that_drips_holds_nobody_up(
     api: Caller, receiver: Receiver, record: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each byte would begin the time-out of a read anew; the attempt ends all the same."""
-    monkeypatch.setattr(webhooks, "ATTEMPT_S", 0.5)
+    monkeypatch.setattr(outbox, "ATTEMPT_S", 0.5)
     receiver.drips = True
     api.post("webhooks", {"url": receiver.url})
     record()
@@ -199,7 +200,7 @@ def test_a_killed_worker_has_used_up_one_attempt(
     api.post("webhooks", {"url": receiver.url})
     record()
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(webhooks, "_post", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(outbox, "_post", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
         deliver()
     assert WebhookDelivery.objects.get().attempts == 1
     later()
@@ -212,8 +213,8 @@ def test_two_workers_make_one_attempt(api: Caller, receiver: Receiver, record: A
     record()
     one, other = WebhookDelivery.objects.get(), WebhookDelivery.objects.get()
     hook = Webhook.objects.get()
-    assert webhooks.delivery_send(delivery=one, hook=hook)
-    assert not webhooks.delivery_send(delivery=other, hook=hook)
+    assert outbox.delivery_send(delivery=one, hook=hook)
+    assert not outbox.delivery_send(delivery=other, hook=hook)
     assert len(receiver.heard) == 1
 
 
@@ -224,14 +225,14 @@ def test_a_receiver_in_trouble_is_not_flooded_and_at_last_left_alone(
     record(3)
     receiver.status = 503
     deliver()
-    assert len(receiver.heard) == 1 and webhooks.due_webhooks() == []
+    assert len(receiver.heard) == 1 and outbox.due_webhooks() == []
     Webhook.objects.update(failing_since=timezone.now() - timedelta(days=3, seconds=1))
     later()
     deliver()
     shown = api.get(f"webhooks/{hook}").json()
     assert not shown["active"] and "nothing arrived since" in shown["disabled_reason"]
     later()
-    assert webhooks.due_webhooks() == []
+    assert outbox.due_webhooks() == []
     receiver.status = 200
     version = api.get(f"webhooks/{hook}")["ETag"]
     assert api.patch(f"webhooks/{hook}", {"active": True}, If_Match=version).json()["disabled_reason"] == ""
@@ -243,7 +244,7 @@ def test_one_delivery_is_given_up_after_ten_attempts(api: Caller, receiver: Rece
     api.post("webhooks", {"url": receiver.url})
     record()
     receiver.status = 500
-    WebhookDelivery.objects.update(attempts=webhooks.ATTEMPTS_MAX - 1)
+    WebhookDelivery.objects.update(attempts=outbox.ATTEMPTS_MAX - 1)
     deliver()
     assert WebhookDelivery.objects.get().status == "failed"
 
@@ -274,7 +275,7 @@ def test_ping_and_a_new_secret(api: Caller, receiver: Receiver) -> None:
     headers, body = receiver.heard[0]
     message_id, timestamp = headers["webhook-id"], int(headers["webhook-timestamp"])
     old, new = (
-        webhooks.signature(of, message_id=message_id, timestamp=timestamp, body=body) for of in (hook["secret"], secret)
+        outbox.signature(of, message_id=message_id, timestamp=timestamp, body=body) for of in (hook["secret"], secret)
     )
     assert headers["webhook-signature"] == new != old
 

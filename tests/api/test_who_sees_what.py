@@ -4,18 +4,18 @@ from typing import Any
 
 import pytest
 
+from accounts.login.roles import roles_set
 from accounts.models import AccessLogEntry, Role, User
-from accounts.roles import roles_set
-from evportal import api_urls
+from evportal import urls_api
 from ledger.models import Webhook
-from ledger.webhooks import ping, secret_make
+from ledger.webhooks.outbox import ping, secret_make
 from stations.models import ChargingSession, Connector, IdToken, Station, Tariff
 from tests.api.conftest import BASE, Caller, caller_for, problem
-from tests.pages.conftest import MakeSession
+from tests.portal.conftest import MakeSession
 
 pytestmark = pytest.mark.django_db
 
-ROUTES = [str(route.pattern) for route in api_urls.urlpatterns]
+ROUTES = [str(route.pattern) for route in urls_api.urlpatterns]
 PUBLIC = {"openapi.json", "docs"}
 EVERYBODY = {"me", "statements", "ledger"}  # about the caller himself, or about nobody
 METHODS = ("get", "post", "put", "patch", "delete", "options")

@@ -8,8 +8,8 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from accounts.idempotency import answers_prune
 from accounts.models import IdempotentAnswer, User
+from api.idempotency import answers_prune
 from stations.models import Connector, Site, Station
 from tests.api.conftest import Caller, caller_for, problem
 

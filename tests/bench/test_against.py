@@ -7,7 +7,7 @@ import pytest
 
 from bench import against, results
 from bench.results import Figure
-from dev.tpm_service import ROOT
+from dev.parts.tpm_service import ROOT
 
 PROBE = """
 import json, sys

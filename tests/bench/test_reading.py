@@ -7,7 +7,7 @@ import pytest
 from accounts.models import User
 from bench import million, reading
 from ledger.models import LedgerEntry
-from ledger.words import state_of
+from ledger.state.words import state_of
 from stations.models import ChargingSession
 
 pytestmark = [

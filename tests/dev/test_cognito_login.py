@@ -11,13 +11,13 @@ from django.core.cache import cache
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from accounts import identity
-from accounts.errors import LoginRefusedError
+from accounts.login import identity
+from accounts.login.errors import LoginRefusedError
 from dev.cognito import Person, Provider
-from tests.accounts.conftest import PASSWORD, Login, anna  # noqa: F401 - a fixture
+from tests.accounts.login.conftest import PASSWORD, Login, anna  # noqa: F401 - a fixture
 from tests.conftest import allow_addresses
 from tests.environment import COGNITO_CLIENT
-from tests.tpm.test_moto import Moto, moto  # noqa: F401 - a fixture
+from tests.tpm.door.test_moto import Moto, moto  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.django_db
 # moto leaves out what it has no use for; Cognito's own list is in Amazon's developer guide (ID token, access token).

@@ -1,6 +1,6 @@
 """What compose.yaml promises, read from the file; the secrets it mounts; and the entry of the TPM service's container.
 
-That it runs, and that nobody reaches what he should not, tests `make compose-test` (dev/compose_test.py).
+That it runs, and that nobody reaches what he should not, tests `make compose-test` (dev/trials/compose/main.py).
 """
 
 import os
@@ -16,14 +16,14 @@ import httpx
 import pytest
 import yaml
 
+from dev.chain.keys import KeyPair
 from dev.containers import images
 from dev.containers.prepare import COGNITO, PORTAL, POSTGRES, REDIS, TOOLS, Files
 from dev.containers.tpm_entry import altered, reset
-from dev.keys import KeyPair
+from dev.parts.swtpm import Swtpm, control_path
 from dev.processes import Child, free_port, port_open
-from dev.stack_layout import ROOT, read_settings
+from dev.stack.layout import ROOT, read_settings
 from dev.steps import StackError
-from dev.swtpm import Swtpm, control_path
 from tpm.client import TpmClient, TpmUnavailable
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())

@@ -2,9 +2,9 @@
 
 import pytest
 
-from dev.chain_setup import CODE_HASH, CODE_UPDATED, contract_pins, set_code
-from dev.transactions import ChainError, call
-from ledger.contract_holders import replaceable_by
+from dev.chain.setup import CODE_HASH, CODE_UPDATED, contract_pins, set_code
+from dev.chain.transactions import ChainError, call
+from ledger.chain.holders import replaceable_by
 from tests.ledger.contract.conftest import FIRST_CONTRACT, contract_node, empty, ledger
 from tests.ledger.contract.ledger_account import LedgerAccount, Rec, make_records, pack_records
 from tests.waiting import until

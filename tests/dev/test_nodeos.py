@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from eospy.keys import EOSKey
 
-from dev.chain_setup import bootstrap, write_genesis
-from dev.keys import KeyPair, new_keypair
-from dev.nodeos import REPOSITORY, Nodeos, install
+from dev.chain.keys import KeyPair, new_keypair
+from dev.chain.nodeos import REPOSITORY, Nodeos, install
+from dev.chain.setup import bootstrap, write_genesis
+from dev.chain.transactions import call
 from dev.processes import ProcessError, free_port
-from dev.transactions import call
 
 NodeMaker = Callable[..., Nodeos]
 
@@ -121,7 +121,7 @@ def test_run_ends_the_node_cleanly(tmp_path: Path, producer_key: KeyPair) -> Non
     producer_key.save(tmp_path / "producer.json")
     ports = ["--http-port", str(free_port()), "--p2p-port", str(free_port())]
     files = ["--genesis", str(tmp_path / "genesis.json"), "--producer-key", str(tmp_path / "producer.json")]
-    command = [sys.executable, "-m", "dev.nodeos", "run", "--data-dir", str(tmp_path / "node"), *ports, *files]
+    command = [sys.executable, "-m", "dev.chain.nodeos", "run", "--data-dir", str(tmp_path / "node"), *ports, *files]
     process = subprocess.Popen(command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert "ready at" in process.stdout.readline()

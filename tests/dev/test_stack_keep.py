@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dev.keep import keeper_file, part_file
-from dev.stack_layout import LOG, ROOT, RUN
+from dev.stack.keep import keeper_file, part_file
+from dev.stack.layout import LOG, ROOT, RUN
 from tests.waiting import until
 
 NAME = f"sample-{os.getpid()}"
@@ -28,7 +28,7 @@ time.sleep(60)
 @pytest.fixture
 def keeper() -> Iterator[subprocess.Popen[bytes]]:
     RUN.mkdir(parents=True, exist_ok=True)
-    argv = [sys.executable, "-m", "dev.keep", NAME, "--", sys.executable, "-c", PART]
+    argv = [sys.executable, "-m", "dev.stack.keep", NAME, "--", sys.executable, "-c", PART]
     process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.DEVNULL)
     until(lambda: len(workers()) == 1)
     yield process

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from dev import stack_layout
 from dev.processes import free_port
-from dev.stack_layout import Ports, variable
+from dev.stack import layout
+from dev.stack.layout import Ports, variable
 from dev.steps import StackError
 
 
 @pytest.fixture(autouse=True)
 def own_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stack_layout, "DEMO_CONF", tmp_path / "demo.conf")
-    for name in stack_layout.DEFAULT_PORTS:
+    monkeypatch.setattr(layout, "DEMO_CONF", tmp_path / "demo.conf")
+    for name in layout.DEFAULT_PORTS:
         monkeypatch.delenv(variable(name), raising=False)
 
 
@@ -27,7 +27,7 @@ def test_a_chosen_port_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     ports = Ports.chosen()
 
     assert ports["WEB"] == 18000
-    assert ports["TPM"] == stack_layout.DEFAULT_PORTS["TPM"]
+    assert ports["TPM"] == layout.DEFAULT_PORTS["TPM"]
     assert ports.url("WEB") == "http://127.0.0.1:18000"
 
 
@@ -39,7 +39,7 @@ def test_what_is_no_port_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) 
 
 
 def test_two_parts_do_not_share_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EVPORTAL_DEMO_WEB_PORT", str(stack_layout.DEFAULT_PORTS["TPM"]))
+    monkeypatch.setenv("EVPORTAL_DEMO_WEB_PORT", str(layout.DEFAULT_PORTS["TPM"]))
     with pytest.raises(StackError, match="a port of its own"):
         Ports.chosen()
 

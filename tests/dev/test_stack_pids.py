@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.stack_pids import PidFile
+from dev.stack.pids import PidFile
 
 LEADER = """
 import os, sys, time

@@ -9,8 +9,8 @@ from stat import S_IMODE
 
 import pytest
 
+from dev.parts.swtpm import KEY_FILE, Swtpm, accepts, control_path, tcti
 from dev.processes import Child, ProcessError
-from dev.swtpm import KEY_FILE, Swtpm, accepts, control_path, tcti
 
 NV = "0x1500001"
 
@@ -59,7 +59,7 @@ def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
 def test_the_command_line_serves_until_sigterm(tmp_path: Path) -> None:
     socket = tmp_path / "tpm"
     arguments = ["run", "--state", str(tmp_path / "state"), "--socket", str(socket)]
-    run = Child("dev.swtpm", [sys.executable, "-m", "dev.swtpm", *arguments], log=tmp_path / "log")
+    run = Child("dev.parts.swtpm", [sys.executable, "-m", "dev.parts.swtpm", *arguments], log=tmp_path / "log")
     run.start()
     run.wait_ready(lambda: accepts(control_path(socket)), timeout_s=60)
     listing = subprocess.run(["tpm2_getrandom", "-T", tcti(socket), "--hex", "8"], capture_output=True, timeout=60)

@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dev import tpm_release
+from dev.parts import tpm_release
+from dev.parts.swtpm import Swtpm
+from dev.parts.tpm_service import ROOT, main, reset_tpm, service_env
 from dev.processes import Child, free_port
-from dev.swtpm import Swtpm
-from dev.tpm_service import ROOT, main, reset_tpm, service_env
-from tpm.service.manifest_cli import public_path
+from tpm.service.manifest import public_path
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_it_runs_a_release_again_and_again(tmp_path: Path, swtpm: Swtpm) -> None
         clients=["portal"],
         TPM_RELEASE_KEY=str(public_path(key)),
     )
-    argv = [sys.executable, "-m", "dev.tpm_service", "--release", str(release), "--port", str(port)]
+    argv = [sys.executable, "-m", "dev.parts.tpm_service", "--release", str(release), "--port", str(port)]
     child = Child("service", argv, log=tmp_path / "log", cwd=ROOT, env=env)
 
     def answers() -> bool:

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from django.conf import settings
 
-from dev.portal_stack import PortalStack
-from dev.stack_layout import ROOT
-from dev.stack_parts import GROUPS
+from dev.stack.layout import ROOT
+from dev.stack.parts import GROUPS
+from dev.trials.portal_stack import PortalStack
 
 QUEUES = {queue.name for queue in settings.CELERY_TASK_QUEUES}
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger import settlement, tasks
 from ledger.models import ChainTransaction, LedgerEntry
+from ledger.recording import settlement, tasks
 
 
 def drive(until: Callable[[], bool], *, timeout_s: float = 120) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from dev.keys import KeyPair, public_key_bytes
-from tpm.certification import FORMAT, certification_nonce
+from dev.chain.keys import KeyPair, public_key_bytes
+from tpm.verifier.certification import FORMAT, certification_nonce
 
 FIXED_TPM, FIXED_PARENT, DATA_ORIGIN, USER_WITH_AUTH, NO_DA = 0x2, 0x10, 0x20, 0x40, 0x400
 RESTRICTED, DECRYPT, SIGN = 0x10000, 0x20000, 0x40000

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from dev.processes import free_port
-from ledger.node_reader import place_of
-from tests.ledger.receipt_chain import SCRIPT
+from ledger.receipts.node_reader import place_of
+from tests.ledger.receipts.receipt_chain import SCRIPT
 from tests.vectors import make
 from tests.vectors.loading import DIRECTORY, Vector, vectors
 from tests.vectors.verifiers import Said, portal, script

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser_check import check_page, run
-from tests.ledger.test_savanna import BLOCKS as SPRING
+from tests.ledger.chain.test_savanna import BLOCKS as SPRING
 from tests.vectors.loading import vectors
 
 BLOCKS = """async (text) => {

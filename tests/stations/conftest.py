@@ -16,10 +16,10 @@ from django.db import connections
 from django.test import Client
 
 from accounts.models import User
-from dev.postgres import Postgres
-from ledger import receivers
+from dev.parts.postgres import Postgres
+from ledger.recording import receivers
+from stations.charging.sessions import station_credential_set
 from stations.models import ChargingSession, Connector, Site, Station
-from stations.services import station_credential_set
 from stations.signals import sessions_closed
 from tests.environment import DIRECTORY
 

@@ -13,14 +13,14 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
+from accounts.login.roles import roles_set
 from accounts.models import Role, User
-from accounts.roles import roles_set
-from ledger import history
-from stations import plausibility
-from stations.correction import Correction
-from stations.corrections import Figures, correction_about, refusal, session_correct, session_credit
+from portal.history import sums
+from stations.charging import plausibility
+from stations.charging.corrections import Figures, correction_about, refusal, session_correct, session_credit
 from stations.errors import CorrectionRefusedError, RecordingUnavailableError
 from stations.models import ChargingSession, Connector, IdToken, Site, Station
+from stations.models.corrections import Correction
 from tests.people import log_in
 from tests.stations.conftest import Ear, crowd, in_thread
 
@@ -78,8 +78,8 @@ def figures(**changes: Any) -> Figures:
     return Figures(**usual | changes)
 
 
-def totals() -> history.Totals:
-    return history.totals_of(history.by_day(ChargingSession.objects.all(), ZoneInfo("Europe/Berlin")))
+def totals() -> sums.Totals:
+    return sums.totals_of(sums.by_day(ChargingSession.objects.all(), ZoneInfo("Europe/Berlin")))
 
 
 # --- what is made

@@ -19,9 +19,9 @@ from django.core.management import CommandError, call_command
 from django.db.models import Count, Q, Sum
 
 from accounts.models import User
-from stations.importing import Options, file_import
+from stations.charging.sessions import id_token_link
+from stations.imports.file import Options, file_import
 from stations.models import ChargingSession, Connector, IdToken, Site, Station
-from stations.services import id_token_link
 from tests.stations.conftest import CSV, Ear
 from tests.stations.test_workplace_csv import HEADER, LINE, changed
 

@@ -15,12 +15,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Role, User
-from stations import import_services, tasks
+from common.csv_files import cell
 from stations.errors import ImportStateError, RecordingUnavailableError
-from stations.import_runs import ImportFile, ImportRun
-from stations.import_services import import_advance, import_confirm
+from stations.imports import runs, tasks
+from stations.imports.runs import import_advance, import_confirm
 from stations.models import ChargingSession
-from stations.spreadsheet import cell
+from stations.models.imports import ImportFile, ImportRun
 from tests.people import browser_of, person
 from tests.stations.conftest import CSV, Ear, crowd, in_thread
 
@@ -141,7 +141,7 @@ def test_what_is_no_such_file_is_refused_at_once(browser: Client, content: bytes
 
 
 def test_too_large_a_file_and_a_zone_that_there_is_not(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stations.admin_imports.SIZE_MAX", 100)
+    monkeypatch.setattr("stations.imports.admin.SIZE_MAX", 100)
     assert "Expected at most 100 bytes, got" in upload(browser, text_of(row(1), row(2))).content.decode()
     assert "expected an IANA time zone" in upload(browser, HEADER.encode(), time_zone="Mars/Base").content.decode()
     assert "Choose a file." in browser.post(ADD, {"time_zone": "UTC"}).content.decode()
@@ -156,7 +156,7 @@ def test_bad_rows_of_every_kind_cost_only_themselves(browser: Client) -> None:
 
 def test_a_real_month_is_imported_in_turns(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker takes some batches, then another one; the page says how far it is."""
-    monkeypatch.setattr(import_services, "BATCH", 100)
+    monkeypatch.setattr(runs, "BATCH", 100)
     content = b"".join(CSV.read_bytes().splitlines(keepends=True)[:401])
     run = uploaded(browser, content)
     import_confirm(run=run, by=run.uploaded_by)  # type: ignore[arg-type]
@@ -173,20 +173,20 @@ def test_a_real_month_is_imported_in_turns(browser: Client, monkeypatch: pytest.
 def test_a_killed_worker_loses_nothing_and_counts_nothing_twice(
     browser: Client, monkeypatch: pytest.MonkeyPatch, ear: Ear
 ) -> None:
-    monkeypatch.setattr(import_services, "BATCH", 2)
+    monkeypatch.setattr(runs, "BATCH", 2)
     run = uploaded(browser, text_of(*map(row, range(5))))
     import_confirm(run=run, by=run.uploaded_by)  # type: ignore[arg-type]
-    store, batches = import_services._checkpoint, iter((False, True))
+    store, batches = runs._checkpoint, iter((False, True))
 
     def dies_in_the_second(*args: Any, **kwargs: Any) -> None:
         store(*args, **kwargs)
         if next(batches):
             raise KeyboardInterrupt  # nothing after this runs, as after kill -9
 
-    monkeypatch.setattr(import_services, "_checkpoint", dies_in_the_second)
+    monkeypatch.setattr(runs, "_checkpoint", dies_in_the_second)
     with pytest.raises(KeyboardInterrupt):
         import_advance(run_id=run.pk, go_on=lambda: True)
-    monkeypatch.setattr(import_services, "_checkpoint", store)
+    monkeypatch.setattr(runs, "_checkpoint", store)
     run.refresh_from_db()
     assert (run.imported, ChargingSession.objects.count()) == (2, 2)
     tasks.import_sweep()  # its claim has not run out: perhaps it lives
@@ -200,7 +200,7 @@ def test_a_killed_worker_loses_nothing_and_counts_nothing_twice(
 
 def test_a_file_at_which_workers_die_is_given_up(browser: Client) -> None:
     upload(browser, text_of(row(1)))
-    ImportRun.objects.update(attempts=import_services.ATTEMPTS_MAX)
+    ImportRun.objects.update(attempts=runs.ATTEMPTS_MAX)
     tasks.import_sweep()
     run = ImportRun.objects.get()
     assert run.state == State.FAILED and "given up: 5 times" in run.reason
@@ -266,7 +266,7 @@ def test_no_cell_of_a_report_is_a_formula(text: str) -> None:
 def test_two_who_confirm_and_two_workers_at_once_import_once() -> None:
     def made() -> ImportRun:
         by = person(uuid.uuid4().hex, Role.OPERATOR)
-        run = import_services.import_upload(name="a.csv", content=text_of(row(1)), time_zone="UTC", by=by)
+        run = runs.import_upload(name="a.csv", content=text_of(row(1)), time_zone="UTC", by=by)
         tasks.import_sweep()
         return run
 

@@ -9,11 +9,11 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from accounts.models import User
-from stations import linking
+from stations.cards import linking
+from stations.cards.linking import ALPHABET, link_code_make, link_code_redeem, network
+from stations.charging.sessions import id_token_link, id_token_unlink
 from stations.errors import LinkCodeRefusedError, LinkCodesThrottledError, TokenTakenError
-from stations.linking import ALPHABET, link_code_make, link_code_redeem, network
 from stations.models import ChargingSession, IdToken, LinkCode
-from stations.services import id_token_link, id_token_unlink
 from tests.stations.conftest import StationClient, crowd, in_thread
 
 HERE = "203.0.113.9"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stations.plausibility import Charge, energy_limit_wh, judge
+from stations.charging.plausibility import Charge, energy_limit_wh, judge
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 

@@ -7,10 +7,9 @@ import pytest
 from django.utils import translation
 from django.utils.formats import number_format
 
-from stations.chart import HEIGHT, line_of, nice, plot_of
-from stations.models import ChargingSession, MeterValue
-from stations.power import POWER, REGISTER, Curve, curve_of, mean_w, progress_of
-from stations.words import (
+from common.chart import HEIGHT, line_of, nice, plot_of
+from stations.charging.power import POWER, REGISTER, Curve, curve_of, mean_w, progress_of
+from stations.charging.words import (
     also_text,
     date_text,
     day,
@@ -24,6 +23,7 @@ from stations.words import (
     spelled,
     zone_named,
 )
+from stations.models import ChargingSession, MeterValue
 
 NOON = datetime(2014, 11, 18, 20, 40, 26, tzinfo=UTC)
 NEW_YORK, BERLIN = zone_named("America/New_York"), zone_named("Europe/Berlin")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stations.errors import ImportFileError, ImportRowError
-from stations.workplace_csv import LINE_MAX_BYTES, Layout, Row, line_read, period
+from stations.imports.workplace_csv import LINE_MAX_BYTES, Layout, Row, line_read, period
 
 HEADER = (
     "sessionId,kwhTotal,dollars,created,ended,startTime,endTime,chargeTimeHrs,weekday,platform,distance,userId,"

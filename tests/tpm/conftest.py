@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from dev.tpm_service import SCOPES, TpmStack
+from dev.parts.tpm_service import SCOPES, TpmStack
 from tpm.client import Key, TpmClient
 
 ALL_SCOPES = (*SCOPES, "tpm/crypto")

@@ -15,13 +15,13 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from dev.swtpm import Swtpm
-from dev.tpm_service import TpmStack
+from dev.parts.swtpm import Swtpm
+from dev.parts.tpm_service import TpmStack
 from tests.tpm.conftest import ALL_SCOPES, WithScopes
 from tests.tpm.tpm2_tools import checkquote, openssl_verifies
 from tpm.service.attestations import Evidence, attested, claims_text, event_log_sha256
-from tpm.service.audit_check import Head, Kept
 from tpm.service.device import Device, attest
+from tpm.service.keys.audit_check import Head, Kept
 from tpm.service.turn import Turn
 
 NONCE = base64.b64encode(bytes(32)).decode()

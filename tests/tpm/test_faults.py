@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dev.tpm_faults import FaultyStack, Run, run
-from dev.tpm_operations import Caller
-from dev.tpm_proxy import Fault
-from dev.tpm_stranger import CC_PCR_READ, CC_QUOTE, CC_SHUTDOWN, CC_SIGN
+from dev.trials.tpm_faults.main import FaultyStack, Run, run
+from dev.trials.tpm_faults.operations import Caller
+from dev.trials.tpm_faults.proxy import Fault
+from dev.trials.tpm_faults.stranger import CC_PCR_READ, CC_QUOTE, CC_SHUTDOWN, CC_SIGN
 
 OPERATIONS, FAULTS, SEED = 3000, 0.01, 20261123
 

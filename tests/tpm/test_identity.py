@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from dev.swtpm import Swtpm
-from dev.tpm_service import TpmStack
+from dev.parts.swtpm import Swtpm
+from dev.parts.tpm_service import TpmStack
 from tests.tpm.conftest import WithScopes
 from tests.tpm.tpm2_tools import certificate_public_pem, make_credential
 from tpm.service.device import Device, attest

@@ -12,8 +12,8 @@ import httpx
 import pytest
 from tpm2_pytss import ESAPI, TPM2_RC, TSS2_Exception
 
-from dev.swtpm import Swtpm, control_path
-from dev.tpm_service import TpmStack
+from dev.parts.swtpm import Swtpm, control_path
+from dev.parts.tpm_service import TpmStack
 from tests.tpm.conftest import WithScopes
 from tpm.service.device import Device
 from tpm.service.turn import Turn

@@ -14,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from dev.swtpm import control_path
-from dev.tpm_service import SCOPES, TpmStack
-from tests.tpm import oracle
+from dev.parts.swtpm import control_path
+from dev.parts.tpm_service import SCOPES, TpmStack
+from tests.tpm.verifier import oracle
 from tests.waiting import until
 from tpm.client import Key, TpmClient, TpmError, TpmRefused, TpmUnavailable
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dev.swtpm import Swtpm
-from dev.tpm_service import TpmStack
+from dev.parts.swtpm import Swtpm
+from dev.parts.tpm_service import TpmStack
 from tpm.client import TpmError
 from tpm.service.device import Device
 from tpm.service.errors import QueueDeadlineError, QueueFullError

@@ -12,8 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from ecdsa import NIST256p  # type: ignore[import-untyped]
 
-from tests.tpm import oracle
 from tests.tpm.conftest import WithScopes
+from tests.tpm.verifier import oracle
 from tpm.client import Key, TpmClient
 
 FORMATS = ("der", "jws", "eosio")

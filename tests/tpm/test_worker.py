@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 import httpx
 
-from dev.tpm_service import TpmStack
+from dev.parts.tpm_service import TpmStack
 from tpm.service.worker import LINGER_MS, LINGERING
 
 REQUEST = b"GET /v1/health HTTP/1.1\r\nHost: tpm\r\n\r\n"

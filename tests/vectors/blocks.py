@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ledger import antelope
-from ledger.antelope import Action, name_to_int, varuint_pack
+from ledger.chain import antelope
+from ledger.chain.antelope import Action, name_to_int, varuint_pack
 from tests.vectors.chain import (
     ACCOUNT,
     CREDIT_ID,

@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from dev.keys import ORDERS, KeyPair
-from ledger import antelope
-from ledger import block as blocks
-from ledger.antelope import Action, Authorization, Transaction, sha256, varuint_pack
-from tests.ledger.receipt_chain import RECORD
+from dev.chain.keys import ORDERS, KeyPair
+from ledger.chain import antelope
+from ledger.chain import block as blocks
+from ledger.chain.antelope import Action, Authorization, Transaction, sha256, varuint_pack
+from tests.ledger.receipts.receipt_chain import RECORD
 from tests.ledger.soft_tpm import AK, SoftTpm
 
 Json = dict[str, Any]

@@ -6,7 +6,7 @@ from typing import Any
 
 import rfc8785
 
-from tests.ledger.receipt_chain import RECORD
+from tests.ledger.receipts.receipt_chain import RECORD
 from tests.vectors.chain import (
     CREDIT_ID,
     KEPT,

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ledger import receipt
-from ledger.node_reader import NodeReader
-from ledger.receipt import Pins, ReceiptError
-from tests.ledger import receipt_chain
+from ledger.receipts import receipt
+from ledger.receipts.node_reader import NodeReader
+from ledger.receipts.receipt import Pins, ReceiptError
+from tests.ledger.receipts import receipt_chain
 from tests.vectors.loading import NOT_LISTED, Vector, question
 
 STEPS = 11

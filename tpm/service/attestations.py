@@ -10,10 +10,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tpm.service.audit_check import NOTHING, Head, Kept
 from tpm.service.device import attest
 from tpm.service.device.attest import Quote
 from tpm.service.device.connection import Connection
+from tpm.service.keys.audit_check import NOTHING, Head, Kept
 
 
 @dataclass(frozen=True)

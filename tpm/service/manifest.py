@@ -1,381 +1,216 @@
-"""The release manifest: which files the service consists of, what measuring them does to a PCR, and who approved it.
+"""The command `python -m tpm.service.manifest`: make, sign, approve and check a release.
 
-Pure values: no TPM and no Django. `python -m tpm.service.manifest --help` is the command (tpm/service/manifest_cli.py).
+    python -m tpm.service.manifest keygen release_key.pem
+    python -m tpm.service.manifest build --root /app --root /site-packages --version 1.4.0 --out /release
+    python -m tpm.service.manifest sign /release --key release_key.pem
+    python -m tpm.service.manifest approve /release --key release_key.pem
+    python -m tpm.service.manifest check /release --public-key release_key.pub.pem
 
-A manifest is JSON, and its exact bytes are what the release key signs:
-
-    {"format": "evportal-manifest/1", "version": "…", "created_at": "2026-11-23T09:00:00Z", "roots": ["/app", …],
-     "files": [{"path", "sha256", "size", "mode"} | {"path", "link"}]}
-
-`mode` is four octal digits ("0644"), `sha256` lower-case hex; paths are absolute and sorted by their bytes, and bytes
-that are not UTF-8 appear as os.fsdecode has them (surrogateescape).
-
-Measuring extends a PCR with one event an entry: PCR' = SHA-256(PCR || SHA-256(event)). The service's secrets are
-bound to an approval: the release key's signature over the policy that these PCR values make (TPM2_PolicyAuthorize).
+Ends with 0, with 1 when `check` found a difference, and with 2 when something could not be done.
 """
 
-import base64
-import hashlib
-import json
-import re
-import struct
+import argparse
+import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tpm.service.release_files import read, write
-from tpm.service.strict_json import ManifestError as ManifestError
-from tpm.service.strict_json import ReleaseError as ReleaseError
-from tpm.service.strict_json import ReleaseMissingError as ReleaseMissingError
-from tpm.service.strict_json import ReleaseSignatureError as ReleaseSignatureError
-from tpm.service.strict_json import ReleaseUnreadableError as ReleaseUnreadableError
-from tpm.service.strict_json import (
-    base64_of,
-    document,
-    hex_of,
-    list_of,
-    mapping_of,
-    object_with,
-    shown,
-    text_of,
-    whole_number,
+from tpm.service.release.manifest import (
+    DIGEST_BYTES,
+    MANIFEST_FILE,
+    Entry,
+    ManifestError,
+    Release,
+    approve,
+    manifest_of,
+    sign,
+    within,
 )
+from tpm.service.release.measure import differences, measure
+from tpm.service.release.release_files import load_public_key, read, write
+from tpm.service.release.strict_json import ReleaseError, shown
 
-FORMAT = "evportal-manifest/1"
-MANIFEST_FILE = "manifest.json"
-RELEASE_FILE = "release.json"
-POLICY_REF = b"evportal-release"
-MAX_MANIFEST_BYTES = 64 * 1024 * 1024
-DIGEST_BYTES = 32
-PCR_START = bytes(DIGEST_BYTES)
-PCRS = 24
-OTHER_TYPES = ("fifo", "socket", "character-device", "block-device", "unknown")
-DRIFT = "drift"
-CREATED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)")
-MODE = re.compile(r"[0-7]{4}")
-PCR_INDEX = re.compile(r"\d|1\d|2[0-3]", re.ASCII)
+PROGRESS_AFTER_S = 2
+MEASURED_PCRS = (8, 23)
 
-TPM_CC_POLICY_PCR = 0x0000017F  # TPM 2.0 Library, Part 2, 6.5.2
-TPM_ALG_SHA256 = 0x000B  # Part 2, 6.3
 
-
-@dataclass(frozen=True)
-class Entry:
-    """What was found at a path: a file (sha256, size, mode), a symbolic link (link), or something else (other).
-
-    `mode` holds the permission bits (0o7777), `link` the target as it is written, `other` one of OTHER_TYPES.
-    """
-
-    path: str
-    sha256: bytes | None = None
-    size: int | None = None
-    mode: int | None = None
-    link: str | None = None
-    other: str | None = None
-
-    @classmethod
-    def parse(cls, value: object) -> "Entry":
-        """Return the file or link that this JSON object describes; raises ManifestError."""
-        if isinstance(value, dict) and "link" in value:
-            given = object_with("files", value, ("path", "link"))
-            return cls(_path("path", given["path"]), link=text_of("link", given["link"]))
-        given = object_with("files", value, ("path", "sha256", "size", "mode"))
-        return cls(
-            _path("path", given["path"]),
-            sha256=hex_of("sha256", given["sha256"], DIGEST_BYTES),
-            size=whole_number("size", given["size"]),
-            mode=_mode(given["mode"]),
-        )
-
-    def json(self) -> dict[str, Any]:
-        """Return the JSON object of a file or link; raises ManifestError for anything else."""
-        if self.link is not None:
-            return {"path": self.path, "link": self.link}
-        if self.sha256 is None or self.size is None or self.mode is None:
-            raise ManifestError("files", "files and symbolic links", f"{self.other} {self.path}")
-        return {"path": self.path, "sha256": self.sha256.hex(), "size": self.size, "mode": f"{self.mode:04o}"}
-
-
-def event(entry: Entry) -> str:
-    """Return the text whose SHA-256 is extended for this entry.
-
-    `sha256:<hex> <mode> <path>`, `link:<target> <path>` or `other:<type> <path>`. In a target, `%` is written as `%25`
-    and a space as `%20`, so that the first space always ends it and two trees never have the same events.
-    """
-    if entry.sha256 is not None:
-        return f"sha256:{entry.sha256.hex()} {entry.mode:04o} {entry.path}"
-    if entry.link is not None:
-        return f"link:{entry.link.replace('%', '%25').replace(' ', '%20')} {entry.path}"
-    return f"other:{entry.other} {entry.path}"
-
-
-def events(entries: Iterable[Entry]) -> list[str]:
-    """Return the events of these entries in the order in which they are measured: by the bytes of their paths."""
-    return [event(entry) for entry in sorted(entries, key=lambda entry: path_bytes(entry.path))]
-
-
-def drift_event(what: str, path: str) -> str:
-    """Return the event that is extended when something changed while the service runs; it unseals nothing any more."""
-    return f"{DRIFT}:{what} {path}"
-
-
-def path_bytes(text: str) -> bytes:
-    """Return the bytes that a path or an event stands for."""
-    return text.encode("utf-8", "surrogateescape")
-
-
-def path_text(path: bytes) -> str:
-    """Return the text that stands for these bytes, in the one way that path_bytes() reads back."""
-    return path.decode("utf-8", "surrogateescape")
-
-
-def event_digest(text: str) -> bytes:
-    """Return what a PCR is extended with for this event, in the SHA-256 bank."""
-    return hashlib.sha256(path_bytes(text)).digest()
-
-
-def extended(value: bytes, events: Iterable[str]) -> bytes:
-    """Return the PCR's value after these events (TPM 2.0 Library, Part 1, 17.2)."""
-    for text in events:
-        value = hashlib.sha256(value + event_digest(text)).digest()
-    return value
-
-
-def policy_digest(pcrs: Mapping[int, bytes]) -> bytes:
-    """Return the policy of TPM2_PolicyPCR over an empty SHA-256 session (Part 3, 23.7), for these values by index.
-
-    Raises ManifestError for an index outside 0 to 23, a value that is not 32 bytes, or no value at all.
-    """
-    if not pcrs:
-        raise ManifestError("pcrs", "at least one PCR", "none")
-    bitmap = bytearray(PCRS // 8)
-    for index, value in pcrs.items():
-        if not 0 <= index < PCRS:
-            raise ManifestError("pcrs", f"an index of 0 to {PCRS - 1}", index)
-        if len(value) != DIGEST_BYTES:
-            raise ManifestError(f"pcrs.{index}", f"{DIGEST_BYTES} bytes", f"{len(value)} bytes")
-        bitmap[index // 8] |= 1 << index % 8
-    selection = struct.pack(">IHB", 1, TPM_ALG_SHA256, len(bitmap)) + bitmap  # TPML_PCR_SELECTION
-    values = hashlib.sha256(b"".join(pcrs[index] for index in sorted(pcrs))).digest()
-    return hashlib.sha256(bytes(DIGEST_BYTES) + struct.pack(">I", TPM_CC_POLICY_PCR) + selection + values).digest()
-
-
-def approval_digest(policy: bytes) -> bytes:
-    """Return aHash, which the release key signs to approve a policy (TPM2_PolicyAuthorize, Part 3, 23.16)."""
-    return hashlib.sha256(policy + POLICY_REF).digest()
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """The files of one release. Made by parse() or manifest_of(), which check it; dumps() is its text."""
-
-    version: str
-    created_at: str
-    roots: tuple[str, ...]
-    entries: tuple[Entry, ...]
-
-    @classmethod
-    def parse(cls, text: bytes) -> "Manifest":
-        """Return the manifest that this text holds; raises ManifestError naming field, expected and got."""
-        given = document("manifest", text, MAX_MANIFEST_BYTES)
-        fields = ("format", "version", "created_at", "roots", "files")
-        if isinstance(given, dict) and given.get("format", FORMAT) != FORMAT:
-            raise ManifestError("format", FORMAT, given["format"])
-        given = object_with("manifest", given, fields)
-        entries = []
-        for index, item in enumerate(list_of("files", given["files"])):
-            try:
-                entries.append(Entry.parse(item))
-            except ManifestError as error:
-                raise error.inside(f"files[{index}]") from None
-        roots = tuple(list_of("roots", given["roots"]))
-        manifest = cls(text_of("version", given["version"]), given["created_at"], roots, tuple(entries))
-        manifest.check()
-        return manifest
-
-    def dumps(self) -> bytes:
-        """Return the text, one file a line, ASCII; the same manifest has the same text."""
-        header = {"format": FORMAT, "version": self.version, "created_at": self.created_at, "roots": list(self.roots)}
-        lines = ",\n".join(json.dumps(entry.json()) for entry in self.entries)
-        return f'{json.dumps(header)[:-1]}, "files": [\n{lines}\n]}}\n'.encode("ascii")
-
-    def check(self) -> None:
-        """Raise ManifestError unless times, roots and paths are as the format says."""
-        if not isinstance(self.created_at, str) or not CREATED_AT.fullmatch(self.created_at):
-            raise ManifestError("created_at", "an ISO 8601 time in UTC", self.created_at)
-        check_roots(self.roots)
-        if not self.entries:
-            raise ManifestError("files", "at least one", "none")
-        before = b""
-        for entry in self.entries:
-            path = path_bytes(entry.path)
-            if path == before:
-                raise ManifestError("files", "each path once", f"{shown(entry.path)} twice")
-            if path < before:
-                raise ManifestError("files", "paths sorted by their bytes", f"{shown(entry.path)} too late")
-            if not any(within(entry.path, root) for root in self.roots):
-                raise ManifestError("files", "paths within the roots", entry.path)
-            before = path
-
-    @property
-    def events(self) -> list[str]:
-        return events(self.entries)
-
-    @property
-    def pcr(self) -> bytes:
-        """The value of a PCR that was zero before this release was measured into it."""
-        return extended(PCR_START, self.events)
-
-
-def manifest_of(*, version: str, created_at: str, roots: Sequence[str], entries: Iterable[Entry]) -> Manifest:
-    """Return the checked manifest of these entries; raises ManifestError, also for a fifo or a device among them."""
-    ordered = tuple(sorted(entries, key=lambda entry: path_bytes(entry.path)))
-    return Manifest.parse(Manifest(version, created_at, tuple(roots), ordered).dumps())
-
-
-def check_roots(roots: Sequence[str]) -> None:
-    """Raise ManifestError unless there are roots, all of them absolute, and none lies in another."""
-    if not roots:
-        raise ManifestError("roots", "at least one path", "none")
-    for index, root in enumerate(roots):
-        _path("roots", root)
-        for other in roots[:index]:
-            if within(root, other) or within(other, root):
-                raise ManifestError("roots", "paths that do not overlap", f"{shown(other)} and {shown(root)}")
-
-
-def within(path: str, root: str) -> bool:
-    """Tell whether a normal path is the root or lies below it."""
-    return path == root or path.startswith(f"{root}/")
-
-
-def _path(name: str, value: object) -> str:
-    text = text_of(name, value)
-    parts = text.split("/")
-    if parts[0] != "" or text == "/" or any(part in ("", ".", "..") for part in parts[1:]):
-        raise ManifestError(name, "an absolute path without //, . and ..", text)
-    return text
-
-
-def _mode(value: object) -> int:
-    if not isinstance(value, str) or not MODE.fullmatch(value):
-        raise ManifestError("mode", "four octal digits", value)
-    return int(value, 8)
-
-
-@dataclass(frozen=True)
-class Approval:
-    """One set of PCR values that the release key approved: 32 bytes by index, their policy, and its signature (DER)."""
-
-    pcrs: Mapping[int, bytes]
-    policy: bytes
-    signature: bytes
-
-    @classmethod
-    def parse(cls, value: object) -> "Approval":
-        """Return the approval that this JSON object describes; raises ManifestError, also for another policy."""
-        given = object_with("", value, ("pcrs", "policy", "signature"))
-        pcrs = {}
-        for index, pcr in mapping_of("pcrs", given["pcrs"]).items():
-            if not PCR_INDEX.fullmatch(index):
-                raise ManifestError("pcrs", f"an index of 0 to {PCRS - 1}", index)
-            pcrs[int(index)] = hex_of(f"pcrs.{index}", pcr, DIGEST_BYTES)
-        policy = policy_digest(pcrs)
-        if hex_of("policy", given["policy"], DIGEST_BYTES) != policy:
-            raise ManifestError("policy", f"{policy.hex()}, that of its PCRs", given["policy"])
-        return cls(pcrs, policy, base64_of("signature", given["signature"]))
-
-    def json(self) -> dict[str, Any]:
-        return {
-            "pcrs": {str(index): self.pcrs[index].hex() for index in sorted(self.pcrs)},
-            "policy": self.policy.hex(),
-            "signature": base64.b64encode(self.signature).decode(),
-        }
-
-
-@dataclass(frozen=True)
-class Release:
-    """A signed manifest with the approvals of its PCR values: DIR/manifest.json and DIR/release.json."""
-
-    manifest: Manifest
-    text: bytes
-    signature: bytes
-    approvals: tuple[Approval, ...]
-
-    @property
-    def digest(self) -> bytes:
-        """SHA-256 of the manifest's text."""
-        return hashlib.sha256(self.text).digest()
-
-    @classmethod
-    def load(cls, directory: Path, public_key: ec.EllipticCurvePublicKey) -> "Release":
-        """Return the release in this directory; raises a ReleaseError unless all of it was signed by the release key.
-
-        1. Both files are there and can be read. 2. release.json is in its format. 3. The signature is one over exactly
-        the bytes of manifest.json. 4. The digest named is theirs. 5. Each approval was signed. 6. The manifest is in
-        its format.
-        """
-        text = read(directory / MANIFEST_FILE)  # 1
-        about = read(directory / RELEASE_FILE)
-        given = document(RELEASE_FILE, about, MAX_MANIFEST_BYTES)  # 2
-        given = object_with(RELEASE_FILE, given, ("manifest_sha256", "signature", "approvals"))
-        signature = base64_of("signature", given["signature"])
-        named = hex_of("manifest_sha256", given["manifest_sha256"], DIGEST_BYTES)
-        approvals = []
-        for index, item in enumerate(list_of("approvals", given["approvals"])):
-            try:
-                approvals.append(Approval.parse(item))
-            except ManifestError as error:
-                raise error.inside(f"approvals[{index}]") from None
-        _verify(public_key, signature, text, MANIFEST_FILE)  # 3
-        if named != hashlib.sha256(text).digest():  # 4
-            raise ManifestError("manifest_sha256", hashlib.sha256(text).hexdigest(), named.hex())
-        for index, approval in enumerate(approvals):  # 5
-            _verify(public_key, approval.signature, approval.policy + POLICY_REF, f"approvals[{index}]")
-        return cls(Manifest.parse(text), text, signature, tuple(approvals))  # 6
-
-    def save(self, directory: Path) -> None:
-        """Write both files, each whole or not at all; raises ReleaseUnreadableError."""
-        about = {
-            "manifest_sha256": self.digest.hex(),
-            "signature": base64.b64encode(self.signature).decode(),
-            "approvals": [approval.json() for approval in self.approvals],
-        }
-        write(directory / MANIFEST_FILE, self.text)
-        write(directory / RELEASE_FILE, json.dumps(about, indent=1).encode() + b"\n")
-
-    def approval(self, policy: bytes) -> Approval | None:
-        """Return the approval of this policy, None when the release key did not approve it."""
-        return next((approval for approval in self.approvals if approval.policy == policy), None)
-
-
-def sign(text: bytes, key: ec.EllipticCurvePrivateKey) -> Release:
-    """Return the release of this manifest's text, signed and with no approval yet; raises ManifestError."""
-    return Release(Manifest.parse(text), text, key.sign(text, ec.ECDSA(hashes.SHA256())), ())
-
-
-def approve(release: Release, key: ec.EllipticCurvePrivateKey, pcrs: Mapping[int, bytes]) -> Release:
-    """Return the release with these PCR values (32 bytes by index) approved, in the place of an older approval."""
-    policy = policy_digest(pcrs)
-    approval = Approval(dict(pcrs), policy, key.sign(policy + POLICY_REF, ec.ECDSA(hashes.SHA256())))
-    others = tuple(other for other in release.approvals if other.policy != policy)
-    return replace(release, approvals=(*others, approval))
-
-
-def _verify(key: ec.EllipticCurvePublicKey, signature: bytes, text: bytes, what: str) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
     try:
-        key.verify(signature, text, ec.ECDSA(hashes.SHA256()))
-    except InvalidSignature as error:
-        raise ReleaseSignatureError(f"{what}: its signature is not one of the release key") from error
+        return int(options.run(options))
+    except ReleaseError as error:
+        print(f"tpm.service.release.manifest: {error}", file=sys.stderr)
+        return 2
+
+
+def build(options: argparse.Namespace) -> int:
+    """Measure the roots and write the manifest, not signed yet."""
+    out = options.out.resolve()
+    roots = sorted(_absolute(root) for root in options.root)
+    for root in roots:
+        if within(str(out), root):
+            raise ManifestError("--out", f"a directory outside the root {shown(root)}", str(out))
+    created_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    with _progress() as each:
+        entries = measure(roots, each)
+    manifest = manifest_of(version=options.version, created_at=created_at, roots=roots, entries=entries)
+    _directory(out)
+    write(out / MANIFEST_FILE, manifest.dumps())
+    size = sum(entry.size or 0 for entry in entries)
+    print(f"{out / MANIFEST_FILE}: {len(entries)} files, {size} bytes; PCR {manifest.pcr.hex()}")
+    return 0
+
+
+def sign_directory(options: argparse.Namespace) -> int:
+    """Sign the manifest; approvals of an earlier one are gone."""
+    release = sign(read(options.directory / MANIFEST_FILE), load_private_key(options.key))
+    release.save(options.directory)
+    print(f"signed: version {release.manifest.version}, SHA-256 {release.digest.hex()}")
+    return 0
+
+
+def approve_directory(options: argparse.Namespace) -> int:
+    """Approve what measuring this release makes of the PCR, together with PCRs of the host if they are named."""
+    key = load_private_key(options.key)
+    release = Release.load(options.directory, key.public_key())
+    pcrs = {options.pcr: release.manifest.pcr}
+    for index, value in options.host_pcr:
+        if index in pcrs:
+            raise ManifestError("--host-pcr", "each PCR once", index)
+        pcrs[index] = value
+    approved = approve(release, key, pcrs)
+    approved.save(options.directory)
+    print(f"approved: policy {approved.approvals[-1].policy.hex()} over PCR {', '.join(map(str, sorted(pcrs)))}")
+    return 0
+
+
+def check(options: argparse.Namespace) -> int:
+    """Compare what is on the disk with the signed manifest, and print each difference."""
+    release = Release.load(options.directory, load_public_key(options.public_key))
+    with _progress(total=len(release.manifest.entries)) as each:
+        found = measure(release.manifest.roots, each, missing_ok=True)
+    different = differences(release.manifest.entries, found)
+    for difference in different:
+        print(f"{difference.what:8} {shown(difference.path)}")
+    if different:
+        print(f"{len(different)} of {len(release.manifest.entries)} files are not those of version", end=" ")
+        print(release.manifest.version)
+        return 1
+    print(f"all {len(found)} files are those of version {release.manifest.version}")
+    return 0
+
+
+def keygen(options: argparse.Namespace) -> int:
+    """Make a release key: the private half stays offline, the public one (FILE.pub.pem) goes to the service."""
+    public = make_key(options.file)
+    print(f"private key {options.file}, public key {public}")
+    return 0
+
+
+def make_key(path: Path) -> Path:
+    """Make a release key at this path (0600), its public half beside it, and return where that is."""
+    if path.exists():
+        raise ManifestError(str(path), "no file yet: a release key is never replaced", "one")
+    key = ec.generate_private_key(ec.SECP256R1())
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    write(public_path(path), public)
+    write(path, private, mode=0o600)
+    return public_path(path)
+
+
+def public_path(key: Path) -> Path:
+    """Return where the public half of a private key lies."""
+    return key.with_suffix(".pub.pem")
+
+
+def load_private_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """Return the release key from a PEM file that is not encrypted; raises a ReleaseError."""
+    try:
+        key = serialization.load_pem_private_key(read(path), password=None)
+    except (ValueError, TypeError) as error:
+        raise ManifestError(str(path), "a private key in PEM, not encrypted", type(error).__name__) from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise ManifestError(str(path), "an ECC key on P-256", type(key).__name__)
+    return key
+
+
+def _absolute(root: Path) -> str:
+    """Return a root as the manifest names it: without links above it, itself not followed."""
+    absolute = Path(os.path.abspath(root))  # noqa: PTH100 - resolve() would follow the root itself
+    return str(absolute.parent.resolve() / absolute.name)
+
+
+def _directory(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReleaseError(f"{path} cannot be made: {error.strerror}") from error
+
+
+@contextmanager
+def _progress(total: int | None = None) -> Iterator[Callable[[Entry], None] | None]:
+    """Give what shows progress on a terminal after a while; the service's own requirements do without tqdm."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        yield None
+        return
+    with tqdm(total=total, unit=" files", delay=PROGRESS_AFTER_S, disable=None, leave=False) as bar:
+        yield lambda entry: bar.update()
+
+
+def _host_pcr(text: str) -> tuple[int, bytes]:
+    index, _, value = text.partition("=")
+    try:
+        pcr = int(index), bytes.fromhex(value)
+    except ValueError:
+        pcr = -1, b""
+    if not 0 <= pcr[0] < 24 or len(pcr[1]) != DIGEST_BYTES:
+        raise argparse.ArgumentTypeError(f"expected INDEX={2 * DIGEST_BYTES} digits of hex, got {shown(text)}")
+    return pcr
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tpm.service.manifest",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
+        added.set_defaults(run=run)
+        return added
+
+    made = command("build", build)
+    root = "a directory, file or link to measure; may be repeated"
+    made.add_argument("--root", type=Path, action="append", required=True, help=root)
+    made.add_argument("--version", required=True, help="of the release, for people")
+    made.add_argument("--out", type=Path, required=True, help="directory of the release, outside the roots")
+    for name, run in (("sign", sign_directory), ("approve", approve_directory)):
+        added = command(name, run)
+        added.add_argument("directory", type=Path, metavar="DIR", help="of the release")
+        added.add_argument("--key", type=Path, required=True, help="the release key's private half, PEM")
+    added.add_argument("--pcr", type=int, default=8, choices=MEASURED_PCRS, help="TPM_MEASURED_PCR of the service")
+    host = "a PCR of the host (TPM_HOST_PCRS of the service) and its value; may be repeated"
+    added.add_argument("--host-pcr", type=_host_pcr, action="append", default=[], metavar="INDEX=HEX", help=host)
+    checked = command("check", check)
+    checked.add_argument("directory", type=Path, metavar="DIR", help="of the release")
+    checked.add_argument("--public-key", type=Path, required=True, help="the release key's public half, PEM")
+    command("keygen", keygen).add_argument(
+        "file", type=Path, metavar="FILE", help="of the private half; must not exist"
+    )
+    return parser
 
 
 if __name__ == "__main__":
-    from tpm.service.manifest_cli import main
-
     sys.exit(main())

@@ -30,7 +30,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from tpm.service.components import COMPONENTS, NAME_SCHEMA
+from tpm.service.door.components import COMPONENTS, NAME_SCHEMA
 
 
 def setting(name: str, default: str | None = None) -> str:
@@ -98,15 +98,15 @@ USE_I18N = False
 APPEND_SLASH = False
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["tpm.service.authentication.BearerAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["tpm.service.authentication.HasScope"],
-    "DEFAULT_PARSER_CLASSES": ["tpm.service.parsing.StrictJSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "tpm.service.parsing.JSONAlways",
+    "DEFAULT_AUTHENTICATION_CLASSES": ["tpm.service.door.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["tpm.service.door.authentication.HasScope"],
+    "DEFAULT_PARSER_CLASSES": ["tpm.service.door.parsing.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "tpm.service.door.parsing.JSONAlways",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "EXCEPTION_HANDLER": "tpm.service.problems.handle",
+    "EXCEPTION_HANDLER": "tpm.service.door.problems.handle",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
-    "DEFAULT_SCHEMA_CLASS": "tpm.service.schema.ServiceSchema",
+    "DEFAULT_SCHEMA_CLASS": "tpm.service.door.schema.ServiceSchema",
 }
 
 SPECTACULAR_SETTINGS = {

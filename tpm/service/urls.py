@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from tpm.service.keys import NAME
+from tpm.service.keys.store import NAME
 from tpm.service.views import attestations, certify, crypto, health, identity, keys, manifest, openapi, pcrs, sealed
 
 
@@ -37,6 +37,6 @@ urlpatterns = [
     path("v1/hash", crypto.HashView.as_view()),
 ]
 
-handler400 = "tpm.service.problems.bad_request"
-handler404 = "tpm.service.problems.not_found"
-handler500 = "tpm.service.problems.server_error"
+handler400 = "tpm.service.door.problems.bad_request"
+handler404 = "tpm.service.door.problems.not_found"
+handler500 = "tpm.service.door.problems.server_error"

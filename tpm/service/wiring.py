@@ -5,13 +5,13 @@ from functools import cache
 
 from tpm.service import settings
 from tpm.service.attestations import Evidence
-from tpm.service.audit import AuditLog
-from tpm.service.audit_check import Head
 from tpm.service.device import Device, HierarchyAuths
-from tpm.service.idempotency import IdempotentAnswers
-from tpm.service.integrity import Integrity, ReleaseSettings
-from tpm.service.keys import KeyStore
-from tpm.service.sealed import SealedStore
+from tpm.service.door.idempotency import IdempotentAnswers
+from tpm.service.keys.audit import AuditLog
+from tpm.service.keys.audit_check import Head
+from tpm.service.keys.sealed import SealedStore
+from tpm.service.keys.store import KeyStore
+from tpm.service.release.integrity import Integrity, ReleaseSettings
 from tpm.service.turn import Turn
 
 

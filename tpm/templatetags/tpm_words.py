@@ -1,11 +1,11 @@
-"""Template tags for TPM services; the words are in tpm/words.py."""
+"""Template tags for TPM services; the words are in tpm/register/words.py."""
 
 from typing import Any
 
 from django import template
 
 from tpm.models import TpmService
-from tpm.words import age_words, hardware_words, is_red, measured_words, state_words
+from tpm.register.words import age_words, hardware_words, is_red, measured_words, state_words
 
 register = template.Library()
 

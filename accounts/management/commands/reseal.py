@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from tqdm import tqdm
 
-from accounts.resealing import COLUMNS, Column, Tally, reseal
+from common.resealing import COLUMNS, Column, Tally, reseal
 
 
 class Command(BaseCommand):

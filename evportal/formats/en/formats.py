@@ -1,4 +1,4 @@
-"""English dates as stations/words.py writes them, on the admin's pages, too: "26 Nov 2026, 13:57"."""
+"""English dates as stations/charging/words.py writes them, on the admin's pages, too: "26 Nov 2026, 13:57"."""
 
 DATE_FORMAT = SHORT_DATE_FORMAT = "j M Y"
 TIME_FORMAT = "H:i"

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from ledger.audit import Finding, Report
-from ledger.audit_runs import run_all, run_begin
+from ledger.audit.audit import Finding, Report
+from ledger.audit.runs import run_all, run_begin
 from ledger.errors import ChainError
 from ledger.models import AuditRun
 

@@ -8,11 +8,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from ledger import giving_away
-from ledger.chain import chain
-from ledger.contract_holders import NOBODY
+from ledger.chain.holders import NOBODY
+from ledger.chain.node import chain
 from ledger.errors import LedgerError
-from ledger.giving_away import Holding
+from ledger.operations import giving_away
+from ledger.operations.giving_away import Holding
 from tpm.client import TpmError
 
 NULL = "@".join(NOBODY)

@@ -10,10 +10,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts.erasure import ErasureRefusedError, erasure_ask, erasure_run
 from accounts.models import Erasure, User
-from ledger import custody, keys, masterkey
+from accounts.privacy.erasure import ErasureRefusedError, erasure_ask, erasure_run
 from ledger.errors import LedgerError
+from ledger.keys import data_keys, master_key
+from ledger.operations import custody
 from stations.models import ChargingSession
 from tpm.client import TpmError
 
@@ -88,7 +89,7 @@ class Command(BaseCommand):
             raise CommandError(f"the TPM service did not do it: {error}{_advice(error)}") from error
 
     def _backup(self, options: dict[str, Any]) -> None:
-        content, path = keys.backup(), options["file"]
+        content, path = data_keys.backup(), options["file"]
         _write_new(path, json.dumps(content).encode(), 0o600)
         self.stdout.write(f"{len(content['keys'])} data keys written to {path}")
 
@@ -112,7 +113,7 @@ class Command(BaseCommand):
             raise CommandError(f"the account is locked; the worker goes on with it: {erasure.waits_for}")
         self.stdout.write(f"{count} sessions of {username} can no longer be read from the chain or tied to a person")
         self.stdout.write(f"The account is called {erasure.pseudonym} now, and nobody can log in with it.")
-        if keys.master_key_is_due():
+        if data_keys.master_key_is_due():
             self.stderr.write(
                 "The master key could not be replaced yet, so an older backup of the keys still opens them. "
                 "The worker replaces it as soon as it can; the alert master_key_due says what is missing."
@@ -124,11 +125,11 @@ class Command(BaseCommand):
         for taken in (path, public_path):
             if taken.exists():
                 raise CommandError(f"{taken} is there already; nothing was changed")
-        private, public = masterkey.recovery_key_new(_passphrase(options, ask_twice=True))
+        private, public = master_key.recovery_key_new(_passphrase(options, ask_twice=True))
         _write_new(path, private, 0o600)
         _write_new(public_path, public, 0o644)
         self.stdout.write(public.decode().strip())
-        fingerprint = masterkey.fingerprint(masterkey.recovery_public_load(public.decode()))
+        fingerprint = master_key.fingerprint(master_key.recovery_public_load(public.decode()))
         self.stdout.write(
             f"Recovery key {fingerprint}: keep {path} offline, in two places. Set "
             f"EVPORTAL_LEDGER_RECOVERY_PUBLIC_KEY_FILE={public_path} and run `manage.py ledger_keys seal`."
@@ -143,7 +144,7 @@ class Command(BaseCommand):
             self.stdout.write("the master key is where the settings say; nothing to do")
 
     def _replace(self, options: dict[str, Any]) -> None:
-        self.stdout.write(f"all data keys are wrapped for the new master key {keys.master_key_replace(anew=True)}")
+        self.stdout.write(f"all data keys are wrapped for the new master key {data_keys.master_key_replace(anew=True)}")
 
     def _recover(self, options: dict[str, Any]) -> None:
         path, dry_run = options["recovery_key"], options["dry_run"]
@@ -151,9 +152,9 @@ class Command(BaseCommand):
             pem = path.read_bytes()
         except OSError as error:
             raise CommandError(f"{path}: {error.strerror}") from error
-        encrypted = masterkey.recovery_private_is_encrypted(pem)
+        encrypted = master_key.recovery_private_is_encrypted(pem)
         passphrase = _passphrase({**options, "passphrase": encrypted}) if encrypted else None
-        for what in custody.recover(recovery_key=masterkey.recovery_private_load(pem, passphrase), dry_run=dry_run):
+        for what in custody.recover(recovery_key=master_key.recovery_private_load(pem, passphrase), dry_run=dry_run):
             self.stdout.write(what)
 
     def _status(self, options: dict[str, Any]) -> None:

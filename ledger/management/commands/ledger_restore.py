@@ -10,13 +10,13 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from accounts.change_log import Change
 from accounts.models import User
-from ledger import keys
-from ledger.chain import chain
+from common.change_log import Change
+from ledger.chain.node import chain
 from ledger.errors import LedgerError
-from ledger.repair import Repaired, repair, to_repair
-from ledger.restoration import Restored, restore
+from ledger.keys import data_keys
+from ledger.repair.repair import Repaired, repair, to_repair
+from ledger.repair.restoration import Restored, restore
 from tpm.client import TpmError
 
 NAMED_MAX = 20
@@ -74,7 +74,7 @@ class Command(BaseCommand):
             content = json.loads(path.read_text())
         except (OSError, ValueError) as error:
             raise CommandError(f"{path} is not a readable key backup: {error}", returncode=2) from error
-        self.stdout.write(f"{keys.restore(content)} data keys read from {path}")
+        self.stdout.write(f"{data_keys.restore(content)} data keys read from {path}")
 
     # --- restoring
 

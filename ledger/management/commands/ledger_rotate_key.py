@@ -6,12 +6,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from ledger import permissions, rotation, signing_keys
-from ledger.chain import chain
-from ledger.checks import published_ak
+from ledger.chain.node import chain
 from ledger.errors import ChainError, LedgerError
 from ledger.models import KeyRotation
-from ledger.signer import signer
+from ledger.operations import rotation
+from ledger.receipts.checks import published_ak
+from ledger.signing import keys, permissions
+from ledger.signing.signer import signer
 from tpm.client import TpmError
 
 
@@ -46,8 +47,8 @@ class Command(BaseCommand):
         return True
 
     def _plan(self, name: str | None) -> None:
-        found = signing_keys.unfinished_rotation()
-        old = found.old.name if found else signing_keys.active().name
+        found = keys.unfinished_rotation()
+        old = found.old.name if found else keys.active().name
         new = found.new.name if found else name or rotation.next_name()
         if found is None:
             rotation.check_name(new)

@@ -1,5 +1,5 @@
 // A receipt out of a link's fragment (what stands behind #, which browsers send to nobody): base64url of raw deflate of
-// its JSON without `attestation`, which is too long for a QR code. ledger/receipt_link.py makes it.
+// its JSON without `attestation`, which is too long for a QR code. ledger/receipts/link.py makes it.
 import { need } from "./encoding.js";
 import { decoder, parse } from "./json.js";
 import { limited } from "./node.js";

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from accounts.models import time_zone_validate
 from stations.errors import ImportFileError, RecordingUnavailableError
-from stations.importing import Finding, Options, Tally, file_import
+from stations.imports.file import Finding, Options, Tally, file_import
 
 SHOWN_FINDINGS = 20
 LINE_EVERY_S = 5

@@ -6,9 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
+from stations.charging.sessions import id_token_link, id_token_unlink
 from stations.errors import TokenTakenError
 from stations.models import IdToken
-from stations.services import id_token_link, id_token_unlink
 
 
 class Command(BaseCommand):

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from dev.chain_setup import create_account, set_code
-from dev.keys import KeyPair, new_keypair
-from dev.nodeos import Nodeos, contracts_dir
-from dev.transactions import push_actions
+from dev.chain.keys import KeyPair, new_keypair
+from dev.chain.nodeos import Nodeos, contracts_dir
+from dev.chain.setup import create_account, set_code
+from dev.chain.transactions import push_actions
 from tests.ledger.contract.ledger_account import LedgerAccount
 
 FIRST_CONTRACT = Path(__file__).parent / "first"  # as it was until 2026-11: many records were made under it

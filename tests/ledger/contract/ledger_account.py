@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dev.chain_setup import CONTRACT_DIR, bootstrap
-from dev.keys import KeyPair, Signer, new_keypair
-from dev.transactions import Action, call, pack_bytes, pack_list, push_actions
+from dev.chain.keys import KeyPair, Signer, new_keypair
+from dev.chain.setup import CONTRACT_DIR, bootstrap
+from dev.chain.transactions import Action, call, pack_bytes, pack_list, push_actions
 from tests.waiting import until
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dev.chain_setup import CONTRACT_DIR, link_auth, set_abi, set_code, update_auth
-from dev.keys import KeyPair, new_keypair
-from dev.transactions import Action, ChainError, pack_authority, pack_name, push_actions
+from dev.chain.keys import KeyPair, new_keypair
+from dev.chain.setup import CONTRACT_DIR, link_auth, set_abi, set_code, update_auth
+from dev.chain.transactions import Action, ChainError, pack_authority, pack_name, push_actions
 from tests.ledger.contract.ledger_account import LedgerAccount, Rec, make_records, pack_records
 
 IRRELEVANT_AUTHORITY = 3090005

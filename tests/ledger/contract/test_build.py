@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from dev.chain_setup import CONTRACT_DIR
+from dev.chain.setup import CONTRACT_DIR
 
 
 def run_check(directory: Path) -> subprocess.CompletedProcess[str]:

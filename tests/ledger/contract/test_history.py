@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dev.chain_setup import CONTRACT_DIR, set_code
-from dev.nodeos import Nodeos
-from ledger.chain_history import HistoryFinding, history_findings
+from dev.chain.nodeos import Nodeos
+from dev.chain.setup import CONTRACT_DIR, set_code
+from ledger.chain.history import HistoryFinding, history_findings
 from tests.ledger.contract.conftest import FIRST_CONTRACT
 from tests.ledger.contract.ledger_account import LedgerAccount, Rec, digest_of, make_records, pack_records
 from tests.ledger.contract.test_reading import chain_of
@@ -40,7 +40,7 @@ extern "C" __attribute__((export_name("apply"))) void apply(u64 self, u64, u64 a
 
 @pytest.fixture(scope="module")
 def evil(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    from dev.transactions import pack_name
+    from dev.chain.transactions import pack_name
 
     directory: Path = tmp_path_factory.mktemp("evil")
     text = EVIL

@@ -2,9 +2,9 @@
 
 import pytest
 
-from dev.chain_setup import link_auth, update_auth
-from dev.keys import new_keypair
-from ledger.contract_holders import held_by_nobody, replaceable_by, tells_links
+from dev.chain.keys import new_keypair
+from dev.chain.setup import link_auth, update_auth
+from ledger.chain.holders import held_by_nobody, replaceable_by, tells_links
 from tests.ledger.contract.ledger_account import LedgerAccount
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dev.transactions import ChainError
+from dev.chain.transactions import ChainError
 from tests.ledger.contract.ledger_account import LedgerAccount, Rec, make_records
 from tests.ledger.contract.test_record import refused
 

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from dev.nodeos import Nodeos
-from dev.transactions import call
-from ledger import antelope
+from dev.chain.nodeos import Nodeos
+from dev.chain.transactions import call
+from ledger.chain import antelope
 from ledger.record import canonical
 from tests.ledger.contract.ledger_account import LedgerAccount
 from tests.ledger.contract.test_history import evil, swapped
-from tests.ledger.receipt_chain import RECORD, Verification, Verifier, receipt_of, verifier
+from tests.ledger.receipts.receipt_chain import RECORD, Verification, Verifier, receipt_of, verifier
 
 __all__ = ["evil", "verifier"]  # fixtures
 Json = dict[str, Any]
@@ -40,7 +40,7 @@ def published(ledger: LedgerAccount) -> Json:
 @pytest.fixture
 def checked(verifier: Verifier, contract_node: Nodeos, second_node: Nodeos) -> Any:
     def check(content: Json, pins: Json) -> Verification:
-        from ledger import receipt
+        from ledger.receipts import receipt
 
         last = contract_node.info()["head_block_num"] + 1
         for node in (contract_node, second_node):

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from dev.transactions import ChainError, varuint
+from dev.chain.transactions import ChainError, varuint
 from tests.ledger.contract.ledger_account import LedgerAccount, Rec, digest_of, make_records, pack_data, pack_records
 
 ASSERTION_FAILED = 3050003

@@ -3,13 +3,14 @@
 import json
 from typing import Any
 
-from dev.nodeos import Nodeos
-from ledger import antelope, receipt
+from dev.chain.nodeos import Nodeos
+from ledger.chain import antelope
+from ledger.receipts import receipt
 from ledger.record import canonical
 from tests.ledger.contract.conftest import FIRST_CONTRACT
 from tests.ledger.contract.ledger_account import LedgerAccount, Rec
 from tests.ledger.contract.test_reading import chain_of
-from tests.ledger.receipt_chain import RECORD, Verifier, verifier
+from tests.ledger.receipts.receipt_chain import RECORD, Verifier, verifier
 
 __all__ = ["verifier"]  # a fixture
 SALT = bytes(range(32))

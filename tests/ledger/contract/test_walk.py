@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from dev.nodeos import Nodeos
-from ledger.chain import Block, Chain
-from ledger.chain_walk import record_data, walk
+from dev.chain.nodeos import Nodeos
+from ledger.chain.node import Block, Chain
+from ledger.chain.walk import record_data, walk
 from ledger.errors import ChainError
 from tests.ledger.contract.conftest import FIRST_CONTRACT
 from tests.ledger.contract.ledger_account import LedgerAccount, Rec, make_records, pack_records

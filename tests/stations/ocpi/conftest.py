@@ -13,9 +13,9 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
+from stations.charging.sessions import location_of
 from stations.models import ChargingSession, Connector, IdToken, OcpiPartner, Site, Station, Tariff
 from stations.ocpi.partners import token_hash
-from stations.services import location_of
 from tests.stations.ocpi import schema
 
 STARTED_AT = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)

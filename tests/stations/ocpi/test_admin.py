@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from accounts.login.roles import roles_set
 from accounts.models import Role, User
-from accounts.roles import roles_set
 from stations.models import Connector, OcpiPartner, Site
 from stations.ocpi.partners import token_hash
 from tests.people import log_in

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import AccessLogEntry
-from stations.corrections import Figures, session_correct
+from stations.charging.corrections import Figures, session_correct
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, Site, Station, Tariff
 from stations.ocpi.locations import evse_uid
 from tests.stations.ocpi import schema

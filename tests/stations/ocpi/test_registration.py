@@ -12,7 +12,7 @@ from django.db import connections
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from accounts.sealed_text import SealedTextError
+from common.sealed_text import SealedTextError
 from stations.models import OcpiPartner
 from stations.ocpi.credentials import credentials_read
 from stations.ocpi.errors import Invalid, PeerUnusable
@@ -317,7 +317,7 @@ def test_the_address_that_was_checked_is_the_one_that_is_called(
     settings.OCPI_PARTNER_URLS = "public"
     answers = iter(["93.184.215.14", "127.0.0.1"])
     monkeypatch.setattr(
-        "accounts.outward.socket.getaddrinfo", lambda host, port, type: [(2, type, 6, "", (next(answers), port))]
+        "common.outgoing.socket.getaddrinfo", lambda host, port, type: [(2, type, 6, "", (next(answers), port))]
     )
     called: list[httpx.Request] = []
 

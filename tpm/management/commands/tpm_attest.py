@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from tpm.models import AttestationReport, TpmService
-from tpm.register import attest
-from tpm.words import step_lines
+from tpm.register.register import attest
+from tpm.register.words import step_lines
 
 
 class Command(BaseCommand):

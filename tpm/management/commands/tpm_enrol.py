@@ -8,10 +8,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from tpm.client import TpmError
-from tpm.enrolment import EnrolmentError, Pins, enrol
 from tpm.models import AttestationReport
-from tpm.register import RegisterError, certify
-from tpm.words import step_lines
+from tpm.register.enrolment import EnrolmentError, Pins, enrol
+from tpm.register.register import RegisterError, certify
+from tpm.register.words import step_lines
 
 HELP = """Enrol a TPM service: check its TPM's certificate, pin its attestation key, and attest it for the first time.
 

@@ -8,7 +8,7 @@ from tpm2_pytss import ESAPI, ESYS_TR, TPM2_ALG, TPML_DIGEST_VALUES, TPMT_HA, TP
 from tpm.service.device.objects import read_pcrs
 from tpm.service.device.policy import NotApprovedError, ReleasePolicy
 from tpm.service.errors import IntegrityFailedError
-from tpm.service.manifest import PCR_START, event_digest, extended
+from tpm.service.release.manifest import PCR_START, event_digest, extended
 
 log = logging.getLogger(__name__)
 

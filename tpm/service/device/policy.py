@@ -30,7 +30,7 @@ from tpm2_pytss import (
 
 from tpm.service.device.objects import TPM_LAYER
 from tpm.service.errors import IntegrityFailedError
-from tpm.service.manifest import POLICY_REF, Approval, approval_digest
+from tpm.service.release.manifest import POLICY_REF, Approval, approval_digest
 
 TPM_CC_POLICY_AUTHORIZE = 0x0000016A  # Part 2, 6.5.2
 SESSIONS = 3  # tried: on a real chip others extend PCRs that are not ours (Linux's IMA), and each ends open sessions

@@ -8,12 +8,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tpm.service.attestations import Attestation, attested
-from tpm.service.audit_check import Head
-from tpm.service.components import base64_of, fields, listed, text, whole
+from tpm.service.door.components import base64_of, fields, listed, text, whole
+from tpm.service.door.parsing import base64_bytes, object_fields
+from tpm.service.door.schema import described
 from tpm.service.encoding import base64_text, signature_der
 from tpm.service.errors import InvalidRequestError
-from tpm.service.parsing import base64_bytes, object_fields
-from tpm.service.schema import described
+from tpm.service.keys.audit_check import Head
 from tpm.service.views.pcrs import PCRS
 from tpm.service.wiring import device, evidence
 

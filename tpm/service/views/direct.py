@@ -15,9 +15,9 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from tpm.service.authentication import Caller, HasScope, bearer
-from tpm.service.parsing import json_body
-from tpm.service.problems import problem_response
+from tpm.service.door.authentication import Caller, HasScope, bearer
+from tpm.service.door.parsing import json_body
+from tpm.service.door.problems import problem_response
 
 
 class DirectView(APIView):

@@ -5,8 +5,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tpm.service.components import fields, text
-from tpm.service.schema import described
+from tpm.service.door.components import fields, text
+from tpm.service.door.schema import described
 from tpm.service.wiring import device, integrity
 
 HEALTH = fields(

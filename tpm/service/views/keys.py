@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tpm.service.authentication import Caller
-from tpm.service.components import (
+from tpm.service.door.authentication import Caller
+from tpm.service.door.components import (
     DIGEST,
     FORMAT,
     MESSAGE,
@@ -25,14 +25,14 @@ from tpm.service.components import (
     ref,
     text,
 )
+from tpm.service.door.idempotency import Answer
+from tpm.service.door.parsing import base64_bytes, sign_batch, sign_item, signed_item, text_fields
+from tpm.service.door.schema import IDEMPOTENCY_KEY, described
 from tpm.service.encoding import base64_text, point_of, public_key_eosio, public_key_pem
-from tpm.service.encryption import decrypt, encrypt
 from tpm.service.errors import InvalidRequestError, ServiceError
-from tpm.service.idempotency import Answer
-from tpm.service.keys import NAME, USAGES, Key
-from tpm.service.parsing import base64_bytes, sign_batch, sign_item, signed_item, text_fields
-from tpm.service.schema import IDEMPOTENCY_KEY, described
-from tpm.service.signing import Digest, Message, check_use, sign, verify
+from tpm.service.keys.encryption import decrypt, encrypt
+from tpm.service.keys.signing import Digest, Message, check_use, sign, verify
+from tpm.service.keys.store import NAME, USAGES, Key
 from tpm.service.views.direct import DirectView
 from tpm.service.wiring import audit_log, device, idempotent_answers, key_store
 

@@ -9,11 +9,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tpm.service import settings
-from tpm.service.components import base64_of, fields, listed, ref, text
+from tpm.service.door.components import base64_of, fields, listed, ref, text
+from tpm.service.door.parsing import base64_bytes, text_fields
+from tpm.service.door.schema import described
 from tpm.service.encoding import base64_text
 from tpm.service.errors import ForbiddenError, InvalidRequestError, NotFoundError, TooLargeError
-from tpm.service.parsing import base64_bytes, text_fields
-from tpm.service.schema import described
 from tpm.service.wiring import device
 
 PCRS = 24

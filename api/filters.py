@@ -1,0 +1,47 @@
+"""Filters of the REST API's lists; each is refused where it cannot be meant."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import django_filters
+from django import forms
+from django.core.exceptions import ValidationError
+
+from api.forms import TIME
+
+NAME_MAX = 64
+
+
+class MomentFormField(forms.CharField):
+    """An RFC 3339 timestamp with offset; UTC inside."""
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        if not text:
+            return None
+        if not TIME.fullmatch(text):
+            raise ValidationError("expected YYYY-MM-DDThh:mm:ssZ or with an offset (write + as %2B)")
+        try:
+            return datetime.fromisoformat(text).astimezone(UTC)
+        except (ValueError, OverflowError) as error:
+            raise ValidationError("expected a date and time that exist") from error
+
+
+class MomentFilter(django_filters.Filter):  # type: ignore[misc]  # django-filter has no types
+    field_class = MomentFormField
+    schema = {"type": "string", "format": "date-time"}
+
+
+class NameFilter(django_filters.CharFilter):  # type: ignore[misc]  # django-filter has no types
+    """Exactly this name, as code, identity or uid."""
+
+    schema = {"type": "string", "minLength": 1, "maxLength": NAME_MAX}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, max_length=NAME_MAX, strip=False, **kwargs)
+
+
+class OneOfFilter(django_filters.ChoiceFilter):  # type: ignore[misc]  # django-filter has no types
+    def __init__(self, *args: Any, names: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, choices=[(name, name) for name in names], **kwargs)
+        self.schema = {"type": "string", "enum": names}

@@ -1,0 +1,92 @@
+"""A Redis of our own on 127.0.0.1, for the development stack, the tests and the bench.
+
+`python -m dev.parts.redis run --dir DIR --port N` runs it in the foreground; `Redis` runs it as a child process.
+
+Debian's package redis-server starts a service with the machine. The same program lies in redis-tools, which starts
+none: redis-check-rdb is redis-server, it looks at the name by which it was called.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from dev.processes import Child, ProcessError, port_open
+
+READY_TIMEOUT_S = 30.0  # a large append-only file is read before it answers
+
+
+def command(directory: Path, port: int, *, appendonly: bool) -> list[str]:
+    """Return the command line of a Redis that keeps its data in `directory`; raises ProcessError when there is none."""
+    return [
+        str(_program(directory)),
+        *("--bind", "127.0.0.1", "--port", str(port), "--dir", str(directory.resolve())),
+        *("--appendonly", "yes" if appendonly else "no", "--save", ""),
+    ]
+
+
+def _program(directory: Path) -> Path:
+    """Return redis-server, or a link of that name to redis-check-rdb."""
+    server = shutil.which("redis-server")
+    if server:
+        return Path(server)
+    check = shutil.which("redis-check-rdb")
+    if check is None:
+        raise ProcessError("redis: expected redis-server or redis-check-rdb on PATH (Debian package redis-tools)")
+    link = directory.resolve() / "redis-server"
+    link.unlink(missing_ok=True)
+    link.symlink_to(check)
+    return link
+
+
+class Redis:
+    """Redis as a child process; its log is redis.log in `directory`. With `appendonly` its data survive kill()."""
+
+    def __init__(self, directory: Path, port: int, *, appendonly: bool = True) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.port = port
+        self.child = Child("redis", command(directory, port, appendonly=appendonly), log=directory / "redis.log")
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def pid(self) -> int:
+        return self.child.pid
+
+    @property
+    def alive(self) -> bool:
+        return self.child.alive
+
+    def start(self) -> None:
+        """Start it, and return when it accepts connections; raises ProcessError."""
+        self.child.start()
+        self.child.wait_ready(lambda: port_open(self.port), timeout_s=READY_TIMEOUT_S)
+
+    def stop(self) -> None:
+        self.child.stop()
+
+    def kill(self) -> None:
+        """SIGKILL: what was answered is in the append-only file (a power cut may take the last second)."""
+        self.child.kill()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m dev.parts.redis", description="A Redis of our own.")
+    run = parser.add_subparsers(required=True).add_parser("run", help="serve in the foreground until SIGTERM")
+    run.add_argument("--dir", type=Path, required=True, help="directory of its data; made when it is missing")
+    run.add_argument("--port", type=int, required=True, help="port of 127.0.0.1")
+    options = parser.parse_args(arguments)
+    options.dir.mkdir(parents=True, exist_ok=True)
+    try:
+        argv = command(options.dir, options.port, appendonly=True)
+    except ProcessError as error:
+        print(f"dev.parts.redis: {error}", file=sys.stderr)
+        return 1
+    os.execv(argv[0], argv)  # noqa: S606 - fixed arguments, and no shell is wanted between the Procfile and Redis
+
+
+if __name__ == "__main__":
+    sys.exit(main())

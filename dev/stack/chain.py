@@ -1,0 +1,221 @@
+"""Gives the development stack its keys, its chain and its settings: what lies between the parts and the portal."""
+
+import os
+import secrets
+from pathlib import Path
+
+import httpx
+
+from dev.chain.keys import KeyPair, new_keypair
+from dev.chain.setup import NOBODY, bootstrap, contract_pins, record_keys, write_genesis
+from dev.cognito import Client, Person, Pool, Provider
+from dev.parts import tpm_release
+from dev.parts.swtpm import tcti
+from dev.parts.tpm_service import SCOPES
+from dev.stack.layout import (
+    CHAIN,
+    COGNITO,
+    GENESIS,
+    LOG,
+    PORTAL_ENV,
+    SECRETS,
+    TPM_RELEASE,
+    TPM_RELEASE_KEY,
+    TPM_SOCKET,
+    VAR,
+    Ports,
+    read_settings,
+    write_secret,
+    write_settings,
+)
+from dev.stack.master_key import ensure_recovery_key
+from dev.steps import StackError
+from tpm.client import Key, TpmClient, TpmError, TpmRefused
+from tpm.service.manifest import public_path
+from tpm.service.release.strict_json import ReleaseError
+from tpm.tokens import ClientCredentials
+
+LEDGER_KEY = "ledger"
+DATABASE_URL = "EVPORTAL_DATABASE_URL"
+CHAIN_ID = "EVPORTAL_LEDGER_CHAIN_ID"
+RECOVERY_KEY = SECRETS / "ledger_recovery_key.pem"  # in production on a machine that is offline
+LOGIN_SCOPES = ("openid", "email", "profile")
+DEMO_PEOPLE = {"driver": "customer", "operator": "operator", "auditor": "auditor", "admin": "admin"}  # name: group
+OFFLINE_KEYS = ("producer", "owner", "active", "prune")
+
+
+def chain_key(name: str) -> KeyPair:
+    """The chain's key pair of this name, made at first; in production these are offline."""
+    path = SECRETS / f"chain_{name}.json"
+    if not path.exists():
+        building = path.with_suffix(".new")
+        building.unlink(missing_ok=True)
+        new_keypair().save(building)
+        building.rename(path)
+    return KeyPair.load(path)
+
+
+def make_secrets() -> None:
+    """Make what is missing of genesis and keys; what is there is never replaced."""
+    keys = {name: chain_key(name) for name in OFFLINE_KEYS}
+    ensure_recovery_key(RECOVERY_KEY)
+    if not GENESIS.exists():
+        if (CHAIN / "producer" / "blocks" / "blocks.log").exists():
+            raise StackError(f"{GENESIS} is gone, but its chain is there. Put it back, or delete {VAR} to begin anew.")
+        building = GENESIS.with_suffix(".new")
+        write_genesis(building, keys["producer"].public)
+        building.rename(GENESIS)
+
+
+def portal_client() -> Client:
+    """The portal's app client at the identity provider."""
+    return Pool(COGNITO).ensure_client("portal", SCOPES)
+
+
+def login_client(ports: Ports) -> Client:
+    """The app client through which people log in to the portal, at the addresses that the demo has."""
+    bases = [ports.url("WEB"), ports.url("WEB").replace("127.0.0.1", "localhost")]
+    return Pool(COGNITO).ensure_client(
+        "EVPortal",
+        LOGIN_SCOPES,
+        callback_urls=[f"{base}/login/callback" for base in bases],
+        logout_urls=[f"{base}/login" for base in bases],
+    )
+
+
+def demo_people() -> list[Person]:
+    """One person for each role, each with the random password in var/secrets."""
+    pool = Pool(COGNITO)
+    return [pool.ensure_person(name, demo_password(name), groups=[group]) for name, group in DEMO_PEOPLE.items()]
+
+
+def provider(ports: Ports) -> Provider:
+    """The addresses of the identity provider (honcho runs it, not this object)."""
+    return Provider(COGNITO, ports["COGNITO"], log=LOG / "cognito.log")
+
+
+def stack_environment(ports: Ports) -> dict[str, str]:
+    """The settings of the Procfile: ports, and the TPM service's own (tpm/service/settings.py)."""
+    cognito = provider(ports)
+    return {
+        **{f"{name}_PORT": str(port) for name, port in ports.by_name.items()},
+        "TPM_TCTI": tcti(TPM_SOCKET),
+        "TPM_KEY_DIR": str(VAR / "tpm" / "keys"),
+        "TPM_TOKEN_ISSUER": cognito.issuer,
+        "TPM_JWKS_URL": cognito.jwks_url,
+        "TPM_ALLOWED_CLIENTS": portal_client().client_id,
+        "TPM_RELEASE_KEY": str(public_path(TPM_RELEASE_KEY)),
+    }
+
+
+def make_tpm_release() -> None:
+    """Make the release that the TPM service runs, signed with the demo's release key; nothing when it is up to date.
+
+    The service must not be running: it would see its files change. Raises StackError.
+    """
+    try:
+        tpm_release.build(TPM_RELEASE, release_key=TPM_RELEASE_KEY)
+    except ReleaseError as error:
+        raise StackError(f"cannot make the release of the TPM service: {error}") from error
+
+
+def ledger_keys(ports: Ports) -> list[str]:
+    """Public keys of the TPM's signing keys (PUB_R1_…): the ledger's first one, made at first, then the later ones."""
+    app = portal_client()
+    credentials = ClientCredentials(provider(ports).token_url, app.client_id, app.client_secret, SCOPES)
+    client = TpmClient(ports.url("TPM"), credentials)
+    try:
+        first = _existing(client, LEDGER_KEY) or client.key_create(LEDGER_KEY, policy="release")
+        return [first.public_key_eosio, *(key.public_key_eosio for key in client.key_list() if key.public_key_eosio)]
+    except TpmError as error:
+        raise StackError(f"the TPM service gave no key: {error}") from error
+
+
+def _existing(client: TpmClient, name: str) -> Key | None:
+    """Return the key that is there, whatever its policy: demos made before there were policies go on."""
+    try:
+        return client.key_get(name)
+    except TpmRefused as error:
+        if error.code != "key_not_found":
+            raise
+        return None
+
+
+def set_up_chain(ports: Ports, tpm_keys: list[str]) -> str:
+    """Contract, account and permissions, as far as missing, given away; returns the TPM's key that may `record`.
+
+    That is the first one, or the one that the ledger was rotated to.
+    """
+    bootstrap(
+        ports.url("NODEOS"),
+        producer_key=chain_key("producer"),
+        owner_key=chain_key("owner"),
+        active_key=chain_key("active"),
+        record_public_key=tpm_keys[0],
+        rotated_public_keys=tpm_keys,
+        prune_public_key=chain_key("prune").public,
+        give_away=True,
+    )
+    return next(key for key in record_keys(ports.url("NODEOS")) if key in tpm_keys)
+
+
+def chain_id(ports: Ports) -> str:
+    """The id of the running chain; raises StackError when the portal's records are on another one."""
+    found = str(httpx.get(ports.url("NODEOS") + "/v1/chain/get_info", timeout=10).json()["chain_id"])
+    pinned = read_settings(PORTAL_ENV).get(CHAIN_ID, found)
+    if pinned != found:
+        raise StackError(
+            f"The database's records are on chain {pinned}, but the one in {CHAIN} is {found}.\n"
+            f"Put the old {CHAIN} back, or delete {VAR} to begin anew (all that is recorded there is lost then)."
+        )
+    return found
+
+
+def write_portal_settings(ports: Ports, found_chain_id: str) -> None:
+    """Write var/env, which the portal and every `manage.py` read (evportal/env.py)."""
+    client = portal_client()
+    secret = SECRETS / "tpm_client_secret"
+    write_secret(secret, client.client_secret)
+    login, login_secret = login_client(ports), SECRETS / "oidc_client_secret"
+    write_secret(login_secret, login.client_secret)
+    settings = {
+        "EVPORTAL_REDIS_URL": f"redis://127.0.0.1:{ports['REDIS']}/0",
+        "EVPORTAL_LEDGER_NODES": f"{ports.url('NODEOS')},{ports.url('READER')}",
+        CHAIN_ID: found_chain_id,
+        "EVPORTAL_LEDGER_KEY": LEDGER_KEY,
+        "EVPORTAL_LEDGER_OWNER_KEY": NOBODY,
+        "EVPORTAL_LEDGER_ACTIVE_KEY": NOBODY,
+        "EVPORTAL_LEDGER_PRUNE_KEY": chain_key("prune").public,
+        **contract_pins(ports.url("NODEOS"), read_settings(PORTAL_ENV)),
+        "EVPORTAL_LEDGER_RECOVERY_PUBLIC_KEY_FILE": str(ensure_recovery_key(RECOVERY_KEY)),
+        "EVPORTAL_LEDGER_MASTER_KEY_POLICY": master_key_policy(ports),
+        "EVPORTAL_OIDC_ISSUER": provider(ports).issuer,
+        "EVPORTAL_OIDC_DOMAIN": provider(ports).url,
+        "EVPORTAL_OIDC_CLIENT_ID": login.client_id,
+        "EVPORTAL_OIDC_CLIENT_SECRET_FILE": str(login_secret),
+        "EVPORTAL_TPM_SERVICE_URL": ports.url("TPM"),
+        "EVPORTAL_TPM_TOKEN_URL": provider(ports).token_url,
+        "EVPORTAL_TPM_CLIENT_ID": client.client_id,
+        "EVPORTAL_TPM_CLIENT_SECRET_FILE": str(secret),
+    }
+    database = os.environ.get(DATABASE_URL) or read_settings(PORTAL_ENV).get(DATABASE_URL)
+    if database:
+        settings[DATABASE_URL] = database
+    write_settings(PORTAL_ENV, "written by `make demo` at each run", settings)
+
+
+def master_key_policy(ports: Ports) -> str:
+    """Sealed for approved releases of the TPM service, unless it runs without being measured."""
+    try:
+        integrity = TpmClient(ports.url("TPM"), lambda: "").health().get("integrity")
+    except TpmError as error:
+        raise StackError(f"the TPM service does not tell its health: {error}") from error
+    return "none" if integrity in (None, "unmeasured") else "release"
+
+
+def demo_password(name: str) -> str:
+    """The password of a demo login, random, kept in var/secrets."""
+    path: Path = SECRETS / f"demo_password_{name}"
+    if not path.exists():
+        write_secret(path, secrets.token_hex(8))
+    return path.read_text().strip()

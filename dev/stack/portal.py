@@ -1,0 +1,165 @@
+"""The portal's side of `make demo`: database, logins, the real sessions, and waiting until all is irreversible.
+
+Import it only after var/env is written and django.setup() has read it.
+"""
+
+import io
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connections
+from django.db.models import Count, Q
+from tqdm import tqdm
+
+from accounts.models import User
+from dev.stack.chain import demo_people
+from dev.stack.enrolment import ensure_attested, pins_of
+from dev.stack.layout import LOG, ROOT, TPM_RELEASE_KEY, TPM_STATE, VAR
+from dev.steps import StackError
+from ledger.audit.audit import audit
+from ledger.errors import ChainError
+from ledger.models import Alert, ChainTransaction, LedgerEntry
+from ledger.recording import hold
+from stations.management.commands.import_sessions import EXIT_ROWS_LEFT_OUT
+from stations.models import ChargingSession, IdToken
+from tpm.service.manifest import public_path
+
+DATA = ROOT / "data" / "workplace_charging_sessions.csv"
+REPORT = VAR / "import-report.csv"
+DRIVER = "driver"
+POLL_S = 0.5
+LINE_EVERY_S = 5.0
+STUCK_AFTER_S = 180.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How many ledger entries there are, how many are irreversible, and how many can never be."""
+
+    total: int
+    done: int
+    failed: int
+
+
+def prepare() -> None:
+    """Bring database tables and static files up to date; raises StackError when the database cannot be reached."""
+    try:
+        call_command("migrate", interactive=False, verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
+    except OperationalError as error:
+        raise StackError(f"The database refused: {error}\nIs EVPORTAL_DATABASE_URL right?") from error
+
+
+def make_logins() -> None:
+    """The people of the identity provider; the driver's account is made before his first login, for his sessions."""
+    (driver,) = [person for person in demo_people() if person.username == DRIVER]
+    account, _ = User.objects.get_or_create(username=DRIVER, defaults={"time_zone": "America/New_York"})
+    if account.sub != driver.sub:  # new, or of a demo from before there was a provider
+        account.sub = driver.sub
+        account.set_unusable_password()
+        account.save()
+
+
+def attest_tpm_service() -> None:
+    """Enrol the TPM service where it is new, and attest it; raises StackError, naming the step that failed."""
+    pins = pins_of(TPM_STATE, public_path(TPM_RELEASE_KEY))
+    ensure_attested(settings.TPM_SERVICE_URL, pins, keys=[settings.LEDGER_KEY])
+
+
+def seal_master_key() -> None:
+    """Have the TPM seal the ledger's master key, if it does not yet; raises StackError."""
+    try:
+        call_command("ledger_keys", "seal", stdout=io.StringIO())
+    except CommandError as error:
+        raise StackError(f"ledger_keys seal: {error}") from error
+
+
+def import_sessions() -> None:
+    """Import the real sessions; rows that are there are only counted. Raises StackError when the file cannot be used.
+
+    Rows left out are no reason to stop: a session that was changed in the database is not what the file says, and
+    `differing` tells of it.
+    """
+    try:
+        call_command("import_sessions", str(DATA), report=REPORT)
+    except CommandError as error:
+        if error.returncode != EXIT_ROWS_LEFT_OUT:
+            raise StackError(f"import_sessions: {error}") from error
+
+
+def differing() -> list[str]:
+    """What the audit finds to differ between database and chain, a line each; raises StackError without a chain."""
+    try:
+        findings = audit().findings
+    except ChainError as error:
+        raise StackError(f"ledger_audit: {error}") from error
+    return [f"session {found.session or '?'}, entry {found.ledger_id}: {found.message}" for found in findings]
+
+
+def give_driver_a_token() -> int:
+    """Link the token with the most sessions to the demo driver, unless he has one; returns how many are his."""
+    driver = User.objects.get(username=DRIVER)
+    if not driver.id_tokens.exists():
+        tokens = IdToken.objects.filter(customer__isnull=True).annotate(count=Count("sessions"))
+        busiest = tokens.order_by("-count", "pk").first()
+        if busiest is not None:
+            call_command("link_token", busiest.uid, DRIVER, type=busiest.type, stdout=io.StringIO())
+    return ChargingSession.objects.filter(customer=driver).count()
+
+
+def progress() -> Progress:
+    """How far it is. What waits because the chain is ahead of the database (that was deleted) waits for a person."""
+    entries = LedgerEntry.objects.filter(erased_at__isnull=True)
+    status = ChainTransaction.Status
+    held = Q(transaction__status=status.BATCHED, transaction__error_code=hold.CODE)
+    return Progress(
+        total=entries.count(),
+        done=entries.filter(transaction__status=status.IRREVERSIBLE).count(),
+        failed=entries.filter(~Q(conflict="") | Q(transaction__status=status.CONFLICT) | held).count(),
+    )
+
+
+def wait_until_irreversible() -> Progress:
+    """Show a progress bar until every entry is irreversible; raises StackError when nothing moves for three minutes."""
+    now = progress()
+    moved_at = time.monotonic()
+    with _bar(now) as bar:
+        for now in _samples():
+            if now.done > bar.n:
+                moved_at = time.monotonic()
+            bar.total = now.total
+            bar.update(now.done - bar.n)
+            if now.done + now.failed >= now.total:
+                return now
+            if time.monotonic() - moved_at > STUCK_AFTER_S:
+                break
+    raise StackError(_stuck(now))
+
+
+def _samples() -> Iterator[Progress]:
+    while True:
+        yield progress()
+        connections.close_all()  # a database that was restarted meanwhile is asked over a new connection
+        time.sleep(POLL_S)
+
+
+def _bar(now: Progress) -> Any:
+    """A bar on a terminal; elsewhere tqdm's line now and then."""
+    every = 0.1 if sys.stderr.isatty() else LINE_EVERY_S
+    return tqdm(total=now.total, initial=now.done, unit=" sessions", desc="  recorded", mininterval=every)
+
+
+def _stuck(now: Progress) -> str:
+    alerts = [f"  {alert.code}: {alert.message}" for alert in Alert.objects.filter(closed_at__isnull=True)[:5]]
+    lines = [
+        f"{now.done:,} of {now.total:,} sessions are irreversible, and for {STUCK_AFTER_S:g} s none was added.",
+        "Open alerts:" if alerts else f"No alert is open; look into {LOG / 'worker.log'}.",
+        *alerts,
+        "Nothing is lost: the worker goes on by itself once the cause is gone. make demo waits again.",
+    ]
+    return "\n".join(lines)

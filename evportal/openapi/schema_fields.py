@@ -1,0 +1,50 @@
+"""How the document describes the strict members of bodies."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+
+from api.forms import DECIMAL, METER_MAX_WH, TIME
+from api.strict_fields import SURROGATES
+
+Schema = dict[str, Any]
+
+
+class TextSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]  # it registers itself
+    target_class = "api.strict_fields.TextField"
+    match_subclasses = True
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:
+        if self.target.one_of is not None:
+            return {"type": "string", "enum": list(self.target.one_of)}
+        # Lone surrogates cannot stand in JSON's UTF-8; engines of other languages know no such class.
+        return {"type": "string", "pattern": f"^(?:{self.target.pattern})$".replace(SURROGATES, "")}
+
+
+class WholeNumberSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    target_class = "api.strict_fields.WholeNumberField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:
+        return {"type": "integer", "minimum": self.target.minimum, "maximum": self.target.maximum}
+
+
+class FlagSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    target_class = "api.strict_fields.FlagField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:
+        return {"type": "boolean"}
+
+
+class MomentSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    target_class = "gateway.rest.serializers.MomentField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:
+        return {"type": "string", "format": "date-time", "pattern": f"^{TIME.pattern}$"}
+
+
+class QuantitySchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    target_class = "gateway.rest.serializers.QuantityField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:
+        whole = {"type": "integer", "minimum": -METER_MAX_WH, "maximum": METER_MAX_WH}
+        return {"anyOf": [whole, {"type": "string", "pattern": f"^{DECIMAL.pattern}$"}]}

@@ -1,0 +1,228 @@
+"""Does a session still equal what was recorded? From the row alone (no I/O), with the chain, and as a receipt."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db.models import OuterRef, Subquery
+from django.utils import timezone
+
+from ledger import record
+from ledger.alerts import alert_close, alert_raise
+from ledger.audit.audit import Auditor
+from ledger.audit.comparison import changed_fields
+from ledger.chain import antelope
+from ledger.errors import ChainError, NotRecordedYet, RecordError
+from ledger.kept import kept_record
+from ledger.models import ChainTransaction, LedgerEntry, SigningKey
+from ledger.receipts import certification, receipt
+from ledger.receipts.link import receipt_fragment
+from ledger.receipts.node_reader import readers
+from ledger.receipts.receipt import Pins, ReceiptError
+from stations.charging.meter_digest import meter_values_sha256
+from stations.models import ChargingSession
+from tpm.register import register
+from tpm.verifier.certification import Certification
+
+
+@dataclass(frozen=True)
+class Check:
+    """The outcome of comparing one entry with the chain; `reason` says in one sentence what differs."""
+
+    ok: bool
+    reason: str
+
+
+def differences(entry: LedgerEntry) -> list[str]:
+    """Names of the fields in which the session row differs from its record; [] when they are equal.
+
+    ["digest"] where the kept record itself was altered, ["session"] where the row is gone. Erased entries have
+    nothing left to compare.
+    """
+    if entry.erased_at:
+        return []
+    if entry.session is None or entry.salt is None or entry.canonical is None:
+        return ["session"]
+    kept = bytes(entry.canonical)
+    try:
+        fields = record.record_of(entry.session)
+        now = kept if record.is_known_form(fields, kept) else record.canonical(fields)
+    except RecordError:
+        return ["status"]
+    if now == kept and record.digest_holds(bytes(entry.salt), kept, bytes(entry.digest)):
+        return []
+    return [name for name, _, _ in changed_fields(kept, now)] or ["digest"]
+
+
+def meter_values_differ(session: ChargingSession) -> bool:
+    """Are the meter values others than those that were there when the session closed?
+
+    None at all, although there were some, is no alteration only where the session was brought back from the chain,
+    whose copies have none.
+    """
+    now = meter_values_sha256(session.meter_values.all())
+    return now != session.meter_values_sha256 and bool(now or session.restored_at is None)
+
+
+def entry_check(*, entry: LedgerEntry) -> Check:
+    """Compare row, entry and chain; keep the finding on the entry, open or close the alert. Raises ChainError."""
+    ((found, verdict),) = Auditor().of([entry.pk]).verdicts
+    reason = verdict.mismatch
+    LedgerEntry.objects.filter(pk=entry.pk).update(mismatch=reason[:255], checked_at=timezone.now())
+    if reason:
+        alert_raise("mismatch", f"entry {entry.pk}", reason)
+        return Check(False, reason)
+    alert_close("mismatch", f"entry {entry.pk}")
+    recorded = found.status == ChainTransaction.Status.IRREVERSIBLE
+    return Check(True, "equal to the record on the chain" if recorded else "not recorded yet; the row equals its entry")
+
+
+def receipt_for(session: ChargingSession, *, attested: bool = True) -> dict[str, Any]:
+    """The receipt (`evportal-receipt/2`) of a recorded session: of what was recorded, whatever the row says today.
+
+    Without `attested` it says nothing of the TPM and costs a query less. Raises NotRecordedYet where there is none,
+    also where the kept record no longer gives the digest that was recorded; ReceiptError.
+    """
+    entry = _recorded_entry(session)
+    if kept_record(entry) is None or entry.canonical is None:
+        raise NotRecordedYet("the kept record was altered: it no longer gives the digest that was recorded")
+    return _receipt(entry, bytes(entry.canonical), attested=attested)
+
+
+def _recorded_entry(session: ChargingSession) -> LedgerEntry:
+    """With `credit_pk`, the ledger id of a recorded credit of the session, None where it stands."""
+    credits = LedgerEntry.objects.filter(session__credit=True, session__credit_reference=OuterRef("session"))
+    final = credits.filter(transaction__status=ChainTransaction.Status.IRREVERSIBLE).values("pk")[:1]
+    found = LedgerEntry.objects.annotate(credit_pk=Subquery(final)).select_related("transaction")
+    entry = found.filter(session=session).first()
+    if entry is None:
+        raise NotRecordedYet("this session has no ledger entry")
+    if entry.state != ChainTransaction.Status.IRREVERSIBLE:
+        raise NotRecordedYet(f"this session is {entry.state}, not yet IRREVERSIBLE")
+    if entry.salt is None:
+        raise NotRecordedYet("the contents of this record were erased with their customer")
+    return entry
+
+
+def _receipt(entry: LedgerEntry, canonical: bytes, *, attested: bool) -> dict[str, Any]:
+    row = entry.transaction
+    assert row is not None and row.transaction_id is not None and row.block_num is not None and entry.salt is not None
+    return receipt.build(
+        canonical=canonical,
+        salt=bytes(entry.salt),
+        digest=bytes(entry.digest),
+        ledger_id=entry.pk,
+        chain_id=settings.LEDGER_CHAIN_ID,
+        account=settings.LEDGER_ACCOUNT,
+        transaction_id=row.transaction_id,
+        block_num=row.block_num,
+        block_id=row.block_id,
+        public_key=row.public_key,
+        attestation=attestation_of(row.public_key) if attested else None,
+        credited_by=_credit_marked(entry),
+    )
+
+
+def _credit_marked(entry: LedgerEntry) -> int | None:
+    """The ledger id of the credit that took the session back, where the chain can be asked for it; else None.
+
+    A credit that was recorded before the contract knew of marks has none: its receipt would contradict the chain.
+    """
+    pk: int | None = entry.credit_pk  # type: ignore[attr-defined]  # annotated
+    row = ChainTransaction.objects.filter(entries=pk).first() if pk else None
+    if row is None or row.packed is None or entry.salt is None:
+        return None
+    try:
+        actions = antelope.Transaction.unpack(bytes(row.packed)).actions
+        marks = [mark for action in actions for mark in antelope.unpack_record_data(action.data).marks]
+    except antelope.AntelopeError:
+        return None
+    return pk if (pk, record.credit_mark(bytes(entry.salt), bytes(entry.digest))) in marks else None
+
+
+def check_fragment(session: ChargingSession) -> str:
+    """What stands behind the # of the public check's address for this session; "" where there is no receipt."""
+    try:
+        return receipt_fragment(receipt_for(session, attested=False))
+    except (NotRecordedYet, RecordError, ReceiptError):
+        return ""
+
+
+def attestation_of(public_key: str) -> dict[str, str | None] | None:
+    """What a receipt says of the TPM in which this key was made; None where the key was never certified."""
+    found = register.certification_of(public_key)
+    if found is None:
+        return None
+    certified = Certification(bytes(found.public), bytes(found.attest), bytes(found.signature))
+    ek_certificate = None if found.ek_certificate is None else bytes(found.ek_certificate)
+    return certification.content(certified, ak_public=bytes(found.ak_public), ek_certificate=ek_certificate)
+
+
+def verify_session(session: ChargingSession) -> receipt.Check:
+    """Is the session, as the database has it now, what was recorded? What the nodes say now is kept on the entry.
+
+    Unlike `receipt_for` of the row today: one that was changed fails step 1.
+    """
+    entry = _recorded_entry(session)
+    check = verify_receipt(_receipt(entry, record.canonical(record.record_of(session)), attested=True))
+    failed = next((step for step in check.steps if step.outcome == "failed"), None)
+    if failed:
+        mismatch = f"step {failed.number} of the check failed: {failed.title}"
+        LedgerEntry.objects.filter(session=session).update(mismatch=mismatch[:255], checked_at=timezone.now())
+    elif check.verdict == "VERIFIED":
+        with suppress(ChainError):  # what is no part of a receipt may differ yet: meter values, holders
+            entry_check(entry=entry)
+    return check
+
+
+def verify_receipt(content: dict[str, Any]) -> receipt.Check:
+    """The eleven steps for any receipt of this ledger, with what is published of it.
+
+    A receipt from before the key was certified says nothing of a TPM, and is as good as it was.
+    """
+    public_key = published_key(content)
+    ak = published_ak(public_key) if content.get("attestation") else None
+    return receipt.verify(content, readers(), published_pins(public_key, ak))
+
+
+def published_pins(public_key: str, ak: str | None) -> Pins:
+    """What is published of this ledger beside the receipts, for records that this key signed."""
+    return Pins(
+        public_key=public_key,
+        chain_id=settings.LEDGER_CHAIN_ID,
+        ak=ak,
+        account=settings.LEDGER_ACCOUNT,
+        code_hash=settings.LEDGER_CODE_HASH or None,
+        code_updated=settings.LEDGER_CODE_UPDATED or None,
+    )
+
+
+def published_key(content: Mapping[str, Any]) -> str:
+    """The key published elsewhere than the receipt: ours, where the receipt names one we signed with."""
+    named = str(content.get("public_key", ""))
+    if ChainTransaction.objects.filter(public_key=named, status=ChainTransaction.Status.IRREVERSIBLE).exists():
+        return named
+    newest = ChainTransaction.objects.filter(status=ChainTransaction.Status.IRREVERSIBLE).order_by("-id").first()
+    return newest.public_key if newest else ""
+
+
+def public_nodes() -> list[str]:
+    """The nodes that readers are told to ask, and that their browsers reach."""
+    return list(settings.LEDGER_PUBLIC_NODES or settings.LEDGER_NODES)
+
+
+def published_keys() -> dict[str, str]:
+    """Each key that signs our records or did (PUB_R1_…), newest first, with the fingerprint of its TPM's AK or ""."""
+    newest = ChainTransaction.objects.filter(status=ChainTransaction.Status.IRREVERSIBLE).order_by("-id")
+    keys = list(newest.values_list("public_key", flat=True)[:1])  # also after a restoration into an empty database
+    known = SigningKey.objects.exclude(status=SigningKey.Status.COMING).exclude(public_key="").order_by("-id")
+    keys += known.values_list("public_key", flat=True)
+    return {key: published_ak(key) or "" for key in dict.fromkeys(keys) if key}
+
+
+def published_ak(public_key: str) -> str | None:
+    """The fingerprint of the AK in whose TPM our register says that the key was made; None where it knows of none."""
+    found = register.certification_of(public_key)
+    return certification.fingerprint(bytes(found.ak_public)) if found else None

@@ -1,0 +1,159 @@
+"""A session's row and its entry made again from a record, or put back to it."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.utils import timezone
+
+from common.change_log import Change, changes_between, values_of
+from ledger.keys.seals import erasure_seal, restored_seal
+from ledger.models import ChainTransaction, DataKey
+from ledger.repair.copies import Copy
+from stations.models import ChargingSession, Connector, IdToken, Site, Station
+
+FIGURES = ("meter_start_wh", "meter_stop_wh", "energy_wh", "cost_minor")
+TEXTS = ("currency", "stop_reason", "meter_values_sha256")
+KEPT_MAX = 5_000
+
+
+class Places:
+    """Outlets and cards by what records call them, made where they lack; found once, and asked for often.
+
+    `forget` after a database transaction that was rolled back: what it made is gone.
+    """
+
+    def __init__(self) -> None:
+        self._outlets: dict[tuple[str, int, int], Connector] = {}
+        self._tokens: dict[tuple[str, str], IdToken] = {}
+
+    def forget(self) -> None:
+        self._outlets.clear()
+        self._tokens.clear()
+
+    def outlet(self, content: dict[str, Any]) -> Connector:
+        key = (content["station"], content["evse_id"], content["connector_id"])
+        if key not in self._outlets:
+            if len(self._outlets) >= KEPT_MAX:
+                self._outlets.clear()
+            self._outlets[key] = _outlet(content)
+        return self._outlets[key]
+
+    def token(self, content: dict[str, str] | None) -> IdToken | None:
+        if not content:
+            return None
+        key = (content["uid"], content["type"])
+        if key not in self._tokens:
+            if len(self._tokens) >= KEPT_MAX:
+                self._tokens.clear()
+            self._tokens[key], _ = IdToken.objects.get_or_create(uid=key[0], type=key[1])
+        return self._tokens[key]
+
+
+def _outlet(content: dict[str, Any]) -> Connector:
+    station = Station.objects.select_related("site").filter(identity=content["station"]).first()
+    if station is None:
+        location = content["location"]
+        site, _ = Site.objects.get_or_create(
+            code=location["id"],
+            defaults={
+                "name": location.get("name", location["id"]),
+                "country": location.get("country", ""),
+                "time_zone": location.get("time_zone", "UTC"),
+                "currency": content.get("currency", "EUR"),
+            },
+        )
+        station, _ = Station.objects.get_or_create(identity=content["station"], defaults={"site": site})
+    numbers = {"evse_id": content["evse_id"], "connector_id": content["connector_id"]}
+    connector, _ = Connector.objects.get_or_create(station=station, **numbers)
+    connector.station = station
+    return connector
+
+
+class Put(NamedTuple):
+    """The session, what of a row that was there is different now, and whether the row was made anew."""
+
+    session: ChargingSession
+    changes: list[Change]
+    made: bool = False
+
+
+def session_put(content: dict[str, Any], data_key: DataKey, places: Places) -> Put:
+    """Make the session of a record what the record says.
+
+    Meter values are not in the record and stay as they are; a row that is made anew has none, and says so.
+    """
+    values = session_values(content, data_key, places)
+    row = ChargingSession.objects.select_for_update().filter(pk=content["id"]).first()
+    if row is None:
+        token = values["id_token"]
+        customer = token.customer if token else None
+        now = timezone.now()
+        made = ChargingSession.objects.create(pk=content["id"], customer=customer, restored_at=now, **values)
+        return Put(made, [], made=True)
+    before = values_of(row)
+    different = {name: value for name, value in values.items() if getattr(row, name) != value}
+    customer = _customer(row, values["id_token"], data_key)
+    if row.customer_id != customer:
+        different["customer_id"] = customer
+    if not different:
+        return Put(row, [])
+    ChargingSession.objects.filter(pk=row.pk).update(**different)
+    row = ChargingSession.objects.get(pk=row.pk)
+    changes = changes_between(row, before, values_of(row))
+    return Put(row, [change for change in changes if change["field"] != "updated_at"])
+
+
+def entry_values(copy: Copy, row: ChainTransaction, *, put: Put | None = None) -> dict[str, Any]:
+    """The fields of the entry of an opened copy, or (without a session) of one that an erasure shut for ever.
+
+    What only this portal can say of it is sealed: that there are no meter values any more, or no contents.
+    """
+    assert copy.data_key is not None
+    number, digest = copy.ledger_id, copy.digest
+    values: dict[str, Any] = {"id": number, "digest": digest, "data_key": copy.data_key, "transaction": row}
+    values["opened_at"] = copy.block.time
+    if put is None or copy.opened is None:
+        erased_at = copy.data_key.destroyed_at or timezone.now()
+        key_id = bytes(copy.data_key.key_id)
+        seal = erasure_seal(ledger_id=number, digest=digest, key_id=key_id, erased_at=erased_at, figures=b"")
+        return values | {"erased_at": erased_at, "erasure_seal": seal}
+    kept: dict[str, Any] = {"salt": copy.opened.salt, "canonical": copy.opened.canonical}
+    kept["restored_seal"] = restored_seal(ledger_id=number, digest=digest) if put.made else None
+    return values | kept | {"session": put.session, "erased_at": None, "erasure_seal": None}
+
+
+def session_values(content: dict[str, Any], data_key: DataKey, places: Places) -> dict[str, Any]:
+    """The fields of a session's row that its record knows."""
+    connector, token = places.outlet(content), places.token(content.get("id_token"))
+    _key_owner(data_key, token, connector.station.site)
+    credited = content.get("credit_reference_id")
+    return {
+        "station": connector.station,
+        "connector": connector,
+        "id_token": token,
+        "flags": content.get("flags", []),
+        "tariff": content.get("tariff", {}),
+        "credit": credited is not None,
+        "credit_reference": ChargingSession.objects.get(pk=credited) if credited else None,
+        **{name: datetime.fromisoformat(content[name]) for name in ("started_at", "stopped_at")},
+        **{name: content[name] for name in ("transaction_id", "status", "source", "location")},
+        **{name: content.get(name) for name in FIGURES},
+        **{name: content.get(name, "") for name in TEXTS},
+    }
+
+
+def _customer(row: ChargingSession, token: IdToken | None, data_key: DataKey) -> int | None:
+    """Whose it is: that is not in the record, but a key that is in use has one holder."""
+    if token is None:
+        return None
+    in_use = data_key.closed_at is None and data_key.destroyed_at is None
+    return data_key.customer_id if in_use else row.customer_id
+
+
+def _key_owner(data_key: DataKey, token: IdToken | None, site: Site) -> None:
+    """The data key belongs to the record's token again (or to the site, for sessions without a token)."""
+    nobodys = data_key.id_token_id is None and data_key.site_id is None
+    anothers = token is not None and data_key.id_token_id != token.pk
+    if not data_key.destroyed_at and (nobodys or anothers):
+        data_key.id_token, data_key.site = token, None if token else site
+        data_key.save(update_fields=["id_token", "site"])

@@ -1,0 +1,63 @@
+"""The months, years and bars of the history page in the reader's language."""
+
+from decimal import Decimal
+
+from django.utils import dateformat
+from django.utils.translation import gettext
+
+from portal.history.figures import Chart, Figures, Span
+from stations.charging.words import amount, date_text, day, kwh, number
+from stations.tariffs.pricing import minor_digits
+
+MONTHS_NAMED = 12
+LABELS = 6
+
+
+def title(span: Span) -> str:
+    """ "March 2026", "2026", "Sun 1 Mar 2026", "1 Mar 2026 – 5 Apr 2026"."""
+    if span.unit == "day":
+        return day(span.first)
+    if span.unit:
+        return dateformat.format(span.first, "F Y" if span.unit == "month" else "Y")
+    return f"{date_text(span.first)} – {date_text(span.last)}"
+
+
+def short(span: Span) -> str:
+    """The same where there is little room and the year is known: "Feb", "2025", "28 Feb 2026"."""
+    return dateformat.format(span.first, "M") if span.unit == "month" else title(span)
+
+
+def chart_name(chart: Chart) -> str:
+    """What a chart draws, and in which unit: "Energy, kWh", "Cost, EUR"."""
+    if chart.currency:
+        return gettext("Cost, %(currency)s") % {"currency": chart.currency}
+    return gettext("Energy, kWh")
+
+
+def value_text(value: int, chart: Chart) -> str:
+    """A value of this chart with its unit: "7.78 kWh", "3.12 EUR"."""
+    return f"{amount(value, chart.currency)} {chart.currency}" if chart.currency else f"{kwh(value)} kWh"
+
+
+def edge(value: int, chart: Chart) -> str:
+    """A round value at the edge of a plot, without needless zeros: 8000 Wh -> "8"."""
+    digits = minor_digits(chart.currency) if chart.currency else 3
+    return number(Decimal(f"{Decimal(value).scaleb(-digits).normalize():f}"))
+
+
+def summary(figures: Figures, chart: Chart) -> str:
+    """The chart in one sentence, for those who do not see it."""
+    highest = max(range(len(chart.values)), key=lambda place: chart.values[place])
+    sentence = gettext("%(bars)d bars for %(span)s; the highest is %(when)s with %(value)s.")
+    names = {"span": title(figures.span), "when": title(figures.bars[highest].span)}
+    return sentence % {"bars": len(chart.values), **names, "value": value_text(chart.values[highest], chart)}
+
+
+def ticks(figures: Figures) -> list[str]:
+    """The words below the bars, one a bar; "" where there is no room."""
+    days = [bar.span.first for bar in figures.bars]
+    if figures.unit == "month" and len(days) <= MONTHS_NAMED:
+        return [dateformat.format(first, "M") for first in days]
+    pattern = {"day": "j" if figures.span.unit == "month" else "j M", "month": "M Y", "year": "Y"}[figures.unit]
+    every = 7 if pattern == "j" else -(-len(days) // LABELS)
+    return [dateformat.format(first, pattern) if place % every == 0 else "" for place, first in enumerate(days)]

@@ -1,0 +1,53 @@
+"""What the ledger holds of a person, for the archive: his charges as a table, and their receipts."""
+
+from collections.abc import Iterator
+
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from accounts.models import User
+from accounts.privacy.archive import Chunks, Section, section_add
+from ledger.errors import NotRecordedYet, RecordError
+from ledger.models import ChainTransaction
+from ledger.receipts import receipt
+from ledger.receipts.checks import receipt_for
+from ledger.receipts.receipt import ReceiptError
+from ledger.standalone import SCRIPT
+from portal.session.csv import csv_lines
+from stations.models import ChargingSession, ChargingSessionQuerySet
+
+RELATED = ("station", "connector", "id_token", "ledger_entry__transaction")
+
+
+def recorded(user: User) -> ChargingSessionQuerySet:
+    """His sessions of which there is a receipt."""
+    final = ChainTransaction.Status.IRREVERSIBLE
+    found = ChargingSession.objects.filter(customer=user, ledger_entry__transaction__status=final)
+    return found.filter(ledger_entry__erased_at__isnull=True)
+
+
+def files(user: User) -> Iterator[tuple[str, Chunks]]:
+    sessions = ChargingSession.objects.filter(customer=user).select_related(*RELATED)
+    without_bytes = sessions.defer("ledger_entry__transaction__packed").order_by("started_at", "pk")
+    yield "charges.csv", csv_lines(without_bytes)
+    yield "verify_receipt.py", [SCRIPT.read_bytes()]
+    for session in recorded(user).select_related(*RELATED[:3]).order_by("started_at", "pk").iterator(chunk_size=500):
+        try:
+            text = receipt.dumps(receipt_for(session))
+        except (NotRecordedYet, RecordError, ReceiptError) as error:
+            yield f"receipts/{session.pk}.missing.txt", [f"No receipt can be made of this charge: {error}\n"]
+        else:
+            yield f"receipts/{session.pk}.json", [text]
+
+
+def holds(user: User) -> str:
+    count = recorded(user).count()
+    return ngettext("%(count)d receipt", "%(count)d receipts", count) % {"count": count}
+
+
+def add_section() -> None:
+    about = _(
+        "charges.csv: the same charges as a table, with the state of their records. receipts/: the receipt of each "
+        "charge that is recorded. verify_receipt.py: checks a receipt without us."
+    )
+    section_add(Section("receipts", about, holds, files, lambda user: 2 + recorded(user).count()))

@@ -1,0 +1,76 @@
+"""History and meter values as CSV, the same in every language: ISO 8601 times, points in numbers, units in data."""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+from ledger.record import utc_text
+from ledger.state.counting import counted_of, credited_by, record_word
+from ledger.state.words import LABELS_PLAIN, entry_of, finding_of
+from stations.charging.corrections import with_credits
+from stations.charging.words import place, zone
+from stations.models import ChargingSession, ChargingSessionQuerySet, MeterValue
+
+COLUMNS = (
+    *("session_id", "started_at", "stopped_at", "time_zone", "site", "station", "evse_id", "connector_id"),
+    *("transaction_id", "energy_wh", "cost_minor", "currency", "status", "flags"),
+    *("record_state", "ledger_id", "block_num", "chain_transaction_id"),
+    # What sums count, empty where a session does not: these columns add up to what pages and papers say.
+    *("record", "credited_by", "counted_energy_wh", "counted_cost_minor", "counted_currency"),
+)
+METER_COLUMNS = ("session_id", "sampled_at", "measurand", "phase", "context", "value", "unit")
+CHUNK = 500
+
+
+class _Echo:
+    """A file that gives back what is written to it, so that csv can write into a stream."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def csv_lines(sessions: ChargingSessionQuerySet) -> Iterator[str]:
+    """One line a session, made as they are asked for: the database hands out CHUNK rows at a time."""
+    yield from _lines(COLUMNS, (_row(session) for session in with_credits(sessions).iterator(chunk_size=CHUNK)))
+
+
+def meter_csv_lines(session: ChargingSession) -> Iterator[str]:
+    """One line a meter value of the session, in the order of time."""
+    values = session.meter_values.iterator(chunk_size=CHUNK)
+    yield from _lines(METER_COLUMNS, (_meter_row(value) for value in values))
+
+
+def _lines(columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield writer.writerow(columns)
+    for row in rows:
+        yield writer.writerow([_cell(value) for value in row])
+
+
+def _meter_row(value: MeterValue) -> tuple[Any, ...]:
+    exact = Decimal(f"{value.value.normalize():f}")  # without trailing zeros, and without an exponent
+    at = utc_text(value.sampled_at)
+    return (value.session_id, at, value.measurand, value.phase, value.context, exact, value.unit)
+
+
+def _row(session: ChargingSession) -> tuple[Any, ...]:
+    entry, kind = entry_of(session), finding_of(session)[0]
+    chained, counted = entry.transaction if entry else None, counted_of(session, differs=kind == "mismatch")
+    return (
+        *(session.pk, utc_text(session.started_at), utc_text(session.stopped_at) if session.stopped_at else None),
+        *(zone(session).key, place(session), session.station.identity),
+        *(session.connector.evse_id, session.connector.connector_id, session.transaction_id),
+        *(session.energy_wh, session.cost_minor, session.currency, session.status, " ".join(map(str, session.flags))),
+        *(LABELS_PLAIN[kind], entry.pk if entry else None),
+        *((chained.block_num, chained.transaction_id) if chained else (None, None)),
+        *(record_word(counted, kind), credited_by(session)),
+        *(counted.energy_wh, counted.cost_minor, counted.currency if counted.counts else None),
+    )
+
+
+def _cell(value: Any) -> Any:
+    """Our own numbers stay; a text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r", "\n"}:
+        return f"'{value}"
+    return value

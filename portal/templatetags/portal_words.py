@@ -1,0 +1,25 @@
+"""Template tags for what drivers read: the ledger state (ledger/state/words.py), and the bars of the history."""
+
+from typing import Any
+
+from django import template
+
+from ledger.state.words import StateWords, field_name, state_of
+from portal.history import words
+
+register = template.Library()
+register.filter("ledger_state", state_of)
+register.filter("field_name", field_name)
+register.filter("span_title", words.title)
+register.filter("span_short", words.short)
+register.filter("ticks", words.ticks)
+register.filter("edge", words.edge)
+register.filter("value_text", words.value_text)
+register.filter("chart_name", words.chart_name)
+register.filter("summary", words.summary)
+
+
+@register.inclusion_tag("_state.html")
+def state_badge(state: StateWords) -> dict[str, Any]:
+    """A mark and a word, then the detail in a quieter voice."""
+    return {"state": state}

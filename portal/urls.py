@@ -1,0 +1,30 @@
+"""Addresses of the driver's pages."""
+
+from django.urls import path, register_converter
+
+from portal.history import pages as history_pages
+from portal.proof import pages as proof_pages
+from portal.proof import public_check
+from portal.session import pages
+from portal.statements import pages as statement_pages
+
+register_converter(statement_pages.PeriodConverter, "period")
+
+urlpatterns = [
+    path("", history_pages.history_page, name="history"),
+    path("history.csv", history_pages.history_csv, name="history_csv"),
+    path("sessions/<uuid:session_id>", pages.session_page, name="session"),
+    path("sessions/<uuid:session_id>/meter-values.csv", pages.meter_values_csv, name="meter_values_csv"),
+    path("sessions/<uuid:session_id>/receipt.json", proof_pages.receipt_file, name="receipt"),
+    path("sessions/<uuid:session_id>/verify", proof_pages.verify_page, name="verify"),
+    path("sessions/<uuid:session_id>/receipt", proof_pages.receipt_page, name="receipt_page"),
+    path("statements", statement_pages.statements_page, name="statements"),
+    path("statements/by-mail", statement_pages.statement_subscription, name="statement_subscription"),
+    path("statements/<period:of>.pdf", statement_pages.statement_pdf_file, name="statement_pdf"),
+    path("statements/<period:of>.csv", statement_pages.statement_csv_file, name="statement_csv"),
+    path("statements/<period:of>/making", statement_pages.statement_making, name="statement_making"),
+    path("statements/<period:of>/mail", statement_pages.statement_mail, name="statement_mail"),
+    path("verify", public_check.public_check, name="public_check"),
+    path("verify_receipt.py", proof_pages.standalone_script, name="standalone_script"),
+    path("evportal-verify.html", proof_pages.standalone_page, name="standalone_page"),
+]

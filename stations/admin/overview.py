@@ -1,0 +1,109 @@
+"""What the admin's home shows of stations and sessions: few queries, each over an index, however long the history."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from django.core.cache import cache
+from django.db.models import Count, F, Q, QuerySet, Sum
+from django.utils import timezone
+from redis.exceptions import RedisError
+
+from accounts.models import User
+from stations.charging.corrections import counting
+from stations.charging.words import zone_named
+from stations.models import ChargingSession, Station
+from stations.models.imports import ImportRun
+
+log = logging.getLogger(__name__)
+FIGURES_FOR_S = 30
+SILENT_SHOWN = 10
+IMPORTS_SHOWN = 3
+
+T = TypeVar("T")
+
+
+def remembered(key: str, seconds: int, make: Callable[[], T]) -> T:
+    """What `make` gave within the last seconds; asked each time where the cache is away."""
+    try:
+        found: T | None = cache.get(key)
+    except (RedisError, OSError):
+        return make()
+    if found is None:
+        found = make()
+        try:
+            cache.set(key, found, seconds)
+        except (RedisError, OSError) as error:
+            log.info("%s is not remembered: %s", key, error)
+    return found
+
+
+@dataclass
+class Figures:
+    """Sessions that started in a period, a corrected one once; energy in Wh."""
+
+    sessions: int = 0
+    energy_wh: int = 0
+
+
+@dataclass
+class Overview:
+    """`at`: when the figures were read, for they are remembered for half a minute."""
+
+    at: datetime
+    today: Figures = field(default_factory=Figures)
+    yesterday: Figures = field(default_factory=Figures)
+    month: Figures = field(default_factory=Figures)
+    last_month: Figures = field(default_factory=Figures)
+
+
+def overview_for(user: User) -> Overview:
+    """The figures by the days and months of this person's zone (UTC where he has none)."""
+    where = zone_named(user.time_zone)
+    return remembered(f"overview:{where.key}", FIGURES_FOR_S, lambda: overview(where))
+
+
+def overview(where: ZoneInfo) -> Overview:
+    """One query over the sessions since the last month began (index session_newest)."""
+    now = timezone.now()
+    today = now.astimezone(where).date()
+    month = today.replace(day=1)
+    last_month = (month - timedelta(days=1)).replace(day=1)
+    periods = {
+        "today": _between(today, None, where),
+        "yesterday": _between(today - timedelta(days=1), today, where),
+        "month": _between(month, None, where),
+        "last_month": _between(last_month, month, where),
+    }
+    sums: dict[str, Any] = {f"{name}_sessions": Count("pk", filter=when) for name, when in periods.items()}
+    sums |= {f"{name}_energy": Sum("energy_wh", filter=when) for name, when in periods.items()}
+    since = ChargingSession.objects.filter(started_at__gte=_midnight(last_month, where))
+    found = counting(since).aggregate(**sums)
+    figures = {name: Figures(found[f"{name}_sessions"], found[f"{name}_energy"] or 0) for name in periods}
+    return Overview(now, **figures)
+
+
+def _between(first: date, end: date | None, where: ZoneInfo) -> Q:
+    after = Q(started_at__gte=_midnight(first, where))
+    return after if end is None else after & Q(started_at__lt=_midnight(end, where))
+
+
+def _midnight(day: date, where: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), where)
+
+
+def active_now() -> int:
+    """Sessions that are charging (partial index session_active)."""
+    return ChargingSession.objects.filter(status=ChargingSession.Status.ACTIVE).count()
+
+
+def silent_stations() -> QuerySet[Station]:
+    """Stations that were heard before and are silent for longer than usual, the longest first."""
+    return Station.objects.silent(timezone.now()).select_related("site").order_by(F("last_seen_at").asc())
+
+
+def latest_imports() -> list[ImportRun]:
+    return list(ImportRun.objects.select_related("uploaded_by")[:IMPORTS_SHOWN])

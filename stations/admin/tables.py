@@ -1,0 +1,420 @@
+"""Sites, stations, cards and sessions in the admin. What stations reported is read, never written."""
+
+from typing import Any, cast
+from uuid import UUID
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.timesince import timesince
+from django.utils.translation import gettext, ngettext, pgettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+
+from accounts.models import ApiClient, User
+from accounts.privacy.admin_looks import NotesLooks
+from common.admin_base import NamesStay, ReadOnly
+from common.admin_paging import CappedPaginator
+from common.change_log import values_of
+from stations.admin.actions import Comparable, asked_first, latest_sessions
+from stations.admin.corrections import Correctable
+from stations.cards.linking import VALID_FOR, link_code_make
+from stations.charging.sessions import (
+    id_token_link,
+    id_token_unlink,
+    station_credential_set,
+    station_credential_withdraw,
+)
+from stations.charging.words import duration, flags, kwh, money, spelled
+from stations.errors import TokenTakenError
+from stations.models import ChargingSession, Connector, IdToken, LinkCode, MeterValue, Site, Station, Tariff
+from stations.ocpi.published import gaps
+
+
+class TellsGaps(NamesStay):
+    """Says whether OCPI partners can see the row, and if not, what they would need to know of it."""
+
+    readonly_fields = ("published",)
+
+    @admin.display(description=_("for OCPI partners"))
+    def published(self, row: Site | Connector) -> str:
+        missing = gaps(row) if row.pk else []
+        if not missing:
+            return gettext("published")
+        return gettext("not published: lacks %(what)s") % {"what": ", ".join(missing)}
+
+
+@admin.register(Site)
+class SiteAdmin(TellsGaps):
+    names = ("code",)
+    list_display = ("name", "code", "city", "country", "time_zone", "currency", "tariff")
+    list_filter = ("country", "currency")
+    search_fields = ("name", "code", "city")
+    list_select_related = ("tariff",)
+    autocomplete_fields = ("tariff",)
+
+
+@admin.register(Tariff)
+class TariffAdmin(NamesStay):
+    """A change holds for sessions that start from now on: those that run or ended keep what they were promised."""
+
+    names = ("code", "currency")
+    list_display = ("name", "code", "currency", "price_per_kwh", "price_per_session", "vat_percent", "valid_to")
+    list_filter = ("currency",)
+    search_fields = ("name", "code")
+
+
+class ConnectorInline(admin.StackedInline):  # type: ignore[type-arg]
+    """Outlets are added here; those that are there are changed on their own page, which keeps their numbers."""
+
+    model = Connector
+    # Stacked, in short rows: as one row an outlet was wider than any screen.
+    fields = (
+        ("evse_id", "connector_id", "emi3_id"),
+        ("standard", "power_type", "format"),
+        ("max_power_w", "max_voltage", "max_amperage"),
+        ("status", "tariff"),
+    )
+    extra = 0
+    can_delete = False
+    show_change_link = True
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class HeardFilter(admin.SimpleListFilter):
+    title, parameter_name = _("heard"), "heard"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("silent", gettext("Silent for longer than usual")), ("never", gettext("Never heard"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Station]) -> QuerySet[Station]:
+        if self.value() == "silent":
+            return queryset.filter(pk__in=Station.objects.silent(timezone.now()).values("pk"))
+        return queryset.filter(last_seen_at__isnull=True) if self.value() == "never" else queryset
+
+
+@admin.register(Station)
+class StationAdmin(NamesStay):
+    names = ("identity",)
+    change_form_template = "admin/stations/station/change_form.html"
+    list_display = ("identity", "site", "vendor", "model", "firmware_version", "has_credential", "last_seen_at")
+    list_filter = (HeardFilter, "site", "vendor")
+    list_select_related = ("site",)
+    search_fields = ("identity", "serial_number", "site__name")
+    autocomplete_fields = ("site",)
+    readonly_fields = ("has_credential", "last_heard", "latest")
+    actions = ("withdraw_credential",)
+    inlines = (ConnectorInline,)
+
+    @admin.display(description=_("credential"))
+    def has_credential(self, station: Station) -> str:
+        return pgettext("credential", "set") if station.credential_hash else gettext("none: it cannot report")
+
+    @admin.display(description=_("last heard"))
+    def last_heard(self, station: Station) -> str:
+        if station.last_seen_at is None:
+            return gettext("never")
+        late = station.expected_by is not None and station.expected_by < timezone.now()
+        words = (
+            gettext("%(at)s UTC, %(time)s ago: silent for longer than usual")
+            if late
+            else gettext("%(at)s UTC, %(time)s ago")
+        )
+        return words % {"at": f"{station.last_seen_at:%Y-%m-%d %H:%M}", "time": timesince(station.last_seen_at)}
+
+    @admin.display(description=_("latest sessions"))
+    def latest(self, station: Station) -> str:
+        if not station.pk:
+            return gettext("none yet")
+        return latest_sessions(station.sessions.all(), f"station__id__exact={station.pk}")
+
+    @admin.action(description=_("Withdraw the credential"), permissions=["change"])
+    def withdraw_credential(self, request: HttpRequest, queryset: QuerySet[Station]) -> HttpResponse | None:
+        """For a station that was stolen or sold: what it reports from now on is refused."""
+        return asked_first(
+            self,
+            request,
+            queryset,
+            question=gettext("Withdraw the credentials of these stations?"),
+            effect=gettext(
+                "They cannot report until each gets a new credential on its page. What they reported stays."
+            ),
+            words=_("Credential withdrawn."),
+            act=lambda station: station_credential_withdraw(station=station),
+        )
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(never_cache(self.credential_view))
+        return [path("<int:pk>/credential/", view, name="stations_station_credential"), *super().get_urls()]
+
+    def credential_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask once, then make a new credential and show it this once."""
+        station = get_object_or_404(Station, pk=pk)
+        if not self.has_change_permission(request, station):
+            raise PermissionDenied
+        context = {**self.admin_site.each_context(request), "station": station, "opts": self.opts}
+        if request.method == "POST":
+            before = values_of(station)
+            context["credential"] = station_credential_set(station=station)
+            self.log_values(request, station, before, "Set a new credential.")
+        return render(request, "admin/stations/station/credential.html", context)
+
+
+@admin.register(Connector)
+class ConnectorAdmin(TellsGaps):
+    names = ("station", "evse_id", "connector_id")
+    list_display = ("__str__", "standard", "power_type", "max_power_w", "status", "tariff")
+    list_filter = ("status", "standard", "power_type")
+    list_select_related = ("station", "tariff")
+    search_fields = ("station__identity",)
+    autocomplete_fields = ("station", "tariff")
+
+
+class IdTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # a generic in the stubs alone
+    """A token and its customer; what becomes of the sessions when it leaves him is asked, not guessed."""
+
+    mistaken = forms.BooleanField(
+        label=_("the link was a mistake"),
+        required=False,
+        help_text=_(
+            "Only when the customer changes: the sessions leave the former customer with the card, because they were "
+            "never his. Otherwise they stay his, and whoever gets the card next does not see them."
+        ),
+    )
+
+    class Meta:
+        model = IdToken
+        fields = ("uid", "type", "contract_id", "customer")
+
+
+@admin.register(IdToken)
+class IdTokenAdmin(NotesLooks, NamesStay):
+    """A customer gets a card here, or a code with which he links it himself; what was charged with it comes along."""
+
+    form = IdTokenForm
+    names = ("uid", "type")
+    change_form_template = "admin/stations/idtoken/change_form.html"
+    list_display = ("uid", "type", "contract_id", "customer")
+    list_filter = ("type", ("customer", admin.EmptyFieldListFilter))
+    list_select_related = ("customer",)
+    search_fields = ("uid", "contract_id", "customer__username", "customer__email")
+    search_help_text = _("The card's number, the contract, or the customer's name or e-mail address")
+    autocomplete_fields = ("customer",)
+    readonly_fields = ("latest",)
+    actions = ("unlink",)
+    paginator = CappedPaginator
+    show_full_result_count = False
+
+    @admin.display(description=_("latest sessions"))
+    def latest(self, id_token: IdToken) -> str:
+        if not id_token.pk:
+            return gettext("none yet")
+        return latest_sessions(id_token.sessions.all(), f"id_token__id__exact={id_token.pk}")
+
+    @admin.action(description=_("Unlink from their customers"), permissions=["change"])
+    def unlink(self, request: HttpRequest, queryset: QuerySet[IdToken]) -> HttpResponse | None:
+        return asked_first(
+            self,
+            request,
+            queryset.select_related("customer"),
+            question=gettext("Unlink these cards from their customers?"),
+            effect=gettext("They belong to nobody then, until they are linked again. Nothing is deleted."),
+            words=_("Unlinked from its customer."),
+            act=lambda id_token: id_token_unlink(id_token=id_token),
+        )
+
+    def save_model(self, request: HttpRequest, obj: IdToken, form: Any, change: bool) -> None:
+        """Link and unlink through the services, which take the sessions along, in the admin's own transaction."""
+        customer = obj.customer
+        obj.customer_id = form.initial.get("customer") if change else None
+        super().save_model(request, obj, form, change)
+        if obj.customer_id == (customer.pk if customer else None):
+            return
+        left = id_token_unlink(id_token=obj, mistaken=form.cleaned_data["mistaken"])
+        if left:
+            text = ngettext("%d session left its former customer.", "%d sessions left their former customer.", left)
+            self.message_user(request, text % left, messages.INFO)
+        if customer:
+            count = id_token_link(id_token=obj, customer=customer)
+            text = ngettext(
+                "%(count)d session charged with it belongs to %(customer)s now.",
+                "%(count)d sessions charged with it belong to %(customer)s now.",
+                count,
+            )
+            self.message_user(request, text % {"count": count, "customer": customer}, messages.SUCCESS)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(never_cache(self.link_code_view))
+        return [path("<int:pk>/link-code/", view, name="stations_idtoken_link_code"), *super().get_urls()]
+
+    def link_code_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask once, then make a code for linking and show it this once."""
+        id_token = self.get_object(request, str(pk))
+        if id_token is None:
+            raise Http404(f"no token {pk}")
+        if not self.has_change_permission(request, id_token):
+            raise PermissionDenied
+        context = {**self.admin_site.each_context(request), "id_token": id_token, "opts": self.opts}
+        context |= {"open": LinkCode.objects.open().filter(id_token=id_token).first(), "days": VALID_FOR.days}
+        if request.method == "POST":
+            try:
+                context["code"] = link_code_make(id_token=id_token, made_by=cast(User, request.user))
+                self.log_change(request, id_token, "Made a code for linking it.")
+            except TokenTakenError:  # the page says so
+                id_token.refresh_from_db()
+        return render(request, "admin/stations/idtoken/link_code.html", context)
+
+
+@admin.register(LinkCode)
+class LinkCodeAdmin(NotesLooks, ReadOnly):
+    """Which codes for linking there are and what became of them; the codes themselves nobody can read again."""
+
+    customer_path = "used_by"
+    list_display = ("id_token", "made_at", "made_by", "expires_at", "used_at", "used_by", "ended_at")
+    list_filter = (("used_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("id_token", "made_by", "used_by")
+    search_fields = ("^id_token__uid", "^used_by__username")
+    date_hierarchy = "made_at"
+
+
+class RemarksFilter(admin.SimpleListFilter):
+    title, parameter_name = _("remarks"), "remarks"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("some", gettext("With remarks")), ("none", gettext("Without"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ChargingSession]) -> QuerySet[ChargingSession]:
+        if self.value() == "some":
+            return queryset.exclude(flags=[])
+        return queryset.filter(flags=[]) if self.value() == "none" else queryset
+
+
+@admin.register(ChargingSession)
+class ChargingSessionAdmin(NotesLooks, Correctable, Comparable, ReadOnly):
+    change_form_template = "admin/stations/chargingsession/change_form.html"
+    list_display = ("started", "place", "customer", "energy", "cost", "lasted", "status", "flag_names")
+    list_filter = ("status", "source", "station__site", RemarksFilter)
+    list_select_related = ("station", "customer")
+    search_fields = ("id", "transaction_id", "station__identity", "customer__username", "id_token__uid")
+    search_help_text = _("The session's id or number, the station, the customer or the card")
+    date_hierarchy = "started_at"
+    ordering = ("-started_at", "-id")
+    exclude = ("flags",)
+    readonly_fields = ("remarks", "meter_values_link", "page_link")
+    actions = ("compare",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """An id is looked up by its index; a text by the names that begin with it."""
+        try:
+            return queryset.filter(pk=UUID(search_term.strip())), False
+        except ValueError:
+            return super().get_search_results(request, queryset, search_term)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """The pages of stations and cards link to their sessions."""
+        linked = lookup in {"station__id__exact", "id_token__id__exact"}
+        return linked or super().lookup_allowed(lookup, value, request)
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        return ("^transaction_id", "^station__identity", "^customer__username", "^id_token__uid")
+
+    @admin.display(description=_("started, UTC"), ordering="started_at")
+    def started(self, session: ChargingSession) -> str:
+        return f"{session.started_at:%Y-%m-%d %H:%M}"
+
+    @admin.display(description=_("station"), ordering="station__identity")
+    def place(self, session: ChargingSession) -> str:
+        return session.station.identity
+
+    @admin.display(description=_("energy, kWh"), ordering="energy_wh")
+    def energy(self, session: ChargingSession) -> str:
+        return kwh(session.energy_wh)
+
+    @admin.display(description=_("cost"), ordering="cost_minor")
+    def cost(self, session: ChargingSession) -> str:
+        return money(session.cost_minor, session.currency)
+
+    @admin.display(description=_("duration"))
+    def lasted(self, session: ChargingSession) -> str:
+        return spelled(duration(session))
+
+    @admin.display(description=_("remarks"))
+    def flag_names(self, session: ChargingSession) -> str:
+        return ", ".join(map(str, session.flags))
+
+    @admin.display(description=_("remarks"))
+    def remarks(self, session: ChargingSession) -> str:
+        return " ".join(flags(session))
+
+    @admin.display(description=_("meter values"))
+    def meter_values_link(self, session: ChargingSession) -> str:
+        address = reverse("admin:stations_metervalue_changelist")
+        words = gettext("Show its meter values")
+        return format_html('<a href="{}?session__id__exact={}">{}</a>', address, session.pk, words)
+
+    @admin.display(description=_("page"))
+    def page_link(self, session: ChargingSession) -> str:
+        words = gettext("The page its driver sees")
+        return format_html('<a href="{}">{}</a>', reverse("session", args=[session.pk]), words)
+
+
+@admin.register(MeterValue)
+class MeterValueAdmin(NotesLooks, ReadOnly):
+    customer_path = "session__customer"
+    list_display = ("sampled_at", "session", "measurand", "value", "unit", "phase", "context")
+    list_filter = ("measurand", "context")
+    list_select_related = ("session",)
+    date_hierarchy = "sampled_at"
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        return lookup == "session__id__exact" or super().lookup_allowed(lookup, value, request)
+
+
+class ClientSiteForm(forms.ModelForm):  # type: ignore[type-arg]  # a generic in the stubs alone
+    class Meta:
+        model = Site.api_clients.through
+        fields = ("site",)
+        labels = {"site": _("Site")}
+
+
+class ClientSiteInline(admin.TabularInline):  # type: ignore[type-arg]
+    """The sites that a program sees; none are needed where it sees all."""
+
+    model = Site.api_clients.through
+    extra = 0
+    form = ClientSiteForm
+    verbose_name, verbose_name_plural = _("site"), _("sites that it sees")
+    autocomplete_fields = ("site",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("accounts.change_apiclient")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("accounts.view_apiclient")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("accounts.change_apiclient")
+
+
+@admin.register(ApiClient)
+class ApiClientAdmin(NamesStay):
+    """Programs of integrators: Cognito app clients, with what each may see."""
+
+    names = ("client_id",)
+    list_display = ("name", "client_id", "all_sites", "is_active", "created_at")
+    list_filter = ("is_active", "all_sites")
+    search_fields = ("name", "client_id")
+    inlines = (ClientSiteInline,)

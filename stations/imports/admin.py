@@ -1,0 +1,163 @@
+"""Imports in the admin: upload a file, read what would come of it, decide, watch it, keep the report."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path, reverse
+from django.utils.text import format_lazy
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.models import User, time_zone_validate
+from common.admin_base import ReadOnly
+from common.change_log import values_of
+from common.csv_files import csv_response
+from stations.charging.words import FLAGS, number
+from stations.errors import ImportFileError, ImportStateError
+from stations.imports.file import Options
+from stations.imports.runs import SIZE_MAX, import_cancel, import_confirm, import_upload
+from stations.models.imports import ImportRun
+
+FINDINGS_SHOWN = 50
+REPORT_COLUMNS = ("line", "session_id", "outcome", "field", "expected", "got")
+
+
+class UploadForm(forms.Form):
+    file = forms.FileField(
+        label=_("File"),
+        help_text=format_lazy(
+            _("CSV in UTF-8 with the columns of data/README.md, at most {size} MB."), size=SIZE_MAX // 1024 // 1024
+        ),
+        widget=forms.ClearableFileInput(attrs={"accept": ".csv,text/csv"}),
+        error_messages={"required": _("Choose a file."), "empty": _("Expected a header line, the file is empty.")},
+    )
+    time_zone = forms.CharField(
+        label=_("Time zone of new sites"),
+        initial=Options.time_zone,
+        max_length=64,
+        validators=[time_zone_validate],
+        help_text=_("The file's times are local and name no zone. Sites that are there keep their own."),
+    )
+
+    def clean_file(self) -> "UploadedFile[Any]":
+        file: UploadedFile[Any] = self.cleaned_data["file"]
+        if (file.size or 0) > SIZE_MAX:
+            words = gettext("Expected at most %(most)s bytes, got %(got)s. Split the file.")
+            raise forms.ValidationError(words % {"most": number(SIZE_MAX), "got": number(file.size or 0)})
+        return file
+
+
+@admin.register(ImportRun)
+class ImportRunAdmin(ReadOnly):
+    """Nothing is stored before the file was checked and somebody said yes to what the check found."""
+
+    change_form_template = "admin/stations/importrun/change_form.html"
+    list_display = ("file_name", "state", "uploaded_at", "uploaded_by", "imported", "already_there", "left_out")
+    list_filter = ("state",)
+    list_select_related = ("uploaded_by",)
+    search_fields = ("file_name", "=sha256", "uploaded_by__username")
+    search_help_text = _("The file's name, its SHA-256 in full, or who uploaded it")
+    date_hierarchy = "uploaded_at"
+    fields = (
+        *("file_name", "sha256", "size", "time_zone", "uploaded_by", "uploaded_at"),
+        *("confirmed_by", "confirmed_at", "finished_at"),
+    )
+
+    @admin.display(description=_("left out"))
+    def left_out(self, run: ImportRun) -> int:
+        return run.left_out
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("stations.add_chargingsession")
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:pk>/confirm/", wrap(require_POST(self.confirm_view)), name="stations_importrun_confirm"),
+            path("<int:pk>/cancel/", wrap(require_POST(self.cancel_view)), name="stations_importrun_cancel"),
+            path("<int:pk>/report.csv", wrap(require_safe(self.report_view)), name="stations_importrun_report"),
+            *super().get_urls(),
+        ]
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """The upload. What cannot be read at all is said at once, beside the field, and nothing is kept."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = UploadForm(request.POST or None, request.FILES or None)
+        if request.method == "POST" and form.is_valid():
+            run = self._upload(request, form)
+            if run:
+                return HttpResponseRedirect(self._address(run))
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "form": form}
+        context["title"] = gettext("Import sessions")
+        return render(request, "admin/stations/importrun/upload.html", context)
+
+    def _upload(self, request: HttpRequest, form: UploadForm) -> ImportRun | None:
+        file = form.cleaned_data["file"]
+        assert isinstance(request.user, User)  # behind admin_view
+        try:
+            run = import_upload(
+                name=file.name, content=file.read(), time_zone=form.cleaned_data["time_zone"], by=request.user
+            )
+        except ImportFileError as error:
+            form.add_error("file", gettext("This file cannot be imported: %(error)s.") % {"error": error})
+            return None
+        self.log_addition(request, run, [{"added": {"words": f"Uploaded {file.name}, SHA-256 {run.sha256}."}}])
+        return run
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        run = self.get_object(request, object_id)
+        context = self._report(request, run) if run and self.has_view_permission(request, run) else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})
+
+    def _report(self, request: HttpRequest, run: ImportRun) -> dict[str, Any]:
+        findings = list(run.findings.all()[: FINDINGS_SHOWN + 1])
+        return {
+            "run": run,
+            "may_import": self.has_add_permission(request),
+            "before": ImportRun.objects.filter(sha256=run.sha256, state=ImportRun.State.DONE)
+            .exclude(pk=run.pk)
+            .first(),
+            "remarks": [(FLAGS.get(flag, flag), count) for flag, count in sorted(run.flags.items())],
+            "findings": findings[:FINDINGS_SHOWN],
+            "more_findings": run.left_out - FINDINGS_SHOWN if len(findings) > FINDINGS_SHOWN else 0,
+        }
+
+    def confirm_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self._decide(request, pk, "Confirmed.", lambda run, by: import_confirm(run=run, by=by))
+
+    def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self._decide(request, pk, "Cancelled.", lambda run, by: import_cancel(run=run))
+
+    def _decide(self, request: HttpRequest, pk: int, words: str, decide: Any) -> HttpResponse:
+        """Two who press at once: the second hears what the first did."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        run = get_object_or_404(ImportRun, pk=pk)
+        before = values_of(run)
+        try:
+            decide(run, request.user)
+        except ImportStateError as error:
+            self.message_user(request, f"{error}.", messages.WARNING)
+        else:
+            self.log_values(request, run, before, words)
+        return HttpResponseRedirect(self._address(run))
+
+    def report_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
+        """Every row that stays out, and why."""
+        run = get_object_or_404(ImportRun, pk=pk)
+        if not self.has_view_permission(request, run):
+            raise PermissionDenied
+        rows = run.findings.values_list(*REPORT_COLUMNS).iterator(chunk_size=2000)
+        return csv_response(f"import-{run.pk}-report.csv", REPORT_COLUMNS, rows)
+
+    def _address(self, run: ImportRun) -> str:
+        return reverse("admin:stations_importrun_change", args=[run.pk])

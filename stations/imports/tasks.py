@@ -1,0 +1,35 @@
+"""Celery tasks of the imports: fetch, call a service, nothing else. `import_sweep` finds what nobody announced."""
+
+import logging
+import time
+
+from celery import shared_task
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from stations.imports import runs
+
+log = logging.getLogger(__name__)
+TURN_S = 10.0  # then the worker is free for others, and the rest is announced anew
+
+
+def import_soon(run_id: int) -> None:
+    """Have a worker take it up now; without Redis the sweep comes by within seconds."""
+    try:
+        import_continue.apply_async(args=(run_id,))
+    except (OperationalError, RedisError, OSError) as error:
+        log.info("import %d is left to the sweep: %s", run_id, error)
+
+
+@shared_task(name="stations.tasks.import_continue", time_limit=300)
+def import_continue(run_id: int) -> None:
+    end = time.monotonic() + TURN_S
+    if runs.import_advance(run_id=run_id, go_on=lambda: time.monotonic() < end):
+        import_soon(run_id)
+
+
+@shared_task(name="stations.tasks.import_sweep", time_limit=300)
+def import_sweep() -> None:
+    """Take up what a killed worker or an absent broker left."""
+    for run in runs.imports_due():
+        import_continue(run.pk)

@@ -1,0 +1,28 @@
+"""The app's models, for everybody outside this folder; here they import each other directly."""
+
+from stations.models.cards import IdToken, LinkCode
+from stations.models.corrections import Correction
+from stations.models.imports import ImportFile, ImportFinding, ImportRun
+from stations.models.ocpi import OcpiPartner
+from stations.models.places import EMI3_ID, Connector, Site, Station
+from stations.models.sessions import ChargingSession, ChargingSessionQuerySet, MeterValue, SessionClosedError
+from stations.models.tariffs import Tariff
+
+__all__ = [
+    "EMI3_ID",
+    "ChargingSession",
+    "ChargingSessionQuerySet",
+    "Connector",
+    "Correction",
+    "IdToken",
+    "ImportFile",
+    "ImportFinding",
+    "ImportRun",
+    "LinkCode",
+    "MeterValue",
+    "OcpiPartner",
+    "SessionClosedError",
+    "Site",
+    "Station",
+    "Tariff",
+]

@@ -1,0 +1,119 @@
+"""What people charge with: cards, contracts and apps (OCPP IdToken), and the one-time codes that link them."""
+
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from accounts.programs.authentication import Program
+from stations.models.corrections import Correction as Correction  # the app's models are found here
+from stations.models.imports import ImportRun as ImportRun
+from stations.models.ocpi import OcpiPartner as OcpiPartner
+from stations.models.tariffs import Tariff as Tariff
+from stations.models.visibility import Visible
+
+
+class IdTokenQuerySet(Visible["IdToken"]):
+    """A driver sees his own; a program with chosen sites those that charged there."""
+
+    permission = "stations.view_idtoken"
+
+    def at_sites_of(self, program: Program) -> "IdTokenQuerySet":
+        sessions = apps.get_model("stations", "ChargingSession").objects.visible_to(program)
+        return self.filter(pk__in=sessions.order_by().values("id_token"))
+
+    def of_customer(self, user: Any) -> "IdTokenQuerySet":
+        return self.filter(customer_id=user.pk)
+
+
+class IdToken(models.Model):
+    """What a driver shows to start a charge: an RFID card, an app user, a contract (OCPP 2.0.1 IdTokenType)."""
+
+    class Type(models.TextChoices):
+        # OCPP's codes, read as they are written
+        ISO14443 = "ISO14443", "ISO14443"
+        ISO15693 = "ISO15693", "ISO15693"
+        E_MAID = "eMAID", "eMAID"
+        CENTRAL = "Central", "Central"
+        KEY_CODE = "KeyCode", "KeyCode"
+        LOCAL = "Local", "Local"
+        MAC_ADDRESS = "MacAddress", "MacAddress"
+
+    uid = models.CharField("UID", max_length=36)
+    type = models.CharField(_("type"), max_length=16, choices=Type.choices, default=Type.ISO14443)
+    contract_id = models.CharField(_("contract ID"), max_length=36, blank=True, default="", help_text="eMAID")
+    customer = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("customer"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="id_tokens",
+    )
+
+    objects = IdTokenQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["uid"]
+        verbose_name, verbose_name_plural = _("ID token"), _("ID tokens")
+        constraints = [models.UniqueConstraint(fields=["uid", "type"], name="id_token_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.uid}"
+
+
+class LinkCodeQuerySet(models.QuerySet["LinkCode"]):
+    def open(self) -> "LinkCodeQuerySet":
+        """Codes that still link: neither used nor ended nor too old."""
+        return self.filter(used_at__isnull=True, ended_at__isnull=True, expires_at__gt=timezone.now())
+
+
+class LinkCode(models.Model):
+    """A one-time code that links one token to the account of whoever enters it (stations/cards/linking.py)."""
+
+    id_token = models.ForeignKey(
+        IdToken, verbose_name=_("ID token"), on_delete=models.CASCADE, related_name="link_codes"
+    )
+    code_hash = models.CharField(max_length=64, unique=True, editable=False)
+    made_at = models.DateTimeField(_("made at"), default=timezone.now)
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("made by"),
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="link_codes_made",
+    )
+    expires_at = models.DateTimeField(_("expires at"))
+    used_at = models.DateTimeField(_("used at"), null=True)
+    used_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("used by"),
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="link_codes_used",
+    )
+    ended_at = models.DateTimeField(
+        _("ended at"), null=True, help_text=_("a newer code took its place, or the token was linked")
+    )
+
+    objects = LinkCodeQuerySet.as_manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("link code"), _("link codes")
+        ordering = ["-made_at", "-id"]
+        constraints = [
+            # A new code ends the one before, also where two are made at once.
+            models.UniqueConstraint(
+                fields=["id_token"],
+                condition=Q(used_at__isnull=True, ended_at__isnull=True),
+                name="link_code_one_open_per_token",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return gettext("link code for %(card)s") % {"card": self.id_token}

@@ -1,0 +1,195 @@
+"""Where people charge: sites, stations and their outlets (names of OCPP 1.6/2.0.1 and OCPI 2.2.1)."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import time_zone_validate
+from accounts.models.programs import ApiClient
+from common.dated import Dated, DatedQuerySet
+from stations.models.corrections import Correction as Correction  # the app's models are found here
+from stations.models.imports import ImportRun as ImportRun
+from stations.models.ocpi import OcpiPartner as OcpiPartner
+from stations.models.tariffs import Tariff as Tariff
+from stations.models.tariffs import tariff_currency_check
+from stations.models.visibility import Visible
+from stations.places.silence import SILENT_AFTER
+
+# eMI3: country, operator, E, outlet
+EMI3_ID = r"[A-Z]{2}\*?[A-Z0-9]{3}\*?E[A-Z0-9][A-Z0-9*]{0,30}"
+
+
+class SiteQuerySet(DatedQuerySet["Site"], Visible["Site"]):  # type: ignore[override]  # each has an as_manager
+    permission, site, of_session = "stations.view_site", "pk", "station__site"
+
+
+class Site(Dated):
+    """An OCPI Location. `code` is its OCPI id and never changes: recorded sessions name it."""
+
+    code = models.CharField(_("code"), max_length=36, unique=True)
+    name = models.CharField(_("name"), max_length=255)
+    address = models.CharField(_("address"), max_length=255, blank=True, default="")
+    city = models.CharField(_("city"), max_length=100, blank=True, default="")
+    postal_code = models.CharField(_("postal code"), max_length=10, blank=True, default="")
+    country = models.CharField(_("country"), max_length=3, blank=True, default="", help_text="ISO 3166-1 alpha-3")
+    latitude = models.DecimalField(
+        _("latitude"),
+        max_digits=9,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal(-90)), MaxValueValidator(Decimal(90))],
+        help_text=_("WGS 84, decimal degrees"),
+    )
+    longitude = models.DecimalField(
+        _("longitude"),
+        max_digits=9,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal(-180)), MaxValueValidator(Decimal(180))],
+        help_text=_("WGS 84, decimal degrees"),
+    )
+    public = models.BooleanField(_("public"), default=False, help_text=_("may be shown to anybody in apps and on maps"))
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[time_zone_validate])
+    currency = models.CharField(_("currency"), max_length=3, default="EUR", help_text="ISO 4217")
+    tariff = models.ForeignKey(
+        Tariff,
+        verbose_name=_("tariff"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="sites",
+        help_text=_("unless an outlet's own"),
+    )
+    api_clients = models.ManyToManyField(ApiClient, blank=True, related_name="sites", editable=False)
+
+    objects = SiteQuerySet.as_manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("site"), _("sites")
+        ordering = ["name", "id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        tariff_currency_check(self.tariff, self.currency)
+        others = Tariff.objects.filter(connectors__station__site=self.pk).exclude(currency=self.currency)
+        if self.pk and (other := others.first()):
+            words = _("an outlet here has the tariff %(tariff)s, which is in %(currency)s")
+            params = {"tariff": other, "currency": other.currency}
+            raise ValidationError({"currency": ValidationError(words, params=params)})
+
+
+class StationQuerySet(DatedQuerySet["Station"], Visible["Station"]):  # type: ignore[override]  # each has an as_manager
+    permission, site, of_session = "stations.view_station", "site", "station"
+
+    def silent(self, now: datetime) -> "StationQuerySet":
+        """Heard before, and not for longer than usual (stations/places/silence.py)."""
+        unknown_yet = Q(expected_by__isnull=True, last_seen_at__lt=now - SILENT_AFTER)
+        return self.filter(Q(expected_by__lt=now) | unknown_yet)
+
+
+class Station(Dated):
+    """A charging station. `identity` is its OCPP ChargeBoxId."""
+
+    site = models.ForeignKey(Site, verbose_name=_("site"), on_delete=models.PROTECT, related_name="stations")
+    identity = models.CharField(_("identity"), max_length=48, unique=True)
+    vendor = models.CharField(_("vendor"), max_length=50, blank=True, default="")
+    model = models.CharField(_("model"), max_length=50, blank=True, default="")
+    serial_number = models.CharField(_("serial number"), max_length=50, blank=True, default="")
+    firmware_version = models.CharField(_("firmware version"), max_length=50, blank=True, default="")
+    credential_hash = models.CharField(max_length=255, blank=True, default="", editable=False)
+    last_seen_at = models.DateTimeField(_("last seen at"), null=True, blank=True, editable=False)
+    # How long it usually is silent, and when it should have been heard again at the latest
+    # (stations/places/silence.py).
+    usual_silence_s = models.PositiveIntegerField(null=True, editable=False)
+    expected_by = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
+
+    objects = StationQuerySet.as_manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("station"), _("stations")
+        ordering = ["identity"]
+
+    def __str__(self) -> str:
+        return self.identity
+
+
+class ConnectorQuerySet(DatedQuerySet["Connector"], Visible["Connector"]):  # type: ignore[override]  # each has an as_manager
+    permission, site, of_session = "stations.view_connector", "station__site", "connector"
+
+
+class Connector(Dated):
+    """One outlet of a station: OCPP 2.0.1 numbers. An OCPP 1.6 connector is an EVSE with connector 1."""
+
+    class Status(models.TextChoices):
+        AVAILABLE = "AVAILABLE", _("Available")
+        OCCUPIED = "OCCUPIED", _("Occupied")
+        UNAVAILABLE = "UNAVAILABLE", _("Unavailable")
+        FAULTED = "FAULTED", _("Faulted")
+        UNKNOWN = "UNKNOWN", _("Unknown")
+
+    class Format(models.TextChoices):
+        SOCKET = "SOCKET", _("Socket")
+        CABLE = "CABLE", _("Cable")
+
+    station = models.ForeignKey(Station, verbose_name=_("station"), on_delete=models.PROTECT, related_name="connectors")
+    evse_id = models.PositiveIntegerField(_("EVSE number"), default=1)
+    connector_id = models.PositiveIntegerField(_("connector number"), default=1)
+    emi3_id = models.CharField(
+        _("EVSE ID"),
+        max_length=48,
+        blank=True,
+        default="",
+        validators=[RegexValidator(rf"\A{EMI3_ID}\Z", _("Expected an EVSE ID such as DE*ABC*E1234*1."))],
+        help_text=_("as printed at the outlet (eMI3), such as DE*ABC*E1234*1"),
+    )
+    standard = models.CharField(_("standard"), max_length=32, blank=True, default="", help_text="OCPI ConnectorType")
+    power_type = models.CharField(_("power type"), max_length=16, blank=True, default="", help_text="OCPI PowerType")
+    format = models.CharField(_("format"), max_length=6, choices=Format.choices, blank=True, default="")
+    max_power_w = models.PositiveIntegerField(_("maximum power, W"), null=True, blank=True)
+    max_voltage = models.PositiveIntegerField(
+        _("maximum voltage, V"),
+        null=True,
+        blank=True,
+        help_text=_("V, from line to neutral with three phases"),
+    )
+    max_amperage = models.PositiveIntegerField(_("maximum current, A"), null=True, blank=True, help_text="A")
+    status = models.CharField(_("status"), max_length=16, choices=Status.choices, default=Status.UNKNOWN)
+    tariff = models.ForeignKey(
+        Tariff,
+        verbose_name=_("tariff"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="connectors",
+        help_text=_("else the site's"),
+    )
+
+    objects = ConnectorQuerySet.as_manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("connector"), _("connectors")
+        ordering = ["station", "evse_id", "connector_id"]
+        constraints = [
+            models.UniqueConstraint(fields=["station", "evse_id", "connector_id"], name="connector_unique_on_station")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.station.identity}/{self.evse_id}/{self.connector_id}"
+
+    def clean(self) -> None:
+        if self.station_id:
+            tariff_currency_check(self.tariff, self.station.site.currency)
+
+    def tariff_at(self, moment: datetime) -> Tariff | None:
+        """The tariff for a session that starts then: this connector's own, else its site's."""
+        candidates = (self.tariff, self.station.site.tariff)
+        return next((tariff for tariff in candidates if tariff and tariff.holds_at(moment)), None)

@@ -1,0 +1,203 @@
+"""Sites, stations and the charging sessions that they report (names of OCPP 1.6/2.0.1 and OCPI 2.2.1).
+
+Energy is integer Wh, money integer minor units with an ISO 4217 currency, time UTC.
+"""
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
+
+from accounts.programs.authentication import Program
+from common.dated import Dated, DatedQuerySet
+from stations.models.cards import IdToken
+from stations.models.corrections import Correction as Correction  # the app's models are found here
+from stations.models.imports import ImportRun as ImportRun
+from stations.models.ocpi import OcpiPartner as OcpiPartner
+from stations.models.places import Connector, Site, Station
+from stations.models.tariffs import Tariff as Tariff
+
+
+class SessionClosedError(Exception):
+    """A closed session was about to be changed; corrections are new sessions that credit the old one."""
+
+
+class ChargingSessionQuerySet(DatedQuerySet["ChargingSession"]):
+    def visible_to(self, user: Any) -> "ChargingSessionQuerySet":
+        """What this caller may see: a person his own sessions, staff with the permission all, a program its sites'."""
+        if isinstance(user, Program):
+            sites = Site.objects.visible_to(user).order_by().values("pk")
+            return self if user.client.all_sites else self.filter(station__site__in=sites)
+        if user.is_staff and user.has_perm("stations.view_chargingsession"):
+            return self
+        return self.filter(customer_id=user.pk) if user.is_authenticated else self.none()
+
+    def closed(self) -> "ChargingSessionQuerySet":
+        return self.exclude(status=ChargingSession.Status.ACTIVE)
+
+
+class ChargingSession(Dated):
+    """One charge. Once COMPLETED or INVALID it never changes; its customer link alone may."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "ACTIVE", _("Active")
+        COMPLETED = "COMPLETED", _("Completed")
+        INVALID = "INVALID", _("Invalid")
+
+    class Source(models.TextChoices):
+        STATION = "STATION", _("Station")
+        IMPORT = "IMPORT", _("Import")
+        OCPP = "OCPP", "OCPP"
+        OPERATOR = "OPERATOR", _("Operator")  # a correction
+
+    id = models.UUIDField("ID", primary_key=True, default=uuid.uuid4, editable=False)
+    station = models.ForeignKey(Station, verbose_name=_("station"), on_delete=models.PROTECT, related_name="sessions")
+    connector = models.ForeignKey(
+        Connector, verbose_name=_("connector"), on_delete=models.PROTECT, related_name="sessions"
+    )
+    transaction_id = models.CharField(
+        _("transaction ID"), max_length=36, help_text=_("the station's own number for this charge")
+    )
+    id_token = models.ForeignKey(
+        IdToken,
+        verbose_name=_("card or contract"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="sessions",
+    )
+    customer = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("customer"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="charging_sessions",
+    )
+    # OCPI CdrLocation: the place as it was, because sites are renamed and a closed session never changes.
+    location = models.JSONField(
+        _("location"), default=dict, help_text=_("id, name, country, time_zone of the site at the start")
+    )
+    status = models.CharField(_("status"), max_length=9, choices=Status.choices, default=Status.ACTIVE)
+    started_at = models.DateTimeField(_("started at"))
+    stopped_at = models.DateTimeField(_("stopped at"), null=True, blank=True)
+    meter_start_wh = models.BigIntegerField(_("meter at the start, Wh"), null=True, blank=True)
+    meter_stop_wh = models.BigIntegerField(_("meter at the end, Wh"), null=True, blank=True)
+    energy_wh = models.BigIntegerField(_("energy, Wh"), null=True, blank=True)
+    cost_minor = models.BigIntegerField(
+        _("cost, minor units"), null=True, blank=True, help_text=_("in minor units of the currency")
+    )
+    currency = models.CharField(_("currency"), max_length=3, blank=True, default="")
+    # What the driver was promised (stations/tariffs/pricing.py); {} where no tariff applied.
+    tariff = models.JSONField(_("tariff"), default=dict, blank=True, help_text=_("the tariff as it was at the start"))
+    stop_reason = models.CharField(_("stop reason"), max_length=20, blank=True, default="")
+    source = models.CharField(_("source"), max_length=8, choices=Source.choices)
+    # Why the figures need a look, e.g. ["zero_energy"]; see stations/charging/plausibility.py.
+    flags = models.JSONField(_("flags"), default=list, blank=True)
+    # SHA-256 of the meter values as they were when the session closed (stations/charging/meter_digest.py); part of
+    # the record.
+    meter_values_sha256 = models.CharField(_("meter values, SHA-256"), max_length=64, blank=True, default="")
+    # When its row was made from the chain's copy, which has no meter values: then none at all is no alteration.
+    restored_at = models.DateTimeField(_("brought back from the chain at"), null=True, blank=True)
+    credit = models.BooleanField(_("credit"), default=False)
+    credit_reference = models.ForeignKey(
+        "self",
+        verbose_name=_("credit reference"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="credited_by",
+    )
+
+    objects = ChargingSessionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("charging session"), _("charging sessions")
+        ordering = ["-started_at", "-id"]
+        constraints = [
+            # A station repeats its messages: the second start of a transaction is the same session.
+            models.UniqueConstraint(fields=["station", "transaction_id"], name="session_unique_on_station"),
+            models.CheckConstraint(
+                condition=Q(status="ACTIVE") | Q(stopped_at__isnull=False), name="session_closed_has_stop"
+            ),
+            models.CheckConstraint(
+                condition=Q(stopped_at__isnull=True) | Q(stopped_at__gte=F("started_at")),
+                name="session_stops_after_start",
+            ),
+            # COMPLETED is what gets billed: never without energy; only a credit is negative.
+            models.CheckConstraint(
+                condition=~Q(status="COMPLETED") | Q(credit=True) | Q(energy_wh__gte=0),
+                name="session_completed_has_energy",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="COMPLETED") | Q(energy_wh__isnull=False), name="session_completed_energy_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(credit=False) | Q(credit_reference__isnull=False), name="session_credit_has_reference"
+            ),
+            # Taken back once, however often and at what moment somebody presses the button.
+            models.UniqueConstraint(
+                fields=["credit_reference"], condition=Q(credit=True), name="session_credited_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(cost_minor__isnull=True) | ~Q(currency=""), name="session_cost_has_currency"
+            ),
+        ]
+        indexes = [
+            # The history page: one customer's sessions, newest first.
+            models.Index(fields=["customer", "-started_at", "-id"], name="session_history"),
+            models.Index(fields=["-started_at", "-id"], name="session_newest"),
+            # OCPI: what changed since, oldest first.
+            models.Index(fields=["updated_at", "id"], name="session_updated"),
+            # Open sessions of a station, a small part of the table.
+            models.Index(fields=["station"], condition=Q(status="ACTIVE"), name="session_active"),
+        ]
+
+    def __str__(self) -> str:
+        words = {"number": self.transaction_id, "at": f"{self.started_at:%Y-%m-%d %H:%M}"}
+        return gettext("session %(number)s, %(at)s UTC") % words
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse to change a closed session, except for the link to its customer and token."""
+        if not self._state.adding and set(kwargs.get("update_fields") or ["*"]) - {"customer", "id_token"}:
+            stored = ChargingSession.objects.filter(pk=self.pk).values_list("status", flat=True).first()
+            if stored not in {None, self.Status.ACTIVE}:
+                raise SessionClosedError(f"session {self.pk} is {stored}; correct it by a session that credits it")
+        super().save(*args, **kwargs)
+
+    @property
+    def is_closed(self) -> bool:
+        return self.status != self.Status.ACTIVE
+
+
+class MeterValue(models.Model):
+    """One sampled value (OCPP 2.0.1 SampledValueType). `value` is exact; `unit` says of what."""
+
+    session = models.ForeignKey(
+        ChargingSession,
+        verbose_name=pgettext_lazy("charging", "session"),
+        on_delete=models.CASCADE,
+        related_name="meter_values",
+    )
+    sampled_at = models.DateTimeField(_("sampled at"))
+    measurand = models.CharField(_("measurand"), max_length=40, default="Energy.Active.Import.Register")
+    value = models.DecimalField(_("value"), max_digits=18, decimal_places=4)
+    unit = models.CharField(_("unit"), max_length=20, default="Wh")
+    phase = models.CharField(_("phase"), max_length=6, blank=True, default="")
+    context = models.CharField(_("context"), max_length=20, default="Sample.Periodic")
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("meter value"), _("meter values")
+        ordering = ["sampled_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["session", "sampled_at", "measurand", "phase", "context"], name="meter_value_unique"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.measurand} {self.value} {self.unit} at {self.sampled_at.isoformat()}"

@@ -1,0 +1,89 @@
+"""What this package holds of a person, for the archive (cards, charges, meter values), and how it forgets his cards."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Erasure, User
+from accounts.privacy.archive import Chunks, Section, section_add
+from accounts.privacy.erasure import Step, step_add
+from accounts.privacy.own_data import json_list, json_text, row_content
+from accounts.privacy.own_erasure import log_forget
+from common.csv_files import csv_lines
+from stations.charging.words import moment_text, place, zone
+from stations.models import ChargingSession, IdToken, MeterValue
+
+METER_COLUMNS = ("session_id", "sampled_at", "measurand", "value", "unit", "phase", "context")
+
+
+def cards_files(user: User) -> Iterator[tuple[str, Chunks]]:
+    used = IdToken.objects.filter(sessions__customer=user)
+    tokens = (IdToken.objects.filter(customer=user) | used).distinct().order_by("pk")
+    names = ("uid", "type", "contract_id")
+    content = [{**{name: getattr(t, name) for name in names}, "linked": t.customer_id == user.pk} for t in tokens]
+    yield "cards.json", [json_text(content)]
+
+
+def cards_holds(user: User) -> str:
+    count = IdToken.objects.filter(customer=user).count()
+    return ngettext("%(count)d card or contract", "%(count)d cards and contracts", count) % {"count": count}
+
+
+def charges_files(user: User) -> Iterator[tuple[str, Chunks]]:
+    related = ("station", "connector", "id_token")
+    sessions = ChargingSession.objects.filter(customer=user).select_related(*related).order_by("started_at", "pk")
+    yield "charges.json", json_list(session_content(session) for session in sessions.iterator(chunk_size=500))
+    values = MeterValue.objects.filter(session__customer=user).order_by("session__started_at", "session", "sampled_at")
+    yield "meter-values.csv", csv_lines(METER_COLUMNS, (meter_row(value) for value in values.iterator(chunk_size=2000)))
+
+
+def session_content(session: ChargingSession) -> dict[str, Any]:
+    """The session's fields by their own names (docs/privacy.md), with the names of what it points to."""
+    content = row_content(session) | {
+        "station": session.station.identity,
+        "connector": {"evse_id": session.connector.evse_id, "connector_id": session.connector.connector_id},
+        "id_token": {"uid": session.id_token.uid, "type": session.id_token.type} if session.id_token else None,
+    }
+    content.pop("customer")
+    return content
+
+
+def meter_row(value: MeterValue) -> tuple[Any, ...]:
+    moment = value.sampled_at.isoformat().replace("+00:00", "Z")
+    exact = f"{value.value.normalize():f}"
+    return (value.session_id, moment, value.measurand, exact, value.unit, value.phase, value.context)
+
+
+def charges_holds(user: User) -> str:
+    count = ChargingSession.objects.filter(customer=user).count()
+    text = ngettext("%(count)d charge with its meter values", "%(count)d charges with their meter values", count)
+    return text % {"count": count}
+
+
+# --- erasure
+
+
+def cards_forget(erasure: Erasure) -> None:
+    """The numbers of his cards, in the admin's log; before the cards themselves are gone."""
+    uids = IdToken.objects.filter(customer=erasure.customer_id).values_list("uid", flat=True)
+    log_forget(words=list(uids), pseudonym=erasure.pseudonym)
+
+
+def charging_now(user: User) -> str:
+    """Why an account cannot be deleted while its owner charges."""
+    running = ChargingSession.objects.filter(customer=user, status=ChargingSession.Status.ACTIVE)
+    session = running.select_related("station").order_by("started_at").first()
+    if session is None:
+        return ""
+    where = {"place": place(session), "since": moment_text(session.started_at, zone(session))}
+    return gettext("A charge is running: %(place)s, since %(since)s. End it first.") % where
+
+
+def add_all() -> None:
+    cards = _("cards.json: the cards and contracts that are linked to your account, and those you charged with before.")
+    section_add(Section("cards", cards, cards_holds, cards_files))
+    charges = _("charges.json, meter-values.csv: every charge as we store it, and what the meter said during it.")
+    section_add(Section("charges", charges, charges_holds, charges_files, lambda user: 2))
+    step_add(Step("cards in the log", 10, cards_forget, charging_now))

@@ -1,0 +1,45 @@
+"""PURE: what a charge costs so far, or how its cost came about, from the tariff that the session has kept.
+
+A row may have been altered behind our back: then there is no bill, and the page still stands.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from stations.models import ChargingSession
+from stations.tariffs.pricing import CostLine, cost_lines, session_cost_lines, total_minor
+
+_NOT_A_TARIFF = (KeyError, TypeError, ValueError, InvalidOperation)
+
+
+@dataclass(frozen=True)
+class Bill:
+    """`total_minor` is the sum of the lines; `vat_percent` is contained in it; None without VAT."""
+
+    lines: list[CostLine]
+    total_minor: int
+    currency: str
+    tariff_name: str
+    vat_percent: Decimal | None
+
+
+def bill_of(session: ChargingSession) -> Bill | None:
+    """The lines behind the cost of a finished session; None where no tariff explains it."""
+    try:
+        lines = session_cost_lines(session)
+        vat = Decimal(session.tariff["vat_percent"]) if session.tariff.get("vat_percent") else None
+    except (*_NOT_A_TARIFF, AttributeError):
+        return None
+    if not lines:
+        return None
+    return Bill(lines, total_minor(lines), session.currency, str(session.tariff.get("name", "")), vat)
+
+
+def cost_so_far(session: ChargingSession, energy_wh: int | None) -> tuple[int, str] | None:
+    """(minor units, currency) of a charge that goes on, if it ended now; None where that is not known."""
+    if not session.tariff or energy_wh is None or energy_wh < 0:
+        return None
+    try:
+        return total_minor(cost_lines(session.tariff, energy_wh=energy_wh)), str(session.tariff["currency"])
+    except _NOT_A_TARIFF:
+        return None

@@ -1,0 +1,25 @@
+"""The stations of tests/stations, which here speak through the gateway."""
+
+from tests.stations.conftest import (
+    crowd_database,
+    customer,
+    ear,
+    ledger_apart,
+    other,
+    own_cache,
+    owner,
+    postgres,
+    stranger,
+)
+
+__all__ = [
+    "crowd_database",
+    "customer",
+    "ear",
+    "ledger_apart",
+    "other",
+    "own_cache",
+    "owner",
+    "postgres",
+    "stranger",
+]

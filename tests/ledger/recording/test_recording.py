@@ -1,0 +1,76 @@
+"""The main job: a finished session is signed by the TPM and recorded on the chain."""
+
+from collections.abc import Callable
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from dev.chain.nodeos import Nodeos
+from ledger import record
+from ledger.chain import antelope, p256
+from ledger.models import ChainTransaction, LedgerEntry
+from ledger.receipts import checks
+from tests.conftest import CloseSessions, LedgerAccount
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_closed_session_becomes_irreversible(
+    ledger_account: LedgerAccount, close_sessions: CloseSessions, record_all: Callable[[], None]
+) -> None:
+    (session,) = close_sessions()
+    record_all()
+    entry = LedgerEntry.objects.select_related("transaction").get(session=session)
+    row = entry.transaction
+    assert row is not None and row.packed is not None and row.block_num is not None
+    assert row.status == ChainTransaction.Status.IRREVERSIBLE
+    assert ledger_account.chain.row(entry.pk) == bytes(entry.digest)
+    assert ledger_account.chain.row_id_of(bytes(entry.digest)) == entry.pk
+    digest = antelope.signing_digest(bytes.fromhex(ledger_account.chain.chain_id), bytes(row.packed))
+    _, signature = antelope.signature_decode(row.signature)
+    tpm_key = ledger_account.tpm.client().key_get("ledger").public_key_eosio
+    assert antelope.public_key_encode(p256.recover(digest, signature)) == tpm_key == row.public_key
+
+
+def test_250_sessions_take_two_transactions(
+    ledger_account: LedgerAccount, close_sessions: CloseSessions, record_all: Callable[[], None]
+) -> None:
+    close_sessions(250)
+    record_all()
+    sizes = sorted(row.entries.count() for row in ChainTransaction.objects.all())
+    assert sizes == [50, 200]
+    assert ledger_account.chain.state().count == 250
+
+
+def test_the_receipt_verifies_against_two_nodes(
+    ledger_account: LedgerAccount,
+    second_node: Nodeos,
+    close_sessions: CloseSessions,
+    record_all: Callable[[], None],
+    settings: Settings,
+) -> None:
+    settings.LEDGER_NODES = [ledger_account.node.url, second_node.url]
+    (session,) = close_sessions()
+    record_all()
+    check = checks.verify_session(session)
+    assert check.verdict == "VERIFIED", check
+    assert [step.number for step in check.steps] == list(range(1, 12))
+
+
+def test_the_copy_opens_with_the_tokens_key(
+    ledger_account: LedgerAccount, close_sessions: CloseSessions, record_all: Callable[[], None]
+) -> None:
+    from ledger.keys import data_keys
+    from ledger.recording.settlement import records_in
+
+    (session,) = close_sessions()
+    record_all()
+    entry = LedgerEntry.objects.get(session=session)
+    row = entry.transaction
+    assert row is not None and row.block_num is not None and row.transaction_id is not None
+    block = ledger_account.chain.block(row.block_num)
+    ((ledger_id, digest, sealed),) = records_in(block.transactions[row.transaction_id], ledger_account.name)
+    opened = record.open_sealed(ledger_id=ledger_id, sealed=sealed, key=data_keys.keyring().unwrap(entry.data_key))
+    assert opened.canonical == bytes(entry.canonical or b"")
+    assert record.digest(opened.salt, opened.canonical) == digest
+    assert len(sealed) < 400
