@@ -89,7 +89,7 @@ def page() -> bytes:
             bodies[code] = render_to_string("portal/check/_saved.html", context)
     scanner, scanner_policy = inline(f"\n{SCANNER.read_text()}", "script")
     script, script_policy = inline(f"\n{bundle()}", "script")
-    frame = (ROOT / "templates" / "check" / "saved.html").read_text()
+    frame = (ROOT / "templates" / "portal" / "check" / "saved.html").read_text()
     css = "".join((ROOT / "static" / "css" / name).read_text() for name in STYLES)
     style, style_policy = inline(f"\n{used(css, frame + ''.join(bodies.values()) + script)}", "style")
     opening, opening_policy = inline((MODULES.parent / "saved_page.js").read_text(), "script")
