@@ -11,7 +11,10 @@ Channel.do_restore = False
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "evportal.settings")
 
-TASKS = ["accounts.privacy", "ledger.recording", "stations.imports", "tpm.register"]
+TASKS = [
+    *("accounts.privacy", "ledger.audit", "ledger.recording", "ledger.webhooks", "portal.statements"),
+    *("stations.imports", "tpm.register"),
+]
 
 app = Celery("evportal")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -9,8 +9,11 @@ class LedgerConfig(AppConfig):
     def ready(self) -> None:
         from ledger.keys import personal_data, seals
         from ledger.recording import receivers  # noqa: F401  connects itself to the signals of stations
-        from ledger.webhooks import outbox
+        from ledger.webhooks import (
+            delivery,
+            outbox,  # noqa: F401  connects itself to the ledger's own signal
+        )
 
         personal_data.add_step()
-        outbox.add_column()
+        delivery.add_column()
         seals.add_columns()

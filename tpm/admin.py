@@ -12,9 +12,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
+from common.announce import announce
 from tpm.models import AttestationReport, KeyCertification, TpmService
 from tpm.register.register import attest_soon
-from tpm.register.tasks import hurry
 from tpm.register.words import (
     age_words,
     hardware_words,
@@ -110,7 +110,7 @@ class TpmServiceAdmin(ReadOnly):
             self.log_change(request, service, "Asked for new evidence.")
             text = gettext("%(name)s is asked for new evidence. Look again in some seconds.")
             self.message_user(request, text % {"name": service.name}, messages.SUCCESS)
-        transaction.on_commit(hurry, robust=True)
+        transaction.on_commit(lambda: announce("tpm.tasks.attest_services", expires=30), robust=True)
 
     @admin.display(description=_("state"), ordering="state")
     def state_shown(self, service: TpmService) -> str:

@@ -25,6 +25,7 @@ from django.utils.translation import gettext
 
 from accounts.models import Archive, ArchivePart, User
 from common import clock
+from common.announce import announce
 
 log = logging.getLogger(__name__)
 KEPT_FOR = timedelta(days=1)
@@ -67,14 +68,12 @@ def section_add(section: Section) -> None:
 
 def archive_ask(*, customer: User) -> Archive:
     """The archive that is being made for this person: a new one, unless one is under way already."""
-    from accounts.privacy.tasks import archive_make, soon
-
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=customer.pk)  # of two clicks at once one waits
         archive, created = Archive.objects.get_or_create(customer=customer, status=Archive.Status.ASKED)
         if created:
             Archive.objects.filter(customer=customer, status=Archive.Status.FAILED).delete()
-            transaction.on_commit(lambda: soon(archive_make, archive.pk))
+            transaction.on_commit(lambda: announce("accounts.tasks.archive_make", archive.pk))
     return archive
 
 
@@ -162,7 +161,9 @@ def _tell(customer: User) -> None:
     if not customer.email:
         return
     try:
-        text = render_to_string("accounts/privacy/archive_mail.txt", {"customer": customer, "hours": KEPT_FOR.days * 24})
+        text = render_to_string(
+            "accounts/privacy/archive_mail.txt", {"customer": customer, "hours": KEPT_FOR.days * 24}
+        )
         send_mail(f"EVPortal: {gettext('The archive of your data is ready')}", text, None, [customer.email])
     except (smtplib.SMTPException, OSError) as error:
         log.warning("user %s was not told of his archive: %s", customer.pk, type(error).__name__)

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from accounts.models import Erasure, User
+from common.announce import announce
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +67,6 @@ def erasure_ask(*, customer: User, asked_by: str = "", reason: str = "", althoug
 
     `asked_by` is who of the staff, "" for the person himself. Raises ErasureRefusedError with the reason in words.
     """
-    from accounts.privacy.tasks import erase, soon
-
     locked = User.objects.select_for_update(no_key=True).get(pk=customer.pk)
     if found := Erasure.objects.filter(customer=locked).first():
         return found
@@ -78,7 +77,7 @@ def erasure_ask(*, customer: User, asked_by: str = "", reason: str = "", althoug
     erasure = Erasure.objects.create(customer=locked, pseudonym=f"erased-{secrets.token_hex(6)}", **words)
     User.objects.filter(pk=locked.pk).update(is_active=False)
     customer.is_active = False
-    transaction.on_commit(lambda: soon(erase, erasure.pk))
+    transaction.on_commit(lambda: announce("accounts.tasks.erase", erasure.pk))
     return erasure
 
 

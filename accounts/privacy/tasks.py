@@ -1,26 +1,15 @@
 """Celery tasks of accounts: archives, erasures, and what ends by itself. `sweep` finds what nobody announced."""
 
 import logging
-from typing import Any
 
 from celery import shared_task
 from django.contrib.sessions.models import Session
 from django.utils import timezone
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from accounts.login.people import sign_ins_prune
 from accounts.privacy import access_log, archive, erasure
 
 log = logging.getLogger(__name__)
-
-
-def soon(task: Any, row_id: int) -> None:
-    """Announce a row to a worker; without Redis nobody is hurried, and the sweep finds it."""
-    try:
-        task.delay(row_id)
-    except (OperationalError, RedisError, OSError) as error:
-        log.info("%s %d is left to the sweep: %s", task.name, row_id, type(error).__name__)
 
 
 @shared_task(name="accounts.tasks.archive_make", time_limit=3600)

@@ -25,7 +25,7 @@ from ledger.alerts import alert_close, what_to_do
 from ledger.errors import ChainError, LedgerError
 from ledger.models import Alert, ChainTransaction, DataKey, KeyRotation, LedgerEntry, SigningKey, StatementMail
 from ledger.receipts.checks import entry_check
-from ledger.recording.transactions import entry_send_again
+from ledger.recording.entries import entry_send_again
 
 AT_ONCE_MAX = 200
 

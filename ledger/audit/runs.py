@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from accounts.models import User
 from common import clock
+from common.announce import announce
 from ledger.audit import marks
 from ledger.audit.audit import CHUNK, Auditor, Chunk, Finding, Report
 from ledger.errors import ChainError
@@ -28,7 +29,7 @@ def audit_ask(*, by: User) -> AuditRun:
     try:
         with transaction.atomic():
             run = run_begin(Kind.ASKED, by=by)
-            transaction.on_commit(lambda: _announce(run), robust=True)
+            transaction.on_commit(lambda: audit_announce(run.pk), robust=True)
             return run
     except IntegrityError:
         running = AuditRun.objects.filter(kind=Kind.ASKED, finished_at__isnull=True).first()
@@ -41,10 +42,8 @@ def audit_cancel(*, run: AuditRun, by: User) -> bool:
     return bool(running.update(finished_at=clock.now(), error=f"stopped by {by.get_username()}"[:500]))
 
 
-def _announce(run: AuditRun) -> None:
-    from ledger.recording.tasks import audit_soon
-
-    audit_soon(run.pk)
+def audit_announce(run_id: int) -> None:
+    announce("ledger.tasks.audit_continue", run_id)
 
 
 def run_begin(kind: str, *, by: User | None = None) -> AuditRun:

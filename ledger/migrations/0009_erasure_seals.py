@@ -10,7 +10,7 @@ from ledger.record import LOOKUPS, Recorded
 
 
 def seal(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    from ledger.keys.data_keys import seals  # not at import: it names today's models
+    from ledger.keys import seals  # not at import: it names today's models
 
     entries: Any = apps.get_model("ledger", "LedgerEntry").objects
     erased = entries.filter(erased_at__isnull=False, erasure_seal__isnull=True, data_key__destroyed_at__isnull=False)

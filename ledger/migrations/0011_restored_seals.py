@@ -13,7 +13,7 @@ from django.utils import timezone
 
 
 def seal(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    from ledger.keys.data_keys import seals  # not at import: it names today's models
+    from ledger.keys import seals  # not at import: it names today's models
 
     entries: Any = apps.get_model("ledger", "LedgerEntry").objects
     sessions: Any = apps.get_model("stations", "ChargingSession").objects

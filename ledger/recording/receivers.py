@@ -7,7 +7,7 @@ from django.dispatch import receiver
 from accounts.models import User
 from ledger.errors import MasterKeyBusy, MasterKeyMissing, RecoveryKeyError
 from ledger.keys import data_keys
-from ledger.recording import transactions
+from ledger.recording import entries
 from stations.errors import RecordingUnavailableError
 from stations.models import ChargingSession, IdToken
 from stations.signals import sessions_closed, sessions_moved
@@ -17,7 +17,7 @@ from tpm.client import TpmError
 @receiver(sessions_closed, dispatch_uid="ledger.entries_open")
 def open_entries(sender: Any, sessions: list[ChargingSession], **kwargs: Any) -> None:
     try:
-        transactions.entries_open(sessions=sessions)
+        entries.entries_open(sessions=sessions)
     except (MasterKeyMissing, MasterKeyBusy, RecoveryKeyError, TpmError) as error:
         # The first master key cannot be made yet, or its file is gone or damaged.
         raise RecordingUnavailableError(f"no data key can be made for new tokens: {error}") from error

@@ -23,7 +23,7 @@ from ledger.chain.walk import record_data_in
 from ledger.errors import BlockUnavailable, ChainError
 from ledger.models import Alert, ChainTransaction, LedgerEntry
 from ledger.recording.transactions import longest_wait, move, transaction_send
-from ledger.webhooks.outbox import recorded_tell
+from ledger.signals import transactions_recorded
 
 log = logging.getLogger(__name__)
 S = ChainTransaction.Status
@@ -136,7 +136,7 @@ def _finalize(row: ChainTransaction, num: int, view: View) -> bool:
             error_message="",
         )
         if moved:
-            recorded_tell(row=row)
+            transactions_recorded.send(sender=ChainTransaction, row=row)
     if moved:
         alert_close("mismatch", str(row.pk))
     return True
@@ -216,7 +216,7 @@ def _adopt(entries: Sequence[LedgerEntry], view: View) -> bool:
                 with transaction.atomic():
                     row = adopted_row(block, found, view)
                     LedgerEntry.objects.filter(pk__in=ids).update(transaction=row, conflict="")
-                    recorded_tell(row=row)
+                    transactions_recorded.send(sender=ChainTransaction, row=row)
                 for ledger_id in ids:
                     del wanted[ledger_id]
         if not wanted:

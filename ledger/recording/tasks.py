@@ -8,58 +8,28 @@ from celery import shared_task
 from celery.signals import task_prerun
 from django.conf import settings
 from django.core.cache import cache
-from django.utils import translation
-from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from accounts.models import User
-from api.idempotency import answers_prune
 from common import clock
-from ledger.alerts import alert_close, alert_raise
-from ledger.audit import runs
-from ledger.audit import watch as audit_watcher
+from common.announce import announce, announced_forget
+from ledger.alerts import alert_raise
 from ledger.errors import ChainError
 from ledger.keys import data_keys
-from ledger.models import ChainTransaction, LedgerEntry, Webhook
+from ledger.models import ChainTransaction, LedgerEntry
 from ledger.operations.clock_watch import clock_watch
 from ledger.operations.node_watch import nodes_watch
 from ledger.recording import hold, settlement, transactions
 from ledger.recording.settlement import View
 from ledger.signing import permissions
-from ledger.webhooks import outbox
-from portal.statements import mail, statements
-from portal.statements.files import statement_pdf_keep
-from portal.statements.statements import StatementPeriod
 from tpm.client import TpmError
 
 log = logging.getLogger(__name__)
 S = ChainTransaction.Status
 BATCHES_AT_ONCE = 4  # signed in one request to the TPM service
-AUDIT_TURN_S = 10.0
 ANCHOR_TURN_S = 5.0  # then the worker is free for confirmations, which have a queue of their own
 CONFIRM_EVERY_S = 0.3
 CLOCK_EVERY_S = 10.0
-MAILS_A_SWEEP = 500
-CONFIRMING, CONFIRM_ANNOUNCED = "ledger:confirming", "ledger:confirm_announced"
-
-
-def anchor_soon(count: int) -> None:
-    """After commit: record at 100 entries or after one second, whichever is first.
-
-    Without Redis nobody is hurried, and nothing is lost: the sweep comes by.
-    """
-    key, limit = "ledger:announced", settings.LEDGER_FLUSH_AT
-    try:
-        if cache.add(key, count, timeout=settings.LEDGER_FLUSH_AFTER_S):
-            total = count
-            if total < limit:
-                anchor.apply_async(countdown=settings.LEDGER_FLUSH_AFTER_S)
-        else:
-            total = cache.incr(key, count)
-        if total >= limit > total - count:
-            anchor.apply_async()
-    except (RedisError, OperationalError, OSError, ValueError) as error:  # ValueError: the counter ended just now
-        log.info("nobody could be told of %d new ledger entries: %s", count, error)
+CONFIRM, CONFIRMING = "ledger.tasks.confirm", "ledger:confirming"
 
 
 @task_prerun.connect
@@ -78,16 +48,9 @@ def anchor() -> None:
         if not rows or not _sign_and_send(rows):
             break
         if time.monotonic() > end:
-            _anchor_again()
+            announce("ledger.tasks.anchor")
             break
     _confirm_soon()
-
-
-def _anchor_again() -> None:
-    try:
-        anchor.apply_async()
-    except (OperationalError, RedisError, OSError) as error:
-        log.info("the rest is left to the sweep: %s", error)
 
 
 def _sign_and_send(rows: list[ChainTransaction]) -> bool:
@@ -103,7 +66,7 @@ def _sign_and_send(rows: list[ChainTransaction]) -> bool:
 def confirm() -> None:
     """Look at all that was sent, again and again until nothing is open."""
     try:
-        cache.delete(CONFIRM_ANNOUNCED)
+        announced_forget(CONFIRM)
         if not cache.add(CONFIRMING, 1, timeout=10):
             return  # another worker is at it, and goes on
         try:
@@ -117,12 +80,8 @@ def confirm() -> None:
 
 
 def _confirm_soon() -> None:
-    """Announce one confirmation, unless one is announced already (it forgets that after a while: workers die)."""
-    try:
-        if cache.add(CONFIRM_ANNOUNCED, 1, timeout=3):
-            confirm.apply_async(countdown=CONFIRM_EVERY_S, expires=30)
-    except (OperationalError, RedisError, OSError) as error:
-        log.info("confirmation is left to the sweep: %s", error)
+    """Announce one confirmation, unless one is announced already (that is forgotten after a while: workers die)."""
+    announce(CONFIRM, countdown=CONFIRM_EVERY_S, expires=30, once_in_s=3)
 
 
 @shared_task(name="ledger.tasks.sweep", time_limit=300)
@@ -183,101 +142,3 @@ def watch_permissions() -> None:
         hold.watch()
     except (ChainError, TpmError) as error:
         log.info("the account could not be read: %s", error)
-
-
-# --- audits
-
-
-def audit_soon(run_id: int) -> None:
-    """After commit: begin at once; without Redis the beat comes by."""
-    try:
-        audit_continue.apply_async((run_id,))
-    except (OperationalError, RedisError, OSError) as error:
-        log.info("audit %d is left to the beat: %s", run_id, error)
-
-
-@shared_task(name="ledger.tasks.audit_continue", time_limit=300)
-def audit_continue(run_id: int) -> None:
-    """Go on with an audit that was asked for; after some seconds the rest is left to another turn."""
-    end = time.monotonic() + AUDIT_TURN_S
-    try:
-        if runs.audit_advance(run_id=run_id, go_on=lambda: time.monotonic() < end):
-            audit_soon(run_id)
-    except ChainError as error:
-        alert_raise("audit_waits", message=str(error))
-    else:
-        alert_close("audit_waits")
-
-
-@shared_task(name="ledger.tasks.audit_watch", time_limit=300)
-def audit_watch() -> None:
-    """Compare the newest and a slice of everything; take up what was asked for and a killed worker left."""
-    audit_watcher.watch()
-    for run_id in runs.audits_due():
-        audit_soon(run_id)
-
-
-# --- webhooks
-
-
-def webhooks_soon() -> None:
-    """After commit: send at once; without Redis the sweep comes by."""
-    try:
-        if cache.add("ledger:webhooks_announced", 1, timeout=1):
-            webhooks_sweep.apply_async()
-    except (OperationalError, RedisError, OSError) as error:
-        log.info("webhooks are left to the sweep: %s", error)
-
-
-@shared_task(name="ledger.tasks.webhooks_sweep", time_limit=60)
-def webhooks_sweep() -> None:
-    """Find what is due. Each webhook is a task of its own: one that hangs holds up no other webhook."""
-    for pk in outbox.due_webhooks():
-        webhook_deliver.apply_async((str(pk),), expires=60)
-
-
-@shared_task(name="ledger.tasks.webhook_deliver", time_limit=180)
-def webhook_deliver(webhook_id: str) -> None:
-    hook = Webhook.objects.filter(pk=webhook_id, is_active=True).first()
-    if hook and outbox.webhook_deliver(hook=hook):
-        webhook_deliver.apply_async((webhook_id,), expires=60)
-
-
-@shared_task(name="ledger.tasks.api_prune", time_limit=300)
-def api_prune() -> None:
-    """Forget old deliveries, and the answers that are kept for repeated requests."""
-    outbox.deliveries_prune()
-    answers_prune()
-
-
-# --- Statements
-
-
-@shared_task(name="ledger.tasks.statement_make", time_limit=600)
-def statement_make(user_id: int, period: str, language: str) -> None:
-    """Make a long statement for a reader who waits for it."""
-    user = User.objects.get(pk=user_id)
-    with translation.override(language):
-        statement = statements.statement_of(user, StatementPeriod.parse(period), statements.zone_of(user))
-        if statement:
-            statement_pdf_keep(statement=statement)
-
-
-@shared_task(
-    name="ledger.tasks.statement_mail", time_limit=240
-)  # less than mailing.FIRST_PAUSE: no second attempt begins while one runs
-def statement_mail(mail_id: int) -> None:
-    mail.statement_mail_send(mail_id=mail_id)
-
-
-@shared_task(name="ledger.tasks.statement_mails", time_limit=300)
-def statement_mails() -> None:
-    """Send what waits, and what a worker left behind."""
-    for mail_id in mail.statement_mails_due().values_list("pk", flat=True)[:MAILS_A_SWEEP]:
-        statement_mail.apply_async((mail_id,))
-
-
-@shared_task(name="ledger.tasks.statement_mails_open", time_limit=1800)
-def statement_mails_open() -> None:
-    """Each hour: whose month is over by now?"""
-    mail.statement_mails_open()

@@ -12,10 +12,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
-from django.utils.translation import gettext
 
 from common import clock
-from ledger import record
 from ledger.alerts import alert_raise, alerts_close
 from ledger.chain.node import Unsigned, chain
 from ledger.errors import (
@@ -26,7 +24,6 @@ from ledger.errors import (
     CpuExceeded,
     DatabaseBehind,
     DuplicateTransaction,
-    LedgerError,
     MasterKeyMissing,
     NetExceeded,
     OutcomeUnknown,
@@ -35,12 +32,10 @@ from ledger.errors import (
     Unauthorized,
     WrongChain,
 )
-from ledger.keys import data_keys as keys
 from ledger.models import ChainTransaction, LedgerEntry
 from ledger.recording import batch_data, hold
 from ledger.signing import keys as signing_keys
 from ledger.signing.signer import signer
-from stations.models import ChargingSession
 from tpm.client import TpmError
 from tpm.register import register
 
@@ -54,33 +49,6 @@ SEND_ALERTS = ("chain_unreachable", "wrong_chain", "cpu", "ram", "net", "authori
 
 
 # --- open
-
-
-def entries_open(*, sessions: Sequence[ChargingSession]) -> list[LedgerEntry]:
-    """Open the ledger entries of sessions that close in this database transaction; announce them after commit."""
-    data_keys = keys.data_keys_for(sessions)
-    entries = []
-    for session in sessions:
-        salt, canonical = record.new_salt(), record.canonical(record.record_of(session))
-        entries.append(
-            LedgerEntry(
-                session=session,
-                salt=salt,
-                canonical=canonical,
-                digest=record.digest(salt, canonical),
-                data_key=data_keys[session.pk],
-            )
-        )
-    opened = LedgerEntry.objects.bulk_create(entries, batch_size=500)
-    # robust: the session is closed, whatever becomes of the announcement
-    transaction.on_commit(lambda: _announce(len(opened)), robust=True)
-    return opened
-
-
-def _announce(count: int) -> None:
-    from ledger.recording.tasks import anchor_soon
-
-    anchor_soon(count)
 
 
 # --- claim
@@ -362,19 +330,3 @@ def _defer(row: ChainTransaction, alert: str, error: ChainError) -> None:
 
 
 # --- by hand
-
-
-def entry_send_again(*, entry: LedgerEntry) -> None:
-    """Put an entry back to work now: what waits is looked at at once, a conflict is tried anew.
-
-    Never builds a second transaction beside one that may still get in.
-    """
-    row = entry.transaction
-    if row and row.status == Status.IRREVERSIBLE:
-        text = gettext("entry %(id)s is recorded in block %(block)s; there is nothing to send")
-        raise LedgerError(text % {"id": entry.pk, "block": row.block_num})
-    if entry.conflict:
-        LedgerEntry.objects.filter(pk=entry.pk).update(conflict="", transaction=None)
-    elif row:
-        ChainTransaction.objects.filter(pk=row.pk).update(retry_at=clock.now(), claimed_until=None)
-    transaction.on_commit(lambda: _announce(settings.LEDGER_FLUSH_AT))

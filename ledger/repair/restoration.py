@@ -24,7 +24,7 @@ from ledger.recording import hold
 from ledger.recording.settlement import View, adopted_row
 from ledger.repair.copies import Copy, Opener, copies_in
 from ledger.repair.rebuilding import Places, entry_values, session_put
-from ledger.webhooks.outbox import recorded_tell
+from ledger.signals import transactions_recorded
 from stations.models import ChargingSession
 
 S = ChainTransaction.Status
@@ -136,7 +136,7 @@ class _Run:
                 row = adopted_row(copies[0].block, copies[0].transaction, self.view)
                 for copy in copies:
                     self._place(copy, here.get(copy.ledger_id), row, counted)
-                recorded_tell(row=row)
+                transactions_recorded.send(sender=ChainTransaction, row=row)
                 transaction.set_rollback(self._dry_run)
         except IntegrityError:
             self._places.forget()
@@ -217,7 +217,7 @@ class _Run:
                 if copy.credits and ChargingSession.objects.filter(pk=copy.credits).exists():
                     row = adopted_row(copy.block, copy.transaction, self.view)
                     self._create(copy, row, counted)
-                    recorded_tell(row=row)
+                    transactions_recorded.send(sender=ChainTransaction, row=row)
                 elif copy.credits and _short(copy.credits) in self._came:
                     counted.sessions += 1  # it came, and was rolled back
                 else:

@@ -13,7 +13,7 @@ from api.lists import ChangeView, ListView, NewRowView, RowsView
 from api.strict_fields import FlagField, StrictSerializer, TextField
 from common.outgoing import URL_MAX, AddressRefused, url_check
 from ledger.models import Webhook, WebhookDelivery
-from ledger.webhooks import outbox
+from ledger.webhooks import delivery, outbox
 from stations.rest.serializers import text
 
 READ, WRITE = "webhooks.read", "webhooks.write"
@@ -104,7 +104,7 @@ class WebhooksView(WebhookRows, NewRowView, ListView):
             raise TooMany
         owner = {"client": user.client} if isinstance(user, Program) else {"user": user}
         hook = Webhook(**owner, **body)
-        secret = outbox.secret_make(hook=hook)
+        secret = delivery.secret_make(hook=hook)
         hook.save()
         hook.shown_secret = secret  # type: ignore[attr-defined]
         return hook
@@ -151,7 +151,7 @@ class WebhookSecretView(WebhookRows):
 
         def act() -> Response:
             hook = self.row_locked()
-            hook.shown_secret = outbox.secret_make(hook=hook)
+            hook.shown_secret = delivery.secret_make(hook=hook)
             hook.save(update_fields=["secret"])
             return Response(self.shown(hook))
 

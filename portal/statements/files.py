@@ -13,9 +13,8 @@ from django.conf import settings
 from django.core.cache import cache
 from django.template.loader import render_to_string
 from django.utils import translation
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
+from common.announce import UNREACHABLE, announce
 from portal.session.csv import csv_lines
 from portal.statements.statements import Statement, sessions_in
 
@@ -81,7 +80,7 @@ def statement_pdf_soon(*, statement: Statement) -> bytes | Making:
         if cache.add(key, (0, time.time()), timeout=KEPT_S):
             _ask(statement)
         page, heard_at = cache.get(key) or (0, time.time())
-    except (RedisError, OperationalError, OSError) as error:
+    except UNREACHABLE as error:
         log.info("statement %s is made at once: %s", statement.period, error)
         return statement_pdf(statement=statement)
     lines = len(statement.billed) + len(statement.not_billed)
@@ -97,9 +96,7 @@ def statement_pdf_keep(*, statement: Statement) -> None:
 
 
 def _ask(statement: Statement) -> None:
-    from ledger.recording.tasks import statement_make  # tasks import what makes the mails, which makes papers
-
-    statement_make.apply_async((statement.owner.pk, str(statement.period), translation.get_language()))
+    announce("ledger.tasks.statement_make", statement.owner.pk, str(statement.period), translation.get_language())
 
 
 def _key(statement: Statement) -> str:

@@ -21,11 +21,10 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.translation import gettext as _
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from accounts.models import User
 from common import clock
+from common.announce import announce
 from ledger.alerts import alert_close, alert_raise
 from ledger.errors import StatementMailRefused
 from ledger.models import StatementMail, StatementSubscription
@@ -62,18 +61,12 @@ def statement_mail_request(*, user: User, of: StatementPeriod) -> StatementMail:
             mail.save()
     except IntegrityError:  # one waits already, asked for a moment ago
         return _waiting().get(user=user, first_day=of.first_day)
-    transaction.on_commit(lambda: _hurry(mail))
+    transaction.on_commit(lambda: statement_mail_announce(mail.pk))
     return mail
 
 
-def _hurry(mail: StatementMail) -> None:
-    """Without Redis nobody is hurried, and nothing is lost: the sweep comes by each minute."""
-    from ledger.recording.tasks import statement_mail
-
-    try:
-        statement_mail.apply_async((mail.pk,))
-    except (RedisError, OperationalError, OSError) as error:
-        log.info("statement mail %d is left to the sweep: %s", mail.pk, error)
+def statement_mail_announce(mail_id: int) -> None:
+    announce("ledger.tasks.statement_mail", mail_id)
 
 
 def statement_subscription_set(*, user: User, wanted: bool) -> None:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 
 from accounts.models import User
 from common import clock
+from common.announce import announce
 from stations.charging.words import number
 from stations.errors import ImportFileError, ImportStateError, RecordingUnavailableError
 from stations.imports import workplace_csv
@@ -88,9 +89,11 @@ def _not_now(run: ImportRun, words: str) -> str:
 
 
 def _announce(run: ImportRun) -> None:
-    from stations.imports.tasks import import_soon
+    transaction.on_commit(lambda: import_announce(run.pk), robust=True)
 
-    transaction.on_commit(lambda: import_soon(run.pk), robust=True)
+
+def import_announce(run_id: int) -> None:
+    announce("stations.tasks.import_continue", run_id)
 
 
 # --- what the worker does

@@ -4,8 +4,6 @@ import logging
 import time
 
 from celery import shared_task
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from stations.imports import runs
 
@@ -13,19 +11,11 @@ log = logging.getLogger(__name__)
 TURN_S = 10.0  # then the worker is free for others, and the rest is announced anew
 
 
-def import_soon(run_id: int) -> None:
-    """Have a worker take it up now; without Redis the sweep comes by within seconds."""
-    try:
-        import_continue.apply_async(args=(run_id,))
-    except (OperationalError, RedisError, OSError) as error:
-        log.info("import %d is left to the sweep: %s", run_id, error)
-
-
 @shared_task(name="stations.tasks.import_continue", time_limit=300)
 def import_continue(run_id: int) -> None:
     end = time.monotonic() + TURN_S
     if runs.import_advance(run_id=run_id, go_on=lambda: time.monotonic() < end):
-        import_soon(run_id)
+        runs.import_announce(run_id)
 
 
 @shared_task(name="stations.tasks.import_sweep", time_limit=300)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ledger.webhooks import outbox
+from ledger.webhooks import delivery
 from tests.api.conftest import Caller
 from tests.portal.conftest import MakeSession
 
@@ -38,7 +38,7 @@ def test_the_snippet_verifies_what_we_sign() -> None:
     import time
 
     secret, now, body = "whsec_" + "QUJD" * 8, int(time.time()), '{"type": "ping"}'
-    signed = outbox.signature(secret, message_id="m", timestamp=now, body=body)
+    signed = delivery.signature(secret, message_id="m", timestamp=now, body=body)
     headers = {"webhook-id": "m", "webhook-timestamp": str(now), "webhook-signature": f"v1,other {signed}"}
     assert names["verify"](secret, headers, body.encode())
     assert not names["verify"](secret, headers, body.encode() + b" ")

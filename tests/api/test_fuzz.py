@@ -14,7 +14,7 @@ from accounts.programs.scopes import SCOPES
 from accounts.programs.tokens import token_make
 from dev.trials.fuzz.api import Target, fuzz
 from ledger.models import Webhook
-from ledger.webhooks.outbox import secret_make
+from ledger.webhooks.delivery import secret_make
 from stations.charging.sessions import station_credential_set
 from stations.models import Connector, IdToken, Station
 from tests.portal.conftest import MakeSession

@@ -20,8 +20,9 @@ from pytest_django.fixtures import Settings
 from accounts.models import ApiClient, User
 from common.outgoing import AddressRefused, resolve, url_check
 from ledger.models import ChainTransaction, LedgerEntry, Webhook, WebhookDelivery
-from ledger.recording import settlement, tasks
-from ledger.webhooks import outbox
+from ledger.recording import settlement
+from ledger.signals import transactions_recorded
+from ledger.webhooks import delivery, tasks
 from stations.models import ChargingSession, IdToken
 from tests.api.conftest import Caller, problem
 from tests.conftest import CloseSessions
@@ -94,7 +95,7 @@ def finalize(row: ChainTransaction) -> bool:
 
 
 def deliver() -> None:
-    for pk in outbox.due_webhooks():
+    for pk in delivery.due_webhooks():
         tasks.webhook_deliver(str(pk))
 
 
@@ -132,7 +133,7 @@ def test_each_hears_of_what_he_may_see(
     partner = ApiClient.objects.create(client_id="partner", name="Partner")
     for client in (partner, ApiClient.objects.create(client_id="elsewhere", name="Elsewhere")):
         hook = Webhook(client=client, url=receiver.url)
-        outbox.secret_make(hook=hook)
+        delivery.secret_make(hook=hook)
         hook.save()
     (mine,) = record()
     mine.station.site.api_clients.add(partner)
@@ -157,7 +158,7 @@ def test_an_event_is_written_with_the_record_or_not_at_all(
     row.refresh_from_db()
     assert row.status == "SENT" and not WebhookDelivery.objects.exists()
     assert finalize(row)
-    outbox.recorded_tell(row=row)  # and whoever finds it recorded once more
+    transactions_recorded.send(sender=ChainTransaction, row=row)  # and whoever finds it recorded once more
     assert WebhookDelivery.objects.count() == 1
 
 
@@ -185,13 +186,13 @@ def test_an_answer_that_drips_holds_nobody_up(
     api: Caller, receiver: Receiver, record: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each byte would begin the time-out of a read anew; the attempt ends all the same."""
-    monkeypatch.setattr(outbox, "ATTEMPT_S", 0.5)
+    monkeypatch.setattr(delivery, "ATTEMPT_S", 0.5)
     receiver.drips = True
     api.post("webhooks", {"url": receiver.url})
     record()
     deliver()
-    delivery = WebhookDelivery.objects.get()
-    assert (delivery.status, delivery.attempts, delivery.error) == ("pending", 1, "no answer: TimeoutError")
+    sent = WebhookDelivery.objects.get()
+    assert (sent.status, sent.attempts, sent.error) == ("pending", 1, "no answer: TimeoutError")
 
 
 def test_a_killed_worker_has_used_up_one_attempt(
@@ -200,7 +201,7 @@ def test_a_killed_worker_has_used_up_one_attempt(
     api.post("webhooks", {"url": receiver.url})
     record()
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(outbox, "_post", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(delivery, "_post", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
         deliver()
     assert WebhookDelivery.objects.get().attempts == 1
     later()
@@ -213,8 +214,8 @@ def test_two_workers_make_one_attempt(api: Caller, receiver: Receiver, record: A
     record()
     one, other = WebhookDelivery.objects.get(), WebhookDelivery.objects.get()
     hook = Webhook.objects.get()
-    assert outbox.delivery_send(delivery=one, hook=hook)
-    assert not outbox.delivery_send(delivery=other, hook=hook)
+    assert delivery.delivery_send(delivery=one, hook=hook)
+    assert not delivery.delivery_send(delivery=other, hook=hook)
     assert len(receiver.heard) == 1
 
 
@@ -225,14 +226,14 @@ def test_a_receiver_in_trouble_is_not_flooded_and_at_last_left_alone(
     record(3)
     receiver.status = 503
     deliver()
-    assert len(receiver.heard) == 1 and outbox.due_webhooks() == []
+    assert len(receiver.heard) == 1 and delivery.due_webhooks() == []
     Webhook.objects.update(failing_since=timezone.now() - timedelta(days=3, seconds=1))
     later()
     deliver()
     shown = api.get(f"webhooks/{hook}").json()
     assert not shown["active"] and "nothing arrived since" in shown["disabled_reason"]
     later()
-    assert outbox.due_webhooks() == []
+    assert delivery.due_webhooks() == []
     receiver.status = 200
     version = api.get(f"webhooks/{hook}")["ETag"]
     assert api.patch(f"webhooks/{hook}", {"active": True}, If_Match=version).json()["disabled_reason"] == ""
@@ -244,7 +245,7 @@ def test_one_delivery_is_given_up_after_ten_attempts(api: Caller, receiver: Rece
     api.post("webhooks", {"url": receiver.url})
     record()
     receiver.status = 500
-    WebhookDelivery.objects.update(attempts=outbox.ATTEMPTS_MAX - 1)
+    WebhookDelivery.objects.update(attempts=delivery.ATTEMPTS_MAX - 1)
     deliver()
     assert WebhookDelivery.objects.get().status == "failed"
 
@@ -275,7 +276,7 @@ def test_ping_and_a_new_secret(api: Caller, receiver: Receiver) -> None:
     headers, body = receiver.heard[0]
     message_id, timestamp = headers["webhook-id"], int(headers["webhook-timestamp"])
     old, new = (
-        outbox.signature(of, message_id=message_id, timestamp=timestamp, body=body) for of in (hook["secret"], secret)
+        delivery.signature(of, message_id=message_id, timestamp=timestamp, body=body) for of in (hook["secret"], secret)
     )
     assert headers["webhook-signature"] == new != old
 

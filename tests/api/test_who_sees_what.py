@@ -8,7 +8,8 @@ from accounts.login.roles import roles_set
 from accounts.models import AccessLogEntry, Role, User
 from evportal import urls_api
 from ledger.models import Webhook
-from ledger.webhooks.outbox import ping, secret_make
+from ledger.webhooks.delivery import secret_make
+from ledger.webhooks.outbox import ping
 from stations.models import ChargingSession, Connector, IdToken, Station, Tariff
 from tests.api.conftest import BASE, Caller, caller_for, problem
 from tests.portal.conftest import MakeSession

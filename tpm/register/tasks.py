@@ -3,8 +3,6 @@
 import logging
 
 from celery import shared_task
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from tpm.register import register, reports
 
@@ -18,14 +16,6 @@ def attest_services() -> None:
     One that says of itself that its files were changed is attested at the next turn.
     """
     register.attest_due()
-
-
-def hurry() -> None:
-    """Have what is due attested now; without Redis the beat comes by within 30 s."""
-    try:
-        attest_services.apply_async(expires=30)
-    except (OperationalError, RedisError, OSError) as error:
-        log.info("attestation is left to the beat: %s", error)
 
 
 @shared_task(name="tpm.tasks.prune_reports", time_limit=300)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import current_app
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
@@ -24,7 +25,7 @@ from tests.portal.history.test_history import text
 from tests.tpm.verifier.forger import Forger, ecc_public, judged, nonce
 from tpm.admin import steps_table
 from tpm.models import AttestationReport, KeyCertification, TpmService
-from tpm.register.tasks import attest_services, hurry
+from tpm.register.tasks import attest_services
 from tpm.register.words import TITLES
 
 pytestmark = pytest.mark.django_db
@@ -138,12 +139,16 @@ def test_attest_now(staff_browser: Client, tpm_stack: TpmStack, settings: Settin
     assert service.reports.count() == reports + 1
 
 
-def test_attest_now_without_redis_is_left_to_the_beat(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(**_: object) -> None:
+def test_attest_now_without_redis_is_left_to_the_beat(
+    staff_browser: Client, settings: Settings, tpm_stack: TpmStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(attest_services, "apply_async", refused)
-    hurry()
+    use(tpm_stack, settings)
+    service = enrolled(tpm_stack)
+    monkeypatch.setattr(current_app, "send_task", refused)
+    assert "Main is asked for new evidence." in act(staff_browser, "tpm.tpmservice", "attest_now", service)
 
 
 def test_who_may_only_look_can_attest_nothing(client: Client, report: AttestationReport) -> None:

@@ -13,13 +13,12 @@ from pytest_django.fixtures import Settings
 
 from accounts.models import User
 from ledger.alerts import alert_raise
-from ledger.audit import marks, runs, watch
+from ledger.audit import marks, runs, tasks, watch
 from ledger.audit.audit import Auditor
 from ledger.audit.figures import figures
 from ledger.chain import node as chain_door
 from ledger.errors import ChainError
 from ledger.models import Alert, AuditRun, LedgerEntry
-from ledger.recording import tasks
 from stations.models import ChargingSession
 from tests.conftest import CloseSessions, LedgerAccount
 from tests.ledger.recording.killing import ended_well, forked

@@ -14,7 +14,7 @@ from common import clock
 from ledger.models import Alert, ChainTransaction, KeyRotation, Webhook
 from ledger.operations import clock_watch, rotation
 from ledger.recording import tasks, transactions
-from ledger.webhooks import outbox
+from ledger.webhooks import delivery, outbox
 from stations.imports.runs import imports_due
 from stations.models.imports import ImportRun
 from tests.conftest import CloseSessions, LedgerAccount
@@ -182,12 +182,12 @@ def test_imports_archives_and_webhooks_go_on_by_the_right_time(owner: User) -> N
     )
     archive = Archive.objects.create(customer=owner, claimed_until=later)
     hook = Webhook.objects.create(user=owner, url="https://example.com/", secret="")
-    delivery = outbox.ping(hook=hook)
-    delivery.next_attempt_at = timezone.now() + outbox.BACKOFF[-1] + TWO_HOURS
-    delivery.save()
+    ping = outbox.ping(hook=hook)
+    ping.next_attempt_at = timezone.now() + delivery.BACKOFF[-1] + TWO_HOURS
+    ping.save()
     assert imports_due() == [run]
     assert archives_due() == [archive.pk]
-    assert outbox.due_webhooks() == [hook.pk]
+    assert delivery.due_webhooks() == [hook.pk]
 
 
 def test_the_alert_of_a_worker_that_is_gone_closes(ledger_account: LedgerAccount) -> None:

@@ -16,7 +16,7 @@ from dev.chain.transactions import Action, pack_name, push_actions
 from dev.parts.tpm_service import SCOPES
 from ledger.chain import antelope, node
 from ledger.models import Alert, ChainTransaction, LedgerEntry
-from ledger.recording import settlement, tasks, transactions
+from ledger.recording import entries, settlement, tasks, transactions
 from ledger.signing.signer import signer
 from tests.conftest import CloseSessions, LedgerAccount
 from tests.ledger.chain.proxy import Fault, Proxy, altered, cut_after, cut_before, error, late, says
@@ -336,7 +336,7 @@ def test_account_without_resources_is_deferred(
     set_limits(ledger_account, ledger_account.name)
     entry = LedgerEntry.objects.filter(transaction=row).first()
     assert entry is not None
-    transactions.entry_send_again(entry=entry)
+    entries.entry_send_again(entry=entry)
     drive(all_recorded)
     assert open_alerts() == set()
     assert_recorded_once(ledger_account)
@@ -363,7 +363,7 @@ def test_a_rotated_key_stops_and_alerts(
     record_permission(tpm_key)
     entry = LedgerEntry.objects.filter(transaction=row).first()
     assert entry is not None
-    transactions.entry_send_again(entry=entry)
+    entries.entry_send_again(entry=entry)
     drive(all_recorded)
     assert open_alerts() == set()
 

@@ -10,7 +10,7 @@ from dev.chain.transactions import Action, push_actions
 from dev.stack import portal
 from ledger.alerts import alert_close
 from ledger.models import Alert, ChainTransaction, LedgerEntry
-from ledger.recording import hold, tasks, transactions
+from ledger.recording import entries, hold, tasks
 from tests.conftest import CloseSessions, LedgerAccount
 from tests.ledger.conftest import all_recorded, drive
 
@@ -120,7 +120,7 @@ def test_a_person_may_go_on_without_what_is_lost_and_nothing_collides(
     assert "ledger ids 2, 3 (2 in all)" in message
 
     before = sent()
-    transactions.entry_send_again(entry=LedgerEntry.objects.get(pk=2))
+    entries.entry_send_again(entry=LedgerEntry.objects.get(pk=2))
     sweep()
     assert sent() == before, "“Send again” does not repeat the collision"
 
@@ -140,7 +140,7 @@ def test_an_entry_in_conflict_collides_no_second_time(
     entry = LedgerEntry.objects.get(pk=2)
     LedgerEntry.objects.filter(pk=2).update(digest=bytes(32), conflict="another record", transaction=None)
     before = sent()
-    transactions.entry_send_again(entry=LedgerEntry.objects.get(pk=entry.pk))
+    entries.entry_send_again(entry=LedgerEntry.objects.get(pk=entry.pk))
     sweep()
     assert sent() == before
     assert len(open_subjects()) == 1

@@ -13,8 +13,8 @@ from pytest_django.fixtures import Settings
 
 from accounts.models import User
 from ledger.models import Alert, StatementMail, StatementSubscription
-from ledger.recording import tasks
 from portal.statements import mail as mailing
+from portal.statements import tasks
 from tests.ledger.smtp_server import SmtpServer, smtp_server
 from tests.portal.statements.statement_sessions import Charge, charge
 from tests.portal.statements.test_statements import page, read

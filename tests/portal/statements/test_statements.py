@@ -17,8 +17,7 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import User
 from common.pdf import PaperError, pdf
 from ledger.models import LedgerEntry
-from ledger.recording import tasks
-from portal.statements import files, statements
+from portal.statements import files, statements, tasks
 from portal.statements.statements import StatementPeriod
 from stations.models import ChargingSession, Site
 from tests.people import log_in
@@ -309,7 +308,7 @@ def long_ones(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str, str]]:
     """Every statement counts as long; what a worker is asked for is kept, not done."""
     asked: list[tuple[int, str, str]] = []
     monkeypatch.setattr(files, "SHORT_LINES", 0)
-    monkeypatch.setattr(tasks.statement_make, "apply_async", asked.append)
+    monkeypatch.setattr(files, "announce", lambda task, *arguments: asked.append(arguments))
     cache.clear()
     return asked
 

@@ -18,7 +18,7 @@ from common import resealing, sealed_text
 from common.sealed_text import SealedTextError
 from dev import totp
 from ledger.models.webhooks import Webhook
-from ledger.webhooks import outbox
+from ledger.webhooks import delivery
 from stations.models.ocpi import OcpiPartner
 from stations.ocpi.secrets import seal, unseal
 from tests.accounts.login.conftest import code_of
@@ -42,7 +42,7 @@ seals of restored sessions: 0 of 0 {}
 def all_open(owner: User, authenticator: Authenticator) -> Callable[[], None]:
     """One row of each column that keeps something sealed, of some one that keeps nothing; says whether all opens."""
     hook = Webhook(user=owner, url="https://example.org/hook")
-    secret = outbox.secret_make(hook=hook)
+    secret = delivery.secret_make(hook=hook)
     hook.save()
     OcpiPartner.objects.create(name="Roamer", country_code="NL", party_id="ROA", token_sealed=seal("token b"))
     OcpiPartner.objects.create(name="Newcomer", country_code="NL", party_id="NEW")

@@ -1,0 +1,79 @@
+"""Ledger entries: opened with the session that closes, announced, put back to work."""
+
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import transaction
+from django.utils.translation import gettext
+
+from common import clock
+from common.announce import announce, hurrying
+from ledger import record
+from ledger.errors import (
+    LedgerError,
+)
+from ledger.keys import data_keys as keys
+from ledger.models import ChainTransaction, LedgerEntry
+from stations.models import ChargingSession
+
+ANCHOR = "ledger.tasks.anchor"
+
+
+def entries_open(*, sessions: Sequence[ChargingSession]) -> list[LedgerEntry]:
+    """Open the ledger entries of sessions that close in this database transaction; announce them after commit."""
+    data_keys = keys.data_keys_for(sessions)
+    entries = []
+    for session in sessions:
+        salt, canonical = record.new_salt(), record.canonical(record.record_of(session))
+        entries.append(
+            LedgerEntry(
+                session=session,
+                salt=salt,
+                canonical=canonical,
+                digest=record.digest(salt, canonical),
+                data_key=data_keys[session.pk],
+            )
+        )
+    opened = LedgerEntry.objects.bulk_create(entries, batch_size=500)
+    # robust: the session is closed, whatever becomes of the announcement
+    transaction.on_commit(lambda: anchor_soon(len(opened)), robust=True)
+    return opened
+
+
+def entry_send_again(*, entry: LedgerEntry) -> None:
+    """Put an entry back to work now: what waits is looked at at once, a conflict is tried anew.
+
+    Never builds a second transaction beside one that may still get in.
+    """
+    row = entry.transaction
+    if row and row.status == ChainTransaction.Status.IRREVERSIBLE:
+        text = gettext("entry %(id)s is recorded in block %(block)s; there is nothing to send")
+        raise LedgerError(text % {"id": entry.pk, "block": row.block_num})
+    if entry.conflict:
+        LedgerEntry.objects.filter(pk=entry.pk).update(conflict="", transaction=None)
+    elif row:
+        ChainTransaction.objects.filter(pk=row.pk).update(retry_at=clock.now(), claimed_until=None)
+    transaction.on_commit(lambda: anchor_soon(settings.LEDGER_FLUSH_AT))
+
+
+def anchor_soon(count: int) -> None:
+    """After commit: record at 100 entries or after one second, whichever is first."""
+    key, limit = "ledger:announced", settings.LEDGER_FLUSH_AT
+    with hurrying(f"recording of {count} new ledger entries"):
+        if cache.add(key, count, timeout=settings.LEDGER_FLUSH_AFTER_S):
+            total = count
+            if total < limit:
+                announce(ANCHOR, countdown=settings.LEDGER_FLUSH_AFTER_S)
+        else:
+            total = _counted(key, count)
+        if total >= limit > total - count:
+            announce(ANCHOR)
+
+
+def _counted(key: str, count: int) -> int:
+    """How many were announced in this second; 0 where the counter ended just now: then the sweep finds them."""
+    try:
+        return cache.incr(key, count)
+    except ValueError:
+        return 0
