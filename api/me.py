@@ -8,8 +8,8 @@ from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import User
-from accounts.programs.authentication import Program, grant_of
+from accounts.models import Program, User
+from accounts.programs.authentication import grant_of
 from accounts.programs.scopes import SCOPES
 from api.strict_fields import StrictSerializer, TextField
 from api.view import ApiView, etag

@@ -17,25 +17,12 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from stations.errors import (
-    ConnectorUnknownError,
-    RecordingUnavailableError,
-    SessionConflictError,
-    SessionEndedError,
-    StationsError,
-    TimesImpossibleError,
-)
+from common.errors import Refused
 
 log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 UNAVAILABLE_RETRY_AFTER_S = 5
-STATUSES: dict[type[StationsError], int] = {
-    ConnectorUnknownError: 422,
-    TimesImpossibleError: 422,
-    SessionConflictError: 409,
-    SessionEndedError: 409,
-}
 
 
 class RequestTooLarge(exceptions.APIException):
@@ -45,14 +32,14 @@ class RequestTooLarge(exceptions.APIException):
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's EXCEPTION_HANDLER. None: not ours to explain, so Django answers 500 and logs it."""
-    if isinstance(error, StationsError) and type(error) in STATUSES:
-        response = problem(STATUSES[type(error)], error.code, str(error))
+    if isinstance(error, Refused) and error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        log.error("%s: %s", type(error).__name__, error)
+        response = unavailable("the session cannot be recorded at the moment; repeat the same request later")
+    elif isinstance(error, Refused) and error.status:
+        response = problem(error.status, error.code, str(error))
     elif isinstance(error, OperationalError):
         log.error("database unavailable: %s", error)
         response = unavailable("the database does not answer; repeat the same request later")
-    elif isinstance(error, RecordingUnavailableError):
-        log.error("recording unavailable: %s", error)
-        response = unavailable("the session cannot be recorded at the moment; repeat the same request later")
     elif isinstance(error, Http404):
         response = problem(404, "not_found", "there is nothing here that you may see")
     elif isinstance(error, PermissionDenied):

@@ -13,7 +13,7 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from stations.models import ChargingSession
 
 FORMAT = "evportal-session/1"
+ABSENT = "(absent)"
 SALT_BYTES = KEY_BYTES = 32
 KEY_ID_BYTES = 16
 NONCE_BYTES = 12
@@ -239,3 +240,16 @@ def open_sealed(*, ledger_id: int, sealed: bytes, key: bytes) -> Opened:
     except (InvalidTag, zlib.error) as error:
         raise RecordError(f"sealed copy {ledger_id}: not sealed under this data key, or altered") from error
     return Opened(salt=plain[:SALT_BYTES], canonical=plain[SALT_BYTES:])
+
+
+def changed_fields(recorded: bytes, now: bytes) -> Iterator[tuple[str, str, str]]:
+    """(field, recorded value, value now) of two canonical records."""
+    try:
+        before: Mapping[str, Any] = json.loads(recorded)
+        after: Mapping[str, Any] = json.loads(now)
+        names = sorted(before.keys() | after.keys())
+    except (ValueError, AttributeError):
+        return
+    for name in names:
+        if before.get(name) != after.get(name):
+            yield name, str(before.get(name, ABSENT)), str(after.get(name, ABSENT))

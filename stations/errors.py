@@ -20,13 +20,13 @@
 same call later.
 """
 
-from typing import ClassVar
-
 from django.utils.translation import gettext
 
+from common.errors import Refused
 
-class StationsError(Exception):
-    code: ClassVar[str] = "stations_error"
+
+class StationsError(Refused):
+    code = "stations_error"
 
 
 class StationRefusedError(StationsError):
@@ -34,19 +34,19 @@ class StationRefusedError(StationsError):
 
 
 class ConnectorUnknownError(StationsError):
-    code = "connector_unknown"
+    code, status = "connector_unknown", 422
 
 
 class SessionConflictError(StationsError):
-    code = "session_conflict"
+    code, status = "session_conflict", 409
 
 
 class SessionEndedError(StationsError):
-    code = "session_closed"
+    code, status = "session_closed", 409
 
 
 class TimesImpossibleError(StationsError):
-    code = "stop_before_start"
+    code, status = "stop_before_start", 422
 
 
 class TokenTakenError(StationsError):
@@ -70,7 +70,7 @@ class ChargeRunningError(StationsError):
 class RecordingUnavailableError(StationsError):
     """Raised by a receiver of `sessions_closed`: nothing was closed, repeat the same call later."""
 
-    code = "unavailable"
+    code, status = "unavailable", 503
 
 
 class ImportStateError(StationsError):

@@ -12,7 +12,7 @@ from accounts.models.people import (
     time_zone_validate,
 )
 from accounts.models.privacy import AccessLogEntry, Archive, ArchivePart, Erasure
-from accounts.models.programs import ApiClient, ApiToken, IdempotentAnswer
+from accounts.models.programs import ApiClient, ApiToken, IdempotentAnswer, Program
 
 __all__ = [
     "AccessLogEntry",
@@ -23,6 +23,7 @@ __all__ = [
     "Authenticator",
     "Erasure",
     "IdempotentAnswer",
+    "Program",
     "RecoveryCode",
     "RecoverySheet",
     "RememberedDevice",

@@ -16,9 +16,6 @@ from django.utils.translation import gettext_lazy as _
 from django_otp.models import Device, ThrottlingMixin
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts.models.programs import ApiClient as ApiClient
-from accounts.models.programs import ApiToken as ApiToken
-from accounts.models.programs import IdempotentAnswer as IdempotentAnswer
 from common import sealed_text
 
 
@@ -209,19 +206,3 @@ class SignIn(models.Model):
 
 
 # Defined elsewhere to keep this module short; Django looks for models here.
-from accounts.models.privacy import AccessLogEntry, Archive, ArchivePart, Erasure  # noqa: E402
-
-__all__ = [
-    "AccessLogEntry",
-    "Archive",
-    "ArchivePart",
-    "Erasure",
-    "RecoveryCode",
-    "RecoverySheet",
-    "RememberedDevice",
-    "Role",
-    "SignIn",
-    "User",
-    "secret_digest",
-    "time_zone_validate",
-]

@@ -1,5 +1,7 @@
 """Who calls the REST API, with which tokens, and what was answered to writes that may come again."""
 
+from dataclasses import dataclass
+
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
@@ -37,6 +39,24 @@ class ApiClient(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+@dataclass(frozen=True)
+class Program:
+    """The caller of a request, where DRF expects a user: no person, so none of a person's permissions."""
+
+    client: ApiClient
+    is_authenticated: bool = True
+    is_active: bool = True
+    is_staff: bool = False
+
+    @property
+    def pk(self) -> int:
+        return self.client.pk
+
+    def has_perm(self, perm: str) -> bool:
+        """What a program may write is said by its scopes, and by the sites that it sees."""
+        return True
 
 
 class ApiToken(models.Model):

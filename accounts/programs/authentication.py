@@ -16,30 +16,12 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from accounts.models import User
-from accounts.models.programs import ApiClient, ApiToken
+from accounts.models.programs import ApiClient, ApiToken, Program
 from accounts.programs.cognito import PoolUnreachable, access_verify
 from accounts.programs.tokens import PREFIX, TokenRefused, token_authenticate
 
 REALM = 'Bearer realm="EVPortal"'
 HEADER_MAX_BYTES = 8192
-
-
-@dataclass(frozen=True)
-class Program:
-    """The caller of a request, where DRF expects a user: no person, so none of a person's permissions."""
-
-    client: ApiClient
-    is_authenticated: bool = True
-    is_active: bool = True
-    is_staff: bool = False
-
-    @property
-    def pk(self) -> int:
-        return self.client.pk
-
-    def has_perm(self, perm: str) -> bool:
-        """What a program may write is said by its scopes, and by the sites that it sees."""
-        return True
 
 
 @dataclass(frozen=True)

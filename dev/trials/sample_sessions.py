@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 
-from stations.charging.sessions import TokenRef, location_of, session_close, session_start
+from stations.cards.services import TokenRef
+from stations.charging.sessions import location_of, session_close, session_start
 from stations.models import ChargingSession, Connector, IdToken, Site, Station
 from stations.signals import sessions_closed
 

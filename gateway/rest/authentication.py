@@ -10,9 +10,9 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from stations.charging.sessions import station_authenticate
 from stations.errors import StationRefusedError
 from stations.models import Station
+from stations.places.credentials import station_authenticate
 
 HEADER_MAX_BYTES = 256
 

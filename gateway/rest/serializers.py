@@ -13,7 +13,8 @@ from rest_framework import serializers
 
 from api.forms import DECIMAL, IDENTIFIER, METER_MAX_WH, NUMBER_MAX, TIME
 from api.strict_fields import FlagField, StrictSerializer, TextField, WholeNumberField, described
-from stations.charging.sessions import Sample, TokenRef
+from stations.cards.services import TokenRef
+from stations.charging.sessions import Sample
 from stations.models import ChargingSession, IdToken
 
 SAMPLES_MAX = 200

@@ -17,8 +17,8 @@ from ledger.audit.chain import Carrier, Carriers
 from ledger.audit.comparison import Beside, Entry, Verdict, judge
 from ledger.audit.rows import Row
 from ledger.chain.history import history_findings
-from ledger.chain.ids import rows_of
 from ledger.chain.node import Chain, chain
+from ledger.chain.records import rows_of
 from ledger.chain.walk import record_data, walk
 from ledger.models import LedgerEntry
 from stations.models import ChargingSession

@@ -17,10 +17,11 @@ from ledger import record
 from ledger.chain import antelope, p256
 from ledger.chain.block import BlockTransaction
 from ledger.chain.node import Block, Chain
+from ledger.chain.records import records_in
+from ledger.chain.view import View
 from ledger.errors import ChainRefused, ChainUnreachable, LedgerError, RecordError
 from ledger.keys import data_keys
 from ledger.models import ChainTransaction
-from ledger.recording.settlement import View, records_in
 from tpm.client import TpmError
 
 KEPT = 64  # transactions: entries of one are neighbours, mostly

@@ -3,17 +3,14 @@
 Whatever an entry's state says, it is compared: who writes everything in the database writes states, too.
 """
 
-import json
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ledger import record
 from ledger.errors import RecordError
 from ledger.keys import seals
-from ledger.record import Recorded
+from ledger.record import Recorded, changed_fields
 
-ABSENT = "(absent)"
 IRREVERSIBLE = "IRREVERSIBLE"
 OVER = ("EXPIRED", "CONFLICT")  # transactions that carry nothing any more
 
@@ -119,19 +116,6 @@ def _contents(entry: Entry, session: Recorded | None) -> Verdict | None:
 def _changed(names: list[str], message: str) -> Verdict:
     words = ", ".join(names)
     return Verdict("different", f"changed since it was recorded: {words}", f"{words}: {message}")
-
-
-def changed_fields(recorded: bytes, now: bytes) -> Iterator[tuple[str, str, str]]:
-    """(field, recorded value, value now) of two canonical records."""
-    try:
-        before: Mapping[str, Any] = json.loads(recorded)
-        after: Mapping[str, Any] = json.loads(now)
-        names = sorted(before.keys() | after.keys())
-    except (ValueError, AttributeError):
-        return
-    for name in names:
-        if before.get(name) != after.get(name):
-            yield name, str(before.get(name, ABSENT)), str(after.get(name, ABSENT))
 
 
 def _erased(entry: Entry, session: Recorded | None) -> Verdict | None:

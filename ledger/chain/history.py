@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from ledger.chain.ids import rows_of
 from ledger.chain.node import Block, Chain
+from ledger.chain.records import rows_of
 from ledger.chain.walk import record_data, walk
 
 PAGE_BITS = 10

@@ -12,8 +12,8 @@ from django.conf import settings
 
 from ledger.errors import MasterKeyMissing
 from ledger.keys.master_key import SealedMaster, Secret
-from ledger.signing.signer import signer
-from tpm.client import TpmClient, TpmError
+from ledger.signing.client import client
+from tpm.client import TpmError
 from tpm.register.register import require_attested
 
 OPEN_S = 600.0
@@ -59,7 +59,7 @@ def unsealed(master: SealedMaster) -> Secret:
     """Have the TPM open this master key, now; raises as `opened` does."""
     require_attested(settings.TPM_SERVICE_URL)
     try:
-        secret = Secret.from_bytes(_client().unseal(master.sealed))
+        secret = Secret.from_bytes(client().unseal(master.sealed))
     except TpmError as error:
         if error.code in _GONE:
             raise MasterKeyMissing(
@@ -75,9 +75,9 @@ def unsealed(master: SealedMaster) -> Secret:
 def seal(name: str, secret: Secret) -> None:
     """Seal a secret under a name that nobody has used, and see that it opens; raises TpmError, MasterKeyMissing."""
     require_attested(settings.TPM_SERVICE_URL)  # no secret goes to a service that only says what it is
-    client = _client()
-    client.seal(name, secret.to_bytes(), policy=policy())
-    if Secret.from_bytes(client.unseal(name)).public != secret.public:
+    tpm = client()
+    tpm.seal(name, secret.to_bytes(), policy=policy())
+    if Secret.from_bytes(tpm.unseal(name)).public != secret.public:
         raise MasterKeyMissing(f"sealed object {name} holds something else than what was just sealed")
 
 
@@ -89,11 +89,7 @@ def policy() -> str | None:
 def discard(name: str) -> None:
     """Destroy a sealed object; one that is not there, or damaged, is gone already. Raises TpmError."""
     try:
-        _client().sealed_delete(name)
+        client().sealed_delete(name)
     except TpmError as error:
         if error.code not in _GONE:
             raise
-
-
-def _client() -> TpmClient:
-    return signer(settings.LEDGER_KEY).client

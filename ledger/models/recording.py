@@ -9,13 +9,6 @@ from django.utils import timezone
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import User
-from ledger.models.audits import AuditFinding as AuditFinding
-from ledger.models.audits import AuditRun as AuditRun
-from ledger.models.webhooks import Webhook as Webhook
-from ledger.models.webhooks import WebhookDelivery as WebhookDelivery
-from stations.models import ChargingSession, IdToken, Site
-
 
 class DataKey(models.Model):
     """An AES-256 key that seals the copies of one IdToken's sessions of one customer, or of nobody's.
@@ -26,7 +19,11 @@ class DataKey(models.Model):
 
     key_id = models.BinaryField(_("key id"), max_length=16, unique=True)  # random, named inside the sealed copy
     id_token = models.ForeignKey(
-        IdToken, null=True, on_delete=models.SET_NULL, related_name="data_keys", verbose_name=_("card or contract")
+        "stations.IdToken",
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="data_keys",
+        verbose_name=_("card or contract"),
     )
     customer = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -36,7 +33,7 @@ class DataKey(models.Model):
         verbose_name=_("customer"),
     )
     site = models.ForeignKey(
-        Site, null=True, on_delete=models.PROTECT, related_name="data_keys", verbose_name=_("site")
+        "stations.Site", null=True, on_delete=models.PROTECT, related_name="data_keys", verbose_name=_("site")
     )
     wrapped = models.BinaryField(null=True)  # for the master key: ledger/keys/master_key.py
     master_key_id = models.CharField(_("master key id"), max_length=16, blank=True, default="")
@@ -234,7 +231,7 @@ class LedgerEntry(models.Model):
 
     id = models.BigAutoField(_("ledger id"), primary_key=True)
     session = models.OneToOneField(
-        ChargingSession,
+        "stations.ChargingSession",
         null=True,  # only once erased
         on_delete=models.PROTECT,
         related_name="ledger_entry",
@@ -326,7 +323,9 @@ class Alert(models.Model):
 class StatementSubscription(models.Model):
     """A person who wants each month's statement by e-mail, in the language in which he asked for it."""
 
-    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="statement_subscription")
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="statement_subscription"
+    )
     language = models.CharField(max_length=10)
     since = models.DateTimeField(default=timezone.now)  # months that ended before are not sent by themselves
 
@@ -341,7 +340,9 @@ class StatementMail(models.Model):
     """One month's statement on its way to one person (portal/statements/mail.py). The row is the truth, no message
     is."""
 
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="statement_mails", verbose_name=_("account"))
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="statement_mails", verbose_name=_("account")
+    )
     first_day = models.DateField(_("first day"), help_text=_("of the month"))
     monthly = models.BooleanField(_("monthly"), help_text=_("sent by itself, not asked for"))
     language = models.CharField(_("language"), max_length=10)

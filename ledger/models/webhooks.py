@@ -9,9 +9,6 @@ from django.utils import timezone
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import ApiClient
-from stations.models import ChargingSession
-
 
 class Webhook(models.Model):
     """An address that a person or a program wants to have told of recorded sessions."""
@@ -26,7 +23,7 @@ class Webhook(models.Model):
         verbose_name=_("account"),
     )
     client = models.ForeignKey(
-        ApiClient,
+        "accounts.ApiClient",
         null=True,
         blank=True,
         on_delete=models.CASCADE,
@@ -72,7 +69,7 @@ class WebhookDelivery(models.Model):
     webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries", verbose_name=_("webhook"))
     event = models.CharField(_("event"), max_length=20, choices=Event.choices)
     session = models.ForeignKey(
-        ChargingSession,
+        "stations.ChargingSession",
         null=True,
         blank=True,
         on_delete=models.CASCADE,

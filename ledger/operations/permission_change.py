@@ -13,9 +13,9 @@ from django.conf import settings
 from ledger.chain import antelope
 from ledger.chain.node import Block, Unsigned, chain
 from ledger.chain.nodes import Info
+from ledger.chain.view import View
 from ledger.errors import BadReferenceBlock, CpuExceeded, DuplicateTransaction, LedgerError, TransactionExpired
 from ledger.models import KeyRotation
-from ledger.recording.settlement import View
 from ledger.signing import permissions
 from ledger.signing.signer import signer
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -10,9 +9,7 @@ from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from ledger import record
-from ledger.alerts import alert_close, alert_raise
-from ledger.audit.audit import Auditor
-from ledger.audit.comparison import changed_fields
+from ledger.audit.entry import entry_check
 from ledger.chain import antelope
 from ledger.errors import ChainError, NotRecordedYet, RecordError
 from ledger.kept import kept_record
@@ -21,62 +18,9 @@ from ledger.receipts import certification, receipt
 from ledger.receipts.link import receipt_fragment
 from ledger.receipts.node_reader import readers
 from ledger.receipts.receipt import Pins, ReceiptError
-from stations.charging.meter_digest import meter_values_sha256
 from stations.models import ChargingSession
 from tpm.register import register
 from tpm.verifier.certification import Certification
-
-
-@dataclass(frozen=True)
-class Check:
-    """The outcome of comparing one entry with the chain; `reason` says in one sentence what differs."""
-
-    ok: bool
-    reason: str
-
-
-def differences(entry: LedgerEntry) -> list[str]:
-    """Names of the fields in which the session row differs from its record; [] when they are equal.
-
-    ["digest"] where the kept record itself was altered, ["session"] where the row is gone. Erased entries have
-    nothing left to compare.
-    """
-    if entry.erased_at:
-        return []
-    if entry.session is None or entry.salt is None or entry.canonical is None:
-        return ["session"]
-    kept = bytes(entry.canonical)
-    try:
-        fields = record.record_of(entry.session)
-        now = kept if record.is_known_form(fields, kept) else record.canonical(fields)
-    except RecordError:
-        return ["status"]
-    if now == kept and record.digest_holds(bytes(entry.salt), kept, bytes(entry.digest)):
-        return []
-    return [name for name, _, _ in changed_fields(kept, now)] or ["digest"]
-
-
-def meter_values_differ(session: ChargingSession) -> bool:
-    """Are the meter values others than those that were there when the session closed?
-
-    None at all, although there were some, is no alteration only where the session was brought back from the chain,
-    whose copies have none.
-    """
-    now = meter_values_sha256(session.meter_values.all())
-    return now != session.meter_values_sha256 and bool(now or session.restored_at is None)
-
-
-def entry_check(*, entry: LedgerEntry) -> Check:
-    """Compare row, entry and chain; keep the finding on the entry, open or close the alert. Raises ChainError."""
-    ((found, verdict),) = Auditor().of([entry.pk]).verdicts
-    reason = verdict.mismatch
-    LedgerEntry.objects.filter(pk=entry.pk).update(mismatch=reason[:255], checked_at=timezone.now())
-    if reason:
-        alert_raise("mismatch", f"entry {entry.pk}", reason)
-        return Check(False, reason)
-    alert_close("mismatch", f"entry {entry.pk}")
-    recorded = found.status == ChainTransaction.Status.IRREVERSIBLE
-    return Check(True, "equal to the record on the chain" if recorded else "not recorded yet; the row equals its entry")
 
 
 def receipt_for(session: ChargingSession, *, attested: bool = True) -> dict[str, Any]:

@@ -6,10 +6,11 @@ Its sessions of the lost time are on the chain, under ids that new sessions woul
 
 from common import clock
 from ledger.alerts import alert_close, alert_raise
-from ledger.chain.ids import ids_above, rows_of
 from ledger.chain.node import Chain, State, chain
+from ledger.chain.records import rows_of
 from ledger.errors import DatabaseBehind, LedgerError
 from ledger.models import Alert, ChainTransaction, LedgerEntry
+from ledger.recording.ids import ids_above
 
 CODE = "database_behind"
 S = ChainTransaction.Status

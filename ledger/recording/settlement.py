@@ -6,9 +6,8 @@ irreversible time is past the first one's expiration and the rows are absent.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
-from functools import cached_property
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 
 from django.db import transaction
 
@@ -16,10 +15,9 @@ from common import clock
 from ledger.alerts import alert_close, alert_raise, alerts_close
 from ledger.chain import antelope, p256
 from ledger.chain.block import BlockTransaction
-from ledger.chain.ids import rows_of
-from ledger.chain.node import Block, Chain, Status, chain
-from ledger.chain.nodes import Info
-from ledger.chain.walk import record_data_in
+from ledger.chain.node import Block, Status
+from ledger.chain.records import records_in, rows_of
+from ledger.chain.view import View, first_block_at
 from ledger.errors import BlockUnavailable, ChainError
 from ledger.models import Alert, ChainTransaction, LedgerEntry
 from ledger.recording.transactions import longest_wait, move, transaction_send
@@ -29,33 +27,6 @@ log = logging.getLogger(__name__)
 S = ChainTransaction.Status
 OPEN = (S.SIGNED, S.SENT, S.IN_BLOCK, S.DEFERRED)
 LOOK_BACK = timedelta(minutes=5)  # clocks differ: an adopted record is looked for from this long before its entry
-
-
-class View:
-    """The chain as one pass of confirmations sees it: info once, each block once."""
-
-    def __init__(self, node: Chain | None = None) -> None:
-        self.chain = node or chain()
-        self._blocks: dict[int, Block] = {}
-
-    @cached_property
-    def info(self) -> Info:
-        return self.chain.info()
-
-    def block(self, num: int) -> Block:
-        """An irreversible block is read once; a reversible one may be another the next time."""
-        if num not in self._blocks:
-            block = self.chain.block(num)
-            if num > self.info.lib_num:
-                return block
-            if len(self._blocks) > 64:
-                self._blocks.clear()
-            self._blocks[num] = block
-        return self._blocks[num]
-
-    def irreversible_blocks(self, first: int) -> Iterator[Block]:
-        for num in range(max(first, 2), self.info.lib_num + 1):
-            yield self.block(num)
 
 
 # --- confirm
@@ -249,30 +220,6 @@ def adopted_row(block: Block, found: BlockTransaction, view: View) -> ChainTrans
         },
     )
     return row
-
-
-def records_in(found: BlockTransaction, account: str) -> list[antelope.Record]:
-    """The records that an executed transaction put on this account's ledger."""
-    return [item for data in record_data_in(found, account) for item in data.records]
-
-
-def first_block_at(view: View, moment: datetime) -> int:
-    """The first irreversible block at or after `moment` (aware UTC), by bisection: blocks are in the order of time.
-
-    Blocks that no node has any more are older than those that there are.
-    """
-    low, high = max(2, view.chain.earliest_num(view.info)), view.info.lib_num
-    while low < high:
-        middle = (low + high) // 2
-        try:
-            before = view.chain.block(middle).time < moment
-        except BlockUnavailable:
-            before = True
-        if before:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 # --- everything that is open

@@ -13,13 +13,13 @@ from redis.exceptions import RedisError
 from common import clock
 from common.announce import announce, announced_forget
 from ledger.alerts import alert_raise
+from ledger.chain.view import View
 from ledger.errors import ChainError
 from ledger.keys import data_keys
 from ledger.models import ChainTransaction, LedgerEntry
 from ledger.operations.clock_watch import clock_watch
 from ledger.operations.node_watch import nodes_watch
 from ledger.recording import hold, settlement, transactions
-from ledger.recording.settlement import View
 from ledger.signing import permissions
 from tpm.client import TpmError
 

@@ -8,11 +8,11 @@ from uuid import UUID
 from ledger import record
 from ledger.chain.block import BlockTransaction
 from ledger.chain.node import Block, Chain
+from ledger.chain.records import records_in
 from ledger.chain.walk import walk
 from ledger.errors import KeyDestroyed, MasterKeyMissing, RecordError
 from ledger.keys import data_keys
 from ledger.models import DataKey
-from ledger.recording.settlement import records_in
 
 # What every record of a session has.
 ALWAYS = {"transaction_id", "station", "evse_id", "connector_id", "location"}

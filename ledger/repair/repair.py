@@ -18,14 +18,15 @@ from accounts.models import User
 from common.change_log import Change, change_write, changes_between, command_line, values_of
 from ledger import record
 from ledger.audit.audit import audit
+from ledger.audit.entry import entry_check
 from ledger.errors import RepairRefused
 from ledger.keys.seals import restored_seal
 from ledger.models import ChainTransaction, DataKey, LedgerEntry
-from ledger.receipts.checks import entry_check, meter_values_differ
 from ledger.recording.settlement import adopted_row
 from ledger.repair.copies import Copy
 from ledger.repair.rebuilding import Places, entry_values, session_put
 from ledger.repair.truth import RECORDED, Recorded, Truth
+from ledger.state.row import meter_values_differ
 from stations.models import ChargingSession
 
 QUIET = {"updated_at", "checked_at", "mismatch"}  # follow by themselves

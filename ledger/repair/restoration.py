@@ -15,13 +15,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max, Q, QuerySet
 
 from ledger.alerts import alert_close
-from ledger.chain.ids import ids_above, next_id
 from ledger.chain.node import State
+from ledger.chain.view import View
 from ledger.chain.walk import walk
 from ledger.errors import ChainRefused
 from ledger.models import ChainTransaction, LedgerEntry
 from ledger.recording import hold
-from ledger.recording.settlement import View, adopted_row
+from ledger.recording.ids import ids_above, next_id
+from ledger.recording.settlement import adopted_row
 from ledger.repair.copies import Copy, Opener, copies_in
 from ledger.repair.rebuilding import Places, entry_values, session_put
 from ledger.signals import transactions_recorded

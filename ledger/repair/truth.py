@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 
 from ledger import record
 from ledger.chain.node import State
+from ledger.chain.view import View
 from ledger.errors import ChainRefused, RepairRefused
 from ledger.models import ChainTransaction, DataKey, LedgerEntry
-from ledger.recording.settlement import View
 from ledger.repair.copies import Contents, Copy, Opener, content_of, copies_find, copy_at
 
 RECORDED = ChainTransaction.Status.IRREVERSIBLE

@@ -12,9 +12,9 @@ from eospy.signer import Signer
 
 from ledger.errors import LedgerError
 from ledger.signing import keys
+from ledger.signing.client import client
 from tpm.client import TpmClient
 from tpm.register import register
-from tpm.tokens import ClientCredentials
 
 PUBLIC_KEY_TTL_S = 60.0  # a rotated key is picked up after this time
 
@@ -62,23 +62,13 @@ class TpmSigner(Signer):  # type: ignore[misc]  # eospy has no types
 
 
 @lru_cache(maxsize=4)
-def _signer(
-    url: str, token_url: str, client_id: str, client_secret: str, scopes: tuple[str, ...], key: str
-) -> TpmSigner:
-    token = ClientCredentials(token_url, client_id, client_secret, list(scopes))
-    return TpmSigner(TpmClient(url, token), key, url=url)
+def _signer(tpm: TpmClient, url: str, key: str) -> TpmSigner:
+    return TpmSigner(tpm, key, url=url)
 
 
 def signer(key: str = "") -> TpmSigner:
     """The signer with the key of this name, else with the one that signs records now; one HTTP session a process."""
-    return _signer(
-        settings.TPM_SERVICE_URL,
-        settings.TPM_TOKEN_URL,
-        settings.TPM_CLIENT_ID,
-        settings.TPM_CLIENT_SECRET,
-        tuple(settings.TPM_SCOPES),
-        key or keys.active().name,
-    )
+    return _signer(client(), settings.TPM_SERVICE_URL, key or keys.active().name)
 
 
 class OfflineKey:

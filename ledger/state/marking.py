@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from ledger.alerts import alert_raise
 from ledger.models import LedgerEntry
-from ledger.receipts.checks import differences
+from ledger.state.row import differences
 from ledger.state.words import entry_of
 from stations.models import ChargingSession
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext, gettext_noop, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from ledger.models import ChainTransaction, LedgerEntry
-from ledger.receipts.checks import differences, meter_values_differ
+from ledger.state.row import differences, meter_values_differ
 from stations.charging.words import date_text, number, zone
 from stations.models import ChargingSession
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.dispatch import receiver
 
-from accounts.programs.authentication import Program
+from accounts.models import Program
 from common import clock
 from common.announce import announce
 from ledger.models import ChainTransaction, LedgerEntry, Webhook, WebhookDelivery

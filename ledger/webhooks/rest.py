@@ -8,7 +8,7 @@ from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.programs.authentication import Program
+from accounts.models import Program
 from api.lists import ChangeView, ListView, NewRowView, RowsView
 from api.strict_fields import FlagField, StrictSerializer, TextField
 from common.outgoing import URL_MAX, AddressRefused, url_check

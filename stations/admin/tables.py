@@ -25,16 +25,12 @@ from common.change_log import values_of
 from stations.admin.actions import Comparable, asked_first, latest_sessions
 from stations.admin.corrections import Correctable
 from stations.cards.linking import VALID_FOR, link_code_make
-from stations.charging.sessions import (
-    id_token_link,
-    id_token_unlink,
-    station_credential_set,
-    station_credential_withdraw,
-)
+from stations.cards.services import id_token_link, id_token_unlink
 from stations.charging.words import duration, flags, kwh, money, spelled
 from stations.errors import TokenTakenError
 from stations.models import ChargingSession, Connector, IdToken, LinkCode, MeterValue, Site, Station, Tariff
 from stations.ocpi.published import gaps
+from stations.places.credentials import station_credential_set, station_credential_withdraw
 
 
 class TellsGaps(NamesStay):

@@ -16,7 +16,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from redis.exceptions import RedisError
 
 from accounts.models import User
-from stations.charging.sessions import id_token_link
+from stations.cards.services import id_token_link
 from stations.errors import LinkCodeRefusedError, LinkCodesThrottledError, TokenTakenError
 from stations.models import IdToken, LinkCode
 

@@ -17,7 +17,7 @@ from accounts.models import User
 from common.client_address import client_address
 from stations.cards.forms import LinkForm
 from stations.cards.linking import VALID_FOR, link_code_redeem
-from stations.charging.sessions import id_token_unlink
+from stations.cards.services import id_token_unlink
 from stations.charging.words import token_name
 from stations.errors import LinkCodeRefusedError, LinkCodesThrottledError
 from stations.models import IdToken

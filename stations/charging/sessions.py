@@ -1,44 +1,29 @@
 """What happens to stations, tokens and charging sessions, one step each."""
 
-import hashlib
-import hmac
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
+from stations.cards.services import TokenRef, id_token_get
 from stations.charging import plausibility
 from stations.charging.meter_digest import meter_values_sha256
 from stations.errors import (
     ConnectorUnknownError,
     SessionConflictError,
     SessionEndedError,
-    StationRefusedError,
     TimesImpossibleError,
-    TokenTakenError,
 )
-from stations.models import ChargingSession, Connector, IdToken, LinkCode, MeterValue, Site, Station
-from stations.places import silence
-from stations.signals import sessions_closed, sessions_moved
+from stations.models import ChargingSession, Connector, MeterValue, Site, Station
+from stations.signals import sessions_closed
 from stations.tariffs.pricing import cost_lines, total_minor
 
 ENERGY_REGISTER = "Energy.Active.Import.Register"
-LAST_SEEN_EVERY = timedelta(minutes=1)
-
-
-@dataclass(frozen=True)
-class TokenRef:
-    """An IdToken as a station names it."""
-
-    uid: str
-    type: str = IdToken.Type.ISO14443.value
 
 
 @dataclass(frozen=True)
@@ -259,99 +244,4 @@ def location_of(site: Site) -> dict[str, str]:
 # --- Tokens
 
 
-def id_token_get(*, token: TokenRef) -> IdToken:
-    """The token, stored now if nobody has seen it, locked: who links it must wait, or this session would be missed.
-
-    Unknown tokens are taken: whether to charge was decided at the station, and the record must not be lost. The
-    token stays without customer until somebody links it. Call it inside a transaction.
-    """
-    stored, _ = IdToken.objects.get_or_create(uid=token.uid, type=token.type)
-    return IdToken.objects.select_for_update(no_key=True).get(pk=stored.pk)
-
-
-@transaction.atomic
-def id_token_link(*, id_token: IdToken, customer: User) -> int:
-    """Give the token to a customer, and with it the sessions that never belonged to anybody; returns their number.
-
-    Sessions of a former holder stay his. Codes for linking the token end. Raises TokenTakenError where it belongs to
-    another customer: unlink it there first.
-    """
-    free = Q(customer__isnull=True) | Q(customer=customer)
-    if not IdToken.objects.filter(free, pk=id_token.pk).update(customer=customer):
-        raise TokenTakenError(f"token {id_token.uid} ({id_token.type}) belongs to another customer: unlink it first")
-    id_token.customer = customer
-    LinkCode.objects.open().filter(id_token=id_token).update(ended_at=timezone.now())
-    return sessions_move(id_token=id_token, former=None, customer=customer)
-
-
-@transaction.atomic
-def id_token_unlink(*, id_token: IdToken, mistaken: bool = False) -> int:
-    """Take the token from its customer; returns the number of sessions that left him with it. Nothing linked: 0.
-
-    His sessions stay his, and whoever is given the token next does not see them: 0. Unless the link was `mistaken`:
-    then they were never his, and belong to nobody until the token is linked again.
-    """
-    locked = IdToken.objects.select_for_update(no_key=True).get(pk=id_token.pk)
-    if locked.customer_id is None:
-        return 0
-    IdToken.objects.filter(pk=locked.pk).update(customer=None)
-    id_token.customer = None
-    return sessions_move(id_token=locked, former=locked.customer, customer=None) if mistaken else 0
-
-
-def sessions_move(*, id_token: IdToken, former: User | None, customer: User | None) -> int:
-    """All sessions of this token that are `former`'s become `customer`'s; returns their number."""
-    moved = ChargingSession.objects.filter(id_token=id_token, customer=former).update(customer=customer)
-    sessions_moved.send(sender=ChargingSession, id_token=id_token, former=former)
-    return moved
-
-
 # --- Stations
-
-
-def station_credential_set(*, station: Station) -> str:
-    """Make a new credential, which ends the old one; returned this once, only its hash is stored.
-
-    30 random bytes are 40 characters, the most that OCPP 2.0.1 allows for a BasicAuthPassword.
-    """
-    credential = secrets.token_urlsafe(30)
-    station.credential_hash = credential_hash(credential)
-    station.save(update_fields=["credential_hash"])
-    return credential
-
-
-def station_credential_withdraw(*, station: Station) -> None:
-    """Let the station report no more, until it gets a new credential."""
-    station.credential_hash = ""
-    station.save(update_fields=["credential_hash"])
-
-
-def credential_hash(credential: str) -> str:
-    """SHA-256 without salt and stretching, as a station authenticates with every request.
-
-    Both exist for passwords that people choose. Nobody can search 2^240 random values, however fast the hash is.
-    """
-    return "sha256$" + hashlib.sha256(credential.encode()).hexdigest()
-
-
-def station_authenticate(*, identity: str, credential: str) -> Station:
-    """The station with that identity and credential; raises StationRefusedError without saying which was wrong."""
-    station = Station.objects.select_related("site").filter(identity=identity).first()
-    # A station without a credential has "" here, which no hash equals.
-    stored = station.credential_hash if station else ""
-    if not hmac.compare_digest(stored, credential_hash(credential)) or station is None:
-        raise StationRefusedError("expected the identity of a station and its credential")
-    station_seen(station=station)
-    return station
-
-
-def station_seen(*, station: Station) -> None:
-    """Note that the station was heard, at most once a minute: not every request needs a write."""
-    now, last = timezone.now(), station.last_seen_at
-    if last is not None and now - last < LAST_SEEN_EVERY:
-        return
-    usual = station.usual_silence_s if last is None else silence.usual_s(station.usual_silence_s, now - last)
-    heard = {"last_seen_at": now, "usual_silence_s": usual, "expected_by": silence.expected_by(now, usual)}
-    Station.objects.filter(pk=station.pk).update(**heard)
-    for name, value in heard.items():
-        setattr(station, name, value)

@@ -10,11 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.programs.authentication import Program
-from stations.models.corrections import Correction as Correction  # the app's models are found here
-from stations.models.imports import ImportRun as ImportRun
-from stations.models.ocpi import OcpiPartner as OcpiPartner
-from stations.models.tariffs import Tariff as Tariff
+from accounts.models.programs import Program
 from stations.models.visibility import Visible
 
 

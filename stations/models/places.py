@@ -9,16 +9,11 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import time_zone_validate
-from accounts.models.programs import ApiClient
+from accounts.models.people import time_zone_validate
 from common.dated import Dated, DatedQuerySet
-from stations.models.corrections import Correction as Correction  # the app's models are found here
-from stations.models.imports import ImportRun as ImportRun
-from stations.models.ocpi import OcpiPartner as OcpiPartner
-from stations.models.tariffs import Tariff as Tariff
-from stations.models.tariffs import tariff_currency_check
+from stations.models.tariffs import Tariff, tariff_currency_check
 from stations.models.visibility import Visible
-from stations.places.silence import SILENT_AFTER
+from stations.silence import SILENT_AFTER
 
 # eMI3: country, operator, E, outlet
 EMI3_ID = r"[A-Z]{2}\*?[A-Z0-9]{3}\*?E[A-Z0-9][A-Z0-9*]{0,30}"
@@ -67,7 +62,7 @@ class Site(Dated):
         related_name="sites",
         help_text=_("unless an outlet's own"),
     )
-    api_clients = models.ManyToManyField(ApiClient, blank=True, related_name="sites", editable=False)
+    api_clients = models.ManyToManyField("accounts.ApiClient", blank=True, related_name="sites", editable=False)
 
     objects = SiteQuerySet.as_manager()
 
@@ -91,7 +86,7 @@ class StationQuerySet(DatedQuerySet["Station"], Visible["Station"]):  # type: ig
     permission, site, of_session = "stations.view_station", "site", "station"
 
     def silent(self, now: datetime) -> "StationQuerySet":
-        """Heard before, and not for longer than usual (stations/places/silence.py)."""
+        """Heard before, and not for longer than usual (stations/silence.py)."""
         unknown_yet = Q(expected_by__isnull=True, last_seen_at__lt=now - SILENT_AFTER)
         return self.filter(Q(expected_by__lt=now) | unknown_yet)
 
@@ -108,7 +103,7 @@ class Station(Dated):
     credential_hash = models.CharField(max_length=255, blank=True, default="", editable=False)
     last_seen_at = models.DateTimeField(_("last seen at"), null=True, blank=True, editable=False)
     # How long it usually is silent, and when it should have been heard again at the latest
-    # (stations/places/silence.py).
+    # (stations/silence.py).
     usual_silence_s = models.PositiveIntegerField(null=True, editable=False)
     expected_by = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
 

@@ -1,4 +1,4 @@
-"""Sites, stations and the charging sessions that they report (names of OCPP 1.6/2.0.1 and OCPI 2.2.1).
+"""Charging sessions and their meter values (names of OCPP 1.6/2.0.1 and OCPI 2.2.1).
 
 Energy is integer Wh, money integer minor units with an ISO 4217 currency, time UTC.
 """
@@ -6,20 +6,15 @@ Energy is integer Wh, money integer minor units with an ISO 4217 currency, time 
 import uuid
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from accounts.programs.authentication import Program
+from accounts.models.programs import Program
 from common.dated import Dated, DatedQuerySet
-from stations.models.cards import IdToken
-from stations.models.corrections import Correction as Correction  # the app's models are found here
-from stations.models.imports import ImportRun as ImportRun
-from stations.models.ocpi import OcpiPartner as OcpiPartner
-from stations.models.places import Connector, Site, Station
-from stations.models.tariffs import Tariff as Tariff
 
 
 class SessionClosedError(Exception):
@@ -30,7 +25,7 @@ class ChargingSessionQuerySet(DatedQuerySet["ChargingSession"]):
     def visible_to(self, user: Any) -> "ChargingSessionQuerySet":
         """What this caller may see: a person his own sessions, staff with the permission all, a program its sites'."""
         if isinstance(user, Program):
-            sites = Site.objects.visible_to(user).order_by().values("pk")
+            sites = apps.get_model("stations", "Site").objects.visible_to(user).order_by().values("pk")
             return self if user.client.all_sites else self.filter(station__site__in=sites)
         if user.is_staff and user.has_perm("stations.view_chargingsession"):
             return self
@@ -55,15 +50,17 @@ class ChargingSession(Dated):
         OPERATOR = "OPERATOR", _("Operator")  # a correction
 
     id = models.UUIDField("ID", primary_key=True, default=uuid.uuid4, editable=False)
-    station = models.ForeignKey(Station, verbose_name=_("station"), on_delete=models.PROTECT, related_name="sessions")
+    station = models.ForeignKey(
+        "stations.Station", verbose_name=_("station"), on_delete=models.PROTECT, related_name="sessions"
+    )
     connector = models.ForeignKey(
-        Connector, verbose_name=_("connector"), on_delete=models.PROTECT, related_name="sessions"
+        "stations.Connector", verbose_name=_("connector"), on_delete=models.PROTECT, related_name="sessions"
     )
     transaction_id = models.CharField(
         _("transaction ID"), max_length=36, help_text=_("the station's own number for this charge")
     )
     id_token = models.ForeignKey(
-        IdToken,
+        "stations.IdToken",
         verbose_name=_("card or contract"),
         null=True,
         blank=True,

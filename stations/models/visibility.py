@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 from django.apps import apps
 from django.db import models
 
-from accounts.programs.authentication import Program
+from accounts.models.programs import Program
 from common.dated import M
 
 

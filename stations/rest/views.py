@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from rest_framework import exceptions
 
-from accounts.programs.authentication import Program
+from accounts.models import Program
 from api.lists import ChangeView, DetailView, ListView, NewRowView, RowsView, row_save
 from stations.models import Connector, IdToken, Site, Station, Tariff
 from stations.rest import serializers as forms

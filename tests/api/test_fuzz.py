@@ -15,8 +15,8 @@ from accounts.programs.tokens import token_make
 from dev.trials.fuzz.api import Target, fuzz
 from ledger.models import Webhook
 from ledger.webhooks.delivery import secret_make
-from stations.charging.sessions import station_credential_set
 from stations.models import Connector, IdToken, Station
+from stations.places.credentials import station_credential_set
 from tests.portal.conftest import MakeSession
 
 CASES = int(os.environ.get("FUZZ_API_CASES", "0"))

@@ -11,9 +11,9 @@ from django.test import Client
 
 from gateway.rest.throttling import StationThrottle
 from stations.charging.meter_digest import meter_values_sha256
-from stations.charging.sessions import station_credential_set
 from stations.errors import RecordingUnavailableError
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, SessionClosedError
+from stations.places.credentials import station_credential_set
 from tests.stations.conftest import BASE, Ear, StationClient, at, start_message
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,8 @@ import pytest
 from django.db import transaction
 
 from accounts.models import User
-from stations.charging.sessions import TokenRef, id_token_get, id_token_link, id_token_unlink, session_start
+from stations.cards.services import TokenRef, id_token_get, id_token_link, id_token_unlink
+from stations.charging.sessions import session_start
 from stations.errors import TokenTakenError
 from stations.models import ChargingSession, IdToken, MeterValue
 from tests.stations.conftest import Ear, StationClient, at, crowd, in_thread, start_message, station_make

@@ -10,7 +10,7 @@ from django.urls import reverse
 from accounts.login.roles import roles_set
 from accounts.models import User
 from stations.cards.linking import TRIES_OF_USER, link_code_make
-from stations.charging.sessions import id_token_unlink
+from stations.cards.services import id_token_unlink
 from stations.models import ChargingSession, IdToken, LinkCode
 from tests.conftest import CloseSessions
 from tests.people import log_in

@@ -18,8 +18,8 @@ from django.test import Client
 from accounts.models import User
 from dev.parts.postgres import Postgres
 from ledger.recording import receivers
-from stations.charging.sessions import station_credential_set
 from stations.models import ChargingSession, Connector, Site, Station
+from stations.places.credentials import station_credential_set
 from stations.signals import sessions_closed
 from tests.environment import DIRECTORY
 

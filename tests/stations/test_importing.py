@@ -19,7 +19,7 @@ from django.core.management import CommandError, call_command
 from django.db.models import Count, Q, Sum
 
 from accounts.models import User
-from stations.charging.sessions import id_token_link
+from stations.cards.services import id_token_link
 from stations.imports.file import Options, file_import
 from stations.models import ChargingSession, Connector, IdToken, Site, Station
 from tests.stations.conftest import CSV, Ear

@@ -11,7 +11,7 @@ from pytest_django.fixtures import Settings
 from accounts.models import User
 from stations.cards import linking
 from stations.cards.linking import ALPHABET, link_code_make, link_code_redeem, network
-from stations.charging.sessions import id_token_link, id_token_unlink
+from stations.cards.services import id_token_link, id_token_unlink
 from stations.errors import LinkCodeRefusedError, LinkCodesThrottledError, TokenTakenError
 from stations.models import ChargingSession, IdToken, LinkCode
 from tests.stations.conftest import StationClient, crowd, in_thread

@@ -10,10 +10,11 @@ from ledger import record
 from ledger.audit.audit import audit
 from ledger.chain import antelope
 from ledger.chain.node import chain
+from ledger.chain.records import records_in
+from ledger.chain.view import View
 from ledger.errors import LedgerError
 from ledger.keys import data_keys
 from ledger.models import Alert, ChainTransaction, LedgerEntry
-from ledger.recording.settlement import View, records_in
 from ledger.signing.signer import signer
 from stations.models import ChargingSession
 

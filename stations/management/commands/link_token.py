@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
-from stations.charging.sessions import id_token_link, id_token_unlink
+from stations.cards.services import id_token_link, id_token_unlink
 from stations.errors import TokenTakenError
 from stations.models import IdToken
 

@@ -14,8 +14,8 @@ from pytest_django.fixtures import Settings
 from accounts.models import User
 from ledger.alerts import alert_raise
 from ledger.models import Alert, LedgerEntry
-from stations.charging.sessions import station_authenticate
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, Station
+from stations.places.credentials import station_authenticate
 from tests.conftest import LedgerAccount
 from tests.people import log_in
 from tests.portal.conftest import MakeSession

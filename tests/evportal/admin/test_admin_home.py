@@ -15,11 +15,11 @@ from pytest_django.fixtures import Settings
 from dev.chain.nodeos import Nodeos
 from ledger.admin import overview as ledger_overview
 from ledger.models import AuditRun, LedgerEntry
+from stations import silence
 from stations.admin import overview
-from stations.charging.sessions import station_seen
 from stations.models import ChargingSession, Connector, Station
 from stations.models.imports import ImportRun
-from stations.places import silence
+from stations.places.credentials import station_seen
 from tests.conftest import CloseSessions
 from tests.portal.conftest import MakeSession
 from tests.portal.history.test_history import text

@@ -12,10 +12,11 @@ from accounts.models import User
 from dev.chain.transactions import Action, push_actions
 from ledger import record
 from ledger.audit.audit import Report, audit
+from ledger.audit.entry import entry_check
 from ledger.keys import seals
 from ledger.keys.erasure import customer_erase
 from ledger.models import ChainTransaction, DataKey, LedgerEntry
-from ledger.receipts import checks
+from ledger.state import row
 from stations.charging.sessions import Sample, meter_values_add, session_close, session_start
 from stations.models import ChargingSession, Connector, IdToken, MeterValue
 from tests.conftest import CloseSessions, LedgerAccount
@@ -53,7 +54,7 @@ def test_an_entry_that_only_says_that_it_was_erased_is_found(recorded: list[Char
     row = LedgerEntry.objects.filter(session=recorded[0])
     row.update(erased_at=timezone.now(), salt=None, canonical=None)
     assert "its data key was not destroyed" in said(audit())
-    assert not checks.entry_check(entry=row.get()).ok
+    assert not entry_check(entry=row.get()).ok
 
 
 def test_who_forges_an_erasure_in_all_tables_is_found(recorded: list[ChargingSession]) -> None:
@@ -124,7 +125,7 @@ def test_a_recorded_entry_that_says_it_waits_is_compared(recorded: list[Charging
         transaction=None, salt=b"f" * 32, canonical=canonical, digest=digest
     )
     assert "another digest is on the chain" in said(audit())
-    assert "another digest" in checks.entry_check(entry=entry_of(recorded[0])).reason
+    assert "another digest" in entry_check(entry=entry_of(recorded[0])).reason
 
 
 @pytest.mark.parametrize("status", ["SENT", "BATCHED"])
@@ -159,7 +160,7 @@ def measured(ledger_account: LedgerAccount, connector: Connector, record_all: Re
 def test_no_meter_values_left_is_a_difference(measured: ChargingSession) -> None:
     MeterValue.objects.all().delete()
     assert "meter_values" in said(audit())
-    assert checks.meter_values_differ(ChargingSession.objects.get())
+    assert row.meter_values_differ(ChargingSession.objects.get())
 
 
 def test_restored_sessions_have_none_and_only_the_portal_says_so(measured: ChargingSession) -> None:
@@ -194,7 +195,7 @@ def test_a_session_given_to_another_customer_is_found(recorded: list[ChargingSes
 def test_a_session_of_a_card_that_changed_hands_given_to_another_is_found(
     recorded: list[ChargingSession], id_token: IdToken, other_customer: User
 ) -> None:
-    from stations.charging.sessions import id_token_link, id_token_unlink
+    from stations.cards.services import id_token_link, id_token_unlink
 
     id_token_unlink(id_token=id_token, mistaken=True)
     id_token_link(id_token=id_token, customer=other_customer)

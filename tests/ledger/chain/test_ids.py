@@ -2,9 +2,9 @@
 
 import pytest
 
-from ledger.chain.ids import LAST_ID, ids_above
 from ledger.errors import LedgerError
 from ledger.models import LedgerEntry
+from ledger.recording.ids import LAST_ID, ids_above
 from tests.conftest import CloseSessions
 
 pytestmark = pytest.mark.django_db(transaction=True, reset_sequences=True)

@@ -4,8 +4,8 @@ import pytest
 
 from dev.chain.nodeos import Nodeos
 from ledger.chain.node import Chain, State
+from ledger.chain.records import records_in
 from ledger.record import credit_mark
-from ledger.recording.settlement import records_in
 from tests.ledger.contract.conftest import FIRST_CONTRACT
 from tests.ledger.contract.ledger_account import LedgerAccount, Rec, digest_of, make_records, pack_data, pack_records
 

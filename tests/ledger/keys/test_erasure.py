@@ -12,12 +12,13 @@ from django.utils import timezone
 from accounts.models import User
 from ledger import record
 from ledger.audit.audit import audit
+from ledger.chain.records import records_in
 from ledger.errors import KeyDestroyed
 from ledger.keys import data_keys
 from ledger.keys.erasure import customer_erase
 from ledger.models import DataKey, LedgerEntry
-from ledger.recording.settlement import records_in
-from stations.charging.sessions import TokenRef, id_token_link, id_token_unlink, session_close, session_start
+from stations.cards.services import TokenRef, id_token_link, id_token_unlink
+from stations.charging.sessions import session_close, session_start
 from stations.errors import ChargeRunningError
 from stations.models import ChargingSession, Connector, IdToken, Site
 from tests.conftest import CloseSessions, LedgerAccount

@@ -54,8 +54,8 @@ def test_no_field_of_any_session_is_in_any_block(
 def test_two_copies_of_one_token_cannot_be_tied_together(
     ledger_account: LedgerAccount, close_sessions: CloseSessions, record_all: Callable[[], None]
 ) -> None:
+    from ledger.chain.records import records_in
     from ledger.models import ChainTransaction
-    from ledger.recording.settlement import records_in
 
     close_sessions(2)
     record_all()

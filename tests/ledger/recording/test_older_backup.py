@@ -17,14 +17,15 @@ from accounts.models import User
 from dev.chain.setup import Action, push_actions
 from ledger.alerts import alert_raise
 from ledger.audit.audit import audit
-from ledger.chain.ids import next_id
 from ledger.chain.walk import walk
 from ledger.keys import data_keys
 from ledger.models import Alert, LedgerEntry
 from ledger.recording import tasks
+from ledger.recording.ids import next_id
 from ledger.repair.copies import Opener, copies_in
 from ledger.repair.restoration import restore
-from stations.charging.sessions import TokenRef, session_close, session_start
+from stations.cards.services import TokenRef
+from stations.charging.sessions import session_close, session_start
 from stations.models import ChargingSession, Connector, IdToken
 from tests.conftest import CloseSessions, LedgerAccount
 from tests.ledger.conftest import all_recorded, drive

@@ -60,8 +60,8 @@ def test_the_receipt_verifies_against_two_nodes(
 def test_the_copy_opens_with_the_tokens_key(
     ledger_account: LedgerAccount, close_sessions: CloseSessions, record_all: Callable[[], None]
 ) -> None:
+    from ledger.chain.records import records_in
     from ledger.keys import data_keys
-    from ledger.recording.settlement import records_in
 
     (session,) = close_sessions()
     record_all()

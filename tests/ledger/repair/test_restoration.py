@@ -158,7 +158,7 @@ def test_erasing_survives_a_kill_before_the_master_key_was_replaced(two_customer
 def test_a_session_not_yet_sealed_is_recorded_without_its_copy(
     ledger_account: LedgerAccount, close_sessions: CloseSessions, owner: User, record_all: Callable[[], None]
 ) -> None:
-    from ledger.recording.settlement import records_in
+    from ledger.chain.records import records_in
 
     close_sessions(2)
     customer_erase(customer=owner)

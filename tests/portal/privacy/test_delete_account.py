@@ -26,7 +26,8 @@ from accounts.privacy.archive import archive_ask, archive_build
 from accounts.privacy.erasure import ErasureRefusedError, erasure_ask, erasure_run
 from ledger.models import DataKey, LedgerEntry
 from stations.cards.linking import link_code_make, link_code_redeem
-from stations.charging.sessions import TokenRef, id_token_unlink, session_close, session_start
+from stations.cards.services import TokenRef, id_token_unlink
+from stations.charging.sessions import session_close, session_start
 from stations.models import ChargingSession, Connector, IdToken
 from tests.conftest import CloseSessions
 from tests.ledger.recording.killing import ended_well, forked
@@ -340,7 +341,7 @@ def test_only_admins_erase(owner: User, role: str) -> None:
 def test_a_card_she_gave_away_before_is_not_her_successors_loss(
     anna: User, id_token: IdToken, other_customer: User
 ) -> None:
-    from stations.charging.sessions import id_token_link
+    from stations.cards.services import id_token_link
 
     id_token_unlink(id_token=id_token)
     id_token_link(id_token=id_token, customer=other_customer)

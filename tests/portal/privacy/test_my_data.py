@@ -116,7 +116,7 @@ def test_someone_without_anything_gets_an_archive_too(other_customer: User) -> N
 def test_a_card_handed_on_is_in_both_archives_with_the_charges_of_each(
     charged: list[ChargingSession], owner: User, id_token: IdToken
 ) -> None:
-    from stations.charging.sessions import id_token_unlink
+    from stations.cards.services import id_token_unlink
 
     id_token_unlink(id_token=id_token)
     zipped = made(owner)

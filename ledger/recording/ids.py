@@ -1,11 +1,8 @@
 """Ledger ids: drawn by the database, and never below what the chain has already."""
 
-from collections.abc import Sequence
-
 from django.db import connection, transaction
 from django.utils.translation import gettext
 
-from ledger.chain.node import Chain
 from ledger.errors import LedgerError
 from ledger.models import LedgerEntry
 
@@ -34,21 +31,6 @@ def ids_above(last: int) -> None:
             cursor.execute(
                 f"INSERT INTO sqlite_sequence (name, seq) SELECT %s, %s WHERE {absent}", [table, last, table]
             )
-
-
-def rows_of(node: Chain, ids: Sequence[int]) -> dict[int, bytes]:
-    """The rows of these ledger ids (ascending), read in runs: a batch's ids are mostly neighbours."""
-    rows: dict[int, bytes] = {}
-    first = last = ids[0]
-    for ledger_id in [*ids[1:], None]:
-        if ledger_id is not None and ledger_id - last < 50:
-            last = ledger_id
-            continue
-        rows |= node.rows(first, last)
-        if ledger_id is not None:
-            first = last = ledger_id
-    wanted = set(ids)
-    return {ledger_id: digest for ledger_id, digest in rows.items() if ledger_id in wanted}
 
 
 def next_id() -> int:

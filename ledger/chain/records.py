@@ -1,0 +1,28 @@
+"""What the chain holds of our records: in a transaction of a block, and as rows of the contract's table."""
+
+from collections.abc import Sequence
+
+from ledger.chain import antelope
+from ledger.chain.block import BlockTransaction
+from ledger.chain.node import Chain
+from ledger.chain.walk import record_data_in
+
+
+def records_in(found: BlockTransaction, account: str) -> list[antelope.Record]:
+    """The records that an executed transaction put on this account's ledger."""
+    return [item for data in record_data_in(found, account) for item in data.records]
+
+
+def rows_of(node: Chain, ids: Sequence[int]) -> dict[int, bytes]:
+    """The rows of these ledger ids (ascending), read in runs: a batch's ids are mostly neighbours."""
+    rows: dict[int, bytes] = {}
+    first = last = ids[0]
+    for ledger_id in [*ids[1:], None]:
+        if ledger_id is not None and ledger_id - last < 50:
+            last = ledger_id
+            continue
+        rows |= node.rows(first, last)
+        if ledger_id is not None:
+            first = last = ledger_id
+    wanted = set(ids)
+    return {ledger_id: digest for ledger_id, digest in rows.items() if ledger_id in wanted}
