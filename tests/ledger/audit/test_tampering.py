@@ -12,12 +12,12 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from dev.chain.nodeos import Nodeos
-from ledger.audit import entry
 from ledger.audit.audit import audit
+from ledger.audit.entry import entry_check
 from ledger.errors import NotRecordedYet
 from ledger.models import Alert, LedgerEntry
 from ledger.receipts import checks
-from ledger.state import row
+from ledger.state.row import differences
 from stations.charging.sessions import Sample, meter_values_add, session_close, session_start
 from stations.models import ChargingSession, Connector, MeterValue
 from tests.conftest import TARIFF, CloseSessions, LedgerAccount
@@ -84,8 +84,8 @@ def test_each_changed_field_shows_everywhere(recorded: list[ChargingSession]) ->
         assert (report.clean, report.equal, report.different) == (False, 2, 1)
         assert field in report.findings[0].message
         entry = LedgerEntry.objects.get(pk=entry.pk)
-        assert row.differences(entry) == [field]
-        assert field in entry.entry_check(entry=entry).reason
+        assert differences(entry) == [field]
+        assert field in entry_check(entry=entry).reason
         assert Alert.objects.filter(code="mismatch", closed_at__isnull=True).exists()
         check = checks.verify_session(row.get())
         assert check.verdict == "NOT VALID"
@@ -116,15 +116,15 @@ def test_a_changed_meter_value_shows(
     MeterValue.objects.update(value=3001)
     report = audit()
     assert report.different == 1 and "meter_values" in report.findings[0].message
-    assert "meter_values" in entry.entry_check(entry=LedgerEntry.objects.get()).reason
+    assert "meter_values" in entry_check(entry=LedgerEntry.objects.get()).reason
 
 
 def test_a_restored_value_closes_the_alert(recorded: list[ChargingSession]) -> None:
     entry = LedgerEntry.objects.get(session=recorded[0])
     ChargingSession.objects.filter(pk=recorded[0].pk).update(energy_wh=1)
-    assert not entry.entry_check(entry=LedgerEntry.objects.get(pk=entry.pk)).ok
+    assert not entry_check(entry=LedgerEntry.objects.get(pk=entry.pk)).ok
     ChargingSession.objects.filter(pk=recorded[0].pk).update(energy_wh=7_780)
-    assert entry.entry_check(entry=LedgerEntry.objects.get(pk=entry.pk)).ok
+    assert entry_check(entry=LedgerEntry.objects.get(pk=entry.pk)).ok
     assert not Alert.objects.filter(closed_at__isnull=True).exists()
 
 
@@ -140,8 +140,8 @@ def test_a_forger_who_recomputes_the_digest_is_found_by_the_chain(recorded: list
         canonical=canonical, salt=b"f" * 32, digest=record.digest(b"f" * 32, canonical)
     )
     entry = LedgerEntry.objects.get(session=session)
-    assert row.differences(entry) == []
-    assert "another digest" in entry.entry_check(entry=entry).reason
+    assert differences(entry) == []
+    assert "another digest" in entry_check(entry=entry).reason
     assert audit().different == 1
     assert checks.verify_session(session).verdict == "NOT VALID"
 

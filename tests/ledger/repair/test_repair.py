@@ -17,8 +17,8 @@ from accounts.login.roles import roles_set
 from accounts.models import Role, User
 from common.change_log import change_lines
 from ledger import record
-from ledger.audit import entry
 from ledger.audit.audit import audit
+from ledger.audit.entry import entry_check
 from ledger.keys import data_keys
 from ledger.keys.erasure import customer_erase
 from ledger.models import Alert, ChainTransaction, LedgerEntry
@@ -146,7 +146,7 @@ def test_every_altered_field_is_put_back(recorded: list[ChargingSession]) -> Non
     before, row = state(), ChargingSession.objects.filter(pk=recorded[1].pk)
     for field, value in FIELDS:
         row.update(**{field: value})
-        assert not entry.entry_check(entry=LedgerEntry.objects.get(session=recorded[1])).ok
+        assert not entry_check(entry=LedgerEntry.objects.get(session=recorded[1])).ok
         status, output, _ = run("ledger_restore", "--repair", str(recorded[1].pk), "--dry-run")
         assert status == 0 and f"session {field}: " in output and "1 would be put back" in output
         assert getattr(row.get(), field) == value or field == "id_token"
@@ -279,7 +279,7 @@ def test_an_operator_sees_what_would_change_gives_a_reason_and_it_is_put_back(
     before, olga = state(), people["olga"]
     ChargingSession.objects.filter(pk=recorded[1].pk).update(energy_wh=7_781)
     entry = LedgerEntry.objects.get(session=recorded[1])
-    entry.entry_check(entry=entry)
+    entry_check(entry=entry)
     chosen = {"action": "put_back", "_selected_action": str(entry.pk)}
     asked = olga.post("/admin/ledger/ledgerentry/", chosen)
     assert asked.status_code == 302 and asked["Location"].endswith(f"put-back/?id={entry.pk}")
