@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from common.admin_read_only import OnlyRead
+from common.admin_read_only import ReadOnly
 from common.change_log import NOTHING, VERBS, Values, changes_between, message_of, values_of
 
 
@@ -59,7 +59,7 @@ class Logged(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the st
 
 
 @admin.register(LogEntry)
-class ChangeLogAdmin(OnlyRead):
+class ChangeLogAdmin(ReadOnly):
     """Who changed what, when, from what to what. Nobody adds to it, changes it or deletes from it by hand."""
 
     list_display = ("when", "user", "verb", "kind", "object_link", "what")
@@ -96,3 +96,15 @@ class ChangeLogAdmin(OnlyRead):
     @admin.display(description=_("from what to what"))
     def what(self, entry: LogEntry) -> SafeString:
         return render_to_string("admin/_change.html", {"entry": entry})
+
+
+class NamesStay(Logged):
+    """`names` are part of recorded sessions: they are given once and stay, and nothing that has them is deleted."""
+
+    names: tuple[str, ...] = ()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return [*super().get_readonly_fields(request, obj), *(self.names if obj else ())]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -5,10 +5,13 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from common.admin_paging import CappedPaginator
 
-class OnlyRead(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the stubs alone
-    """What the portal writes and nobody adds to, changes or deletes by hand."""
 
+class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the stubs alone
+    """What the portal writes and nobody adds to, changes or deletes by hand: long tables, not every row counted."""
+
+    paginator = CappedPaginator
     show_full_result_count = False
     list_per_page = 50
 

@@ -1,7 +1,7 @@
 """What time it is for all workers alike: the database's, however wrong the clock of this machine is.
 
 Claims, retries and due times are written by one worker and read by the others. So each worker measures how far its
-clock is off (`measure`, ledger/operations/clock_watch.py) and `now` makes up for it. What was written by a clock that
+clock is off (`measure`, ledger/chain/clock_watch.py) and `now` makes up for it. What was written by a clock that
 nobody had
 measured yet is found by `due`: it lies further ahead than anybody whose clock is right would ever have put it.
 """

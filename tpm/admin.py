@@ -1,7 +1,5 @@
 """TPM services and their evidence in the admin: read, and attested again; pinned by `manage.py tpm_enrol` alone."""
 
-from typing import Any
-
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import Case, IntegerField, QuerySet, Value, When
@@ -12,6 +10,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
+from common.admin_english import english
+from common.admin_read_only import ReadOnly
 from common.announce import announce
 from tpm.models import AttestationReport, KeyCertification, TpmService
 from tpm.register.register import attest_soon
@@ -34,26 +34,6 @@ WRONG_FIRST = Case(
 )
 MARKS = {"ok": "✓", "failed": "✗", "undecided": "–"}
 HEADS = (_("Step"), _("Outcome"), _("What is checked"), _("Expected"), _("Found"), _("Note"))
-
-
-class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the stubs alone
-    """Rows that the register writes and people read."""
-
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def in_english(self, text: str) -> SafeString:
-        """A text that is kept in English, marked so."""
-        return format_html('<span lang="en">{}</span>', text) if text else self.get_empty_value_display()
 
 
 def steps_table(report: AttestationReport) -> SafeString:
@@ -119,7 +99,7 @@ class TpmServiceAdmin(ReadOnly):
 
     @admin.display(description=_("reason"), ordering="reason")
     def reason_shown(self, service: TpmService) -> SafeString:
-        return self.in_english(service.reason)
+        return english(self, service.reason)
 
     @admin.display(description=_("last evidence"), ordering="last_attested_at")
     def evidence(self, service: TpmService) -> str:
@@ -181,7 +161,7 @@ class AttestationReportAdmin(ReadOnly):
 
     @admin.display(description=_("reason"), ordering="reason")
     def reason_shown(self, report: AttestationReport) -> SafeString:
-        return self.in_english(report.reason)
+        return english(self, report.reason)
 
     @admin.display(description=_("hardware"))
     def hardware_shown(self, report: AttestationReport) -> str:

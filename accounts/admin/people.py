@@ -19,7 +19,7 @@ from accounts.login.second_factor import authenticator_of, recovery_codes_left, 
 from accounts.models import SignIn, User
 from accounts.privacy.admin import Erasable
 from common.admin_log import Logged
-from common.admin_read_only import OnlyRead
+from common.admin_read_only import ReadOnly
 
 admin.site.unregister(TOTPDevice)  # whoever saw a key there could be that person
 admin.site.unregister(Group)  # roles are the identity provider's groups (accounts/login/roles.py)
@@ -88,7 +88,7 @@ class PersonAdmin(Erasable, Logged):
 
 
 @admin.register(SignIn)
-class SignInAdmin(OnlyRead):
+class SignInAdmin(ReadOnly):
     """Read only: an audit trail."""
 
     list_display = ("at", "user", "outcome", "address", "browser")

@@ -14,7 +14,7 @@ from accounts.models import AccessLogEntry, Erasure
 from accounts.privacy.admin_looks import NotesLooks
 from accounts.privacy.forms import EraseForm
 from common.admin_english import in_english
-from common.admin_read_only import OnlyRead
+from common.admin_read_only import ReadOnly
 
 
 class Erasable(NotesLooks):
@@ -46,7 +46,7 @@ class Erasable(NotesLooks):
 
 
 @admin.register(AccessLogEntry)
-class AccessLogAdmin(OnlyRead):
+class AccessLogAdmin(ReadOnly):
     """Read by auditors; the rows that a customer reads about himself, with all of them."""
 
     list_display = ("at", "viewer_name", "what", "customer", "looked_at", "reason")
@@ -61,7 +61,7 @@ class AccessLogAdmin(OnlyRead):
 
 
 @admin.register(Erasure)
-class ErasureAdmin(OnlyRead):
+class ErasureAdmin(ReadOnly):
     """Accounts on their way to their end, and those that are there; who waits, and for what."""
 
     list_display = ("pseudonym", "asked_at", "asked_by", "reason", "waiting", "done_at")

@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
-from common.admin_base import ReadOnly
+from common.admin_log import Logged
+from common.admin_read_only import ReadOnly
 from common.csv_files import csv_response
 from ledger.admin.repair import AT_ONCE_MAX, PUT_BACK
 from ledger.audit.report import audit_pdf, counts_of
@@ -43,7 +44,7 @@ class FoundFilter(admin.SimpleListFilter):
 
 
 @admin.register(AuditRun)
-class AuditRunAdmin(ReadOnly):
+class AuditRunAdmin(ReadOnly, Logged):
     """Every pass over the ledger, whoever began it, and what it found."""
 
     change_form_template = "admin/ledger/auditrun/change_form.html"

@@ -16,8 +16,9 @@ from django.utils.translation import gettext, ngettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.privacy.admin_looks import NotesLooks
-from common.admin_base import ReadOnly
 from common.admin_english import english, in_english
+from common.admin_log import Logged
+from common.admin_read_only import ReadOnly
 from common.change_log import values_of
 from ledger.admin.records import RecordFilter, record_kind, record_shown
 from ledger.admin.repair import Repairable
@@ -53,7 +54,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(Repairable, ReadOnly):
+class LedgerEntryAdmin(Repairable, ReadOnly, Logged):
     customer_path = "session__customer"
     list_display = ("id", "record", "state", "session_short", "opened_at", "block", "trouble", "checked_at")
     list_filter = (RecordFilter, StateFilter)
@@ -184,7 +185,7 @@ def _by_id(term: str) -> Q:
 
 
 @admin.register(ChainTransaction)
-class ChainTransactionAdmin(ReadOnly):
+class ChainTransactionAdmin(ReadOnly, Logged):
     list_display = ("id", "status", "created_at", "block_num", "irreversible_at", "attempts", "error_code", "short_id")
     list_filter = ("status", "error_code")
     search_fields = ("=transaction_id", "=id", "=block_num")
@@ -217,7 +218,7 @@ class ChainTransactionAdmin(ReadOnly):
 
 
 @admin.register(DataKey)
-class DataKeyAdmin(NotesLooks, ReadOnly):
+class DataKeyAdmin(NotesLooks, ReadOnly, Logged):
     """That there is a key, whose, and since when; never the key, wrapped or not."""
 
     customer_path = "id_token__customer"
@@ -234,7 +235,7 @@ class DataKeyAdmin(NotesLooks, ReadOnly):
 
 
 @admin.register(SigningKey)
-class SigningKeyAdmin(ReadOnly):
+class SigningKeyAdmin(ReadOnly, Logged):
     """Which key signs, and which did; replaced by `manage.py ledger_rotate_key` alone."""
 
     list_display = ("name", "status", "since", "public_key")
@@ -244,7 +245,7 @@ class SigningKeyAdmin(ReadOnly):
 
 
 @admin.register(KeyRotation)
-class KeyRotationAdmin(ReadOnly):
+class KeyRotationAdmin(ReadOnly, Logged):
     list_display = ("__str__", "step", "started_at", "finished_at")
     list_filter = ("step",)
     list_select_related = ("old", "new")
@@ -252,7 +253,7 @@ class KeyRotationAdmin(ReadOnly):
 
 
 @admin.register(Alert)
-class AlertAdmin(ReadOnly):
+class AlertAdmin(ReadOnly, Logged):
     list_display = ("__str__", "is_open", "age", "count", "last_seen_at", "advice")
     fields = (
         *("code", "subject", "message_shown", "advice"),
@@ -293,7 +294,7 @@ class AlertAdmin(ReadOnly):
 
 
 @admin.register(StatementMail)
-class StatementMailAdmin(ReadOnly):
+class StatementMailAdmin(ReadOnly, Logged):
     """Whether a customer's statement was sent, and what the mail server said."""
 
     list_display = (

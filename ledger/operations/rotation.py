@@ -31,7 +31,7 @@ from ledger.chain.node import chain
 from ledger.errors import ChainError, ChainUnreachable, LedgerError, OutcomeUnknown
 from ledger.models import ChainTransaction, KeyRotation, SigningKey
 from ledger.operations.permission_change import NO_TRANSACTION, PermissionChange
-from ledger.recording import settlement, tasks
+from ledger.recording import resuming, settlement
 from ledger.signing import keys
 from ledger.signing.signer import signer
 from tpm.client import TpmError, TpmRefused
@@ -263,7 +263,7 @@ class Rotation:
         self._begin(f"SETTLE  what {self.row.old.name} signed comes to its end")
         signed = ChainTransaction.objects.filter(public_key=self.row.old.public_key, status__in=settlement.OPEN)
         if signed.exists():
-            tasks.resume_waiting()
+            resuming.resume_waiting()
             settlement.confirm_open()
         found = signed.aggregate(last=Max("expires_at"))
         if found["last"] is None:

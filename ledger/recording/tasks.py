@@ -2,24 +2,21 @@
 
 import logging
 import time
-from datetime import timedelta
 
 from celery import shared_task
 from celery.signals import task_prerun
-from django.conf import settings
 from django.core.cache import cache
 from redis.exceptions import RedisError
 
 from common import clock
 from common.announce import announce, announced_forget
-from ledger.alerts import alert_raise
-from ledger.chain.view import View
+from ledger.chain.clock_watch import clock_watch
+from ledger.chain.node_watch import nodes_watch
 from ledger.errors import ChainError
 from ledger.keys import data_keys
 from ledger.models import ChainTransaction, LedgerEntry
-from ledger.operations.clock_watch import clock_watch
-from ledger.operations.node_watch import nodes_watch
 from ledger.recording import hold, settlement, transactions
+from ledger.recording.resuming import resume_batched, resume_waiting, sign_and_send
 from ledger.signing import permissions
 from tpm.client import TpmError
 
@@ -45,21 +42,12 @@ def anchor() -> None:
     end = time.monotonic() + ANCHOR_TURN_S
     while not transactions.halted():
         rows = transactions.transactions_batch(limit=BATCHES_AT_ONCE)
-        if not rows or not _sign_and_send(rows):
+        if not rows or not sign_and_send(rows):
             break
         if time.monotonic() > end:
             announce("ledger.tasks.anchor")
             break
     _confirm_soon()
-
-
-def _sign_and_send(rows: list[ChainTransaction]) -> bool:
-    if not transactions.transactions_sign(transactions=rows):
-        return False
-    for row in rows:
-        if row.status == S.SIGNED:
-            transactions.transaction_send(row=row)
-    return True
 
 
 @shared_task(name="ledger.tasks.confirm", time_limit=300)
@@ -96,36 +84,6 @@ def sweep() -> None:
         anchor()
     else:
         confirm()
-
-
-def resume_batched() -> bool:
-    """Sign what was batched and left; one at a time, so that a TPM that is away is asked once a sweep."""
-    free = clock.free(timedelta(seconds=settings.LEDGER_CLAIM_S))
-    for row in ChainTransaction.objects.filter(free, transactions.retry_due(), status=S.BATCHED).order_by("id"):
-        if transactions.halted():
-            break
-        if transactions.claim(row) and not _sign_and_send([row]):
-            return False
-    return True
-
-
-def resume_waiting() -> None:
-    """Send again, or settle, what is signed or deferred and whose time has come."""
-    due = ChainTransaction.objects.filter(transactions.retry_due(), status__in=[S.SIGNED, S.DEFERRED])
-    view = View()
-    try:
-        settlement.for_each(due.order_by("id"), lambda row: _resume(row, view))
-    except ChainError as error:
-        alert_raise(error.alert, message=str(error))
-
-
-def _resume(row: ChainTransaction, view: View) -> None:
-    if not transactions.claim(row):
-        return
-    if row.expires_at is not None and view.info.lib_time > row.expires_at:
-        settlement.transaction_settle(row=row, view=view)
-    else:
-        transactions.transaction_send(row=row)
 
 
 @shared_task(name="ledger.tasks.watch_tpm", time_limit=60)

@@ -4,13 +4,14 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from common.admin_base import ReadOnly
 from common.admin_english import in_english
+from common.admin_log import Logged
+from common.admin_read_only import ReadOnly
 from ledger.models import Webhook, WebhookDelivery
 
 
 @admin.register(Webhook)
-class WebhookAdmin(ReadOnly):
+class WebhookAdmin(ReadOnly, Logged):
     list_display = ("url", "owner", "is_active", "failing_since", "disabled_reason_shown", "created_at")
     list_filter = ("is_active", ("failing_since", admin.EmptyFieldListFilter))
     list_select_related = ("user", "client")
@@ -35,7 +36,7 @@ class WebhookAdmin(ReadOnly):
 
 
 @admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(ReadOnly):
+class WebhookDeliveryAdmin(ReadOnly, Logged):
     list_display = (
         "created_at",
         "webhook",

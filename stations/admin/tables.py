@@ -19,8 +19,9 @@ from django.views.decorators.cache import never_cache
 
 from accounts.models import ApiClient, User
 from accounts.privacy.admin_looks import NotesLooks
-from common.admin_base import NamesStay, ReadOnly
+from common.admin_log import Logged, NamesStay
 from common.admin_paging import CappedPaginator
+from common.admin_read_only import ReadOnly
 from common.change_log import values_of
 from stations.admin.actions import Comparable, asked_first, latest_sessions
 from stations.admin.corrections import Correctable
@@ -270,7 +271,7 @@ class IdTokenAdmin(NotesLooks, NamesStay):
 
 
 @admin.register(LinkCode)
-class LinkCodeAdmin(NotesLooks, ReadOnly):
+class LinkCodeAdmin(NotesLooks, ReadOnly, Logged):
     """Which codes for linking there are and what became of them; the codes themselves nobody can read again."""
 
     customer_path = "used_by"
@@ -294,7 +295,7 @@ class RemarksFilter(admin.SimpleListFilter):
 
 
 @admin.register(ChargingSession)
-class ChargingSessionAdmin(NotesLooks, Correctable, Comparable, ReadOnly):
+class ChargingSessionAdmin(NotesLooks, Correctable, Comparable, ReadOnly, Logged):
     change_form_template = "admin/stations/chargingsession/change_form.html"
     list_display = ("started", "place", "customer", "energy", "cost", "lasted", "status", "flag_names")
     list_filter = ("status", "source", "station__site", RemarksFilter)
@@ -365,7 +366,7 @@ class ChargingSessionAdmin(NotesLooks, Correctable, Comparable, ReadOnly):
 
 
 @admin.register(MeterValue)
-class MeterValueAdmin(NotesLooks, ReadOnly):
+class MeterValueAdmin(NotesLooks, ReadOnly, Logged):
     customer_path = "session__customer"
     list_display = ("sampled_at", "session", "measurand", "value", "unit", "phase", "context")
     list_filter = ("measurand", "context")

@@ -15,7 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User, time_zone_validate
-from common.admin_base import ReadOnly
+from common.admin_log import Logged
+from common.admin_read_only import ReadOnly
 from common.change_log import values_of
 from common.csv_files import csv_response
 from stations.charging.words import FLAGS, number
@@ -54,7 +55,7 @@ class UploadForm(forms.Form):
 
 
 @admin.register(ImportRun)
-class ImportRunAdmin(ReadOnly):
+class ImportRunAdmin(ReadOnly, Logged):
     """Nothing is stored before the file was checked and somebody said yes to what the check found."""
 
     change_form_template = "admin/stations/importrun/change_form.html"

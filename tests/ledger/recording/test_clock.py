@@ -11,9 +11,10 @@ from pytest_django.fixtures import Settings
 from accounts.models import Archive, User
 from accounts.privacy.archive import archives_due
 from common import clock
+from ledger.chain import clock_watch
 from ledger.models import Alert, ChainTransaction, KeyRotation, Webhook
-from ledger.operations import clock_watch, rotation
-from ledger.recording import tasks, transactions
+from ledger.operations import rotation
+from ledger.recording import resuming, tasks, transactions
 from ledger.webhooks import delivery, outbox
 from stations.imports.runs import imports_due
 from stations.models.imports import ImportRun
@@ -155,7 +156,7 @@ def test_waits_that_are_meant_are_kept(ledger_account: LedgerAccount, close_sess
     for field in ("claimed_until", "retry_at"):
         moment = timezone.now() + timedelta(seconds=25)
         ChainTransaction.objects.update(**{"claimed_until": None, "retry_at": timezone.now(), field: moment})
-        tasks.resume_batched()
+        resuming.resume_batched()
         row.refresh_from_db()
         assert (row.status, row.packed) == (S.BATCHED, None)
 
