@@ -12,6 +12,7 @@ from ledger.errors import RecordError
 from ledger.kept import kept_record
 from ledger.models import LedgerEntry
 from ledger.state.words import field_name
+from stations.cards.words import token_name
 from stations.charging import words
 from stations.models import ChargingSession
 
@@ -87,7 +88,7 @@ def _place(value: Any, fields: Record) -> str:
 
 
 def _token(value: Any, fields: Record) -> str:
-    return words.token_name(value["type"], value["uid"])
+    return token_name(value["type"], value["uid"])
 
 
 def _status(value: Any, fields: Record) -> str:

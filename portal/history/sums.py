@@ -12,7 +12,8 @@ from django.db.models.functions import TruncDate
 from accounts.models import User
 from ledger.state.counting import KEYS, counted_groups
 from portal.reading import Used
-from stations.charging.words import token_name, zone_named
+from stations.cards.words import token_name
+from stations.charging.words import zone_named
 from stations.models import ChargingSession, ChargingSessionQuerySet, MeterValue, Site
 
 CHARGING_SHOWN = 10

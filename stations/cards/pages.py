@@ -18,7 +18,7 @@ from common.client_address import client_address
 from stations.cards.forms import LinkForm
 from stations.cards.linking import VALID_FOR, link_code_redeem
 from stations.cards.services import id_token_unlink
-from stations.charging.words import token_name
+from stations.cards.words import token_name
 from stations.errors import LinkCodeRefusedError, LinkCodesThrottledError
 from stations.models import IdToken
 

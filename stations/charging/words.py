@@ -14,8 +14,9 @@ from django.utils.functional import Promise
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
+from stations.cards.words import token_name
 from stations.charging import plausibility
-from stations.models import ChargingSession, IdToken
+from stations.models import ChargingSession
 from stations.tariffs.pricing import minor_digits
 
 NONE = "–"
@@ -44,15 +45,6 @@ SOURCES: dict[str, Promise] = {
     ChargingSession.Source.OPERATOR.value: _("made by the operator to correct another session"),
 }
 
-TOKENS: dict[str, Promise] = {
-    IdToken.Type.ISO14443.value: _("card"),
-    IdToken.Type.ISO15693.value: _("card"),
-    IdToken.Type.E_MAID.value: _("contract"),
-    IdToken.Type.CENTRAL.value: _("app"),
-    IdToken.Type.KEY_CODE.value: _("key code"),
-    IdToken.Type.LOCAL.value: _("at the station"),
-    IdToken.Type.MAC_ADDRESS.value: _("car"),
-}
 
 # OCPP 2.0.1 ReasonEnumType, those that drivers meet
 STOPS: dict[str, Promise] = {
@@ -70,11 +62,6 @@ def token(session: ChargingSession) -> str:
     """What the driver showed: "card 04A2B3"; "no card" where the session has none."""
     shown = session.id_token
     return token_name(shown.type, shown.uid) if shown else gettext("no card")
-
-
-def token_name(kind: str, uid: str) -> str:
-    """A token of that type (IdToken.Type): ("ISO14443", "04A2B3") -> "card 04A2B3"."""
-    return f"{TOKENS.get(kind, kind)} {uid}"
 
 
 def stop(session: ChargingSession) -> str:
