@@ -95,13 +95,11 @@ def second_factor_asked(request: HttpRequest, *, again: bool = False) -> HttpRes
 
 
 def _led(request: HttpRequest, address: str, query: dict[str, str]) -> HttpResponse:
-    """To a page that leads back here afterwards. Scripts hear 401 and where to go: they cannot follow."""
+    """To a page that leads back here afterwards."""
     came_from = request.get_full_path() if request.method in ("GET", "HEAD") else referring_page(request)
     asked = QueryDict(mutable=True)
     asked.update({**query, **({"next": came_from} if came_from else {})})
     address += f"?{asked.urlencode(safe='/')}" if asked else ""
-    if request.headers.get("HX-Request"):
-        return HttpResponse(status=401, headers={"HX-Redirect": address})
     return HttpResponseRedirect(address)
 
 

@@ -1,7 +1,7 @@
 """Software keys of the development chain: EOSIO key pairs on secp256k1 (K1) and P-256 (R1), and their signatures.
 
 Offline keys (producer, owner, active) are K1. An R1 key stands where the TPM's key stands, for tests of the chain
-alone; no product code uses one. Encoding: DESIGN.md section 4 "Encoding".
+alone; no product code uses one.
 """
 
 import hashlib
@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, Self
 
-import base58
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
+
+from ledger.chain.antelope import base58_decode, base58_encode
 
 Kind = Literal["K1", "R1"]
 
@@ -76,7 +77,7 @@ def new_keypair(kind: Kind = "K1") -> KeyPair:
     compressed = bytes([2 | (point.y & 1)]) + point.x.to_bytes(32)
     if kind == "R1":
         return KeyPair(f"PVT_R1_{_check_encode(secret, kind)}", f"PUB_R1_{_check_encode(compressed, kind)}")
-    return KeyPair(base58.b58encode_check(b"\x80" + secret).decode(), f"EOS{_check_encode(compressed, '')}")
+    return KeyPair(base58_encode(_with_sha256(b"\x80" + secret)), f"EOS{_check_encode(compressed, '')}")
 
 
 def public_key_bytes(public: str) -> bytes:
@@ -87,18 +88,10 @@ def public_key_bytes(public: str) -> bytes:
     raise ValueError(f"expected a key that begins with EOS, PUB_K1_ or PUB_R1_, got {public!r}")
 
 
-def signature_bytes(signature: str) -> bytes:
-    """Return the 66 packed bytes of SIG_K1_… or SIG_R1_…: the type and the compact signature."""
-    for kind, number in (("K1", 0), ("R1", 1)):
-        if signature.startswith(f"SIG_{kind}_"):
-            return bytes([number]) + _check_decode(signature.removeprefix(f"SIG_{kind}_"), kind)
-    raise ValueError(f"expected a signature that begins with SIG_K1_ or SIG_R1_, got {signature!r}")
-
-
 def _secret(pair: KeyPair) -> int:
     if pair.kind == "R1":
         return int.from_bytes(_check_decode(pair.private.removeprefix("PVT_R1_"), "R1"))
-    return int.from_bytes(base58.b58decode_check(pair.private)[1:])
+    return int.from_bytes(base58_decode(pair.private)[1:-CHECKSUM_SIZE])
 
 
 def _canonical_signature(kind: Kind, secret: int, digest: bytes) -> tuple[int, int]:
@@ -110,16 +103,21 @@ def _canonical_signature(kind: Kind, secret: int, digest: bytes) -> tuple[int, i
             return r, s
 
 
+def _with_sha256(data: bytes) -> bytes:
+    """With the checksum of WIF, as Bitcoin has it."""
+    return data + hashlib.sha256(hashlib.sha256(data).digest()).digest()[:CHECKSUM_SIZE]
+
+
 def _checksum(data: bytes, suffix: str) -> bytes:
     return hashlib.new("ripemd160", data + suffix.encode()).digest()[:CHECKSUM_SIZE]
 
 
 def _check_encode(data: bytes, suffix: str) -> str:
-    return base58.b58encode(data + _checksum(data, suffix)).decode()
+    return base58_encode(data + _checksum(data, suffix))
 
 
 def _check_decode(text: str, suffix: str) -> bytes:
-    raw = base58.b58decode(text)
+    raw = base58_decode(text)
     data, checksum = raw[:-CHECKSUM_SIZE], raw[-CHECKSUM_SIZE:]
     if checksum != _checksum(data, suffix):
         raise ValueError(f"expected the checksum {_checksum(data, suffix).hex()}, got {checksum.hex()}")

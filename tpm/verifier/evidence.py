@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -10,7 +10,7 @@ from typing import Any
 
 from tpm.verifier.endorsement import from_base64
 from tpm.verifier.events import hex_digest, members, no_doubles, text_bytes
-from tpm.verifier.structures import PCRS_MAX, AttestationError, Clock, MalformedError, Quote, parse_quote
+from tpm.verifier.structures import PCRS_MAX, Clock, MalformedError, Quote, parse_quote
 
 NONCE_BYTES = 32
 EVENTS_MAX = 400_000
@@ -197,11 +197,3 @@ class Pinned:
     @property
     def measured(self) -> bool:
         return bool(self.release_key_pem)
-
-
-def reported_events(answer: Mapping[str, Any]) -> Sequence[str]:
-    """Return the event log of an answer, () where it cannot be read: for the report."""
-    try:
-        return Evidence.parse(answer).event_log
-    except AttestationError:
-        return ()
