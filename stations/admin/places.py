@@ -1,0 +1,163 @@
+"""Sites, their tariffs, stations and outlets in the admin."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.timesince import timesince
+from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+
+from common.admin_log import NamesStay
+from common.change_log import values_of
+from stations.admin.actions import asked_first, latest_sessions
+from stations.models import Connector, Site, Station, Tariff
+from stations.ocpi.published import gaps
+from stations.places.credentials import station_credential_set, station_credential_withdraw
+
+
+class TellsGaps(NamesStay):
+    """Says whether OCPI partners can see the row, and if not, what they would need to know of it."""
+
+    readonly_fields = ("published",)
+
+    @admin.display(description=_("for OCPI partners"))
+    def published(self, row: Site | Connector) -> str:
+        missing = gaps(row) if row.pk else []
+        if not missing:
+            return gettext("published")
+        return gettext("not published: lacks %(what)s") % {"what": ", ".join(missing)}
+
+
+class ConnectorInline(admin.StackedInline):  # type: ignore[type-arg]
+    """Outlets are added here; those that are there are changed on their own page, which keeps their numbers."""
+
+    model = Connector
+    # Stacked, in short rows: as one row an outlet was wider than any screen.
+    fields = (
+        ("evse_id", "connector_id", "emi3_id"),
+        ("standard", "power_type", "format"),
+        ("max_power_w", "max_voltage", "max_amperage"),
+        ("status", "tariff"),
+    )
+    extra = 0
+    can_delete = False
+    show_change_link = True
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class HeardFilter(admin.SimpleListFilter):
+    title, parameter_name = _("heard"), "heard"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("silent", gettext("Silent for longer than usual")), ("never", gettext("Never heard"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Station]) -> QuerySet[Station]:
+        if self.value() == "silent":
+            return queryset.filter(pk__in=Station.objects.silent(timezone.now()).values("pk"))
+        return queryset.filter(last_seen_at__isnull=True) if self.value() == "never" else queryset
+
+
+@admin.register(Site)
+class SiteAdmin(TellsGaps):
+    names = ("code",)
+    list_display = ("name", "code", "city", "country", "time_zone", "currency", "tariff")
+    list_filter = ("country", "currency")
+    search_fields = ("name", "code", "city")
+    list_select_related = ("tariff",)
+    autocomplete_fields = ("tariff",)
+
+
+@admin.register(Tariff)
+class TariffAdmin(NamesStay):
+    """A change holds for sessions that start from now on: those that run or ended keep what they were promised."""
+
+    names = ("code", "currency")
+    list_display = ("name", "code", "currency", "price_per_kwh", "price_per_session", "vat_percent", "valid_to")
+    list_filter = ("currency",)
+    search_fields = ("name", "code")
+
+
+@admin.register(Station)
+class StationAdmin(NamesStay):
+    names = ("identity",)
+    change_form_template = "admin/stations/station/change_form.html"
+    list_display = ("identity", "site", "vendor", "model", "firmware_version", "has_credential", "last_seen_at")
+    list_filter = (HeardFilter, "site", "vendor")
+    list_select_related = ("site",)
+    search_fields = ("identity", "serial_number", "site__name")
+    autocomplete_fields = ("site",)
+    readonly_fields = ("has_credential", "last_heard", "latest")
+    actions = ("withdraw_credential",)
+    inlines = (ConnectorInline,)
+
+    @admin.display(description=_("credential"))
+    def has_credential(self, station: Station) -> str:
+        return pgettext("credential", "set") if station.credential_hash else gettext("none: it cannot report")
+
+    @admin.display(description=_("last heard"))
+    def last_heard(self, station: Station) -> str:
+        if station.last_seen_at is None:
+            return gettext("never")
+        late = station.expected_by is not None and station.expected_by < timezone.now()
+        words = (
+            gettext("%(at)s UTC, %(time)s ago: silent for longer than usual")
+            if late
+            else gettext("%(at)s UTC, %(time)s ago")
+        )
+        return words % {"at": f"{station.last_seen_at:%Y-%m-%d %H:%M}", "time": timesince(station.last_seen_at)}
+
+    @admin.display(description=_("latest sessions"))
+    def latest(self, station: Station) -> str:
+        if not station.pk:
+            return gettext("none yet")
+        return latest_sessions(station.sessions.all(), f"station__id__exact={station.pk}")
+
+    @admin.action(description=_("Withdraw the credential"), permissions=["change"])
+    def withdraw_credential(self, request: HttpRequest, queryset: QuerySet[Station]) -> HttpResponse | None:
+        """For a station that was stolen or sold: what it reports from now on is refused."""
+        return asked_first(
+            self,
+            request,
+            queryset,
+            question=gettext("Withdraw the credentials of these stations?"),
+            effect=gettext(
+                "They cannot report until each gets a new credential on its page. What they reported stays."
+            ),
+            words=_("Credential withdrawn."),
+            act=lambda station: station_credential_withdraw(station=station),
+        )
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(never_cache(self.credential_view))
+        return [path("<int:pk>/credential/", view, name="stations_station_credential"), *super().get_urls()]
+
+    def credential_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask once, then make a new credential and show it this once."""
+        station = get_object_or_404(Station, pk=pk)
+        if not self.has_change_permission(request, station):
+            raise PermissionDenied
+        context = {**self.admin_site.each_context(request), "station": station, "opts": self.opts}
+        if request.method == "POST":
+            before = values_of(station)
+            context["credential"] = station_credential_set(station=station)
+            self.log_values(request, station, before, "Set a new credential.")
+        return render(request, "admin/stations/station/credential.html", context)
+
+
+@admin.register(Connector)
+class ConnectorAdmin(TellsGaps):
+    names = ("station", "evse_id", "connector_id")
+    list_display = ("__str__", "standard", "power_type", "max_power_w", "status", "tariff")
+    list_filter = ("status", "standard", "power_type")
+    list_select_related = ("station", "tariff")
+    search_fields = ("station__identity",)
+    autocomplete_fields = ("station", "tariff")
