@@ -1,20 +1,18 @@
-"""How often one caller may ask, said in every answer: RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset.
+"""How often one caller may ask. The REST API says it in every answer: RateLimit-Limit, -Remaining, -Reset.
 
 The headers are those of draft-ietf-httpapi-ratelimit-headers-03. Counted in Redis, in windows of one minute.
 """
 
 import logging
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.core.cache import cache
-from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from accounts.programs.authentication import grant_of
+from common.throttling import UNCOUNTED, counted
 
 log = logging.getLogger(__name__)
 WINDOW_S = 60
@@ -35,31 +33,56 @@ class Rate:
         return {f"RateLimit-{name}": str(value) for name, value in named.items()}
 
 
-class CallerThrottle(BaseThrottle):
-    """Each person and each program has a count of its own, whatever tokens it uses."""
+class CountedThrottle(BaseThrottle):
+    """So many requests a minute of each `caller`; None is not counted."""
 
-    scope = "api"
+    scope = ""
 
     def __init__(self) -> None:
         self.rate: Rate | None = None
 
     def limit(self) -> int:
-        return int(settings.API_RATE_PER_MINUTE)
+        """How many requests a minute."""
+        raise NotImplementedError
+
+    def caller(self, request: Request) -> str | None:
+        """Whose requests are counted together."""
+        raise NotImplementedError
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        window, passed = divmod(int(time.time()), WINDOW_S)
-        try:
-            used = _count(f"api_rate:{self.scope}:{grant_of(request).name}:{window}")
-        except (RedisError, OSError) as error:
-            # Counting needs Redis, reading one's sessions does not: nothing is refused because the counter is away.
-            log.warning("API throttle off, cache unavailable: %s", type(error).__name__)
+        caller = self.caller(request)
+        if caller is None:
             return True
-        self.rate = Rate(self.limit(), used, WINDOW_S - passed)
-        request._request.api_rate = self.rate  # type: ignore[attr-defined]  # read by ApiView for the headers
+        try:
+            used, reset_s = counted(f"{self.scope}:{caller}", window_s=WINDOW_S)
+        except UNCOUNTED as error:
+            # Counting needs Redis, reading or recording does not: nothing is refused because the counter is away.
+            log.warning("%s throttle off, cache unavailable: %s", self.scope, type(error).__name__)
+            return True
+        self.rate = Rate(self.limit(), used, reset_s)
         return used <= self.rate.limit
 
     def wait(self) -> float | None:
+        """Seconds until the next window begins."""
         return self.rate.reset_s if self.rate else None
+
+
+class CallerThrottle(CountedThrottle):
+    """Each person and each program has a count of its own, whatever tokens it uses."""
+
+    scope = "api"
+
+    def limit(self) -> int:
+        return int(settings.API_RATE_PER_MINUTE)
+
+    def caller(self, request: Request) -> str | None:
+        return grant_of(request).name
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        allowed = super().allow_request(request, view)
+        if self.rate:
+            request._request.api_rate = self.rate  # type: ignore[attr-defined]  # read by ApiView for the headers
+        return allowed
 
 
 class CostlyThrottle(CallerThrottle):
@@ -69,12 +92,3 @@ class CostlyThrottle(CallerThrottle):
 
     def limit(self) -> int:
         return int(settings.API_COSTLY_PER_MINUTE)
-
-
-def _count(key: str) -> int:
-    if cache.add(key, 1, timeout=2 * WINDOW_S):
-        return 1
-    try:
-        return cache.incr(key)
-    except ValueError:  # it ended between the two
-        return 1

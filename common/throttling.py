@@ -7,19 +7,31 @@ from django.core.cache import cache
 from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
+# What comes of a cache that is away.
+UNCOUNTED = (RedisError, OSError)
+
+
+def counted(key: str, *, window_s: int) -> tuple[int, int]:
+    """Count this try: which one it is in its window (from 1), and in how many seconds the next window begins.
+
+    Windows are those of the clock: all of one minute begin together. Raises what UNCOUNTED names.
+    """
+    window, into = divmod(int(time.time()), window_s)
+    slot = f"tries:{key}:{window}"
+    if cache.add(slot, 1, timeout=window_s):
+        return 1, window_s - into
+    try:
+        return cache.incr(slot), window_s - into
+    except ValueError:  # it ended between the two
+        return 1, window_s - into
 
 
 def seconds_to_wait(*, name: str, key: str, limit: int, window_s: int) -> int:
     """Count this attempt; returns 0 when it may go on, else after how many seconds to come again."""
-    now = int(time.time())
-    window, into = divmod(now, window_s)
-    slot = f"attempts:{name}:{key}:{window}"
     try:
-        cache.add(slot, 0, timeout=window_s)
-        if cache.incr(slot) <= limit:
-            return 0
-    except (RedisError, OSError, ValueError) as error:
-        # ValueError: the window ended between the two. Without Redis people still log in: codes are guarded elsewhere.
+        used, rest_s = counted(f"{name}:{key}", window_s=window_s)
+    except UNCOUNTED as error:
+        # Without Redis people still log in: codes are guarded elsewhere.
         log.warning("attempts are not counted: %s", type(error).__name__)
         return 0
-    return window_s - into
+    return rest_s if used > limit else 0

@@ -9,13 +9,12 @@ import secrets
 from datetime import timedelta
 
 from django.conf import settings
-from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
-from redis.exceptions import RedisError
 
 from accounts.models import User
+from common.throttling import UNCOUNTED, counted
 from stations.cards.services import id_token_link
 from stations.errors import LinkCodeRefusedError, LinkCodesThrottledError, TokenTakenError
 from stations.models import IdToken, LinkCode
@@ -78,18 +77,17 @@ def code_plain(typed: str) -> str:
 
 
 def code_hash(code: str, secret: str) -> str:
-    return salted_hmac("stations.cards.linking", code, secret, algorithm="sha256").hexdigest()
+    return salted_hmac("stations.linking", code, secret, algorithm="sha256").hexdigest()
 
 
 def try_count(*, customer: User, address: str) -> None:
     """Count a try; raises LinkCodesThrottledError after too many, and where they cannot be counted."""
-    tries = {f"link-tries:user:{customer.pk}": TRIES_OF_USER, f"link-tries:from:{network(address)}": TRIES_FROM_ADDRESS}
+    tries = {f"link-user:{customer.pk}": TRIES_OF_USER, f"link-from:{network(address)}": TRIES_FROM_ADDRESS}
     try:
         for key, most in tries.items():
-            cache.add(key, 0, timeout=TRIES_S)
-            if cache.incr(key) > most:
+            if counted(key, window_s=TRIES_S)[0] > most:
                 raise LinkCodesThrottledError("too many tries")
-    except (RedisError, OSError, ValueError) as error:  # ValueError: the hour ended between the two calls
+    except UNCOUNTED as error:
         raise LinkCodesThrottledError("tries cannot be counted now") from error
 
 

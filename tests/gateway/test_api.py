@@ -354,7 +354,7 @@ def test_other_schemes_are_not_ours(stranger: Client) -> None:
 def test_a_broken_station_is_slowed_and_another_is_not(
     owner: StationClient, other: StationClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(StationThrottle, "rate", "3/min")
+    monkeypatch.setattr(StationThrottle, "limit", lambda _: 3)
     for _ in range(3):
         problem(owner.get("/T1"), 404, "not_found")
     answer = owner.get("/T1")

@@ -135,7 +135,7 @@ def test_a_killed_import_is_just_run_again(tmp_path: Path) -> None:
     code = (
         "import django; django.setup()\n"
         "from stations.signals import sessions_closed\n"
-        "from ledger import receivers\n"
+        "from ledger.recording import receivers\n"
         "sessions_closed.disconnect(receivers.open_entries, dispatch_uid='ledger.entries_open')\n"
         "import sys; from django.core.management import call_command; call_command(*sys.argv[1:])\n"
     )

@@ -59,7 +59,7 @@ def test_every_word_of_the_admin_is_german(request_of_staff: HttpRequest) -> Non
 
 def rendered(tags: str) -> str:
     with override("de"):
-        return " ".join(Template("{% load ledger_words tpm_words %}" + tags).render(Context()).split())
+        return " ".join(Template("{% load ledger_admin tpm_words %}" + tags).render(Context()).split())
 
 
 def test_the_home_is_german_but_for_what_was_stored(make_session: MakeSession, settings: Settings) -> None:

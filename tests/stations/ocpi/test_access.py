@@ -158,7 +158,7 @@ def test_routing_headers_say_who_speaks_to_whom(provider: Partner) -> None:
 
 
 def test_too_many_requests_are_slowed(provider: Partner, other: Partner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PartnerThrottle, "rate", "2/min")
+    monkeypatch.setattr(PartnerThrottle, "limit", lambda _: 2)
     answers = [provider.get("versions") for _ in range(3)]
     refused(answers[2], 429, 2000)
     assert int(answers[2]["Retry-After"]) > 0

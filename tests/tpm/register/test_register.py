@@ -350,7 +350,7 @@ def test_another_tpm_in_its_place(service: TpmService, portal: TpmStack, tmp_pat
 
 
 def test_a_file_changed_while_it_runs(service: TpmService, portal: TpmStack) -> None:
-    victim = portal.release_dir / "app" / "tpm" / "service" / "keys.py"
+    victim = portal.release_dir / "app" / "tpm" / "service" / "keys" / "store.py"
     content = victim.read_bytes()
     victim.write_bytes(content + b"\n")
     try:
@@ -369,7 +369,7 @@ def test_a_file_changed_while_it_runs(service: TpmService, portal: TpmStack) -> 
 
 
 def test_a_file_changed_before_the_start_and_an_approved_upgrade(service: TpmService, portal: TpmStack) -> None:
-    victim = portal.release_dir / "app" / "tpm" / "service" / "keys.py"
+    victim = portal.release_dir / "app" / "tpm" / "service" / "keys" / "store.py"
     victim.write_bytes(victim.read_bytes() + b"\n")
     restart(portal)
     report = attested(service)

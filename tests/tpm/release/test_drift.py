@@ -298,7 +298,7 @@ def test_a_lack_of_descriptors_is_no_drift(tmp_path: Path) -> None:
     (tmp_path / "root" / "file").write_text("x")
     script = """
 import os, resource, sys, time
-from tpm.service import drift
+from tpm.service.release import drift
 drift.RETRY_S = 0.05
 reports = []
 watcher = drift.Watcher([sys.argv[1]], full_pass_s=0.05)

@@ -158,7 +158,7 @@ def test_what_was_put_back_while_it_runs_stays_refused(measured: Measured) -> No
 def test_a_backdoor_that_runs_gets_nothing(measured: Measured) -> None:
     """The module that signs, changed together with the .pyc that Python runs: it is loaded, and refused its keys."""
     measured.stack.kill_service()
-    module = measured.release / "app" / "tpm" / "service" / "signing.py"
+    module = measured.release / "app" / "tpm" / "service" / "keys" / "signing.py"
     module.write_text(module.read_text() + "\nBACKDOOR = True\n")
     py_compile.compile(str(module), doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
     measured.stack.start_service()
