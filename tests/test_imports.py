@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("common", "accounts", "api", "stations", "gateway", "ledger", "portal", "evportal", "tpm")
-TPM = {"tpm.client", "tpm.tokens", "tpm.verifier", "tpm.register"}
+TPM = {"tpm.base58", "tpm.client", "tpm.tokens", "tpm.verifier", "tpm.register"}
 MAY_IMPORT = {
     "common": {"common"},
     "accounts": {"accounts", "common"},

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 
-from ledger.chain.antelope import base58_decode, base58_encode
+from tpm.base58 import decode as base58_decode
+from tpm.base58 import encode as base58_encode
 
 Kind = Literal["K1", "R1"]
 

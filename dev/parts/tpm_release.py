@@ -41,7 +41,7 @@ from tpm.service.release.strict_json import ReleaseError
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / "tpm" / "requirements.txt"
 SITE_PACKAGES = Path(sysconfig.get_path("platlib"))
-SMALL = ("base58", "inotify_simple", "PyJWT")  # what a release that is not full has of its own
+SMALL = ("inotify_simple", "PyJWT")  # what a release that is not full has of its own
 BASES = ROOT / "var" / "tpm-base"  # what all those of one machine share: Python and all packages, measured there
 BASES_KEPT_S = 86_400
 UNUSED = (".po", ".mo")  # Django's translations are half of all files, and the service speaks English
@@ -249,6 +249,7 @@ def _base_inputs() -> Iterator[str]:
 def _sources() -> Iterator[Path]:
     """Yield the service's own files, below the repository."""
     yield ROOT / "tpm" / "__init__.py"
+    yield ROOT / "tpm" / "base58.py"
     for path in sorted((ROOT / "tpm" / "service").rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             yield path

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from tpm import base58
+
 NAME_CHARS = ".12345abcdefghijklmnopqrstuvwxyz"
 NAME_PATTERN = re.compile(r"(?=.{1,13}\Z)[.1-5a-z]{0,12}[.1-5a-j]?\Z")
-BASE58_CHARS = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 CURVES = ("K1", "R1", "WA")  # the index is the type byte on the chain; WA (WebAuthn) is for others' signatures only
-BASE58_LENGTH_MAX = 4000
 ZERO_DIGEST = bytes(32)
 
 
@@ -296,26 +296,11 @@ def signing_digest(chain_id: bytes, packed: bytes, context_free_data: bytes = b"
 # --- keys and signatures as text ---
 
 
-def base58_encode(data: bytes) -> str:
-    number, text = int.from_bytes(data, "big"), ""
-    while number:
-        number, digit = divmod(number, 58)
-        text = BASE58_CHARS[digit] + text
-    return "1" * (len(data) - len(data.lstrip(b"\0"))) + text
-
-
-def base58_decode(text: str) -> bytes:
-    """Return the bytes of base58 text; refuses long text, for the work grows with the square of its length."""
-    if len(text) > BASE58_LENGTH_MAX:
-        raise AntelopeError(f"base58: expected at most {BASE58_LENGTH_MAX} characters, got {len(text)}")
-    number = 0
-    for char in text:
-        digit = BASE58_CHARS.find(char)
-        if digit < 0:
-            raise AntelopeError(f"base58: {char!r} is not one of its characters")
-        number = number * 58 + digit
-    zeros = len(text) - len(text.lstrip("1"))
-    return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
+def _base58(text: str) -> bytes:
+    try:
+        return base58.decode(text)
+    except base58.Base58Error as error:
+        raise AntelopeError(str(error)) from error
 
 
 def _checksum(data: bytes, curve: str) -> bytes:
@@ -326,7 +311,7 @@ def _text_decode(text: str, prefix: str, size: int, curves: str = "K1|R1") -> tu
     match = re.fullmatch(rf"{prefix}_({curves})_(\w+)", text, re.ASCII)
     if match is None:
         raise AntelopeError(f"expected {prefix}_R1_… or {prefix}_K1_…, got {text[:12]!r}")
-    data = base58_decode(match[2])
+    data = _base58(match[2])
     if match[1] != "WA" and len(data) != size + 4:
         raise AntelopeError(f"{prefix}: expected {size + 4} bytes, got {len(data)}")
     if _checksum(data[:-4], match[1]) != data[-4:]:
@@ -337,7 +322,7 @@ def _text_decode(text: str, prefix: str, size: int, curves: str = "K1|R1") -> tu
 def _text_encode(data: bytes, prefix: str, curve: str, size: int) -> str:
     if len(data) != size or curve not in CURVES[:2]:
         raise AntelopeError(f"{prefix}_{curve}: expected {size} bytes of R1 or K1, got {len(data)}")
-    return f"{prefix}_{curve}_{base58_encode(data + _checksum(data, curve))}"
+    return f"{prefix}_{curve}_{base58.encode(data + _checksum(data, curve))}"
 
 
 def public_key_encode(data: bytes, curve: str = "R1") -> str:
@@ -349,7 +334,7 @@ def public_key_decode(text: str) -> tuple[str, bytes]:
     """Return ("R1" or "K1", compressed point of 33 bytes) of PUB_R1_…, PUB_K1_… or the old EOS… form."""
     if not text.startswith("EOS"):
         return _text_decode(text, "PUB", 33)
-    data = base58_decode(text[3:])
+    data = _base58(text[3:])
     if len(data) != 37 or ripemd160(data[:-4])[:4] != data[-4:]:
         raise AntelopeError("EOS…: expected a key of 33 bytes and its checksum")
     return "K1", data[:-4]

@@ -19,6 +19,7 @@ from ledger.chain import block as blocks
 from ledger.chain.antelope import Action, Authorization, Transaction, sha256, varuint_pack
 from tests.ledger.receipts.receipt_chain import RECORD
 from tests.ledger.soft_tpm import AK, SoftTpm
+from tpm import base58
 
 Json = dict[str, Any]
 ACCOUNT, LEDGER_ID, CREDIT_ID, FLOOR, BLOCK_NUM = "evledger", 1869, 1912, 1500, 4711
@@ -75,7 +76,7 @@ def other_signature(kind: str) -> str:
     if kind == "K1":
         return antelope.signature_encode(b"\x1f" + sha256(b"r") + sha256(b"s"), "K1")
     data = b"\x1f" + sha256(b"r") + sha256(b"s") + antelope.bytes_pack(bytes(37)) + antelope.bytes_pack(b'{"type":1}')
-    return f"SIG_WA_{antelope.base58_encode(data + antelope.ripemd160(data + b'WA')[:4])}"
+    return f"SIG_WA_{base58.encode(data + antelope.ripemd160(data + b'WA')[:4])}"
 
 
 # --- transactions

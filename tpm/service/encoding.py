@@ -7,12 +7,13 @@ import base64
 import hashlib
 from functools import lru_cache
 
-import base58
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from tpm import base58
 
 P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -166,7 +167,7 @@ def _from_jws(text: str) -> Signature:
 def _from_eosio(text: str) -> tuple[int, Signature]:
     """Return the header byte, which holds the recovery id, and (r, s)."""
     try:
-        data = base58.b58decode(text.removeprefix("SIG_R1_"))[:-4]
+        data = base58.decode(text.removeprefix("SIG_R1_"))[:-4]
     except ValueError:
         data = b""
     if len(data) != 1 + SIGNATURE_BYTES or "SIG_R1_" + _checksummed(data) != text:
@@ -180,7 +181,7 @@ def _numbers(raw: bytes) -> Signature:
 
 def _checksummed(data: bytes) -> str:
     checksum = hashlib.new("ripemd160", data + b"R1").digest()[:4]
-    return base58.b58encode(data + checksum).decode()
+    return base58.encode(data + checksum)
 
 
 @lru_cache(maxsize=256)

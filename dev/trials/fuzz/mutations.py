@@ -10,6 +10,7 @@ from typing import Any
 
 from ledger.chain import antelope
 from tests.vectors.loading import Vector
+from tpm import base58
 
 Answer = tuple[int, bytes]
 Answers = Mapping[str, Mapping[str, Answer]]
@@ -316,7 +317,7 @@ def _respelled(rng: Random, text: str) -> str:
     """A key or signature of other bytes whose checksum fits, or of another curve."""
     kind, curve, digits = text.split("_", 2)
     try:
-        data = bytearray(antelope.base58_decode(digits)[:-4])
+        data = bytearray(base58.decode(digits)[:-4])
     except antelope.AntelopeError:
         return text[::-1]
     if data:
@@ -324,7 +325,7 @@ def _respelled(rng: Random, text: str) -> str:
     curve = rng.choice((curve, curve, "K1", "R1", "WA"))
     more = bytes(rng.choice((0, 0, 0, 1)))
     checked = bytes(data) + more
-    return f"{kind}_{curve}_{antelope.base58_encode(checked + antelope.ripemd160(checked + curve.encode())[:4])}"
+    return f"{kind}_{curve}_{base58.encode(checked + antelope.ripemd160(checked + curve.encode())[:4])}"
 
 
 def _packed(rng: Random, text: str) -> str:

@@ -507,13 +507,6 @@ def test_the_command_refuses_clearly(signed: Path, capsys: pytest.CaptureFixture
 
 
 def test_the_command_runs_as_the_documentation_says(signed: Path) -> None:
-    argv = [
-        "-m",
-        "tpm.service.release.manifest",
-        "check",
-        str(signed / "release"),
-        "--public-key",
-        str(signed / "key.pub.pem"),
-    ]
+    argv = ["-m", "tpm.service.manifest", "check", str(signed / "release"), "--public-key", str(signed / "key.pub.pem")]
     done = subprocess.run([sys.executable, *argv], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "all 2 files are those of version 7\n")

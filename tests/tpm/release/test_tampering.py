@@ -25,7 +25,7 @@ from tpm.service.release.manifest import PCR_START, extended
 DIGEST = bytes(32)
 VICTIMS = {  # none of them is needed to start, so that the tampered service lives and can refuse
     "app": "app/tpm/service/templates/openapi.html",
-    "site-packages": "site-packages/base58/py.typed",
+    "site-packages": "site-packages/jwt/py.typed",
     "libraries": "lib/libtss2-tcti-cmd.so.0.0.0",
 }
 KINDS: tuple[Tampering, ...] = (
