@@ -1,29 +1,37 @@
-"""Imports point one way: evportal -> portal -> ledger -> stations -> api -> accounts -> common; gateway -> stations.
+"""The rule of the house, as CONTRIBUTING.md tells it: imports point one way, nowhere is a circle, every room is small.
 
-tpm.service and the portal never meet.
+    evportal -> portal -> ledger -> stations -> api -> accounts -> common;  gateway -> stations
 
-Also the doors: one module imports the library, the rest sees our own types.
+tpm.service imports nothing of ours outside tpm, and nobody imports it. One module a library is its door. What says PURE
+in its docstring does neither I/O nor Django.
 """
 
 import ast
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("common", "accounts", "api", "stations", "gateway", "ledger", "portal", "evportal", "tpm")
+TOOLS = ("dev", "bench")
 TPM = {"tpm.base58", "tpm.client", "tpm.tokens", "tpm.verifier", "tpm.register"}
+BELOW_STATIONS = {"api", "accounts", "common"}
+BELOW_PORTAL = {"ledger", "stations", *BELOW_STATIONS, *TPM}
 MAY_IMPORT = {
     "common": {"common"},
     "accounts": {"accounts", "common"},
-    "api": {"api", "accounts", "common", "stations.errors"},
-    "stations": {"stations", "api", "accounts", "common"},
-    "gateway": {"gateway", "stations", "api", "accounts", "common"},
-    "ledger": {"ledger", "stations", "api", "accounts", "common", "portal.statements", *TPM},
-    "portal": {"portal", "ledger", "stations", "api", "accounts", "common", *TPM},
-    "evportal": {"evportal", "portal", "gateway", "ledger", "stations", "api", "accounts", "common", *TPM},
+    "api": {"api", "accounts", "common"},
+    "stations": {"stations", *BELOW_STATIONS},
+    "gateway": {"gateway", "stations", *BELOW_STATIONS},
+    "ledger": {"ledger", "stations", *BELOW_STATIONS, *TPM},
+    "portal": {"portal", *BELOW_PORTAL},
+    "evportal": {"evportal", "portal", "gateway", *BELOW_PORTAL},
     "tpm": {"tpm", "common"},
+    "dev": {"dev", "tests", "evportal", "portal", "gateway", *BELOW_PORTAL, "tpm"},
+    "bench": {"bench", "dev", "tests", "evportal", "portal", "gateway", *BELOW_PORTAL, "tpm"},
 }
 DOORS = {
     "eospy": {"ledger/chain/node.py", "ledger/signing/signer.py"},
@@ -33,64 +41,208 @@ DOORS = {
     "ocpp": set(),
     "weasyprint": {"common/pdf.py"},
 }
-VERIFIER = (
-    *("structures", "steps", "credential", "endorsement", "events", "evidence", "clock", "attestation"),
-    *("certification",),
-)
-PURE = (
-    "common/strict_json.py",
-    *(f"ledger/chain/{name}.py" for name in ("antelope", "block", "p256", "holders")),
-    *(f"ledger/receipts/{name}.py" for name in ("receipt", "form", "certification", "witness", "steps")),
-    "ledger/keys/master_key.py",
-    "ledger/record.py",
-    "stations/tariffs/pricing.py",
-    *(f"tpm/verifier/{name}.py" for name in VERIFIER),
-)
+IMPURE = {
+    *("django", "rest_framework", "celery", "redis", "httpx", "httpx2", "requests", "socket", "urllib.request"),
+    *("stations.models", "ledger.models", "accounts.models", "tpm.models", "ledger.chain.node", "tpm.client"),
+}
+# What a package's root calls, and only Django or other wiring calls: it stands above the package's rooms.
+WIRING = {"__main__", "admin", "apps", "celery", "personal_data", "sealed_columns", "urls", "urls_api", "wsgi"}
+WIRING |= {"tpm.service.audit", "tpm.service.manifest", "evportal.problems"}
+
+MODULES_MAX = 20
+LINES_MAX = 400
+FUNCTION_MAX = 45
+CHAIN_MAX = 12
 
 
+@cache
 def modules(package: str) -> list[Path]:
     return [path for path in sorted((ROOT / package).rglob("*.py")) if "migrations" not in path.parts]
 
 
-def imported(path: Path) -> Iterator[str]:
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def imported(path: Path) -> tuple[str, ...]:
     """Every module that a file imports at run time, also inside functions; imports for types only do not count."""
-    tree = ast.parse(path.read_text())
     types_only = {
         node
-        for block in ast.walk(tree)
+        for block in ast.walk(tree(path))
         if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.unparse(block.test)
-        for node in ast.walk(block)
+        for statement in block.body
+        for node in ast.walk(statement)
     }
-    for node in ast.walk(tree):
+    found: list[str] = []
+    for node in ast.walk(tree(path)):
         if node in types_only:
             continue
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative imports hide the direction"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += (f"{node.module}.{alias.name}" for alias in node.names)
+    return tuple(found)
 
 
 def starts_with(name: str, prefixes: set[str]) -> bool:
     return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@cache
+def files() -> Mapping[str, Path]:
+    """Every module of ours by its dotted name; a package by the name of its folder."""
+    paths = (path for package in (*PACKAGES, *TOOLS) for path in modules(package))
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
+
+
+@cache
+def graph() -> Mapping[str, set[str]]:
+    """Which module of ours imports which."""
+    found: dict[str, set[str]] = {}
+    for name, path in files().items():
+        found[name] = set()
+        for target in imported(path):
+            while target and target not in files():
+                target = target.rpartition(".")[0]
+            if target and target != name:
+                found[name].add(target)
+    return found
+
+
+def circles(edges: Mapping[str, set[str]]) -> list[list[str]]:
+    """The strongly connected parts of more than one node (Tarjan)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(node: str) -> None:
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for target in edges[node]:
+            if target not in index:
+                visit(target)
+                low[node] = min(low[node], low[target])
+            elif target in stack:
+                low[node] = min(low[node], index[target])
+        if low[node] == index[node]:
+            part = stack[stack.index(node) :]
+            del stack[stack.index(node) :]
+            if len(part) > 1:
+                found.append(sorted(part))
+
+    for node in edges:
+        if node not in index:
+            visit(node)
+    return found
+
+
+def room(module: str) -> str:
+    """The folder that a module is in; the wiring of a package stands above its rooms, and is none of them."""
+    path = files()[module]
+    folder = str(path.parent.relative_to(ROOT))
+    is_root = (ROOT / folder / "apps.py").exists() or folder in {*PACKAGES, *TOOLS, "tpm/service"}
+    return f"{folder} (wiring)" if is_root and {path.stem, module} & WIRING else folder
+
+
+def test_circles_are_found() -> None:
+    """The check itself: a circle through three, and none where there is none."""
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
+    assert circles({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
+@pytest.mark.parametrize("package", (*PACKAGES, *TOOLS))
 def test_imports_point_one_way(package: str) -> None:
-    ours = {*PACKAGES, "dev", "tests", "bench"}
+    ours = {*PACKAGES, *TOOLS, "tests"}
     for path in modules(package):
         for name in imported(path):
             if starts_with(name, ours):
                 assert starts_with(name, MAY_IMPORT[package]), f"{path.relative_to(ROOT)} imports {name}"
 
 
+def test_no_circle_of_files() -> None:
+    assert circles(graph()) == []
+
+
+def test_no_circle_of_folders() -> None:
+    rooms: dict[str, set[str]] = {room(module): set() for module in graph()}
+    for module, targets in graph().items():
+        rooms[room(module)] |= {room(target) for target in targets} - {room(module)}
+    assert circles(rooms) == []
+
+
+def test_nobody_imports_the_wiring_but_wiring() -> None:
+    found = [
+        f"{module} imports {target}"
+        for module, targets in graph().items()
+        for target in targets
+        if room(target).endswith("(wiring)") and not room(module).endswith("(wiring)")
+        if module.partition(".")[0] not in {*TOOLS, "evportal"}
+    ]
+    assert found == []
+
+
+def test_no_chain_of_imports_is_long() -> None:
+    @cache
+    def longest(module: str) -> tuple[str, ...]:
+        return (module, *max((longest(target) for target in graph()[module]), key=len, default=()))
+
+    product = (module for module in graph() if module.partition(".")[0] in PACKAGES)
+    chain = max((longest(module) for module in product), key=len)
+    assert len(chain) <= CHAIN_MAX, " -> ".join(chain)
+
+
+def test_rooms_and_modules_stay_small() -> None:
+    everywhere = [path for package in (*PACKAGES, *TOOLS, "tests") for path in modules(package)]
+    counted = Counter(str(path.parent.relative_to(ROOT)) for path in everywhere)
+    assert {folder: count for folder, count in counted.items() if count > MODULES_MAX} == {}
+    long = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in everywhere}
+    ours = {path: lines for path, lines in long.items() if not path.startswith("tests/")}
+    assert {path: lines for path, lines in ours.items() if lines > LINES_MAX} == {}
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    yield from (node for node in ast.walk(tree(path)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+
+
+def test_functions_fit_the_eye() -> None:
+    long = [
+        f"{name}: {function.name}, {size} lines"
+        for name, path in files().items()
+        for function in functions(path)
+        if (size := (function.end_lineno or 0) - function.lineno + 1) > FUNCTION_MAX
+    ]
+    assert long == []
+
+
+def test_what_is_public_says_what_it_does() -> None:
+    """At least four of five public functions and methods have a docstring; the others' names say all."""
+
+    def public(body: list[ast.stmt]) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+        for node in body:
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not node.name.startswith("_"):
+                yield node
+            elif isinstance(node, ast.ClassDef):
+                yield from public(node.body)
+
+    every = [function for path in files().values() for function in public(tree(path).body)]
+    told = [function for function in every if ast.get_docstring(function)]
+    assert len(told) >= 0.8 * len(every), f"{len(told)} of {len(every)}"
+
+
 def test_the_portal_never_imports_the_service() -> None:
-    for package in PACKAGES[:-1]:
-        for path in modules(package):
-            assert not any(name.startswith("tpm.service") for name in imported(path)), path
-    for path in modules("tpm"):
-        if (ROOT / "tpm" / "service") not in path.parents:
-            assert not any(found.startswith("tpm.service") for found in imported(path)), path
+    for name, path in files().items():
+        if not name.startswith(("tpm.service", "dev.", "bench.")):
+            assert not any(starts_with(found, {"tpm.service"}) for found in imported(path)), name
+
+
+def test_the_service_ships_alone() -> None:
+    for path in modules("tpm/service"):
+        ours = [name for name in imported(path) if starts_with(name, {*PACKAGES, *TOOLS, "tests"})]
+        assert all(starts_with(name, {"tpm.service", "tpm.base58"}) for name in ours), path
 
 
 @pytest.mark.parametrize("library", DOORS)
@@ -104,21 +256,18 @@ def test_one_door_a_library(library: str) -> None:
     assert found <= DOORS[library], f"{library} may be imported by {DOORS[library]}, is by {found}"
 
 
-@pytest.mark.parametrize("path", PURE)
-def test_the_core_is_pure(path: str) -> None:
-    impure = {
-        "django",
-        "httpx",
-        "requests",
-        "socket",
-        "urllib",
-        "celery",
-        "stations.models",
-        "ledger.models",
-        "ledger.chain.node",
-        "tpm.models",
+PURE = [name for name, path in files().items() if (ast.get_docstring(tree(path)) or "").startswith("PURE")]
+
+
+def test_the_core_is_there() -> None:
+    assert {"ledger.record", "ledger.receipts.receipt", "stations.tariffs.pricing", "tpm.verifier.attestation"} <= {
+        *PURE
     }
-    assert not [name for name in imported(ROOT / path) if starts_with(name, impure)]
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_the_core_is_pure(module: str) -> None:
+    assert not [name for name in imported(files()[module]) if starts_with(name, IMPURE)]
 
 
 def test_the_standalone_verifier_needs_nothing_of_ours() -> None:

@@ -17,7 +17,7 @@ from accounts.models import User
 from common.admin_log import Logged
 from common.admin_read_only import ReadOnly
 from common.csv_files import csv_response
-from ledger.admin.repair import AT_ONCE_MAX, PUT_BACK
+from ledger.admin.limits import PUT_BACK, PUT_BACK_AT_ONCE_MAX
 from ledger.audit.report import audit_pdf, counts_of
 from ledger.audit.runs import audit_ask, audit_cancel
 from ledger.models import LedgerEntry
@@ -157,7 +157,7 @@ def _put_back(request: HttpRequest, findings: list[AuditFinding]) -> str:
     names = [one.ledger_id if one.ledger_id is not None else one.session for one in findings if _can_come_back(one)]
     if not names or not request.user.has_perm("ledger.change_ledgerentry"):
         return ""
-    return f"{reverse(PUT_BACK)}?{urlencode([('id', name) for name in dict.fromkeys(names)][:AT_ONCE_MAX])}"
+    return f"{reverse(PUT_BACK)}?{urlencode([('id', name) for name in dict.fromkeys(names)][:PUT_BACK_AT_ONCE_MAX])}"
 
 
 def _can_come_back(found: AuditFinding) -> bool:

@@ -23,15 +23,13 @@ from accounts.privacy.access_log import Look
 from accounts.privacy.admin_looks import NotesLooks
 from common.admin_log import Logged
 from common.change_log import NOT_SHOWN, Change, field_shown
+from ledger.admin.limits import PUT_BACK, PUT_BACK_AT_ONCE_MAX
 from ledger.errors import LedgerError
 from ledger.models import LedgerEntry
 from ledger.repair.repair import Repaired, repair
 from stations.charging.corrections import REASON_MAX, REASON_MIN
 from stations.models import ChargingSession
 from tpm.client import TpmError
-
-AT_ONCE_MAX = 50
-PUT_BACK = "admin:ledger_ledgerentry_put_back"
 
 
 class PutBackForm(forms.Form):
@@ -49,7 +47,7 @@ class Repairable(NotesLooks, Logged):
 
     @admin.action(description=_("Put back to what was recorded"), permissions=["operate"])
     def put_back(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> HttpResponse:
-        ids = list(queryset.order_by("id").values_list("id", flat=True)[: AT_ONCE_MAX + 1])
+        ids = list(queryset.order_by("id").values_list("id", flat=True)[: PUT_BACK_AT_ONCE_MAX + 1])
         return HttpResponseRedirect(f"{reverse(PUT_BACK)}?{urlencode([('id', one) for one in ids])}")
 
     def get_urls(self) -> list[URLPattern]:
@@ -121,9 +119,9 @@ def _wanted(names: Sequence[str]) -> Iterator[int | UUID]:
 def _refusal(wanted: Sequence[int | UUID]) -> str:
     if not wanted:
         return gettext("Nothing was chosen.")
-    if len(wanted) > AT_ONCE_MAX:
+    if len(wanted) > PUT_BACK_AT_ONCE_MAX:
         text = gettext("Choose at most %(count)d entries at once; for all of them run %(command)s.")
-        return text % {"count": AT_ONCE_MAX, "command": "`python manage.py ledger_restore --repair`"}
+        return text % {"count": PUT_BACK_AT_ONCE_MAX, "command": "`python manage.py ledger_restore --repair`"}
     return ""
 
 

@@ -1,18 +1,21 @@
 """What the audit compares beside the entries: corrections, published keys, transactions without entries, data keys."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from django.db.models import Q
 
-from ledger.audit.chain import Carriers
 from ledger.errors import LedgerError, MasterKeyMissing
 from ledger.keys import data_keys as keys
 from ledger.models import ChainTransaction, DataKey, SigningKey
 from stations.models import ChargingSession, Correction
 from tpm.client import TpmError
 
+if TYPE_CHECKING:
+    from ledger.audit.chain import Carriers
 
-def beside(carriers: Carriers) -> Iterator[str]:
+
+def beside(carriers: "Carriers") -> Iterator[str]:
     """One sentence a difference. Raises ChainError."""
     yield from corrections()
     yield from lone_transactions(carriers)
@@ -33,7 +36,7 @@ def corrections() -> Iterator[str]:
         yield f"session {pk}: a correction made it, and that is gone"
 
 
-def lone_transactions(carriers: Carriers) -> Iterator[str]:
+def lone_transactions(carriers: "Carriers") -> Iterator[str]:
     """Transactions that carry no entry: what they say of keys and blocks is shown, too."""
     final = ChainTransaction.Status.IRREVERSIBLE
     lone = ChainTransaction.objects.filter(status=final, entries__isnull=True)
@@ -42,7 +45,7 @@ def lone_transactions(carriers: Carriers) -> Iterator[str]:
             yield f"transaction {pk}, without entries: {reason}"
 
 
-def signing_keys(carriers: Carriers) -> Iterator[str]:
+def signing_keys(carriers: "Carriers") -> Iterator[str]:
     """A key that is published as ours signs on the chain, or signed there."""
     final, coming = ChainTransaction.Status.IRREVERSIBLE, SigningKey.Status.COMING
     signed = ChainTransaction.objects.filter(status=final).order_by().values("public_key")
@@ -52,7 +55,7 @@ def signing_keys(carriers: Carriers) -> Iterator[str]:
             yield f"signing key {name}: {public_key} neither signed on the chain nor may sign there"
 
 
-def _permitted(carriers: Carriers) -> set[str]:
+def _permitted(carriers: "Carriers") -> set[str]:
     found = carriers.node.account_info()["permissions"]
     return {key["key"] for permission in found for key in permission["required_auth"]["keys"]}
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import groupby, pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from common.chart import WIDTH, Line, line_of
-from stations.models import ChargingSession, MeterValue
+
+if TYPE_CHECKING:
+    from stations.models import ChargingSession, MeterValue
 
 POWER = "Power.Active.Import"
 REGISTER = "Energy.Active.Import.Register"
@@ -54,7 +56,7 @@ class Progress:
     power_w: int | None
 
 
-def curve_of(session: ChargingSession, values: Iterable[MeterValue]) -> Curve | None:
+def curve_of(session: "ChargingSession", values: "Iterable[MeterValue]") -> Curve | None:
     """The power curve; None where nothing was reported between start and stop that would make one."""
     inside = [value for value in values if _is_inside(session, value.sampled_at)]
     points, merged, derived = *_reported(inside), False
@@ -67,11 +69,11 @@ def curve_of(session: ChargingSession, values: Iterable[MeterValue]) -> Curve | 
     return Curve(points, derived, merged, _line(points, start, end), times)
 
 
-def _is_inside(session: ChargingSession, moment: datetime) -> bool:
+def _is_inside(session: "ChargingSession", moment: datetime) -> bool:
     return session.started_at <= moment and (session.stopped_at is None or moment <= session.stopped_at)
 
 
-def _reported(values: Iterable[MeterValue]) -> tuple[list[Point], int]:
+def _reported(values: "Iterable[MeterValue]") -> tuple[list[Point], int]:
     samples = [(value, power) for value in values if (power := power_w(value)) is not None]
     samples.sort(key=lambda sample: sample[0].sampled_at)
     points = [
@@ -89,7 +91,7 @@ def _total(phases: Sequence[tuple[str, int]]) -> int:
     return totals[-1] if totals else sum(power for phase, power in phases if phase.startswith("L"))
 
 
-def _derived(session: ChargingSession, values: Iterable[MeterValue]) -> tuple[list[Point], int]:
+def _derived(session: "ChargingSession", values: "Iterable[MeterValue]") -> tuple[list[Point], int]:
     """Mean power between readings of the register; nothing where it goes backwards, as then it says nothing."""
     readings = {value.sampled_at: wh for value in values if (wh := register_wh(value)) is not None}
     if not readings:
@@ -123,7 +125,7 @@ def _line(points: Sequence[Point], start: datetime, end: datetime) -> Line:
     return line_of([((at - start) * WIDTH // (end - start), power) for at, power in places])
 
 
-def mean_w(session: ChargingSession) -> int | None:
+def mean_w(session: "ChargingSession") -> int | None:
     """Energy over duration; None where one of them is not known or nothing, and for a credit, which is no charge."""
     if (
         session.credit
@@ -138,13 +140,22 @@ def mean_w(session: ChargingSession) -> int | None:
 # --- Single values
 
 
-def power_w(value: MeterValue) -> int | None:
+class Reported(NamedTuple):
+    """What of a meter value tells a power or a register."""
+
+    measurand: str
+    value: Decimal
+    unit: str
+    phase: str = ""
+
+
+def power_w(value: "MeterValue | Reported") -> int | None:
     """Power of a sample in W; None where it is of something else."""
     scale = {"W": 1, "kW": 1000}.get(value.unit)
     return _whole(value.value * scale) if value.measurand == POWER and scale else None
 
 
-def register_wh(value: MeterValue) -> int | None:
+def register_wh(value: "MeterValue | Reported") -> int | None:
     """The energy register in Wh, of all phases together; None where the sample is of something else."""
     scale = {"Wh": 1, "kWh": 1000}.get(value.unit)
     return _whole(value.value * scale) if value.measurand == REGISTER and not value.phase and scale else None
@@ -157,7 +168,7 @@ def _whole(value: Decimal) -> int:
 # --- How far it has come
 
 
-def progress_of(session: ChargingSession, values: Sequence[MeterValue]) -> Progress:
+def progress_of(session: "ChargingSession", values: "Sequence[MeterValue]") -> Progress:
     """From all values of a session that goes on."""
     readings = [wh for value in values if (wh := register_wh(value)) is not None]
     curve = curve_of(session, values)
@@ -176,11 +187,11 @@ def progress_reported(session: Any) -> Progress:
     )
 
 
-def _sample(measurand: str, value: Decimal | None, unit: str | None) -> MeterValue | None:
-    return None if value is None else MeterValue(measurand=measurand, value=value, unit=unit or "")
+def _sample(measurand: str, value: Decimal | None, unit: str | None) -> Reported | None:
+    return None if value is None else Reported(measurand, value, unit or "")
 
 
-def _since_start(session: ChargingSession, register: int | None) -> int | None:
+def _since_start(session: "ChargingSession", register: int | None) -> int | None:
     if register is None or session.meter_start_wh is None:
         return None
     return register - session.meter_start_wh

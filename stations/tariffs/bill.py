@@ -5,9 +5,12 @@ A row may have been altered behind our back: then there is no bill, and the page
 
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
 
-from stations.models import ChargingSession
 from stations.tariffs.pricing import CostLine, cost_lines, session_cost_lines, total_minor
+
+if TYPE_CHECKING:
+    from stations.models import ChargingSession
 
 _NOT_A_TARIFF = (KeyError, TypeError, ValueError, InvalidOperation)
 
@@ -23,7 +26,7 @@ class Bill:
     vat_percent: Decimal | None
 
 
-def bill_of(session: ChargingSession) -> Bill | None:
+def bill_of(session: "ChargingSession") -> Bill | None:
     """The lines behind the cost of a finished session; None where no tariff explains it."""
     try:
         lines = session_cost_lines(session)
@@ -35,7 +38,7 @@ def bill_of(session: ChargingSession) -> Bill | None:
     return Bill(lines, total_minor(lines), session.currency, str(session.tariff.get("name", "")), vat)
 
 
-def cost_so_far(session: ChargingSession, energy_wh: int | None) -> tuple[int, str] | None:
+def cost_so_far(session: "ChargingSession", energy_wh: int | None) -> tuple[int, str] | None:
     """(minor units, currency) of a charge that goes on, if it ended now; None where that is not known."""
     if not session.tariff or energy_wh is None or energy_wh < 0:
         return None
