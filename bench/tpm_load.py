@@ -1,6 +1,6 @@
 """Clients of the TPM service that cost little: processes with one kept connection each and requests made beforehand.
 
-A request takes such a client 0.06 ms of its core; what is measured is the service. No httpx, no curl, no wrk: those
+A request takes such a client 0.06 ms of its core; what is measured is the service. No httpx2, no curl, no wrk: those
 take from 0.3 ms on, or cannot bring another digest with each request.
 """
 

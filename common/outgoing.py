@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from urllib.parse import SplitResult, urlsplit
 
-import httpx
+import httpx2
 
 URL_MAX = 500
 LOCAL = {"localhost", "127.0.0.1", "::1"}
@@ -35,9 +35,9 @@ class Target:
 def authorities() -> ssl.SSLContext:
     """The certificates that count, for all of a process's connections: reading them takes longer than most requests.
 
-    Those of SSL_CERT_FILE or SSL_CERT_DIR, else of certifi.
+    Those of SSL_CERT_FILE or SSL_CERT_DIR, else of the system.
     """
-    return httpx.create_ssl_context()
+    return httpx2.create_ssl_context()
 
 
 def url_check(url: str, *, local_allowed: bool = False) -> SplitResult:
@@ -113,10 +113,10 @@ class NotWhole(Exception):
     """The answer is larger, or takes longer, than is read; the message says which."""
 
 
-def whole(answer: httpx.Response, *, most: int, within_s: float) -> bytes:
+def whole(answer: httpx2.Response, *, most: int, within_s: float) -> bytes:
     """Read a streamed answer as it comes, never unpacked, up to a size and for a while: whoever answers may be anybody.
 
-    The time-out of httpx is one for each read; ask with the headers UNPACKED.
+    The time-out of httpx2 is one for each read; ask with the headers UNPACKED.
     """
     content, until = bytearray(), time.monotonic() + within_s
     for part in answer.iter_raw():

@@ -339,8 +339,8 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": env.text("EVPORTAL_LOG_LEVEL", "INFO")},
     "loggers": {
-        "httpx": {"level": "WARNING"},
-        "httpcore": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+        "httpcore2": {"level": "WARNING"},
         "fontTools": {"level": "WARNING"},
         "weasyprint.progress": {"level": "INFO", "propagate": False},  # for common/pdf.py alone
     },

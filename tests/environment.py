@@ -52,7 +52,7 @@ def _start() -> None:
     os.environ["EVPORTAL_OIDC_CLIENT_ID"] = COGNITO_CLIENT.client_id
     os.environ["EVPORTAL_OIDC_CLIENT_SECRET"] = COGNITO_CLIENT.client_secret
     os.environ["EVPORTAL_REDIS_URL"] = REDIS.url
-    # Nobody here is asked under a public certificate; httpx would load all authorities of the world for each request.
+    # Nobody here is asked under a public certificate; httpx2 would load all authorities of the world for each request.
     os.environ["SSL_CERT_DIR"] = str(DIRECTORY)
     os.environ.pop("SSL_CERT_FILE", None)  # which would count for more
     if _hands_out():

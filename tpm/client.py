@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-import httpx
+import httpx2
 
 from tpm.tokens import ClientCredentials, TokenError
 
@@ -59,7 +59,7 @@ class TpmClient:
     def __init__(self, base_url: str, token: Callable[[], str], *, timeout_s: float = 5.0) -> None:
         self._token = token
         headers = {"Accept-Encoding": "identity"}  # what is packed may be a thousand times as large
-        self._http = httpx.Client(base_url=base_url.rstrip("/") + "/v1", timeout=timeout_s, headers=headers)
+        self._http = httpx2.Client(base_url=base_url.rstrip("/") + "/v1", timeout=timeout_s, headers=headers)
 
     def close(self) -> None:
         self._http.close()
@@ -152,7 +152,7 @@ class TpmClient:
 
     def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         answer = self._send(method, path, body, self._authorization())
-        if answer.status_code == httpx.codes.UNAUTHORIZED and isinstance(self._token, ClientCredentials):
+        if answer.status_code == httpx2.codes.UNAUTHORIZED and isinstance(self._token, ClientCredentials):
             self._token.forget()  # the provider changed its keys before the token expired: once more with a new one
             answer = self._send(method, path, body, self._authorization())
         if not answer.is_success:
@@ -165,17 +165,17 @@ class TpmClient:
         except TokenError as error:
             raise (TpmRefused if error.permanent else TpmUnavailable)("token", str(error)) from error
 
-    def _send(self, method: str, path: str, body: object, headers: dict[str, str]) -> httpx.Response:
+    def _send(self, method: str, path: str, body: object, headers: dict[str, str]) -> httpx2.Response:
         try:
             with self._http.stream(method, path, json=body, headers=headers) as answer:
                 return _whole(answer)
-        except httpx.TimeoutException as error:
+        except httpx2.TimeoutException as error:
             raise TpmUnavailable("timeout", f"{method} {path} took too long") from error
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise TpmUnavailable("connection", f"{method} {path}: {type(error).__name__}") from error
 
 
-def _whole(answer: httpx.Response) -> httpx.Response:
+def _whole(answer: httpx2.Response) -> httpx2.Response:
     """Read the answer, up to a size and for a while: whoever answers may be anybody."""
     content, until = bytearray(), time.monotonic() + WHOLE_ANSWER_S
     for part in answer.iter_raw():
@@ -184,7 +184,7 @@ def _whole(answer: httpx.Response) -> httpx.Response:
             raise TpmUnavailable("answer", f"expected at most {MAX_ANSWER_BYTES} bytes")
         if time.monotonic() > until:
             raise TpmUnavailable("timeout", f"the answer was not whole after {WHOLE_ANSWER_S:g} s")
-    return httpx.Response(answer.status_code, headers={"Content-Type": "application/json"}, content=bytes(content))
+    return httpx2.Response(answer.status_code, headers={"Content-Type": "application/json"}, content=bytes(content))
 
 
 def _read(answer: dict[str, Any], read: Callable[[dict[str, Any]], Read]) -> Read:
@@ -229,7 +229,7 @@ def _key(data: dict[str, Any]) -> Key:
     return Key(**{name: _text(data[name] or "") for name in names}, created_at=created_at)
 
 
-def _json(answer: httpx.Response) -> dict[str, Any]:
+def _json(answer: httpx2.Response) -> dict[str, Any]:
     try:
         body = answer.json()
     except (ValueError, RecursionError) as error:
@@ -239,7 +239,7 @@ def _json(answer: httpx.Response) -> dict[str, Any]:
     return body
 
 
-def _problem(answer: httpx.Response) -> TpmError:
+def _problem(answer: httpx2.Response) -> TpmError:
     """Return the error for an RFC 9457 problem; a proxy in between may answer something else."""
     try:
         body = answer.json()

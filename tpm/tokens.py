@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-import httpx
+import httpx2
 
 RENEW_BEFORE_S = 60.0  # or half of its life, when that is shorter
 RETRY_S = 1.0  # after a request that failed: callers go on with the old token, or hear of the failure at once
@@ -28,7 +28,7 @@ class ClientCredentials:
 
     def __init__(self, token_url: str, client_id: str, client_secret: str, scopes: Sequence[str]) -> None:
         self._token_url = token_url
-        self._credentials = httpx.BasicAuth(client_id, client_secret)
+        self._credentials = httpx2.BasicAuth(client_id, client_secret)
         self._scopes = " ".join(scopes)
         self._renewing = threading.Lock()
         self._token = ""
@@ -71,11 +71,11 @@ class ClientCredentials:
     def _request(self) -> tuple[str, float]:
         form = {"grant_type": "client_credentials", "scope": self._scopes}
         try:
-            answer = httpx.post(self._token_url, data=form, auth=self._credentials, timeout=TIMEOUT_S)
-        except httpx.HTTPError as error:
+            answer = httpx2.post(self._token_url, data=form, auth=self._credentials, timeout=TIMEOUT_S)
+        except httpx2.HTTPError as error:
             raise TokenError(f"{self._token_url}: {type(error).__name__}", permanent=False) from error
-        if answer.status_code != httpx.codes.OK:
-            permanent = answer.is_client_error and answer.status_code != httpx.codes.TOO_MANY_REQUESTS
+        if answer.status_code != httpx2.codes.OK:
+            permanent = answer.is_client_error and answer.status_code != httpx2.codes.TOO_MANY_REQUESTS
             raise TokenError(f"{self._token_url}: expected 200, got {answer.status_code}", permanent=permanent)
         try:
             body = answer.json()

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-import httpx
+import httpx2
 import jwt
 from django.conf import settings
 
@@ -89,7 +89,7 @@ def tokens_renew(refresh_token: str) -> Tokens:
 
 def token_revoke(refresh_token: str) -> None:
     """Take a refresh token back, and what came from it (RFC 7009). Nobody waits for a provider that is away."""
-    client = httpx.BasicAuth(settings.OIDC_RP_CLIENT_ID, settings.OIDC_RP_CLIENT_SECRET)
+    client = httpx2.BasicAuth(settings.OIDC_RP_CLIENT_ID, settings.OIDC_RP_CLIENT_SECRET)
     try:
         endpoint = provider().revocation_endpoint
         if refresh_token and endpoint:
@@ -157,22 +157,22 @@ def logout_url(*, back: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _client() -> httpx.Client:
+def _client() -> httpx2.Client:
     """One for all: making it takes longer than asking with it."""
-    return httpx.Client(timeout=TIMEOUT_S)
+    return httpx2.Client(timeout=TIMEOUT_S)
 
 
-def _asked(method: str, url: str, **options: Any) -> httpx.Response:
+def _asked(method: str, url: str, **options: Any) -> httpx2.Response:
     try:
         response = _client().request(method, url, **options)
-    except httpx.HTTPError as error:
+    except httpx2.HTTPError as error:
         raise IdentityUnavailableError(f"{urlsplit(url).path}: {type(error).__name__}") from error
-    if response.is_server_error or response.is_redirect or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+    if response.is_server_error or response.is_redirect or response.status_code == httpx2.codes.TOO_MANY_REQUESTS:
         raise IdentityUnavailableError(f"{urlsplit(url).path}: {response.status_code}")
     return response
 
 
-def _json(response: httpx.Response) -> dict[str, Any]:
+def _json(response: httpx2.Response) -> dict[str, Any]:
     try:
         found = response.json()
     except ValueError as error:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
-import httpx
+import httpx2
 
 from dev.chain.keys import Signer, public_key_bytes
 
@@ -21,7 +21,7 @@ EXPIRATION_S = 60
 NAME_CHARACTERS = ".12345abcdefghijklmnopqrstuvwxyz"
 _nonces = itertools.count()
 # one client: making its TLS context takes 40 ms; no connection is kept, because nodes are restarted under our feet
-_client = httpx.Client(timeout=TIMEOUT_S, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+_client = httpx2.Client(timeout=TIMEOUT_S, trust_env=False, limits=httpx2.Limits(max_keepalive_connections=0))
 
 
 class ChainError(RuntimeError):
@@ -33,7 +33,7 @@ class ChainError(RuntimeError):
         self.message = message
 
     @classmethod
-    def from_response(cls, path: str, response: httpx.Response) -> Self:
+    def from_response(cls, path: str, response: httpx2.Response) -> Self:
         try:
             error = response.json()["error"]
         except (ValueError, KeyError):
@@ -61,7 +61,7 @@ def call(url: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
     """POST to the node's API, for example `call(url, "chain/get_info")`; raises ChainError when it refuses."""
     try:
         response = _client.post(f"{url}/v1/{path}", json=body or {})
-    except httpx.HTTPError as error:
+    except httpx2.HTTPError as error:
         raise ChainError(0, f"{path}: {error}") from error
     if response.is_error:
         raise ChainError.from_response(path, response)

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from dev.cognito import Client, Provider
 from dev.parts import tpm_release
@@ -192,8 +192,8 @@ class TpmStack:
     def health_status(self) -> int | None:
         """Return the HTTP status of the service's health, None when it does not answer."""
         try:
-            return httpx.get(f"{self.service_url}/v1/health", timeout=5).status_code
-        except httpx.HTTPError:
+            return httpx2.get(f"{self.service_url}/v1/health", timeout=5).status_code
+        except httpx2.HTTPError:
             return None
 
     def client(self, client: Client | None = None, *, scopes: Sequence[str] = SCOPES) -> TpmClient:

@@ -4,7 +4,7 @@ import os
 import secrets
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from dev.chain.keys import KeyPair, new_keypair
 from dev.chain.setup import NOBODY, bootstrap, contract_pins, record_keys, write_genesis
@@ -161,7 +161,7 @@ def set_up_chain(ports: Ports, tpm_keys: list[str]) -> str:
 
 def chain_id(ports: Ports) -> str:
     """The id of the running chain; raises StackError when the portal's records are on another one."""
-    found = str(httpx.get(ports.url("NODEOS") + "/v1/chain/get_info", timeout=10).json()["chain_id"])
+    found = str(httpx2.get(ports.url("NODEOS") + "/v1/chain/get_info", timeout=10).json()["chain_id"])
     pinned = read_settings(PORTAL_ENV).get(CHAIN_ID, found)
     if pinned != found:
         raise StackError(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from dev.parts.swtpm import accepts, control_path
 from dev.processes import port_open
@@ -55,8 +55,8 @@ def _answers(port: str, path: str) -> Callable[[Ports], bool]:
 
     def ready(ports: Ports) -> bool:
         try:
-            return httpx.get(ports.url(port) + path, timeout=5).status_code < httpx.codes.BAD_REQUEST
-        except httpx.HTTPError:
+            return httpx2.get(ports.url(port) + path, timeout=5).status_code < httpx2.codes.BAD_REQUEST
+        except httpx2.HTTPError:
             return False
 
     return ready
@@ -65,9 +65,9 @@ def _answers(port: str, path: str) -> Callable[[Ports], bool]:
 def _follows(ports: Ports) -> bool:
     """Ready when the reader knows the irreversible blocks of the producer, but for the newest."""
     try:
-        mine, theirs = (httpx.get(ports.url(node) + GET_INFO, timeout=5).json() for node in ("READER", "NODEOS"))
+        mine, theirs = (httpx2.get(ports.url(node) + GET_INFO, timeout=5).json() for node in ("READER", "NODEOS"))
         return bool(mine["last_irreversible_block_num"] > theirs["last_irreversible_block_num"] - BLOCKS_BEHIND)
-    except (httpx.HTTPError, ValueError, KeyError):
+    except (httpx2.HTTPError, ValueError, KeyError):
         return False
 
 

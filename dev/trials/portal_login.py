@@ -4,7 +4,7 @@ import html
 import re
 import time
 
-import httpx
+import httpx2
 
 from dev import totp
 from dev.steps import StackError
@@ -22,9 +22,9 @@ class Visitor:
         self.url, self.username, self.password = url, username, password
         self.key = ""  # of the authenticator, once it is set up
         self._last_step = 0
-        self.client = httpx.Client(base_url=url, timeout=TIMEOUT_S, follow_redirects=True)
+        self.client = httpx2.Client(base_url=url, timeout=TIMEOUT_S, follow_redirects=True)
 
-    def log_in(self) -> httpx.Response:
+    def log_in(self) -> httpx2.Response:
         """Name and password at the provider, and the second factor: set up at the first login, shown afterwards."""
         page = self.give_password()
         if page.url.path == "/second-factor/set-up":
@@ -35,7 +35,7 @@ class Visitor:
             page = self.submit(page, code=self.code())
         return page
 
-    def give_password(self) -> httpx.Response:
+    def give_password(self) -> httpx2.Response:
         page = self.get("/login/start")
         if page.url.path == "/login" and "form_token" in page.text:
             page = self.submit(page, username=self.username, password=self.password)
@@ -47,10 +47,10 @@ class Visitor:
         self._last_step = step
         return totp.code(self.key, step * totp.STEP_S)
 
-    def get(self, path: str) -> httpx.Response:
+    def get(self, path: str) -> httpx2.Response:
         return self._page(self.client.get(path))
 
-    def submit(self, page: httpx.Response, *, button: str = "", **fields: str) -> httpx.Response:
+    def submit(self, page: httpx2.Response, *, button: str = "", **fields: str) -> httpx2.Response:
         """Send the page's first form that has these fields and this button, its hidden fields included."""
         forms = re.findall(r"<form\b.*?</form>", page.text, re.DOTALL)
         form = next(form for form in forms if button in form and all(f'name="{name}"' in form for name in fields))
@@ -60,13 +60,13 @@ class Visitor:
         data = {name: html.unescape(value) for name, value in hidden} | fields
         return self._page(self.client.post(target, data=data, headers={"Referer": str(page.url)}))
 
-    def _page(self, response: httpx.Response) -> httpx.Response:
+    def _page(self, response: httpx2.Response) -> httpx2.Response:
         if response.is_error:
             raise StackError(f"{response.url}: expected a page, got {response.status_code}")
         return response
 
 
-def _found(pattern: str, page: httpx.Response) -> str:
+def _found(pattern: str, page: httpx2.Response) -> str:
     found = re.search(pattern, page.text)
     if found is None:
         raise StackError(f"{page.url}: expected {pattern}")

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-import httpx
+import httpx2
 
 from common.outgoing import UNPACKED, NotWhole, whole
 from ledger.errors import (
@@ -34,7 +34,7 @@ from ledger.errors import (
 
 BEHIND_AFTER = timedelta(seconds=30)
 LOOK_EVERY_S = 5.0
-LOOK_PATIENCE = httpx.Timeout(2.0, connect=1.0)
+LOOK_PATIENCE = httpx2.Timeout(2.0, connect=1.0)
 QUIET_FOR_S = 15.0  # who gave no answer is asked last for so long
 MAX_ANSWER_BYTES = 32 * 1024 * 1024  # a full block in hex has 2 MB
 WHOLE_ANSWER_S = 20.0
@@ -111,9 +111,9 @@ def info_read(found: dict[str, Any]) -> Info:
 class Nodes:
     """The nodes at `urls`; one HTTP session. Threads may share it."""
 
-    def __init__(self, urls: Sequence[str], *, chain_id: str, timeout: httpx.Timeout) -> None:
+    def __init__(self, urls: Sequence[str], *, chain_id: str, timeout: httpx2.Timeout) -> None:
         self.urls, self.chain_id = list(urls), chain_id
-        self._http = httpx.Client(timeout=timeout, headers=UNPACKED)
+        self._http = httpx2.Client(timeout=timeout, headers=UNPACKED)
         self._standings = [Standing(url) for url in self.urls]
         self._look_at = 0.0
         self._looking = threading.Lock()
@@ -157,13 +157,13 @@ class Nodes:
         call: str,
         body: dict[str, Any],
         understand: Callable[[dict[str, Any]], T],
-        timeout: httpx.Timeout | None = None,
+        timeout: httpx2.Timeout | None = None,
     ) -> T:
         url, patience = f"{node}/v1/chain/{call}", timeout or self._http.timeout
         try:
             with self._http.stream("POST", url, json=body, timeout=patience) as response:
                 status, content = response.status_code, whole(response, most=MAX_ANSWER_BYTES, within_s=WHOLE_ANSWER_S)
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, NotWhole) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError, NotWhole) as error:
             raise _NoAnswer(str(error) or type(error).__name__) from error
         answer = _answer(status, content)
         try:

@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 from django.conf import settings
 
 from common import strict_json
@@ -22,7 +22,7 @@ from common.strict_json import StrictJsonError
 from ledger.receipts.witness import NodeError, NoSuchTable, Place
 
 # somebody waits for the page: a node that hangs is given up sooner than by a worker
-TIMEOUT = httpx.Timeout(4.0, connect=2.0)
+TIMEOUT = httpx2.Timeout(4.0, connect=2.0)
 NODE_S = 20  # for all answers of one node
 ANSWER_MAX = 32 * 1024 * 1024
 NO_SUCH_TABLE = 3060003  # contract_table_query_exception
@@ -30,9 +30,9 @@ HEADERS = {"accept-encoding": "identity"}  # nobody here inflates what a strange
 
 
 @lru_cache(maxsize=1)
-def _http() -> httpx.Client:
+def _http() -> httpx2.Client:
     """One HTTP session a process."""
-    return httpx.Client(timeout=TIMEOUT, headers=HEADERS, follow_redirects=False)
+    return httpx2.Client(timeout=TIMEOUT, headers=HEADERS, follow_redirects=False)
 
 
 class NodeReader:
@@ -49,7 +49,7 @@ class NodeReader:
     def ask(self, call: str, body: Mapping[str, Any]) -> Any:
         try:
             status, data = self.post(call, body)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise NodeError(str(error) or type(error).__name__) from error
         if not 200 <= status < 300:
             raise NoSuchTable("no such table") if _is_no_such_table(status, data) else NodeError(f"HTTP {status}")
@@ -59,7 +59,7 @@ class NodeReader:
             raise NodeError(f"{call}: {error}") from error
 
     def post(self, call: str, body: Mapping[str, Any]) -> tuple[int, bytes]:
-        """Status and body; raises NodeError or httpx's errors."""
+        """Status and body; raises NodeError or httpx2's errors."""
         data = bytearray()
         if time.monotonic() > self._deadline:
             raise NodeError(f"no more answers after {NODE_S} s")
@@ -73,7 +73,7 @@ class NodeReader:
                     raise NodeError(f"expected at most {ANSWER_MAX} bytes within {NODE_S} s")
         return response.status_code, bytes(data)
 
-    def _see_certificate(self, response: httpx.Response) -> None:
+    def _see_certificate(self, response: httpx2.Response) -> None:
         secured = response.extensions["network_stream"].get_extra_info("ssl_object")
         shown: bytes | None = secured and secured.getpeercert(True)
         if shown:

@@ -15,7 +15,7 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
-import httpx
+import httpx2
 from django.conf import settings
 from django.db.models import Q
 
@@ -32,7 +32,7 @@ BACKOFF = [timedelta(seconds=s) for s in (10, 60, 300, 1800, 7200, 18_000, 36_00
 ATTEMPTS_MAX = len(BACKOFF)  # over about three days
 DISABLED_AFTER = timedelta(days=3)  # of nothing but failures
 KEPT_FOR = timedelta(days=30)
-TIMEOUT = httpx.Timeout(5.0, connect=3.0)
+TIMEOUT = httpx2.Timeout(5.0, connect=3.0)
 ATTEMPT_S = 8  # in all, however slowly an answer drips: less than the first wait, or another would begin the same one
 AT_ONCE = 20
 OWNER_ACTIVE = Q(user__is_active=True) | Q(client__is_active=True)
@@ -102,15 +102,15 @@ def _post(delivery: WebhookDelivery, hook: Webhook) -> tuple[int | None, str]:
         return None, str(error)
     except SealedTextError:
         return None, "the secret cannot be read any more: make a new one"
-    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError, OSError) as error:
         return None, f"no answer: {type(error).__name__}"
 
 
 async def _status(target: Target, content: bytes, headers: dict[str, str]) -> int:
     """No proxy, no redirect: the connection goes to the address that was checked, and nowhere else."""
     async with (
-        asyncio.timeout(ATTEMPT_S),  # the time-out of httpx is one for each read
-        httpx.AsyncClient(verify=authorities(), trust_env=False, follow_redirects=False, timeout=TIMEOUT) as client,
+        asyncio.timeout(ATTEMPT_S),  # the time-out of httpx2 is one for each read
+        httpx2.AsyncClient(verify=authorities(), trust_env=False, follow_redirects=False, timeout=TIMEOUT) as client,
         client.stream(
             "POST", target.url, content=content, headers=headers, extensions={"sni_hostname": target.host}
         ) as response,

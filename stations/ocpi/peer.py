@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 from django.conf import settings
 
 from common.outgoing import AddressRefused, Target, authorities, resolve
@@ -69,7 +69,7 @@ def _target(url: str) -> Target:
 def _body(target: Target, headers: dict[str, str]) -> bytes:
     body, until = b"", time.monotonic() + WHOLE_ANSWER_S
     with (
-        httpx.Client(verify=authorities(), trust_env=False, timeout=TIMEOUT_S, follow_redirects=False) as client,
+        httpx2.Client(verify=authorities(), trust_env=False, timeout=TIMEOUT_S, follow_redirects=False) as client,
         client.stream(
             "GET",
             target.url,
@@ -94,7 +94,7 @@ def _unusable_if_it_fails(url: str) -> Iterator[None]:
         yield
     except AddressRefused as error:
         raise PeerUnusable(f"your interface at {url}: {error}") from error
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError) as error:
         reason = str(error) if type(error) is ValueError else type(error).__name__
         raise PeerUnusable(f"your interface at {url} does not answer as expected: {reason}") from error
 

@@ -56,12 +56,12 @@ def sign(provider: Provider, issuer: str) -> Sign:
 
 
 def test_a_program_gets_a_token_and_reads(provider: Provider, issuer: str, make_session: MakeSession) -> None:
-    import httpx
+    import httpx2
 
     client = provider.pool.ensure_client("partner", ["evportal/sessions.read", "evportal/profile.read"])
     ApiClient.objects.create(client_id=client.client_id, name="Partner", all_sites=True)
     secret = (client.client_id, client.client_secret)
-    answer = httpx.post(provider.token_url, data={"grant_type": "client_credentials"}, auth=secret)
+    answer = httpx2.post(provider.token_url, data={"grant_type": "client_credentials"}, auth=secret)
     api, session = Caller(answer.json()["access_token"]), make_session()
     assert [row["id"] for row in api.get("sessions").json()["results"]] == [str(session.pk)]
     me = api.get("me").json()

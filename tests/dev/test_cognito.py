@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from stat import S_IMODE
 
-import httpx
+import httpx2
 import jwt
 import pytest
 
@@ -26,8 +26,8 @@ def client(provider: Provider) -> Client:
     return provider.pool.ensure_client("portal", ["tpm/keys", "tpm/sign"])
 
 
-def ask(provider: Provider, *, auth: tuple[str, str] | None = None, **form: str) -> httpx.Response:
-    return httpx.post(provider.token_url, data={"grant_type": "client_credentials", **form}, auth=auth)
+def ask(provider: Provider, *, auth: tuple[str, str] | None = None, **form: str) -> httpx2.Response:
+    return httpx2.post(provider.token_url, data={"grant_type": "client_credentials", **form}, auth=auth)
 
 
 def test_a_token_has_cognitos_shape_and_verifies(provider: Provider, client: Client) -> None:
@@ -36,7 +36,7 @@ def test_a_token_has_cognitos_shape_and_verifies(provider: Provider, client: Cli
     body = answer.json()
     token = body["access_token"]
     assert body == {"access_token": token, "expires_in": 3600, "token_type": "Bearer"}
-    discovered = httpx.get(f"{provider.issuer}/.well-known/openid-configuration").json()
+    discovered = httpx2.get(f"{provider.issuer}/.well-known/openid-configuration").json()
     key = jwt.PyJWKClient(discovered["jwks_uri"]).get_signing_key_from_jwt(token)
     claims = jwt.decode(token, key, algorithms=["RS256"], issuer=discovered["issuer"])
     names = {"sub", "token_use", "scope", "auth_time", "iss", "exp", "iat", "version", "jti", "client_id"}
@@ -60,7 +60,7 @@ def test_what_is_refused(provider: Provider, client: Client) -> None:
     assert ask(provider).json()["error"] == "invalid_client"
     foreign = ask(provider, auth=good, scope="tpm/sign tpm/attest")
     assert (foreign.status_code, foreign.json()["error"]) == (400, "invalid_scope")
-    other = httpx.post(provider.token_url, data={"grant_type": "password"}, auth=good)
+    other = httpx2.post(provider.token_url, data={"grant_type": "password"}, auth=good)
     assert (other.status_code, other.json()["error"]) == (400, "unsupported_grant_type")
 
 
@@ -73,10 +73,10 @@ def test_secrets_are_random_private_and_kept(provider: Provider, client: Client,
     elsewhere = Pool(tmp_path / "other").ensure_client("portal", client.scopes)
     assert elsewhere.client_id != client.client_id
     assert elsewhere.client_secret != client.client_secret
-    before = httpx.get(provider.jwks_url).json()
+    before = httpx2.get(provider.jwks_url).json()
     provider.stop()
     provider.start()
-    assert httpx.get(provider.jwks_url).json() == before
+    assert httpx2.get(provider.jwks_url).json() == before
 
 
 def test_keys_rotate_while_it_runs(provider: Provider, client: Client) -> None:
@@ -87,7 +87,7 @@ def test_keys_rotate_while_it_runs(provider: Provider, client: Client) -> None:
         return str(jwt.get_unverified_header(answer.json()["access_token"])["kid"])
 
     def published() -> list[str]:
-        return [key["kid"] for key in httpx.get(provider.jwks_url).json()["keys"]]
+        return [key["kid"] for key in httpx2.get(provider.jwks_url).json()["keys"]]
 
     first = kid_of_a_new_token()
     provider.pool.rotate_key()
@@ -98,7 +98,7 @@ def test_keys_rotate_while_it_runs(provider: Provider, client: Client) -> None:
     assert published() == [kid_of_a_new_token(), second]
     provider.pool.rotate_key(withdraw_old=True)
     assert published() == [kid_of_a_new_token()]
-    assert set(httpx.get(provider.jwks_url).json()["keys"][0]) == {"kty", "n", "e", "kid", "use", "alg"}
+    assert set(httpx2.get(provider.jwks_url).json()["keys"][0]) == {"kty", "n", "e", "kid", "use", "alg"}
 
 
 def test_it_fails_on_demand(provider: Provider, client: Client) -> None:
@@ -107,13 +107,13 @@ def test_it_fails_on_demand(provider: Provider, client: Client) -> None:
     provider.pool.fail("jwks.json", Failure(500, "<html>"))
     provider.pool.fail("token", Failure(0, delay_s=0.3))
     try:
-        broken = httpx.get(provider.jwks_url)
+        broken = httpx2.get(provider.jwks_url)
         assert (broken.status_code, broken.text) == (500, "<html>")
         slow = ask(provider, auth=good)
         assert (slow.status_code, slow.elapsed.total_seconds() >= 0.3) == (200, True)
     finally:
         provider.pool.heal()
-    assert httpx.get(provider.jwks_url).status_code == 200
+    assert httpx2.get(provider.jwks_url).status_code == 200
     assert provider.asked("jwks.json") == asked + 2
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import yaml
 
@@ -279,7 +279,7 @@ def test_nothing_of_a_volume_that_was_changed_runs(image: tuple[str, Path], tmp_
     child.start()
     try:
         child.wait_ready(lambda: port_open(port), timeout_s=60)
-        health = httpx.get(f"http://127.0.0.1:{port}/v1/health")
+        health = httpx2.get(f"http://127.0.0.1:{port}/v1/health")
         assert (health.status_code, health.json()["integrity"]) == (503, "failed")
         with pytest.raises(TpmUnavailable) as caught:
             TpmClient(f"http://127.0.0.1:{port}", lambda: "token").sign("ledger", bytes(32))

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from dev.parts import tpm_release
@@ -41,8 +41,8 @@ def test_it_runs_a_release_again_and_again(tmp_path: Path, swtpm: Swtpm) -> None
 
     def answers() -> bool:
         try:
-            return httpx.get(f"http://127.0.0.1:{port}/v1/health", timeout=5).status_code == httpx.codes.OK
-        except httpx.HTTPError:
+            return httpx2.get(f"http://127.0.0.1:{port}/v1/health", timeout=5).status_code == httpx2.codes.OK
+        except httpx2.HTTPError:
             return False
 
     for _ in range(2):

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator
 
-import httpx
+import httpx2
 import pytest
 
 from dev.parts.tpm_service import SCOPES, TpmStack
 from tpm.client import Key, TpmClient
 
 ALL_SCOPES = (*SCOPES, "tpm/crypto")
-WithScopes = Callable[..., httpx.Client]
+WithScopes = Callable[..., httpx2.Client]
 
 
 @pytest.fixture(scope="session")
@@ -21,11 +21,11 @@ def ledger_key(tpm_client: TpmClient) -> Key:
 def with_scopes(tpm_stack: TpmStack) -> Iterator[WithScopes]:
     """Make plain HTTP clients whose token has exactly these scopes."""
     portal = tpm_stack.provider.pool.ensure_client("portal", ALL_SCOPES)
-    made: list[httpx.Client] = []
+    made: list[httpx2.Client] = []
 
-    def client(*scopes: str) -> httpx.Client:
+    def client(*scopes: str) -> httpx2.Client:
         authorization = {"Authorization": f"Bearer {tpm_stack.credentials(portal, scopes)()}"}
-        made.append(httpx.Client(base_url=f"{tpm_stack.service_url}/v1", timeout=60, headers=authorization))
+        made.append(httpx2.Client(base_url=f"{tpm_stack.service_url}/v1", timeout=60, headers=authorization))
         return made[-1]
 
     yield client
@@ -34,6 +34,6 @@ def with_scopes(tpm_stack: TpmStack) -> Iterator[WithScopes]:
 
 
 @pytest.fixture(scope="session")
-def http(with_scopes: WithScopes) -> httpx.Client:
+def http(with_scopes: WithScopes) -> httpx2.Client:
     """Plain HTTP to the service with a good token for everything, for requests that TpmClient would not make."""
     return with_scopes(*ALL_SCOPES)

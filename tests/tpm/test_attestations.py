@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
@@ -40,7 +40,7 @@ def raw(text: str) -> bytes:
     return base64.b64decode(text, validate=True)
 
 
-def attestation(http: httpx.Client, nonce: bytes, pcrs: list[int]) -> dict[str, Any]:
+def attestation(http: httpx2.Client, nonce: bytes, pcrs: list[int]) -> dict[str, Any]:
     answer = http.post("/attestations", json={"nonce": b64(nonce), "pcrs": pcrs})
     assert answer.status_code == 200, answer.text
     made: dict[str, Any] = answer.json()
@@ -59,12 +59,12 @@ def complaint(directory: Path, ak_pem: str, shown: dict[str, Any], nonce: bytes)
     )
 
 
-def ak_pem(http: httpx.Client) -> str:
+def ak_pem(http: httpx2.Client) -> str:
     return str(http.get("/identity").json()["ak"]["public_key_pem"])
 
 
 @pytest.mark.parametrize("pcrs", [[8], [16, 8], [23, 0, 16], [0, 2, 4, 7, 23]])
-def test_another_tool_believes_it(http: httpx.Client, tmp_path: Path, pcrs: list[int]) -> None:
+def test_another_tool_believes_it(http: httpx2.Client, tmp_path: Path, pcrs: list[int]) -> None:
     http.post("/pcrs/16/events", json={"data": b64(secrets.token_bytes(8))})
     nonce, pem = secrets.token_bytes(32), ak_pem(http)
     shown = attestation(http, nonce, pcrs)
@@ -81,7 +81,7 @@ def test_another_tool_believes_it(http: httpx.Client, tmp_path: Path, pcrs: list
     assert complaint(tmp_path, pem, {**shown, "quote": b64(bytes(quote))}, nonce)
 
 
-def test_all_pcrs_at_once(http: httpx.Client, tmp_path: Path) -> None:
+def test_all_pcrs_at_once(http: httpx2.Client, tmp_path: Path) -> None:
     """Judged by openssl and the last part of TPMS_QUOTE_INFO: tpm2_checkquote 5.4 takes 7 PCRs at most (its #3542)."""
     shown = attestation(http, bytes(32), list(range(24)))
     quote, values = raw(shown["quote"]), [raw(shown["pcrs"][str(number)]) for number in range(24)]
@@ -90,7 +90,7 @@ def test_all_pcrs_at_once(http: httpx.Client, tmp_path: Path) -> None:
     assert quote[-32:] == hashlib.sha256(b"".join(values)).digest()
 
 
-def test_the_claims_say_what_the_log_is(http: httpx.Client) -> None:
+def test_the_claims_say_what_the_log_is(http: httpx2.Client) -> None:
     shown = attestation(http, bytes(32), [8])
     claims = json.loads(shown["claims"])
     names = {"manifest_digest", "measured_pcr", "event_log_sha256", "integrity", "audit", "power_on_clock_ms"}
@@ -181,7 +181,7 @@ def test_the_evidence_of_a_service_that_is_not_measured() -> None:
         ({"nonce": NONCE[:42] + "B=", "pcrs": [8]}, "invalid_encoding"),
     ],
 )
-def test_bad_requests(http: httpx.Client, body: object, code: str) -> None:
+def test_bad_requests(http: httpx2.Client, body: object, code: str) -> None:
     answer = http.post("/attestations", json=body)
     assert (answer.status_code, answer.json()["code"]) == (400, code)
 
@@ -192,7 +192,7 @@ def test_scope(with_scopes: WithScopes) -> None:
     assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope")
 
 
-def test_attesting_certifying_and_signing_at_once(http: httpx.Client, tpm_stack: TpmStack, tmp_path: Path) -> None:
+def test_attesting_certifying_and_signing_at_once(http: httpx2.Client, tpm_stack: TpmStack, tmp_path: Path) -> None:
     """More keys than slots, and events between quotes: every quote fits the values that came with it."""
     pem, names = ak_pem(http), [f"busy-{number}" for number in range(4)]
     for name in names:
@@ -248,10 +248,10 @@ def own_stack(tmp_path: Path) -> Iterator[TpmStack]:
     stack.stop()
 
 
-def opened(stack: TpmStack) -> httpx.Client:
+def opened(stack: TpmStack) -> httpx2.Client:
     portal = stack.provider.pool.ensure_client("portal", ALL_SCOPES)
     authorization = {"Authorization": f"Bearer {stack.credentials(portal, ALL_SCOPES)()}"}
-    return httpx.Client(base_url=f"{stack.service_url}/v1", headers=authorization, timeout=60)
+    return httpx2.Client(base_url=f"{stack.service_url}/v1", headers=authorization, timeout=60)
 
 
 def replayed(events: list[str]) -> bytes:

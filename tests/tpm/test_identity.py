@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from dev.parts.swtpm import Swtpm
@@ -32,7 +32,7 @@ def raw(text: str) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def identity(http: httpx.Client) -> dict[str, Any]:
+def identity(http: httpx2.Client) -> dict[str, Any]:
     answer = http.get("/identity")
     assert answer.status_code == 200, answer.text
     made: dict[str, Any] = answer.json()
@@ -88,7 +88,7 @@ def test_the_certificate_is_of_this_ek_and_its_maker_signed_it(
 
 @pytest.mark.parametrize("size", [1, 16, 32])
 def test_a_credential_for_this_ek_and_ak_opens(
-    http: httpx.Client, identity: dict[str, Any], tmp_path: Path, size: int
+    http: httpx2.Client, identity: dict[str, Any], tmp_path: Path, size: int
 ) -> None:
     secret = secrets.token_bytes(size)
     answer = http.post("/identity/activate", json=credential(tmp_path, identity, secret))
@@ -96,7 +96,7 @@ def test_a_credential_for_this_ek_and_ak_opens(
 
 
 def test_one_for_another_ak_or_ek_does_not(
-    http: httpx.Client, identity: dict[str, Any], tmp_path: Path, swtpm: Swtpm
+    http: httpx2.Client, identity: dict[str, Any], tmp_path: Path, swtpm: Swtpm
 ) -> None:
     other_ak = bytes.fromhex("000b") + secrets.token_bytes(32)
     device = device_of(swtpm)
@@ -110,7 +110,7 @@ def test_one_for_another_ak_or_ek_does_not(
         assert answer.json()["detail"] == ""
 
 
-def test_hostile_credentials(http: httpx.Client, identity: dict[str, Any], tmp_path: Path) -> None:
+def test_hostile_credentials(http: httpx2.Client, identity: dict[str, Any], tmp_path: Path) -> None:
     good = credential(tmp_path, identity, b"secret")
     blob, secret = raw(good["credential_blob"]), raw(good["secret"])
     flipped = bytearray(blob)
@@ -153,7 +153,7 @@ def test_hostile_credentials(http: httpx.Client, identity: dict[str, Any], tmp_p
         ({"credential_blob": "", "secret": ""}, "invalid_credential"),
     ],
 )
-def test_bad_activation(http: httpx.Client, body: object, code: str) -> None:
+def test_bad_activation(http: httpx2.Client, body: object, code: str) -> None:
     answer = http.post("/identity/activate", json=body)
     assert (answer.status_code, answer.json()["code"]) == (400, code)
 
@@ -218,7 +218,7 @@ def test_hierarchies_with_auth_values(tmp_path: Path) -> None:
     try:
         stack.start()
         authorization = {"Authorization": f"Bearer {stack.credentials(portal, ['tpm/attest'])()}"}
-        with httpx.Client(base_url=f"{stack.service_url}/v1", headers=authorization, timeout=60) as http:
+        with httpx2.Client(base_url=f"{stack.service_url}/v1", headers=authorization, timeout=60) as http:
             body = credential(tmp_path, http.get("/identity").json(), b"secret")
             assert http.post("/identity/activate", json=body).json() == {"credential": b64(b"secret")}
         stack.service.stop()

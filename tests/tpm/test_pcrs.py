@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from tpm2_pytss import ESAPI, TPM2_RC, TSS2_Exception
 
@@ -23,7 +23,7 @@ def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def values(http: httpx.Client) -> list[bytes]:
+def values(http: httpx2.Client) -> list[bytes]:
     answer = http.get("/pcrs").json()
     assert answer["algorithm"] == "sha256"
     assert [pcr["pcr"] for pcr in answer["pcrs"]] == list(range(24))
@@ -34,7 +34,7 @@ def extended(value: bytes, event: bytes) -> bytes:
     return hashlib.sha256(value + hashlib.sha256(event).digest()).digest()
 
 
-def test_pcrs_are_what_another_tool_reads(tpm_stack: TpmStack, http: httpx.Client) -> None:
+def test_pcrs_are_what_another_tool_reads(tpm_stack: TpmStack, http: httpx2.Client) -> None:
     http.post("/pcrs/16/events", json={"data": b64(b"before")})
     ours = values(http)
     tpm_stack.service.stop()  # swtpm serves one connection at a time
@@ -49,7 +49,7 @@ def test_pcrs_are_what_another_tool_reads(tpm_stack: TpmStack, http: httpx.Clien
 
 @pytest.mark.parametrize("pcr", [16, 23])
 @pytest.mark.parametrize("size", [1, 1024])
-def test_an_event_extends_its_pcr_alone(http: httpx.Client, pcr: int, size: int) -> None:
+def test_an_event_extends_its_pcr_alone(http: httpx2.Client, pcr: int, size: int) -> None:
     before, event = values(http), secrets.token_bytes(size)
     answer = http.post(f"/pcrs/{pcr}/events", json={"data": b64(event)})
     after = extended(before[pcr], event)
@@ -57,7 +57,7 @@ def test_an_event_extends_its_pcr_alone(http: httpx.Client, pcr: int, size: int)
     assert values(http) == [*before[:pcr], after, *before[pcr + 1 :]]
 
 
-def test_the_others_are_not_for_clients(http: httpx.Client) -> None:
+def test_the_others_are_not_for_clients(http: httpx2.Client) -> None:
     before = values(http)
     for pcr in set(range(24)) - {16, 23}:
         answer = http.post(f"/pcrs/{pcr}/events", json={"data": "AA=="})
@@ -79,7 +79,7 @@ def test_the_others_are_not_for_clients(http: httpx.Client) -> None:
         ({"data": b64(bytes(1025))}, 413, "data_too_large"),
     ],
 )
-def test_bad_events(http: httpx.Client, body: object, status: int, code: str) -> None:
+def test_bad_events(http: httpx2.Client, body: object, status: int, code: str) -> None:
     before = values(http)
     answer = http.post("/pcrs/16/events", json=body)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
@@ -92,7 +92,7 @@ def test_what_the_service_is_measured_into_is_not_for_clients(tmp_path: Path) ->
     stack.start()
     try:
         authorization = {"Authorization": f"Bearer {stack.credentials(portal, ['tpm/attest'])()}"}
-        with httpx.Client(base_url=f"{stack.service_url}/v1", headers=authorization, timeout=60) as http:
+        with httpx2.Client(base_url=f"{stack.service_url}/v1", headers=authorization, timeout=60) as http:
             refused = http.post("/pcrs/23/events", json={"data": "AA=="}).json()
             assert (refused["code"], refused["detail"]) == ("pcr_not_allowed", "PCRs for clients: 16")
             assert http.post("/pcrs/16/events", json={"data": "AA=="}).status_code == 200

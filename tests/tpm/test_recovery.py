@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
+import httpx2
 import pytest
 
 from dev.parts.swtpm import control_path
@@ -195,7 +195,7 @@ def test_queue_full_and_deadline(stack: TpmStack, client: TpmClient, key: Key) -
             calls = [threads.submit(call) for _ in range(8)]
             until(lambda: codes.total() == 7)
             assert stack.health_status() == 503
-            full = httpx.get(f"{stack.service_url}/v1/health").status_code
+            full = httpx2.get(f"{stack.service_url}/v1/health").status_code
             os.kill(stack.swtpm.pid, signal.SIGCONT)
             for running in calls:
                 running.result()
@@ -215,9 +215,9 @@ def test_retries_of_a_request_that_hangs_hold_no_threads(stack: TpmStack, client
     """
     body = {"digest": "A" * 43 + "=", "format": "der"}
     authorization = {"Authorization": f"Bearer {stack.credentials(stack.portal, ['tpm/sign'])()}"}
-    http = httpx.Client(base_url=f"{stack.service_url}/v1", headers=authorization, timeout=60)
+    http = httpx2.Client(base_url=f"{stack.service_url}/v1", headers=authorization, timeout=60)
 
-    def sign() -> httpx.Response:
+    def sign() -> httpx2.Response:
         return http.post("/keys/ledger/sign", json=body, headers={"Idempotency-Key": "one"})
 
     assert signs(client, key)
@@ -244,7 +244,7 @@ def test_retry_after(stack: TpmStack, client: TpmClient, key: Key) -> None:
     token = stack.credentials(stack.portal, ["tpm/sign"])()
     url = f"{stack.service_url}/v1/keys/ledger/sign"
     body = {"digest": "A" * 43 + "=", "format": "der"}
-    answer = httpx.post(url, json=body, headers={"Authorization": f"Bearer {token}"})
+    answer = httpx2.post(url, json=body, headers={"Authorization": f"Bearer {token}"})
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert "tss" not in answer.text.lower()
     assert "tcti" not in answer.text.lower()

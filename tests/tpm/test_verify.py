@@ -6,7 +6,7 @@ import json
 import secrets
 
 import base58
-import httpx
+import httpx2
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
@@ -23,7 +23,7 @@ def body(digest: bytes, form: str, signature: str) -> dict[str, str]:
     return {"digest": base64.b64encode(digest).decode(), "format": form, "signature": signature}
 
 
-def valid(http: httpx.Client, digest: bytes, form: str, signature: str, key: str = "ledger") -> bool:
+def valid(http: httpx2.Client, digest: bytes, form: str, signature: str, key: str = "ledger") -> bool:
     answer = http.post(f"/keys/{key}/verify", json=body(digest, form, signature))
     assert answer.status_code == 200, answer.text
     return bool(answer.json()["valid"])
@@ -36,7 +36,7 @@ def eosio_text(data: bytes) -> str:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_own_signatures_are_valid_and_no_others(
-    http: httpx.Client, tpm_client: TpmClient, ledger_key: Key, form: str
+    http: httpx2.Client, tpm_client: TpmClient, ledger_key: Key, form: str
 ) -> None:
     tpm_client.key_create("other")
     digest = secrets.token_bytes(32)
@@ -57,7 +57,7 @@ def test_jws_is_what_pyjwt_takes(tpm_client: TpmClient, ledger_key: Key) -> None
     assert jwt.decode(token, ledger_key.public_key_pem, algorithms=["ES256"]) == {"sub": "station-7"}
 
 
-def test_high_s_and_wrong_recovery_id(http: httpx.Client, tpm_client: TpmClient, ledger_key: Key) -> None:
+def test_high_s_and_wrong_recovery_id(http: httpx2.Client, tpm_client: TpmClient, ledger_key: Key) -> None:
     """DER may have either s. EOSIO takes the low one only, and with the recovery id that gives the key."""
     digest = secrets.token_bytes(32)
     r, s = decode_dss_signature(base64.b64decode(tpm_client.sign("ledger", digest, format="der")))
@@ -71,7 +71,7 @@ def test_high_s_and_wrong_recovery_id(http: httpx.Client, tpm_client: TpmClient,
     assert not valid(http, digest, "eosio", eosio_text(flipped + data[1:33] + high_s))
 
 
-def test_numbers_out_of_range_are_never_valid(http: httpx.Client, ledger_key: Key) -> None:
+def test_numbers_out_of_range_are_never_valid(http: httpx2.Client, ledger_key: Key) -> None:
     for r, s in ((0, 0), (0, 1), (1, 0), (oracle.N, 1), (1, oracle.N), (2**256 - 1, 2**256 - 1)):
         raw = r.to_bytes(32) + s.to_bytes(32)
         assert not valid(http, bytes(32), "der", base64.b64encode(encode_dss_signature(r, s)).decode())
@@ -80,7 +80,7 @@ def test_numbers_out_of_range_are_never_valid(http: httpx.Client, ledger_key: Ke
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3])
-def test_forgeries_of_the_digest_zero(http: httpx.Client, ledger_key: Key, factor: int) -> None:
+def test_forgeries_of_the_digest_zero(http: httpx2.Client, ledger_key: Key, factor: int) -> None:
     """With e = 0 anybody can take R = vQ, r = s·v: mathematically valid, and it must not trip the service."""
     compressed = oracle.opened(ledger_key.public_key_eosio, "PUB_R1_")
     point = oracle._point(int.from_bytes(compressed[1:]), compressed[0] & 1) * factor
@@ -113,12 +113,12 @@ def test_forgeries_of_the_digest_zero(http: httpx.Client, ledger_key: Key, facto
         ("eosio", "é" * 90),
     ],
 )
-def test_what_is_no_signature_is_refused(http: httpx.Client, ledger_key: Key, form: str, signature: str) -> None:
+def test_what_is_no_signature_is_refused(http: httpx2.Client, ledger_key: Key, form: str, signature: str) -> None:
     answer = http.post("/keys/ledger/verify", json=body(bytes(32), form, signature))
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_encoding")
 
 
-def test_other_refusals(http: httpx.Client, with_scopes: WithScopes, ledger_key: Key) -> None:
+def test_other_refusals(http: httpx2.Client, with_scopes: WithScopes, ledger_key: Key) -> None:
     good = body(bytes(32), "jws", "A" * 86)
     for wrong in ({}, {**good, "signature": 5}, {**good, "format": "pem"}, {**good, "more": 1}):
         answer = http.post("/keys/ledger/verify", json=wrong)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-import httpx
+import httpx2
 
 from dev.parts.tpm_service import TpmStack
 from tpm.service.worker import LINGER_MS, LINGERING
@@ -75,7 +75,7 @@ def test_a_client_that_never_pauses_does_not_keep_others_out(tpm_stack: TpmStack
         thread.start()
     try:
         for _ in range(5):
-            assert httpx.get(f"{tpm_stack.service_url}/v1/health", timeout=60).status_code == 200
+            assert httpx2.get(f"{tpm_stack.service_url}/v1/health", timeout=60).status_code == 200
     finally:
         stopping.set()
         for thread in threads:
@@ -89,4 +89,4 @@ def test_a_client_that_goes_away_leaves_no_thread_behind(tpm_stack: TpmStack) ->
             answer(connection)
     with connected(tpm_stack) as connection:
         connection.sendall(REQUEST[:20])  # an unfinished request: the thread that waits for the rest is given back
-    assert httpx.get(f"{tpm_stack.service_url}/v1/health", timeout=60).status_code == 200
+    assert httpx2.get(f"{tpm_stack.service_url}/v1/health", timeout=60).status_code == 200

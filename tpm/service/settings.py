@@ -124,5 +124,5 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {"httpx": {"level": "WARNING"}, "django.request": {"level": "CRITICAL"}},  # 4xx and 503 are answers
+    "loggers": {"httpx2": {"level": "WARNING"}, "django.request": {"level": "CRITICAL"}},  # 4xx and 503 are answers
 }

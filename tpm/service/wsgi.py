@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 
-import httpx
+import httpx2
 from django.core.cache import close_caches
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
@@ -30,7 +30,7 @@ try:
     openapi.page()
 except Exception as error:  # noqa: BLE001 - a file is gone or not what it was: the measurement will say so
     logging.getLogger(__name__).error("the API's page cannot be made: %s", type(error).__name__)
-httpx.HTTPTransport().close()
+httpx2.HTTPTransport().close()
 
 try:
     wiring.start()

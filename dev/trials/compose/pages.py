@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-import httpx
+import httpx2
 from pypdf import PdfReader
 
 from dev.steps import StackError
@@ -47,20 +47,20 @@ CERTIFICATES = "import ssl; print(ssl.create_default_context().cert_store_stats(
 
 def check_german(portal: Portal) -> None:
     """Whoever prefers German reads it: the compiled texts are in the image."""
-    page = httpx.get(f"{portal.url}/login", headers={"Accept-Language": "de"}, timeout=30).text
+    page = httpx2.get(f"{portal.url}/login", headers={"Accept-Language": "de"}, timeout=30).text
     if 'lang="de"' not in page or "Anmelden" not in page:
         raise StackError("/login in German: expected Anmelden")
 
 
 def check_public_check(portal: Portal) -> None:
     """/verify names both nodes, browsers may ask them from it, and their answers may be read there."""
-    answer = httpx.get(f"{portal.url}/verify", timeout=30)
+    answer = httpx2.get(f"{portal.url}/verify", timeout=30)
     policy = answer.headers.get("content-security-policy", "")
     allowed = re.search(r"connect-src ([^;]*)", policy)
     for node in portal.nodes:
         if node not in answer.text or allowed is None or node not in allowed[1].split():
             raise StackError(f"/verify: expected it to name {node} and to allow it, got {policy!r}")
-        asked = httpx.post(f"{node}/v1/chain/get_info", headers={"Origin": portal.url}, timeout=30)
+        asked = httpx2.post(f"{node}/v1/chain/get_info", headers={"Origin": portal.url}, timeout=30)
         if not asked.is_success or asked.headers.get("access-control-allow-origin") not in ("*", portal.url):
             raise StackError(f"{node}: expected an answer that pages of {portal.url} may read, got {asked.headers}")
     pinned = portal.pinned()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from dev.containers.prepare import Files
 from dev.containers.stack import Stack
@@ -114,13 +114,13 @@ class Portal:
         """Run ledger_audit in the worker's container; returns its first line, raises StackError on any difference."""
         return self.stack.execute("worker", "python3", "manage.py", "ledger_audit").splitlines()[0]
 
-    def logged_in(self, name: str) -> httpx.Client:
+    def logged_in(self, name: str) -> httpx2.Client:
         """The client of somebody who is logged in since `make_logins`."""
         return self.visitors[name].client
 
-    def page(self, client: httpx.Client, path: str) -> str:
+    def page(self, client: httpx2.Client, path: str) -> str:
         answer = client.get(path)
-        if answer.status_code != httpx.codes.OK:
+        if answer.status_code != httpx2.codes.OK:
             raise StackError(f"{path}: expected 200, got {answer.status_code}")
         return answer.text
 

@@ -18,7 +18,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from dev.parts.tpm_service import SCOPES, TpmStack
 
@@ -69,7 +69,7 @@ def _token(stack: TpmStack) -> str:
 def _prepare(stack: TpmStack, token: str) -> None:
     """Make what dev/trials/fuzz/schemathesis.toml names, so that requests meet keys and objects."""
     headers = {"Authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=f"{stack.service_url}/v1", headers=headers, timeout=20) as http:
+    with httpx2.Client(base_url=f"{stack.service_url}/v1", headers=headers, timeout=20) as http:
         for name, (type, usage) in KEYS.items():
             http.post("/keys", json={"name": name, "type": type, "usage": usage}).raise_for_status()
         http.put(f"/sealed/{SEALED}", json={"data": "aGVsbG8="}).raise_for_status()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+import httpx2
 
 from tpm.verifier.evidence import Pinned, SignedManifest
 
@@ -72,7 +72,7 @@ class Asking:
         self.world = world
         self.outcomes: Counter[str] = Counter()
         self.longest: tuple[float, str] = 0.0, ""
-        self._http = httpx.Client(base_url=f"{url}/v1", timeout=TIMEOUT_S)
+        self._http = httpx2.Client(base_url=f"{url}/v1", timeout=TIMEOUT_S)
         self._token = token
 
     def close(self) -> None:
@@ -108,12 +108,12 @@ class Asking:
 
     def send(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         began = time.monotonic()
         try:
             sent = {"Authorization": f"Bearer {self._token()}", **(headers or {})}
             return self._http.request(method, path, json=body, headers=sent)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise WrongAnswerError(f"{method} {path}: no answer ({type(error).__name__}: {error})") from None
         finally:
             took_s = time.monotonic() - began

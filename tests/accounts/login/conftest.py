@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
+import httpx2
 import pytest
 from django.core.cache import cache
 from django.test import Client
@@ -63,7 +63,7 @@ class Login:
         `changed` replaces parts of the authorization request, None leaves them out.
         """
         query = {name: value for name, value in (self.query | changed).items() if value is not None}
-        with httpx.Client(base_url=self.provider.url, verify=CONTEXT) as browser:
+        with httpx2.Client(base_url=self.provider.url, verify=CONTEXT) as browser:
             asked = browser.get("/oauth2/authorize", params=query)
             if asked.has_redirect_location and asked.headers["Location"].startswith("/login"):
                 page = browser.get(asked.headers["Location"])

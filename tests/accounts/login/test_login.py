@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -202,7 +202,7 @@ def test_the_provider_lets_nobody_leave_pkce_out(login: Login) -> None:
     answer = login.at_provider()
     form = {"grant_type": "authorization_code", "code": answer["code"], "redirect_uri": login.query["redirect_uri"]}
     credentials = (COGNITO_CLIENT.client_id, COGNITO_CLIENT.client_secret)
-    refused = httpx.post(login.provider.token_url, data=form, auth=credentials)
+    refused = httpx2.post(login.provider.token_url, data=form, auth=credentials)
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_request")
 
 
@@ -237,7 +237,7 @@ def test_it_leads_nowhere_else(client: Client, cognito: Provider, anna: Person, 
 
 def test_the_provider_leads_back_to_known_addresses_only(login: Login) -> None:
     query = login.query | {"redirect_uri": "https://evil.example/login/callback"}
-    answer = httpx.get(f"{login.provider.url}/oauth2/authorize", params=query)
+    answer = httpx2.get(f"{login.provider.url}/oauth2/authorize", params=query)
     assert answer.status_code == 400 and "Location" not in answer.headers
 
 
@@ -445,9 +445,11 @@ def test_logging_out_ends_both_sessions(login: Login, cognito: Provider) -> None
     client_id = COGNITO_CLIENT.client_id
     back = "http%3A%2F%2Ftestserver%2Flogin"
     assert response["Location"] == f"{cognito.url}/logout?client_id={client_id}&logout_uri={back}"
-    answer = httpx.get(response["Location"], verify=CONTEXT)
+    answer = httpx2.get(response["Location"], verify=CONTEXT)
     assert answer.headers["Location"] == "http://testserver/login"
-    foreign = httpx.get(f"{cognito.url}/logout", params={"client_id": client_id, "logout_uri": "https://evil.example/"})
+    foreign = httpx2.get(
+        f"{cognito.url}/logout", params={"client_id": client_id, "logout_uri": "https://evil.example/"}
+    )
     assert foreign.status_code == 400
 
 

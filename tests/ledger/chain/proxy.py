@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import httpx
+import httpx2
 
 Answer = tuple[int, bytes]
 Fault = Callable[[Callable[[], Answer]], Answer | None]  # gets "ask the node"; None cuts the connection
@@ -65,7 +65,7 @@ class Proxy:
         self.always: dict[str, Fault] = {}
         self.calls: dict[str, list[bytes]] = defaultdict(list)
         self.headers: dict[str, str] = {}  # of every answer, besides its own
-        self._http = httpx.Client(timeout=60, headers=headers)
+        self._http = httpx2.Client(timeout=60, headers=headers)
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -82,7 +82,7 @@ class Proxy:
         fault = self.faults[call].pop(0) if self.faults[call] else self.always.get(call)
         try:
             return fault(ask) if fault else ask()
-        except httpx.HTTPError:  # the node is away
+        except httpx2.HTTPError:  # the node is away
             return None
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
@@ -435,5 +435,5 @@ def test_another_nodes_silence_is_no_reason_to_raise_another_chain(
 
 
 def test_httpx_is_asked_for_nothing_packed(ledger_account: LedgerAccount) -> None:
-    assert isinstance(ledger_account.chain.nodes._http, httpx.Client)
+    assert isinstance(ledger_account.chain.nodes._http, httpx2.Client)
     assert ledger_account.chain.nodes._http.headers["accept-encoding"] == "identity"

@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Callable
 
-import httpx
+import httpx2
 import pytest
 
 from ledger import record
@@ -41,7 +41,7 @@ def test_no_field_of_any_session_is_in_any_block(
     log = (ledger_account.node.data_dir / "blocks" / "blocks.log").read_bytes()
     entries = list(LedgerEntry.objects.select_related("session__id_token", "session__customer", "data_key"))
     assert all(bytes(entry.digest) in log for entry in entries), "the search sees what is there"
-    state = httpx.post(
+    state = httpx2.post(
         f"{ledger_account.node.url}/v1/chain/get_table_rows",
         json={"code": ledger_account.name, "scope": ledger_account.name, "table": "records", "json": False},
     ).content

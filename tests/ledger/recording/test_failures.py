@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-import httpx
+import httpx2
 import pytest
 from django.utils import timezone
 from pytest_django.fixtures import Settings
@@ -33,7 +33,7 @@ def proxy(ledger_account: LedgerAccount, settings: Settings, monkeypatch: pytest
     proxy = Proxy(ledger_account.node.url)
     settings.LEDGER_NODES = [proxy.url]
     # The test waits for the time-out, so that is short; everything else stays as it is.
-    impatient = functools.partial(node.Chain, timeout=httpx.Timeout(1.0))
+    impatient = functools.partial(node.Chain, timeout=httpx2.Timeout(1.0))
     monkeypatch.setattr(node, "_chain", lambda nodes, account, key: impatient(nodes, account=account, chain_id=key))
     yield proxy
     proxy.close()

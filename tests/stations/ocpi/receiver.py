@@ -10,7 +10,7 @@ from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import httpx
+import httpx2
 
 from tests.stations.ocpi import schema
 
@@ -68,13 +68,13 @@ class Receiver:
         roles = [{"role": "EMSP", "country_code": "DE", "party_id": "8AC", "business_details": details}]
         return {"token": self.token_b, "url": f"{self.address}/versions", "roles": roles} | changes
 
-    def call(self, method: str, url: str, token: str, body: Any = None) -> httpx.Response:
+    def call(self, method: str, url: str, token: str, body: Any = None) -> httpx2.Response:
         headers = {
             "Authorization": "Token " + base64.b64encode(token.encode()).decode(),
             "X-Request-ID": str(uuid.uuid4()),
             "X-Correlation-ID": str(uuid.uuid4()),
         }
-        return httpx.request(method, url, headers=headers, json=body, timeout=60)
+        return httpx2.request(method, url, headers=headers, json=body, timeout=60)
 
     def data(self, method: str, url: str, token: str, body: Any = None) -> Any:
         answer = self.call(method, url, token, body)

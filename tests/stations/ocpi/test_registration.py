@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from django.conf import settings as django_settings
 from django.db import connections
@@ -319,15 +319,15 @@ def test_the_address_that_was_checked_is_the_one_that_is_called(
     monkeypatch.setattr(
         "common.outgoing.socket.getaddrinfo", lambda host, port, type: [(2, type, 6, "", (next(answers), port))]
     )
-    called: list[httpx.Request] = []
+    called: list[httpx2.Request] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         called.append(request)
-        return httpx.Response(200, json={"status_code": 1000, "data": []})
+        return httpx2.Response(200, json={"status_code": 1000, "data": []})
 
-    real = httpx.Client
+    real = httpx2.Client
     monkeypatch.setattr(
-        "stations.ocpi.peer.httpx.Client", lambda **options: real(transport=httpx.MockTransport(answer), **options)
+        "stations.ocpi.peer.httpx2.Client", lambda **options: real(transport=httpx2.MockTransport(answer), **options)
     )
     assert get("https://rebind.example/versions?x=1", "token") == []
     (request,) = called

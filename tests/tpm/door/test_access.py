@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 from joserfc.jwk import RSAKey
@@ -99,7 +99,7 @@ REFUSED: dict[str, tuple[Callable[[TpmStack], str], int, str]] = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused(tpm_stack: TpmStack, case: str) -> None:
     make, status, code = REFUSED[case]
-    answer = httpx.get(f"{tpm_stack.service_url}/v1/keys", headers={"Authorization": f"Bearer {make(tpm_stack)}"})
+    answer = httpx2.get(f"{tpm_stack.service_url}/v1/keys", headers={"Authorization": f"Bearer {make(tpm_stack)}"})
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert answer.headers["content-type"] == "application/problem+json"
     assert (status == 401) == ("www-authenticate" in answer.headers)
@@ -111,7 +111,7 @@ def test_refused(tpm_stack: TpmStack, case: str) -> None:
 )
 def test_without_a_token(tpm_stack: TpmStack, header: str | None, method: str, path: str) -> None:
     headers = {} if header is None else {"Authorization": header}
-    answer = httpx.request(method, f"{tpm_stack.service_url}/v1{path}", headers=headers)
+    answer = httpx2.request(method, f"{tpm_stack.service_url}/v1{path}", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (401, "token_missing")
 
 
@@ -171,9 +171,9 @@ def test_another_client_does_not_meet_my_idempotency_keys(tpm_stack: TpmStack, l
     url = f"{tpm_stack.service_url}/v1/keys/ledger/sign"
     first, second = ({"digest": base64.b64encode(bytes([n]) * 32).decode(), "format": "der"} for n in (1, 2))
 
-    def post(client_id: str, body: object) -> httpx.Response:
+    def post(client_id: str, body: object) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {own(tpm_stack, client_id=client_id)}", "Idempotency-Key": "same"}
-        return httpx.post(url, json=body, headers=headers)
+        return httpx2.post(url, json=body, headers=headers)
 
     assert post(tpm_stack.portal.client_id, first).status_code == 200
     refused = post(tpm_stack.portal.client_id, second)
@@ -193,7 +193,7 @@ def test_provider_down(tpm_stack: TpmStack, tpm_client: TpmClient, ledger_key: K
     fresh = own(tpm_stack)
     tpm_stack.provider.stop()
     try:
-        answer = httpx.get(f"{tpm_stack.service_url}/v1/keys", headers={"Authorization": f"Bearer {fresh}"})
+        answer = httpx2.get(f"{tpm_stack.service_url}/v1/keys", headers={"Authorization": f"Bearer {fresh}"})
         assert answer.status_code == 200
         with pytest.raises(TpmUnavailable, match="token") as caught:
             tpm_stack.client().key_list()
@@ -209,8 +209,8 @@ def test_service_that_starts_before_the_provider(tpm_stack: TpmStack) -> None:
     try:
         tpm_stack.start_service()
         url, headers = f"{tpm_stack.service_url}/v1/keys", {"Authorization": f"Bearer {token}"}
-        answer = httpx.get(url, headers=headers)
+        answer = httpx2.get(url, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (503, "identity_unavailable")
     finally:
         tpm_stack.provider.start()
-    until(lambda: httpx.get(url, headers=headers).status_code == 200)
+    until(lambda: httpx2.get(url, headers=headers).status_code == 200)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from dev.parts.tpm_service import TpmStack
@@ -49,7 +49,7 @@ class Generated:
 
 @pytest.fixture(scope="module")
 def document(tpm_stack: TpmStack) -> dict[str, Any]:
-    made: dict[str, Any] = httpx.get(f"{tpm_stack.service_url}/v1/openapi.json").json()
+    made: dict[str, Any] = httpx2.get(f"{tpm_stack.service_url}/v1/openapi.json").json()
     return made
 
 
@@ -58,7 +58,7 @@ def generated(
     tpm_stack: TpmStack, document: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Generated]:
     directory = tmp_path_factory.mktemp("generated")
-    (directory / "openapi.json").write_bytes(httpx.get(f"{tpm_stack.service_url}/v1/openapi.json").content)
+    (directory / "openapi.json").write_bytes(httpx2.get(f"{tpm_stack.service_url}/v1/openapi.json").content)
     (directory / "config.yml").write_text("post_hooks: []\n")
     tool = str(Path(sys.executable).with_name("openapi-python-client"))
     argv = [tool, "generate", "--path", "openapi.json", "--meta", "none", "--output-path", PACKAGE]

@@ -3,7 +3,7 @@
 import base64
 import secrets
 
-import httpx
+import httpx2
 import pytest
 
 from dev.parts.tpm_service import TpmStack
@@ -61,7 +61,7 @@ BAD_JSON = [b"", b"{", b'{"digest":NaN}', b"[" * 50_000, b"\xff\xfe", b'{"format
 
 
 @pytest.mark.parametrize(("body", "status", "code"), BAD_SIGN, ids=range(len(BAD_SIGN)))
-def test_bad_sign_requests(http: httpx.Client, ledger_key: Key, body: object, status: int, code: str) -> None:
+def test_bad_sign_requests(http: httpx2.Client, ledger_key: Key, body: object, status: int, code: str) -> None:
     answer = http.post("/keys/ledger/sign", json=body)
     problem = answer.json()
     assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
@@ -69,7 +69,7 @@ def test_bad_sign_requests(http: httpx.Client, ledger_key: Key, body: object, st
     assert set(problem) == {"type", "title", "status", "detail", "code"}
 
 
-def test_the_message_says_what_was_expected(http: httpx.Client, ledger_key: Key) -> None:
+def test_the_message_says_what_was_expected(http: httpx2.Client, ledger_key: Key) -> None:
     body = {**GOOD, "digest": base64.b64encode(bytes(31)).decode()}
     assert http.post("/keys/ledger/sign", json=body).json()["detail"] == "digest: expected 32 bytes, got 31"
     assert http.post("/keys/ledger/sign", json=[]).json()["detail"] == "expected a JSON object, got an array"
@@ -79,29 +79,29 @@ def test_the_message_says_what_was_expected(http: httpx.Client, ledger_key: Key)
 
 
 @pytest.mark.parametrize(("body", "code"), BAD_KEYS, ids=range(len(BAD_KEYS)))
-def test_bad_keys(http: httpx.Client, body: object, code: str) -> None:
+def test_bad_keys(http: httpx2.Client, body: object, code: str) -> None:
     answer = http.post("/keys", json=body)
     assert (answer.status_code, answer.json()["code"]) == (400, code)
 
 
 @pytest.mark.parametrize("content", BAD_JSON, ids=range(len(BAD_JSON)))
-def test_bad_json(http: httpx.Client, ledger_key: Key, content: bytes) -> None:
+def test_bad_json(http: httpx2.Client, ledger_key: Key, content: bytes) -> None:
     answer = http.post("/keys/ledger/sign", content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400
     assert answer.json()["code"] in ("invalid_json", "invalid_request")
 
 
-def test_longest_name(http: httpx.Client) -> None:
+def test_longest_name(http: httpx2.Client) -> None:
     name = "z" * 63
     assert http.post("/keys", json={**KEY, "name": name}).status_code == 201
     assert http.delete(f"/keys/{name}").status_code == 204
 
 
-def test_other_refusals(http: httpx.Client, ledger_key: Key) -> None:
+def test_other_refusals(http: httpx2.Client, ledger_key: Key) -> None:
     form = http.post("/keys/ledger/sign", data={"digest": DIGEST})
     assert (form.status_code, form.json()["code"]) == (415, "unsupported_media_type")
     url, headers = http.base_url.join("keys/ledger/sign"), {**http.headers, "Content-Type": "application/json"}
-    large = httpx.post(url, content=b'"' + b"x" * 70_000 + b'"', headers=headers)  # gunicorn closes after this much
+    large = httpx2.post(url, content=b'"' + b"x" * 70_000 + b'"', headers=headers)  # gunicorn closes after this much
     assert (large.status_code, large.json()["code"]) == (413, "body_too_large")
     assert http.put("/keys/ledger", json={}).json()["code"] == "method_not_allowed"
     for path in ("/nothing", "/keys/", "/keys/Upper", "/keys/%2e%2e"):
@@ -109,7 +109,7 @@ def test_other_refusals(http: httpx.Client, ledger_key: Key) -> None:
 
 
 @pytest.mark.parametrize("accept", ["text/html", "image/*", "nonsense", "application/json;q=0"])
-def test_answers_are_json_whatever_is_accepted(http: httpx.Client, ledger_key: Key, accept: str) -> None:
+def test_answers_are_json_whatever_is_accepted(http: httpx2.Client, ledger_key: Key, accept: str) -> None:
     for answer in (
         http.get("/keys/ledger", headers={"Accept": accept}),
         http.post("/keys/ledger/sign", json=GOOD, headers={"Accept": accept}),
@@ -117,7 +117,7 @@ def test_answers_are_json_whatever_is_accepted(http: httpx.Client, ledger_key: K
         assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
 
 
-def test_idempotency_key(http: httpx.Client, ledger_key: Key, tpm_stack: TpmStack) -> None:
+def test_idempotency_key(http: httpx2.Client, ledger_key: Key, tpm_stack: TpmStack) -> None:
     """A retry gets the first answer; the same key for something else is a mistake of the caller."""
     headers = {"Idempotency-Key": secrets.token_hex(8)}
     first = http.post("/keys/ledger/sign", json=GOOD, headers=headers)
@@ -131,7 +131,7 @@ def test_idempotency_key(http: httpx.Client, ledger_key: Key, tpm_stack: TpmStac
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
 
 
-def test_idempotent_batch(http: httpx.Client, ledger_key: Key) -> None:
+def test_idempotent_batch(http: httpx2.Client, ledger_key: Key) -> None:
     headers = {"Idempotency-Key": secrets.token_hex(8)}
     body = {"batch": [GOOD, {**GOOD, "format": "eosio"}]}
     first = http.post("/keys/ledger/sign", json=body, headers=headers).json()
@@ -144,13 +144,13 @@ def test_idempotent_batch(http: httpx.Client, ledger_key: Key) -> None:
     [("ecc-p256", GOOD), ("hmac", {"data": "aGVsbG8="}), ("rsa-2048", {**GOOD, "format": "pss"})],
 )
 def test_a_key_made_anew_does_not_answer_with_the_old_ones_signature(
-    http: httpx.Client, type: str, item: dict[str, str]
+    http: httpx2.Client, type: str, item: dict[str, str]
 ) -> None:
     """V5: the answer that is kept is that of the key that is gone."""
     name = f"anew-{secrets.token_hex(4)}"
     key, headers = {"name": name, "type": type, "usage": "sign"}, {"Idempotency-Key": secrets.token_hex(8)}
 
-    def sign() -> httpx.Response:
+    def sign() -> httpx2.Response:
         return http.post(f"/keys/{name}/sign", json=item, headers=headers)
 
     assert http.post("/keys", json=key).status_code == 201

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 
-import httpx
+import httpx2
 import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
@@ -19,7 +19,7 @@ from tests.waiting import until
 REFETCH_S = 0.5
 AGE_S = 1.0
 HANG = Failure(0, delay_s=10)
-HTTP = httpx.Client(timeout=60)
+HTTP = httpx2.Client(timeout=60)
 FOREIGN_KEY = RSAKey.generate_key(2048)
 
 

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
-import httpx
+import httpx2
 import pytest
 
 from dev.cognito import Client
@@ -28,9 +28,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TpmStack]:
         stack.stop()
 
 
-def caller(stack: TpmStack, client: Client) -> httpx.Client:
+def caller(stack: TpmStack, client: Client) -> httpx2.Client:
     token = stack.credentials(client, SCOPES)()
-    return httpx.Client(base_url=f"{stack.service_url}/v1", headers={"Authorization": f"Bearer {token}"}, timeout=60)
+    return httpx2.Client(base_url=f"{stack.service_url}/v1", headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
 
 def test_each_client_has_a_rate_of_its_own(stack: TpmStack) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3  # type: ignore[import-untyped]
-import httpx
+import httpx2
 import pytest
 
 from dev.parts.tpm_service import TpmStack
@@ -97,7 +97,7 @@ def stack(moto: Moto, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TpmS
 
 def call(stack: TpmStack, token: str) -> tuple[int, str, str]:
     """Return status, code and detail of the service's answer."""
-    answer = httpx.get(f"{stack.service_url}/v1/keys", headers={"Authorization": f"Bearer {token}"}, timeout=60)
+    answer = httpx2.get(f"{stack.service_url}/v1/keys", headers={"Authorization": f"Bearer {token}"}, timeout=60)
     problem = answer.json()
     return answer.status_code, problem["code"], problem["detail"]
 
@@ -137,7 +137,7 @@ def test_another_pool_with_the_same_key(moto: Moto, stack: TpmStack) -> None:
         "token_invalid",
         "not a valid access token (InvalidIssuerError)",
     )
-    assert httpx.get(other.jwks_url).json() == httpx.get(moto.jwks_url).json()
+    assert httpx2.get(other.jwks_url).json() == httpx2.get(moto.jwks_url).json()
 
 
 def test_names_of_scopes_fit_a_resource_server_of_cognito(moto: Moto) -> None:
@@ -160,4 +160,4 @@ def test_names_of_scopes_fit_a_resource_server_of_cognito(moto: Moto) -> None:
 def test_moto_still_has_no_client_credentials(moto: Moto) -> None:
     """The day this fails, the tests above can be done with the tokens that the service is made for."""
     form = {"grant_type": "client_credentials", "client_id": moto.client_id}
-    assert httpx.post(f"{moto.url}/oauth2/token", data=form).status_code != 200
+    assert httpx2.post(f"{moto.url}/oauth2/token", data=form).status_code != 200

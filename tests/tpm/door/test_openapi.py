@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
+import httpx2
 import jsonschema
 import pytest
 from drf_spectacular.validation import validate_schema
@@ -46,7 +46,7 @@ STORY: list[tuple[str, str, int]] = [
 
 @pytest.fixture(scope="module")
 def document(tpm_stack: TpmStack) -> Schema:
-    answer = httpx.get(f"{tpm_stack.service_url}/v1/openapi.json")
+    answer = httpx2.get(f"{tpm_stack.service_url}/v1/openapi.json")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     made: Schema = answer.json()
     return made
@@ -81,7 +81,7 @@ def example(document: Schema, schema: Schema) -> Any:
     return schema["example"]
 
 
-def check(document: Schema, method: str, path: str, answer: httpx.Response) -> None:
+def check(document: Schema, method: str, path: str, answer: httpx2.Response) -> None:
     """Fail unless the answer's status, media type and body are documented."""
     responses = document["paths"][path][method]["responses"]
     assert str(answer.status_code) in responses, (method, path, answer.text)
@@ -103,7 +103,7 @@ def test_the_story_has_every_operation(document: Schema) -> None:
     assert {(method, path) for method, path, _ in STORY} == {(method, path) for method, path, _ in operations(document)}
 
 
-def test_examples_are_answered_as_documented(document: Schema, http: httpx.Client, tpm_stack: TpmStack) -> None:
+def test_examples_are_answered_as_documented(document: Schema, http: httpx2.Client, tpm_stack: TpmStack) -> None:
     for method, path, status in STORY:
         body = document["paths"][path][method].get("requestBody")
         json = example(document, body["content"]["application/json"]["schema"]) if body else None
@@ -113,12 +113,12 @@ def test_examples_are_answered_as_documented(document: Schema, http: httpx.Clien
         check(document, method, path, answer)
 
 
-def test_refusals_are_documented(document: Schema, http: httpx.Client, tpm_stack: TpmStack) -> None:
+def test_refusals_are_documented(document: Schema, http: httpx2.Client, tpm_stack: TpmStack) -> None:
     """Without a token, with a body that is none, and with one that is not JSON."""
     for method, path, operation in operations(document):
         url = tpm_stack.service_url + path.format(name="nobody", pcr=16)
         if "security" in operation:
-            answer = httpx.request(method, url, json={})
+            answer = httpx2.request(method, url, json={})
             assert answer.status_code == 401
             check(document, method, path, answer)
         if "requestBody" in operation:
@@ -129,10 +129,10 @@ def test_refusals_are_documented(document: Schema, http: httpx.Client, tpm_stack
 
 
 def test_the_page_names_every_operation_and_needs_nothing_from_outside(document: Schema, tpm_stack: TpmStack) -> None:
-    page = httpx.get(f"{tpm_stack.service_url}/v1/docs")
+    page = httpx2.get(f"{tpm_stack.service_url}/v1/docs")
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     for method, path, _ in operations(document):
         assert f"{method.upper()} {path}" in page.text
     for foreign in ("<script", "src=", "http://", "https://", "@import"):
         assert foreign not in page.text
-    assert httpx.post(f"{tpm_stack.service_url}/v1/docs").json()["code"] == "method_not_allowed"
+    assert httpx2.post(f"{tpm_stack.service_url}/v1/docs").json()["code"] == "method_not_allowed"

@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from dev.parts.tpm_service import TpmStack
@@ -276,7 +276,7 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFi
 # --- in the service ---
 
 
-def test_every_use_of_a_key_is_logged(http: httpx.Client, tpm_stack: TpmStack) -> None:
+def test_every_use_of_a_key_is_logged(http: httpx2.Client, tpm_stack: TpmStack) -> None:
     directory = tpm_stack.key_dir / "audit"
     name = f"audited-{secrets.token_hex(4)}"
     before = len(entries(directory))
@@ -333,7 +333,7 @@ def test_every_use_of_a_key_is_logged(http: httpx.Client, tpm_stack: TpmStack) -
     assert verify([directory]).breaks == []
 
 
-def test_activations_are_uses_of_the_endorsement_key(http: httpx.Client, tpm_stack: TpmStack) -> None:
+def test_activations_are_uses_of_the_endorsement_key(http: httpx2.Client, tpm_stack: TpmStack) -> None:
     blob = secrets.token_bytes(68)
     body = {"credential_blob": base64.b64encode(blob).decode(), "secret": base64.b64encode(bytes(258)).decode()}
     assert http.post("/identity/activate", json=body).status_code == 400
@@ -342,7 +342,7 @@ def test_activations_are_uses_of_the_endorsement_key(http: httpx.Client, tpm_sta
     assert last["digests"] == [sha256(blob).hexdigest()]
 
 
-def test_a_kept_answer_is_not_a_use(http: httpx.Client, tpm_stack: TpmStack, ledger_key: Key) -> None:
+def test_a_kept_answer_is_not_a_use(http: httpx2.Client, tpm_stack: TpmStack, ledger_key: Key) -> None:
     digest = secrets.token_bytes(32)
     item = {"digest": base64.b64encode(digest).decode(), "format": "der"}
     headers = {"Idempotency-Key": secrets.token_hex(8)}
@@ -352,7 +352,7 @@ def test_a_kept_answer_is_not_a_use(http: httpx.Client, tpm_stack: TpmStack, led
     assert len(uses) == 1
 
 
-def test_the_head_is_attested(http: httpx.Client, tpm_stack: TpmStack, tpm_client: TpmClient, ledger_key: Key) -> None:
+def test_the_head_is_attested(http: httpx2.Client, tpm_stack: TpmStack, tpm_client: TpmClient, ledger_key: Key) -> None:
     tpm_client.sign("ledger", secrets.token_bytes(32))
     evidence = tpm_client.attest(secrets.token_bytes(32), [8])
     claimed = json.loads(evidence["claims"])["audit"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -38,7 +38,7 @@ def sized(data: bytes) -> tuple[bytes, bytes]:
 
 
 @pytest.fixture(scope="module")
-def keys(http: httpx.Client) -> Iterator[dict[str, Any]]:
+def keys(http: httpx2.Client) -> Iterator[dict[str, Any]]:
     made = {}
     for name, (type, usage, policy) in KINDS.items():
         answer = http.post("/keys", json={"name": name, "type": type, "usage": usage, "policy": policy})
@@ -49,7 +49,7 @@ def keys(http: httpx.Client) -> Iterator[dict[str, Any]]:
         http.delete(f"/keys/{name}")
 
 
-def certified(http: httpx.Client, name: str, nonce: bytes) -> dict[str, bytes]:
+def certified(http: httpx2.Client, name: str, nonce: bytes) -> dict[str, bytes]:
     answer = http.post(f"/keys/{name}/certify", json={"nonce": b64(nonce)})
     assert answer.status_code == 200, answer.text
     return {field: base64.b64decode(value) for field, value in answer.json().items()}
@@ -58,7 +58,7 @@ def certified(http: httpx.Client, name: str, nonce: bytes) -> dict[str, bytes]:
 @pytest.mark.parametrize("size", [8, 32, 64])
 @pytest.mark.parametrize("name", KINDS)
 def test_a_statement_names_key_nonce_and_ak(
-    http: httpx.Client, keys: dict[str, Any], tmp_path: Path, name: str, size: int
+    http: httpx2.Client, keys: dict[str, Any], tmp_path: Path, name: str, size: int
 ) -> None:
     nonce = secrets.token_bytes(size)
     answer = certified(http, name, nonce)
@@ -78,7 +78,7 @@ def test_a_statement_names_key_nonce_and_ak(
     assert not openssl_verifies(tmp_path, public_pem=pem, message=changed, signature=answer["signature"])
 
 
-def test_the_public_area_is_of_the_key_that_callers_see(http: httpx.Client, keys: dict[str, Any]) -> None:
+def test_the_public_area_is_of_the_key_that_callers_see(http: httpx2.Client, keys: dict[str, Any]) -> None:
     ecc, rsa = (load_pem_public_key(keys[name]["public_key_pem"].encode()) for name in tuple(KINDS)[:2])
     assert isinstance(ecc, EllipticCurvePublicKey)
     assert isinstance(rsa, RSAPublicKey)
@@ -106,12 +106,12 @@ def test_the_public_area_is_of_the_key_that_callers_see(http: httpx.Client, keys
         ({"nonce": "AAAAAAAA_AA="}, "invalid_encoding"),
     ],
 )
-def test_bad_nonces(http: httpx.Client, keys: dict[str, Any], body: object, code: str) -> None:
+def test_bad_nonces(http: httpx2.Client, keys: dict[str, Any], body: object, code: str) -> None:
     answer = http.post("/keys/certified-ecc/certify", json=body)
     assert (answer.status_code, answer.json()["code"]) == (400, code)
 
 
-def test_unknown_key(http: httpx.Client) -> None:
+def test_unknown_key(http: httpx2.Client) -> None:
     answer = http.post("/keys/nobody/certify", json={"nonce": b64(bytes(8))})
     assert (answer.status_code, answer.json()["code"]) == (404, "key_not_found")
 
@@ -126,7 +126,7 @@ def test_scope(with_scopes: WithScopes, keys: dict[str, Any], tpm_stack: TpmStac
     neighbour = tpm_stack.provider.pool.ensure_client("neighbour", scopes)
     try:
         authorization = {"Authorization": f"Bearer {tpm_stack.credentials(neighbour, scopes)()}"}
-        with httpx.Client(base_url=f"{tpm_stack.service_url}/v1", headers=authorization, timeout=60) as limited:
+        with httpx2.Client(base_url=f"{tpm_stack.service_url}/v1", headers=authorization, timeout=60) as limited:
             assert limited.post("/keys/certified-ecc/certify", json=body).status_code == 200
             assert limited.post("/keys/certified-rsa/certify", json=body).json()["code"] == "key_not_in_scope"
             assert limited.get("/identity").json()["code"] == "insufficient_scope"

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import secrets
 
-import httpx
+import httpx2
 import pytest
 
 from tests.tpm.conftest import WithScopes
@@ -16,7 +16,7 @@ def b64(data: bytes) -> str:
 
 
 @pytest.mark.parametrize("count", [1, 63, 64, 65, 1024])
-def test_random_bytes(http: httpx.Client, count: int) -> None:
+def test_random_bytes(http: httpx2.Client, count: int) -> None:
     first, second = (base64.b64decode(http.post("/random", json={"bytes": count}).json()["random"]) for _ in range(2))
     assert (len(first), len(second)) == (count, count)
     assert count == 1 or first != second
@@ -27,14 +27,14 @@ BAD_COUNTS = [0, 1025, -1, "8", True, 8.0, None, 10**400]
 
 
 @pytest.mark.parametrize("body", [{}, [], {"bytes": 8, "more": 1}, *({"bytes": count} for count in BAD_COUNTS)])
-def test_bad_random_requests(http: httpx.Client, body: object) -> None:
+def test_bad_random_requests(http: httpx2.Client, body: object) -> None:
     answer = http.post("/random", json=body)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha384", "sha512"])
 @pytest.mark.parametrize("size", [0, 1, 1023, 1024, 1025, 2048, 48_000])
-def test_hashes_of_any_length(http: httpx.Client, algorithm: str, size: int) -> None:
+def test_hashes_of_any_length(http: httpx2.Client, algorithm: str, size: int) -> None:
     data = secrets.token_bytes(size)
     answer = http.post("/hash", json={"algorithm": algorithm, "data": b64(data)})
     assert base64.b64decode(answer.json()["digest"]) == hashlib.new(algorithm, data).digest()
@@ -50,7 +50,7 @@ def test_hashes_of_any_length(http: httpx.Client, algorithm: str, size: int) -> 
         ({"algorithm": "sha256", "data": "A" * 70_000}, 413, "body_too_large"),
     ],
 )
-def test_bad_hash_requests(http: httpx.Client, body: object, status: int, code: str) -> None:
+def test_bad_hash_requests(http: httpx2.Client, body: object, status: int, code: str) -> None:
     answer = http.post("/hash", json=body)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
@@ -63,7 +63,7 @@ def test_scope(with_scopes: WithScopes) -> None:
     assert with_scopes("tpm/crypto").post("/random", json={"bytes": 1}).status_code == 200
 
 
-def test_long_hashes_and_loaded_keys_share_the_slots(http: httpx.Client, tpm_client: TpmClient) -> None:
+def test_long_hashes_and_loaded_keys_share_the_slots(http: httpx2.Client, tpm_client: TpmClient) -> None:
     """A hash sequence takes one of the three slots, and loaded keys the others."""
     names = [f"slot-{number}" for number in range(3)]
     data = secrets.token_bytes(5000)

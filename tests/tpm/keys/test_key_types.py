@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, padding
@@ -39,7 +39,7 @@ def item(digest: bytes, form: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def keys(http: httpx.Client) -> Iterator[dict[str, Any]]:
+def keys(http: httpx2.Client) -> Iterator[dict[str, Any]]:
     made = {}
     for name, (type, usage) in KINDS.items():
         answer = http.post("/keys", json={"name": name, "type": type, "usage": usage})
@@ -57,19 +57,19 @@ def rsa(key: dict[str, Any]) -> RSAPublicKey:
     return public
 
 
-def post(http: httpx.Client, path: str, body: object) -> dict[str, Any]:
+def post(http: httpx2.Client, path: str, body: object) -> dict[str, Any]:
     answer = http.post(path, json=body)
     assert answer.status_code == 200, answer.text
     result: dict[str, Any] = answer.json()
     return result
 
 
-def refused(http: httpx.Client, path: str, body: object) -> tuple[int, str]:
+def refused(http: httpx2.Client, path: str, body: object) -> tuple[int, str]:
     answer = http.post(path, json=body)
     return answer.status_code, answer.json()["code"]
 
 
-def test_what_is_told_of_a_key(http: httpx.Client, tpm_client: TpmClient, keys: dict[str, Any]) -> None:
+def test_what_is_told_of_a_key(http: httpx2.Client, tpm_client: TpmClient, keys: dict[str, Any]) -> None:
     for name, (type, usage) in KINDS.items():
         assert (keys[name]["type"], keys[name]["usage"], keys[name]["public_key_eosio"]) == (type, usage, None)
         assert http.get(f"/keys/{name}").json() == keys[name]
@@ -80,7 +80,7 @@ def test_what_is_told_of_a_key(http: httpx.Client, tpm_client: TpmClient, keys: 
 
 
 @pytest.mark.parametrize("form", ["pkcs1v15", "pss"])
-def test_rsa_signatures(http: httpx.Client, keys: dict[str, Any], form: str) -> None:
+def test_rsa_signatures(http: httpx2.Client, keys: dict[str, Any], form: str) -> None:
     digest, other = secrets.token_bytes(32), secrets.token_bytes(32)
     signature = post(http, "/keys/signer/sign", item(digest, form))["signature"]
     raw = base64.b64decode(signature)
@@ -99,7 +99,7 @@ def test_rsa_signatures(http: httpx.Client, keys: dict[str, Any], form: str) -> 
 
 
 @pytest.mark.parametrize("size", [0, 1, 64, 1024])
-def test_hmac(http: httpx.Client, keys: dict[str, Any], size: int) -> None:
+def test_hmac(http: httpx2.Client, keys: dict[str, Any], size: int) -> None:
     """The key never leaves the TPM, so that only the TPM can tell; the same data has the same code, others another."""
     data = secrets.token_bytes(size)
     mac = post(http, "/keys/mac/sign", {"data": b64(data)})["signature"]
@@ -114,7 +114,7 @@ def test_hmac(http: httpx.Client, keys: dict[str, Any], size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 32, 190])
-def test_encrypt_and_decrypt(http: httpx.Client, keys: dict[str, Any], size: int) -> None:
+def test_encrypt_and_decrypt(http: httpx2.Client, keys: dict[str, Any], size: int) -> None:
     data = secrets.token_bytes(size)
     ours = post(http, "/keys/reader/encrypt", {"data": b64(data)})["ciphertext"]
     theirs = b64(rsa(keys["reader"]).encrypt(data, OAEP))
@@ -122,7 +122,7 @@ def test_encrypt_and_decrypt(http: httpx.Client, keys: dict[str, Any], size: int
         assert post(http, "/keys/reader/decrypt", {"ciphertext": ciphertext}) == {"data": b64(data)}
 
 
-def test_what_does_not_decrypt(http: httpx.Client, keys: dict[str, Any]) -> None:
+def test_what_does_not_decrypt(http: httpx2.Client, keys: dict[str, Any]) -> None:
     """However it is wrong, the answer is the same, and the TPM goes on working."""
     good = rsa(keys["reader"]).encrypt(b"secret", OAEP)
     wrong_hash = rsa(keys["reader"]).encrypt(b"secret", padding.OAEP(padding.MGF1(SHA256()), SHA256(), b"label"))
@@ -136,7 +136,7 @@ def test_what_does_not_decrypt(http: httpx.Client, keys: dict[str, Any]) -> None
     assert post(http, "/keys/reader/decrypt", {"ciphertext": b64(good)}) == {"data": b64(b"secret")}
 
 
-def test_a_key_for_something_else(http: httpx.Client, ledger_key: Key, keys: dict[str, Any]) -> None:
+def test_a_key_for_something_else(http: httpx2.Client, ledger_key: Key, keys: dict[str, Any]) -> None:
     digest, data, signature = bytes(32), {"data": b64(b"x")}, {"signature": b64(bytes(32))}
     wrong: list[tuple[str, object]] = [
         ("/keys/signer/encrypt", data),
@@ -160,7 +160,7 @@ def test_a_key_for_something_else(http: httpx.Client, ledger_key: Key, keys: dic
     assert detail == "expected pkcs1v15 or pss for a key of type rsa-2048, got format 'der'"
 
 
-def test_a_batch_of_everything(http: httpx.Client, keys: dict[str, Any]) -> None:
+def test_a_batch_of_everything(http: httpx2.Client, keys: dict[str, Any]) -> None:
     digests = [secrets.token_bytes(32) for _ in range(5)]
     batch = [item(digest, "pss") for digest in digests]
     batch[2:2] = [item(bytes(32), "der"), {"data": b64(b"x")}]
@@ -192,7 +192,7 @@ def test_a_batch_of_everything(http: httpx.Client, keys: dict[str, Any]) -> None
     ],
 )
 def test_bad_requests(
-    http: httpx.Client, keys: dict[str, Any], path: str, body: object, status: int, code: str
+    http: httpx2.Client, keys: dict[str, Any], path: str, body: object, status: int, code: str
 ) -> None:
     assert refused(http, f"/keys/{path}", body) == (status, code)
 
@@ -206,7 +206,7 @@ def test_scope(with_scopes: WithScopes, keys: dict[str, Any]) -> None:
 
 
 def test_all_types_survive_a_restart_and_share_the_slots(
-    tpm_stack: TpmStack, http: httpx.Client, keys: dict[str, Any]
+    tpm_stack: TpmStack, http: httpx2.Client, keys: dict[str, Any]
 ) -> None:
     mac = post(http, "/keys/mac/sign", {"data": ""})["signature"]
     tpm_stack.kill_service()

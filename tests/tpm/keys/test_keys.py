@@ -6,7 +6,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from stat import S_IMODE
 
-import httpx
+import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
@@ -30,7 +30,7 @@ def item(digest: bytes, form: str = "eosio") -> dict[str, str]:
     return {"digest": base64.b64encode(digest).decode(), "format": form}
 
 
-def test_a_key_is_made_once(http: httpx.Client) -> None:
+def test_a_key_is_made_once(http: httpx2.Client) -> None:
     first = http.post("/keys", json=BODY)
     assert first.status_code == 201
     assert {name: first.json()[name] for name in BODY} == BODY
@@ -73,7 +73,7 @@ def test_many_eosio_signatures_recover_the_key_with_low_s(tpm_client: TpmClient,
         assert oracle.recovered(digest, signature) == ledger_key.public_key_eosio
 
 
-def test_one_bad_item_does_not_spoil_the_batch(http: httpx.Client, ledger_key: Key) -> None:
+def test_one_bad_item_does_not_spoil_the_batch(http: httpx2.Client, ledger_key: Key) -> None:
     digest = secrets.token_bytes(32)
     batch = [
         item(digest),

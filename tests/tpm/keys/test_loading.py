@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from dev.parts.tpm_service import TpmStack
@@ -47,5 +47,5 @@ def ask_for_everything(stack: TpmStack) -> None:
     header = {"Authorization": "Bearer none"}
     for path in ("/nothing", "/v1/openapi.json", "/v1/docs", "/v1/keys", "/v1/keys/ledger/sign"):
         for method in ("GET", "POST", "OPTIONS", "DELETE"):
-            httpx.request(method, stack.service_url + path, headers=header, timeout=60)
-            httpx.request(method, stack.service_url + path, json={"not": "this"}, timeout=60)
+            httpx2.request(method, stack.service_url + path, headers=header, timeout=60)
+            httpx2.request(method, stack.service_url + path, json={"not": "this"}, timeout=60)

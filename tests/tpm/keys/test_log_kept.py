@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from pytest_django.fixtures import Settings
 
@@ -255,7 +255,7 @@ class OlderService(BaseHTTPRequestHandler):
         headers = {
             name: value for name, value in self.headers.items() if name.lower() in ("authorization", "content-type")
         }
-        answer = httpx.request(self.command, self.upstream + self.path, content=body, headers=headers, timeout=60)
+        answer = httpx2.request(self.command, self.upstream + self.path, content=body, headers=headers, timeout=60)
         self._answer(answer.status_code, answer.content)
 
     def _answer(self, status: int, content: bytes) -> None:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from stat import S_IMODE
 
-import httpx
+import httpx2
 import pytest
 
 from dev.parts.tpm_service import TpmStack
@@ -37,7 +37,7 @@ def file_of(stack: TpmStack, name: str) -> Path:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_what_goes_in_comes_out(http: httpx.Client, tpm_stack: TpmStack, size: int) -> None:
+def test_what_goes_in_comes_out(http: httpx2.Client, tpm_stack: TpmStack, size: int) -> None:
     data = secrets.token_bytes(size)
     body = {"data": b64(data)}
     first = http.put("/sealed/safe", json=body)
@@ -147,13 +147,13 @@ def test_a_half_written_file_replaces_nothing(tpm_stack: TpmStack, client: TpmCl
         ({"data": b64(bytes(32 * 1024 + 1))}, 413, "data_too_large"),
     ],
 )
-def test_bad_requests(http: httpx.Client, body: object, status: int, code: str) -> None:
+def test_bad_requests(http: httpx2.Client, body: object, status: int, code: str) -> None:
     answer = http.put("/sealed/bad", json=body)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert http.get("/sealed/bad").status_code == 404
 
 
-def test_other_refusals(http: httpx.Client, with_scopes: WithScopes, client: TpmClient) -> None:
+def test_other_refusals(http: httpx2.Client, with_scopes: WithScopes, client: TpmClient) -> None:
     client.seal("known", b"x")
     bodies: list[object] = [[], 5, {"more": 1}, "x"]
     for body in bodies:
@@ -172,7 +172,7 @@ def test_other_refusals(http: httpx.Client, with_scopes: WithScopes, client: Tpm
         assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope")
 
 
-def test_two_who_seal_the_same_name(http: httpx.Client) -> None:
+def test_two_who_seal_the_same_name(http: httpx2.Client) -> None:
     """One of many wins, the others hear of it, and what is kept is the winner's."""
     bodies = [{"data": b64(bytes([number]) * 40)} for number in range(8)]
     with ThreadPoolExecutor(8) as threads:
@@ -183,7 +183,7 @@ def test_two_who_seal_the_same_name(http: httpx.Client) -> None:
     http.delete("/sealed/race")
 
 
-def test_mixed_operations_leak_no_handle(tpm_stack: TpmStack, http: httpx.Client, client: TpmClient) -> None:
+def test_mixed_operations_leak_no_handle(tpm_stack: TpmStack, http: httpx2.Client, client: TpmClient) -> None:
     """While running nothing has to be flushed in need; killed, it leaves no more than its two loaded keys."""
     log = tpm_stack.service.log.read_text().count("starting anew")
     http.post("/keys", json={"name": "leak-rsa", "type": "rsa-2048", "usage": "decrypt"})

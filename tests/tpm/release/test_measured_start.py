@@ -14,7 +14,7 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -124,7 +124,7 @@ def test_an_approved_upgrade_opens_everything_without_a_new_seal(stack: TpmStack
     assert works(client)
     assert {path: path.read_bytes() for path in stack.key_dir.rglob("*.json")} == kept
     assert json.loads(client.manifest()["manifest"])["version"] == "2"
-    assert "<!-- another version -->" in httpx.get(f"{stack.service_url}/v1/docs").text
+    assert "<!-- another version -->" in httpx2.get(f"{stack.service_url}/v1/docs").text
     stack.kill_service()
     shutil.rmtree(stack.release_dir)
     shutil.copytree(good(stack), stack.release_dir, symlinks=True)
@@ -149,7 +149,7 @@ def test_while_it_failed(stack: TpmStack, client: TpmClient) -> None:
     stack.start_service()
     assert (stack.health_status(), client.health()) == (503, {**WELL, "integrity": "failed"})
     token = stack.credentials(stack.portal, ["tpm/attest", "tpm/keys"])()
-    with httpx.Client(base_url=f"{stack.service_url}/v1", headers={"Authorization": f"Bearer {token}"}) as http:
+    with httpx2.Client(base_url=f"{stack.service_url}/v1", headers={"Authorization": f"Bearer {token}"}) as http:
         for path in ("/openapi.json", "/docs", "/identity", "/manifest", "/pcrs"):
             assert http.get(path).status_code == 200, path
         nonce = base64.b64encode(bytes(32)).decode()
@@ -392,7 +392,7 @@ def test_what_exists_keeps_its_policy(stack: TpmStack, client: TpmClient) -> Non
     for policy in ("", "Release", "none"):
         assert refused(lambda policy=policy: client.key_create("new", policy=policy)) == "invalid_request"  # type: ignore[misc]
         assert refused(lambda policy=policy: client.seal("new", b"x", policy=policy)) == "invalid_request"  # type: ignore[misc]
-    http = httpx.Client(headers={"Authorization": f"Bearer {stack.credentials(stack.portal, ['tpm/keys'])()}"})
+    http = httpx2.Client(headers={"Authorization": f"Bearer {stack.credentials(stack.portal, ['tpm/keys'])()}"})
     odd_ones: list[object] = [{}, [], 0, True]
     for odd in odd_ones:
         body = {"name": "new", "type": "ecc-p256", "usage": "sign", "policy": odd}

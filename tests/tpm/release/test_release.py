@@ -112,7 +112,7 @@ def test_a_full_release_holds_the_closure_and_compiled_files(full: Path) -> None
         "tpm2_pytss",
         "cryptography",
         "jwt",
-        "httpx",
+        "httpx2",
         "asgiref",
         "cffi",
     ):

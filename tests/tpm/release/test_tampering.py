@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from dev.parts.tpm_service import TpmStack
@@ -115,7 +115,7 @@ def refuses(measured: Measured) -> None:
         with pytest.raises(TpmUnavailable) as caught:
             use()
         assert caught.value.code == "integrity_failed"
-    health = httpx.get(f"{measured.stack.service_url}/v1/health", timeout=5)
+    health = httpx2.get(f"{measured.stack.service_url}/v1/health", timeout=5)
     assert (health.status_code, health.json()["integrity"]) == (503, "failed")
     shown = measured.evidence()
     assert '"integrity": "failed"' in shown["claims"].replace('":"', '": "')

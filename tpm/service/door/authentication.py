@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
-import httpx
+import httpx2
 import jwt
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
@@ -102,7 +102,7 @@ class SigningKeys:
     def _fetch(self) -> None:
         try:
             keys = _pool_keys(self._url)
-        except (httpx.HTTPError, ValueError, LookupError, TypeError, AttributeError, jwt.PyJWTError) as error:
+        except (httpx2.HTTPError, ValueError, LookupError, TypeError, AttributeError, jwt.PyJWTError) as error:
             log.warning("cannot read the keys of the identity provider: %s", type(error).__name__)
             self._last_failed = True
             self._next_fetch = time.monotonic() + (self._refetch_s if self._keys else RETRY_S)
@@ -114,8 +114,8 @@ class SigningKeys:
 
 
 def _pool_keys(url: str) -> dict[str, jwt.PyJWK]:
-    """Fetch a JWK set; raises what httpx and PyJWT raise at all that is none (PyJWT leaks a KeyError, too)."""
-    answer = httpx.get(url, timeout=FETCH_TIMEOUT_S)
+    """Fetch a JWK set; raises what httpx2 and PyJWT raise at all that is none (PyJWT leaks a KeyError, too)."""
+    answer = httpx2.get(url, timeout=FETCH_TIMEOUT_S)
     answer.raise_for_status()
     keys = jwt.PyJWKSet.from_dict(answer.json()).keys
     usable = {key.key_id: key for key in keys if key.key_id and key.key_type == "RSA"}
