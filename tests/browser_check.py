@@ -10,7 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.browsers import chromium_started, static_served
+from tests.browsers import chromium_started, evaluated, static_served
 from tests.vectors.loading import Vector
 
 Json = dict[str, Any]
@@ -78,7 +78,7 @@ def _packed(cases: Sequence[Vector]) -> str:
 
 
 def run(page: Page, cases: Sequence[Vector]) -> list[Said]:
-    return [Said(**found) for found in json.loads(page.evaluate(RUN, _packed(cases)))]
+    return [Said(**found) for found in json.loads(evaluated(page, RUN, _packed(cases)))]
 
 
 @contextmanager

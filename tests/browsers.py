@@ -1,18 +1,25 @@
-"""Debian's Chromium for tests, and the portal's scripts served from where WebCrypto and modules work."""
+"""Debian's Chromium for tests, the one way to ask a page, and the scripts served where WebCrypto and modules work."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any, TypeVar
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Error as BrowserError
+
+from tests.waiting import until
 
 STATIC = Path(__file__).parents[1] / "static"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+# What Playwright and axe-core say when the page that was asked gave way to the next one.
+WENT_AWAY = ("Execution context was destroyed", "page is navigating", "axe is not defined")
+T = TypeVar("T")
 
 
 @contextmanager
@@ -26,6 +33,32 @@ def chromium_started(*flags: str) -> Iterator[Browser]:
             browser.close()
     finally:
         del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+def settled(page: Page, ask: Callable[[], T]) -> T:
+    """What `ask` finds in the page when it is loaded; asked again when another page came meanwhile.
+
+    Whatever reads a page, and does not wait for an element as `expect` does, goes this way: after a click the next page
+    may be on its way. Playwright's own `wait_for_function` is none: it looks once in the call, in which a page's policy
+    is lifted, and again in the page's own time, in which a policy without 'unsafe-eval' refuses it.
+    """
+
+    def once() -> list[T]:
+        page.wait_for_load_state()
+        try:
+            return [ask()]
+        except BrowserError as error:
+            if not any(words in error.message for words in WENT_AWAY):
+                raise
+            return []
+
+    (found,) = until(once, what="the page stood still")
+    return found
+
+
+def evaluated(page: Page, expression: str, argument: object = None) -> Any:
+    """What JavaScript says in the loaded page. It may be asked twice, see `settled`."""
+    return settled(page, lambda: page.evaluate(expression, argument))
 
 
 class _Quiet(SimpleHTTPRequestHandler):

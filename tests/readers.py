@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from accounts.models import User
+from tests.browsers import evaluated, settled
 from tests.people import browser_log_in
 
 SIZES = {"wide": (1280, 900), "narrow": (390, 844)}
@@ -70,7 +71,7 @@ class Reader:
         self.page.set_viewport_size({"width": width, "height": height})
         self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         # What fades to its new colour is judged in it.
-        self.page.evaluate("document.getAnimations().forEach((one) => one.finish())")
+        evaluated(self.page, "document.getAnimations().forEach((one) => one.finish())")
 
     def speak(self, language: str) -> None:
         """What is opened from now on is in this language, as if he had chosen it."""
@@ -90,15 +91,14 @@ class Reader:
 
     def stumbles(self) -> list[str]:
         """What the console said until now, and a page that is too wide; of the page that is coming, if one is."""
-        self.page.wait_for_function("document.readyState === 'complete'")
+        width = evaluated(self.page, "document.documentElement.scrollWidth")
         where = f"{self.page.url}, {self.width}, {self.scheme}"
-        width = self.page.evaluate("document.documentElement.scrollWidth")
         return [f"{where}: {words}" for words in self.complaints] + [f"{where}: {width} wide"] * (width > self.width)
 
     def findings(self, *, but: str = "") -> list[str]:
         """Rule and elements of what axe-core calls serious or critical; `but` selects what is left out."""
         context = {"exclude": [[but]]} if but else None
-        found = Axe().run(self.page, context=context, options=AXE).response["violations"]
+        found = settled(self.page, lambda: Axe().run(self.page, context=context, options=AXE)).response["violations"]
         serious = [one for one in found if one["impact"] in ("serious", "critical")]
         where = f"{self.page.url}, {self.width}, {self.scheme}"
         return [f"{where}: {one['id']}: {[node['html'] for node in one['nodes']]}" for one in serious]

@@ -11,6 +11,9 @@ from dev.trials.chaos.check import differences
 DIGESTS = {number: bytes([number]) * 32 for number in (1, 2, 3)}
 
 
+@pytest.mark.node
+@pytest.mark.tpm
+@pytest.mark.provider
 @pytest.mark.timeout(960)
 def test_40_kills_while_500_sessions_are_recorded() -> None:
     """A shorter `make chaos`: its exit status is the verdict, its last lines say what was killed or is wrong."""

@@ -20,9 +20,10 @@ the running provider, from outside.
 
     pool.py  what is kept in DIR     tokens.py  claims      grants.py  Authlib's grants
     pages.py  what people see        app.py     the Flask application      provider.py  it as a child process
+
+Who only starts it needs no Flask: app.py is imported by the process that serves.
 """
 
-from dev.cognito.app import make_app
 from dev.cognito.pool import Client, Failure, Person, Pool
 from dev.cognito.provider import Provider
 from dev.cognito.tokens import POOL, access_claims, sign_token
@@ -35,6 +36,5 @@ __all__ = [
     "Pool",
     "Provider",
     "access_claims",
-    "make_app",
     "sign_token",
 ]

@@ -9,10 +9,12 @@ none: redis-check-rdb is redis-server, it looks at the name by which it was call
 import argparse
 import os
 import shutil
+import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
-from dev.processes import Child, ProcessError, port_open
+from dev.processes import Child, ProcessError
 
 READY_TIMEOUT_S = 30.0  # a large append-only file is read before it answers
 
@@ -61,9 +63,16 @@ class Redis:
         return self.child.alive
 
     def start(self) -> None:
-        """Start it, and return when it accepts connections; raises ProcessError."""
+        """Start it, and return when it answers, its data read; raises ProcessError."""
         self.child.start()
-        self.child.wait_ready(lambda: port_open(self.port), timeout_s=READY_TIMEOUT_S)
+        self.child.wait_ready(self._answers, timeout_s=READY_TIMEOUT_S)
+
+    def _answers(self) -> bool:
+        """It accepts connections before it has read its data, and answers `LOADING` until then."""
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(7).startswith(b"+PONG")
+        return False
 
     def stop(self) -> None:
         self.child.stop()

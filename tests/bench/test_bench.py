@@ -75,6 +75,7 @@ def test_a_refused_load_is_no_result(service: Service) -> None:
         tpm_load.sign(Service(service.port, "no-such-key", service.token), clients=1, requests=1)
 
 
+@pytest.mark.tpm
 def test_the_peers_sign(tmp_path: Path) -> None:
     with (
         tpm_peers.esapi(tmp_path / "e") as esapi,
@@ -85,6 +86,7 @@ def test_the_peers_sign(tmp_path: Path) -> None:
             assert tpm_peers.rate(peer, 2) > 0
 
 
+@pytest.mark.tpm
 def test_the_layer_and_the_measurement_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     samples = tpm_layer.measure(2)
     assert {name: len(found) for name, found in samples.items()} == {"quote_ms": 2, "unseal_ms": 2}

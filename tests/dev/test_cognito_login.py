@@ -19,7 +19,7 @@ from tests.conftest import allow_addresses
 from tests.environment import COGNITO_CLIENT
 from tests.tpm.door.test_moto import Moto, moto  # noqa: F401 - a fixture
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.provider]
 # moto leaves out what it has no use for; Cognito's own list is in Amazon's developer guide (ID token, access token).
 ID = {"sub", "aud", "iss", "token_use", "exp", "iat", "auth_time", "jti", "cognito:username"}
 ACCESS = {"sub", "iss", "token_use", "exp", "iat", "auth_time", "jti", "client_id", "username"}

@@ -14,6 +14,7 @@ from tests.vectors.loading import Vector, vector_of
 from tests.vectors.verifiers import Said, portal
 
 
+@pytest.mark.browser
 def test_the_three_say_the_same() -> None:
     found = receipts.fuzz(count=300, seed=20_261_130, quiet=True)
     assert not found, [(one.number, one.what, one.case.why, one.said) for one in found]
@@ -32,6 +33,7 @@ def test_the_cases_come_out_in_every_way() -> None:
         assert len({one.outcomes[step] for one in said}) >= 2, step + 1
 
 
+@pytest.mark.browser
 def test_a_disagreement_is_printed_kept_and_ends_with_status_1(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -54,6 +56,7 @@ def test_a_disagreement_is_printed_kept_and_ends_with_status_1(
     assert replace(kept, right=made.right) == made
 
 
+@pytest.mark.browser
 def test_an_altered_record_that_all_verify_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     """They agree, and are all wrong."""
     monkeypatch.setattr(receipts, "true_records", lambda: set())

@@ -116,6 +116,7 @@ def test_two_chains_have_different_ids(make_node: NodeMaker, tmp_path: Path) -> 
         second.stop()
 
 
+@pytest.mark.node
 def test_run_ends_the_node_cleanly(tmp_path: Path, producer_key: KeyPair) -> None:
     write_genesis(tmp_path / "genesis.json", producer_key.public)
     producer_key.save(tmp_path / "producer.json")

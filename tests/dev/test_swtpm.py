@@ -56,6 +56,7 @@ def test_a_path_too_long_for_a_socket_is_refused(tmp_path: Path) -> None:
         Swtpm(tmp_path / "state", tmp_path / ("x" * 100))
 
 
+@pytest.mark.tpm
 def test_the_command_line_serves_until_sigterm(tmp_path: Path) -> None:
     socket = tmp_path / "tpm"
     arguments = ["run", "--state", str(tmp_path / "state"), "--socket", str(socket)]

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser_check import check_page, run
+from tests.browsers import evaluated
 from tests.ledger.chain.test_savanna import BLOCKS as SPRING
 from tests.vectors.loading import vectors
 
@@ -37,6 +38,6 @@ def test_every_vector_comes_out_right(page: Page) -> None:
 def test_blocks_of_a_savanna_chain(page: Page) -> None:
     text = SPRING.read_text()
     blocks = json.loads(text)
-    found = page.evaluate(BLOCKS, text)
+    found = evaluated(page, BLOCKS, text)
     assert [root for _, root in found] == [block["transaction_mroot"] for block in blocks]
     assert [number for number, _ in found[:-1]] == [block["previous"] for block in blocks[1:]]

@@ -15,10 +15,12 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.models import User
 from dev.chain.nodeos import Nodeos
 from ledger.models import LedgerEntry
+from tests.browsers import evaluated
 from tests.conftest import CloseSessions, LedgerAccount
 from tests.ledger.conftest import all_recorded, drive
 from tests.portal.conftest import MakeSession, MakeTransaction
 from tests.readers import Reader, reader_at
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -151,7 +153,7 @@ def test_what_is_exact_can_be_copied(chromium: Browser, live_server: LiveServer,
     reader.login(User.objects.get(username="anna"))
     reader.page.goto(f"{live_server.url}/sessions/{session.pk}")
     reader.page.get_by_role("button", name="Copy the session's id").click()
-    assert reader.page.evaluate("navigator.clipboard.readText()") == str(session.pk)
+    until(lambda: evaluated(reader.page, "navigator.clipboard.readText()") == str(session.pk), what="it was copied")
     reader.context.close()
 
 
@@ -159,12 +161,12 @@ def test_the_colours_follow_the_system_and_a_choice_wins(
     chromium: Browser, live_server: LiveServer, owner: User
 ) -> None:
     """The surface's brightness, which the policy and the stylesheet decide together."""
-    surface = "getComputedStyle(document.body).backgroundColor"
     for scheme, colour in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(20, 25, 27)")):
         reader = reader_at(chromium, live_server.url, "wide", scheme)
         reader.page.goto(f"{live_server.url}/login")
-        assert reader.page.evaluate(surface) == colour
+        surface = reader.page.locator("body")
+        expect(surface).to_have_css("background-color", colour)
         reader.page.get_by_label("Colours").select_option("light" if scheme == "dark" else "dark")
         reader.page.get_by_role("button", name="Set").click()
-        assert reader.page.evaluate(surface) != colour
+        expect(surface).not_to_have_css("background-color", colour)
         reader.context.close()

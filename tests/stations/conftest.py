@@ -163,7 +163,7 @@ def crowd_database(request: pytest.FixtureRequest, tmp_path_factory: Any, django
     connections.settings["default"] = chosen
     try:
         with django_db_blocker.unblock():
-            in_thread(lambda: call_command("migrate", verbosity=0))
+            in_thread(lambda: call_command("migrate", run_syncdb=True, verbosity=0))
             yield request.param
     finally:
         connections.settings["default"] = kept

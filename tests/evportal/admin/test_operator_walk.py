@@ -17,6 +17,7 @@ from accounts.models import Role
 from ledger.models import LedgerEntry
 from stations.imports import tasks
 from stations.models import ChargingSession, Connector, Site, Station
+from tests.browsers import settled
 from tests.people import person
 from tests.portal.conftest import MakeSession
 from tests.readers import Reader, reader_at
@@ -78,7 +79,7 @@ def makes_a_station(olga: Reader) -> None:
     credential = page.locator(".ev-secret code").inner_text()
     olga.fine("station-credential")
     olga.press("Back to %(name)s", name="CP-QUAY-2")
-    assert len(credential) > 16 and credential not in page.content()
+    assert len(credential) > 16 and credential not in settled(page, page.content)
     station = Station.objects.get(identity="CP-QUAY-2")
     assert station.credential_hash and station.connectors.get().max_power_w == 22_000
 

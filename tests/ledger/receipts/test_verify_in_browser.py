@@ -17,6 +17,7 @@ from ledger.chain import antelope
 from ledger.receipts import receipt
 from ledger.record import canonical
 from tests.browser_check import check_page
+from tests.browsers import evaluated
 from tests.ledger.chain.proxy import Proxy, altered, cut_before, says
 from tests.ledger.receipts import test_certification as certifications
 from tests.ledger.receipts.receipt_chain import ACCOUNT, Recorded, standalone
@@ -90,7 +91,7 @@ def compare(page: Page, cases: Sequence[Case]) -> list[Any]:
         }
         for case in cases
     ]
-    answers: list[Any] = page.evaluate(VERIFY_ALL, asked)
+    answers: list[Any] = evaluated(page, VERIFY_ALL, asked)
     assert len(answers) == len(cases)
     for case, (verdict, failed, undecided, shown, text) in zip(cases, answers, strict=True):
         script = standalone(
@@ -229,7 +230,7 @@ def test_a_mistyped_key_decides_nothing(page: Page, recorded: Recorded) -> None:
         "ak": None,
         "account": case.account,
     }
-    (answer,) = page.evaluate(VERIFY_ALL, [asked])
+    (answer,) = evaluated(page, VERIFY_ALL, [asked])
     assert answer[0] == "NOT DECIDED" and "the checksum does not fit" in answer[4]
 
 
@@ -308,7 +309,8 @@ def test_bytes_and_texts_as_python_makes_them(page: Page) -> None:
     samples = [bytes(range(n)) for n in (0, 1, 3, 55, 56, 63, 64, 65, 119, 120, 200)]
     keys = [new_keypair("R1").public for _ in range(20)]
     names = ["eosio", "evledger.aaa", "a", "zzzzzzzzzzzz", "1", "a.b"]
-    found = page.evaluate(
+    found = evaluated(
+        page,
         """async ({ samples, keys, names }) => {
       const { base58, bytesOf, hexOf, name } = await import("/js/verify/encoding.js");
       const { ripemd160 } = await import("/js/verify/ripemd160.js");

@@ -21,7 +21,7 @@ from ledger.receipts import checks, receipt
 from ledger.receipts.link import qr_svg, receipt_fragment
 from ledger.receipts.words import TITLES
 from ledger.record import credit_mark
-from tests.browsers import chromium_started
+from tests.browsers import chromium_started, evaluated, settled
 from tests.conftest import CloseSessions, LedgerAccount
 from tests.ledger.chain.proxy import Proxy, altered
 from tests.ledger.conftest import all_recorded, drive
@@ -79,7 +79,8 @@ class Checker:
 
     def drop(self, content: Json) -> None:
         """As the browser does when a file is dropped."""
-        self.page.evaluate(
+        evaluated(
+            self.page,
             """(text) => {
           const dataTransfer = new DataTransfer();
           dataTransfer.items.add(new File([text], "receipt.json", { type: "application/json" }));
@@ -98,17 +99,19 @@ class Checker:
             expect(self.page.locator("#reason")).to_contain_text(reason)
 
     def outcomes(self) -> list[str]:
-        found: list[str] = self.page.locator("#steps [data-outcome]").evaluate_all(
-            "all => all.filter((one) => one.checkVisibility()).map((one) => one.dataset.outcome)"
+        found: list[str] = evaluated(
+            self.page,
+            """[...document.querySelectorAll("#steps [data-outcome]")]
+              .filter((one) => one.checkVisibility()).map((one) => one.dataset.outcome)""",
         )
         return found
 
     def look(self) -> None:
         """Nothing in the console, nothing sideways, nothing that a screen reader stumbles over."""
         assert self.complaints == []
-        found = Axe().run(self.page).response["violations"]
+        found = settled(self.page, lambda: Axe().run(self.page)).response["violations"]
         assert [(bad["id"], bad["nodes"][0]["html"]) for bad in found if bad["impact"] in ("serious", "critical")] == []
-        assert self.page.evaluate("document.documentElement.scrollWidth") <= self.width
+        assert evaluated(self.page, "document.documentElement.scrollWidth") <= self.width
 
     def uploads(self, content: Json) -> list[str]:
         """Whatever of the receipt left the browser, but for the numbers and the account that nodes are asked about."""

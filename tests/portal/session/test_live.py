@@ -14,10 +14,13 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.models import User
 from stations.charging.sessions import session_close
 from stations.models import ChargingSession, Connector, IdToken
+from tests.browsers import evaluated
 from tests.people import log_in
 from tests.readers import PATIENCE_MS
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
+REFRESH_MS = 3_500  # after 3 s a page that moves is read again
 
 
 @pytest.fixture
@@ -41,7 +44,7 @@ def report(session: ChargingSession, minutes: int, register: int) -> None:
 
 @pytest.fixture
 def page(chromium: Browser, live_server: LiveServer, owner: User) -> Iterator[Page]:
-    """A page of the owner's; its console has to stay silent."""
+    """A page of the owner's; its console has to stay silent. Its clock goes on as fast as a test wants."""
     client = Client()
     log_in(client, owner)
     context = chromium.new_context(viewport={"width": 390, "height": 844}, base_url=live_server.url)
@@ -49,6 +52,7 @@ def page(chromium: Browser, live_server: LiveServer, owner: User) -> Iterator[Pa
     context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": value, "url": live_server.url}])
     context.set_default_timeout(PATIENCE_MS)
     shown = context.new_page()
+    shown.clock.install()
     complaints: list[str] = []
     shown.on("console", lambda said: complaints.append(said.text) if said.type in {"error", "warning"} else None)
     shown.on("pageerror", lambda error: complaints.append(str(error)))
@@ -65,14 +69,16 @@ def test_a_charge_is_followed_to_its_end(page: Page, active: ChargingSession) ->
     expect(live).to_contain_text("1.00 kWh")
     page.get_by_text("Show 1 value").click()
     report(active, 10, 3_500)
+    page.clock.run_for(REFRESH_MS)
     expect(live).to_contain_text("2.50 kWh")
     expect(live).to_contain_text("18.0 kW")  # 1.5 kWh in five minutes
     expect(live.get_by_role("img", name="Power over time")).to_be_visible()
     expect(page.locator("#readings")).to_have_attribute("open", "")  # what was opened stays open
     session_close(session=active, stopped_at=timezone.now(), meter_stop_wh=5_000)
+    page.clock.run_for(REFRESH_MS)
     expect(live).to_contain_text("4.00 kWh")
     expect(live).to_contain_text("Being recorded")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert evaluated(page, "document.documentElement.scrollWidth") <= 390
 
 
 def test_the_history_follows_it_too_and_then_rests(page: Page, active: ChargingSession) -> None:
@@ -80,28 +86,31 @@ def test_the_history_follows_it_too_and_then_rests(page: Page, active: ChargingS
     page.goto("/")
     expect(page.locator("#charging")).to_contain_text("1.00 kWh")
     report(active, 10, 3_500)
+    page.clock.run_for(REFRESH_MS)
     expect(page.locator("#charging")).to_contain_text("2.50 kWh")
     # An INVALID session without a record: nothing moves any more, so nothing is asked any more.
     ChargingSession.objects.filter(pk=active.pk).update(status="INVALID", stopped_at=timezone.now())
+    page.clock.run_for(REFRESH_MS)
     expect(page.locator("#charging")).to_be_empty()
     expect(page.locator(f'tr[data-session="{active.pk}"]')).to_be_visible()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.wait_for_timeout(3_500)
-    assert asked == []
+    page.clock.run_for(60_000)
+    assert evaluated(page, "document.readyState") == "complete" and asked == []
 
 
 def test_while_the_server_is_away_it_says_so_and_asks_less(page: Page, active: ChargingSession) -> None:
-    page.clock.install()
     page.goto(f"/sessions/{active.pk}")
     asked: list[str] = []
+    refused: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
+    page.on("requestfailed", lambda request: refused.append(request.url))
     page.route("**/sessions/*", lambda route: route.abort())
-    page.clock.run_for(3_500)
+    page.clock.run_for(REFRESH_MS)
     expect(page.locator("[data-stale=later]")).to_be_visible()
     for _ in range(4):
         page.clock.run_for(3_000)
-        page.wait_for_timeout(50)
+        until(lambda: evaluated(page, "true") and len(refused) == len(asked), what="it noticed that nobody answers")
     assert len(asked) <= 3  # after 3 s, then 6 s later, then 12 s later
     page.unroute("**/sessions/*")
     report(active, 5, 2_000)
@@ -111,9 +120,8 @@ def test_while_the_server_is_away_it_says_so_and_asks_less(page: Page, active: C
 
 
 def test_who_is_logged_out_meanwhile_is_told(page: Page, active: ChargingSession) -> None:
-    page.clock.install()
     page.goto(f"/sessions/{active.pk}")
     page.context.clear_cookies()
-    page.clock.run_for(3_500)
+    page.clock.run_for(REFRESH_MS)
     expect(page.locator("[data-stale=ended]")).to_be_visible()
     expect(page.locator("#session")).to_contain_text("Charging for")  # what was seen stays

@@ -18,6 +18,8 @@ import pytest
 from dev.parts.tpm_service import TpmStack
 from dev.processes import Child, free_port, port_open
 
+pytestmark = pytest.mark.provider
+
 REGION = "eu-central-1"
 SERVER = """
 import sys

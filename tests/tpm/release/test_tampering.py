@@ -22,6 +22,7 @@ from tests.waiting import until
 from tpm.client import TpmClient, TpmUnavailable
 from tpm.service.release.manifest import PCR_START, extended
 
+pytestmark = pytest.mark.tpm
 DIGEST = bytes(32)
 VICTIMS = {  # none of them is needed to start, so that the tampered service lives and can refuse
     "app": "app/tpm/service/templates/openapi.html",
