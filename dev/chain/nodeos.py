@@ -4,7 +4,7 @@
     python -m dev.chain.nodeos run --data-dir DIR --http-port N --p2p-port N --genesis FILE [--producer-key FILE]
                              [--peer HOST:PORT]... [--database-mb N] [--listen ADDRESS]
 
-`run` stays in the foreground until SIGTERM or SIGINT and ends nodeos cleanly (DESIGN.md section 7).
+`run` stays in the foreground until SIGTERM or SIGINT and ends nodeos cleanly.
 """
 
 import argparse

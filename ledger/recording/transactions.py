@@ -3,6 +3,7 @@
 open -> batch -> sign -> send -> (settlement.py) confirm, settle. Every step is committed before the next begins, so a
 worker may be killed anywhere: whoever comes next finds what is left by its status. Slow I/O (TPM, node) happens
 outside database transactions; the conditional update after it decides who was first.
+docs/architecture.md draws the states, and says what happens when something fails.
 """
 
 import logging
@@ -236,7 +237,7 @@ def _backoff(attempts: int) -> datetime:
 
 
 def transaction_send(*, row: ChainTransaction) -> None:
-    """Send the committed bytes; every answer of the node has its reaction (DESIGN.md section 4, the failure table)."""
+    """Send the committed bytes; every answer of the node has its reaction (docs/architecture.md, the failure table)."""
     assert row.packed is not None
     try:
         chain().send(bytes(row.packed), row.signature)

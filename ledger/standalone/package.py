@@ -25,6 +25,7 @@ Config = dict[str, Any] | None
 def metadata() -> str:
     lines = ["Metadata-Version: 2.1", f"Name: {PROJECT['name']}", f"Version: {PROJECT['version']}"]
     lines += [f"Summary: {PROJECT['description']}", f"Requires-Python: {PROJECT['requires-python']}"]
+    lines += [f"License: {PROJECT['license']}", *(f"Author: {author['name']}" for author in PROJECT["authors"])]
     return "\n".join([*lines, *(f"Requires-Dist: {needed}" for needed in PROJECT["dependencies"])]) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""The ledger state of a session in the words that its driver reads (UI.md, "Words for the ledger state").
+"""The ledger state of a session in the words that its driver reads.
 
 In the reader's language; exports take `LABELS_PLAIN`, which stay the same in every language.
 """

@@ -29,22 +29,14 @@ from tpm.client import TpmClient, TpmUnavailable
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 CALLERS = {"worker", "beat", "setup", "chain-setup"}
-# Settings of the portal that nobody chooses who runs these containers: for development, or found by measuring.
+# Settings of the portal that nobody chooses who runs these containers: for development, or as the setup makes it.
 NOT_CHOSEN = {
     "EVPORTAL_DEBUG",
     "EVPORTAL_WEBHOOK_ALLOW_LOCAL",
     "EVPORTAL_OCPI_PARTNER_URLS",
-    "EVPORTAL_OCPI_CDR_SETTLE_S",
     "EVPORTAL_LEDGER_ACCOUNT",
     "EVPORTAL_LEDGER_MASTER_KEY_POLICY",
-    "EVPORTAL_LEDGER_BATCH_MAX",
-    "EVPORTAL_LEDGER_FLUSH_AT",
-    "EVPORTAL_LEDGER_EXPIRATION_S",
-    "EVPORTAL_LEDGER_CLAIM_S",
-    "EVPORTAL_LEDGER_CPU_RESERVE_US",
-    "EVPORTAL_TPM_SCOPES",
     "EVPORTAL_TPM_ATTESTATION",
-    "EVPORTAL_TPM_EVIDENCE_MAX_AGE_S",
 }
 # written by chain-setup, for EVPORTAL_ENV_FILE
 IN_PORTAL_ENV = {"EVPORTAL_LEDGER_CHAIN_ID", "EVPORTAL_LEDGER_CODE_HASH", "EVPORTAL_LEDGER_CODE_UPDATED"}

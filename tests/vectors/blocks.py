@@ -151,7 +151,7 @@ def _trees() -> Iterator[Json]:
             yield case(f"tree-{name}{count + 1}", f"{count + 1} transactions, ours the last", world=world)
     yield case(
         "tree-deferred",
-        "F18: a deferred transaction in the block",
+        "a deferred transaction in the block",
         world=WORLD.but(entries=[deferred(), mine, deferred(2)]),
     )
     world = WORLD.but(

@@ -1,6 +1,6 @@
 """Bytes, signatures and public keys of P-256 in the forms that callers want. Pure: values in, values out.
 
-EOSIO text forms: EOSIO `libraries/fc/src/crypto/elliptic_r1.cpp`, and DESIGN.md section 4 "Encoding".
+EOSIO text forms: EOSIO `libraries/fc/src/crypto/elliptic_r1.cpp`.
 """
 
 import base64

@@ -115,7 +115,7 @@ def test_the_record_key_does_not_sign_for_active(ledger: LedgerAccount, name: st
 def test_known_weakness_the_record_key_can_replace_itself(ledger: LedgerAccount) -> None:
     """Antelope lets every permission change itself: who steals the TPM's use once can plant a key of his own.
 
-    Nothing in the contract can forbid it. The portal watches get_account and raises an alarm (DESIGN.md section 4), and
+    Nothing in the contract can forbid it. The portal watches get_account and raises an alarm, and
     active takes the permission back.
     """
     planted = new_keypair("R1")

@@ -30,7 +30,7 @@ def check(verifier: Verifier, nodes: tuple[str, ...], vector: Vector = GOOD) -> 
     return verifier(vector.receipt.decode(), nodes, **vector.pins)
 
 
-# --- a node that drips (V12): a limit of each read alone would never end it
+# --- a node that drips: a limit of each read alone would never end it
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""One worker with a wrong clock: nothing stops, nothing is taken twice, and the alert names the clock (V1)."""
+"""One worker with a wrong clock: nothing stops, nothing is taken twice, and the alert names the clock."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Every row of the failure table (DESIGN.md section 4), provoked against the real node, TPM and database."""
+"""Every row of the failure table (docs/architecture.md), provoked against the real node, TPM and database."""
 
 import functools
 import time

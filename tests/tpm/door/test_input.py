@@ -146,7 +146,7 @@ def test_idempotent_batch(http: httpx2.Client, ledger_key: Key) -> None:
 def test_a_key_made_anew_does_not_answer_with_the_old_ones_signature(
     http: httpx2.Client, type: str, item: dict[str, str]
 ) -> None:
-    """V5: the answer that is kept is that of the key that is gone."""
+    """The answer that is kept is that of the key that is gone."""
     name = f"anew-{secrets.token_hex(4)}"
     key, headers = {"name": name, "type": type, "usage": "sign"}, {"Idempotency-Key": secrets.token_hex(8)}
 

@@ -181,7 +181,7 @@ def change_while_stopped(stack: TpmStack, change: Callable[[list[bytes]], list[b
 
 
 def test_a_log_that_was_cut_and_filled_again_is_refused(service: TpmService, stack: TpmStack) -> None:
-    """V4: twelve entries are cut, attested ones among them, and new uses bring the log to a higher number."""
+    """Twelve entries are cut, attested ones among them, and new uses bring the log to a higher number."""
     signs(stack, 12)
     assert failed(attested(service)) == []
     before = last_seen(service)

@@ -83,7 +83,7 @@ def test_what_is_released_runs_alone(stack: TpmStack) -> None:
 
 
 def test_a_module_that_shadows_another_is_named(stack: TpmStack, tmp_path: Path) -> None:
-    """V5: by PYTHONPATH, in front of all. It ran, everything works as before, and health said `verified`."""
+    """By PYTHONPATH, in front of all. It ran, everything works as before, and health said `verified`."""
     evil, witness = shadow(tmp_path, "inotify_simple", stack.release_dir / "site-packages" / "inotify_simple.py")
     path = (stack.service.env or {})["PYTHONPATH"]
     assert named(started(stack, PYTHONPATH=f"{evil}:{path}")) == "drift:environment PYTHONPATH"
@@ -180,7 +180,7 @@ def test_a_sitecustomize_of_the_user_is_named(stack: TpmStack, tmp_path: Path) -
 
 
 def test_all_that_the_worker_maps_was_measured(stack: TpmStack) -> None:
-    """V5: 74 files of a worker lay in no measured root: python, its library, libc, ld-linux."""
+    """74 files of a worker lay in no measured root: python, its library, libc, ld-linux."""
     assert started(stack).health()["integrity"] == "verified"
     children = Path(f"/proc/{stack.service.pid}/task/{stack.service.pid}/children").read_text()
     maps = Path(f"/proc/{children.split()[0]}/maps").read_text().splitlines()

@@ -29,7 +29,7 @@ GROUPS = ("app", "lib", "site-packages")
 
 @pytest.fixture
 def roots(tmp_path: Path) -> list[str]:
-    """Three measured directories, each with `part/file.py`, `part/link` to it, and a file beside."""
+    """Three measured directories, each with a file and a link to it in `part`, and a file beside."""
     for group in GROUPS:
         part = tmp_path / "release" / group / "part"
         part.mkdir(parents=True)

@@ -1,1 +1,1 @@
-"""The REST API (DESIGN.md section 5): a view reads its input strictly, calls one thing, and renders the answer."""
+"""The REST API (docs/tpm-api.md): a view reads its input strictly, calls one thing, and renders the answer."""
