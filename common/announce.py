@@ -1,6 +1,7 @@
 """Telling a worker that there is something to do. It only hurries things: a sweep finds whatever nobody was told of.
 
-By the task's name, so that services need not import the tasks that call them (tests/test_announce.py checks the names).
+By the task's name, so that services need not import the tasks that call them
+(tests/common/test_announce.py checks the names).
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""The Celery application; tasks live in the rooms' tasks.py, under names that stay when a room moves."""
+"""The Celery application; tasks live in the modules `tasks` of the rooms, under names that stay when a room moves."""
 
 import os
 

@@ -76,20 +76,29 @@ def between(found: Mapping[str, Iterable[str]]) -> Arrows:
     return packages
 
 
-def reduced(found: Arrows) -> Arrows:
-    """Without the arrows that follow from others."""
+def reached(start: str, found: Arrows, seen: set[str]) -> set[str]:
+    """All rooms that lead on from this one, in `seen`."""
+    for target in found.get(start, ()):
+        if target not in seen:
+            seen.add(target)
+            reached(target, found, seen)
+    return seen
 
-    def reached(start: str, seen: set[str]) -> set[str]:
-        for target in found.get(start, ()):
-            if target not in seen:
-                seen.add(target)
-                reached(target, seen)
-        return seen
+
+def one_way(found: Arrows) -> Arrows:
+    """Without the arrows of circles, which there should not be (tests/test_imports.py)."""
+    return {room: {target for target in found[room] if room not in reached(target, found, set())} for room in found}
+
+
+def reduced(found: Arrows) -> Arrows:
+    """Without the arrows that follow from others; those of a circle stay, so that it is seen."""
+    plain = one_way(found)
 
     def longer_way(room: str, target: str) -> bool:
-        return any(target in reached(other, {other}) for other in found[room] - {target})
+        return any(target in reached(other, plain, {other}) for other in plain[room] - {target})
 
-    return {room: {target for target in targets if not longer_way(room, target)} for room, targets in found.items()}
+    follows = {room: {target for target in plain[room] if longer_way(room, target)} for room in found}
+    return {room: found[room] - follows[room] for room in found}
 
 
 def dot() -> str:
@@ -130,9 +139,9 @@ def _first(rooms: Arrows) -> str:
 
 
 def _depths(rooms: Arrows) -> dict[str, int]:
-    """How many arrows lead down to each room; raises graphlib.CycleError where they go round."""
-    depths = dict.fromkeys(rooms, 0)
-    for room in reversed(list(TopologicalSorter(rooms).static_order())):
-        for target in rooms[room]:
+    """How many arrows lead down to each room."""
+    depths, plain = dict.fromkeys(rooms, 0), one_way(rooms)
+    for room in reversed(list(TopologicalSorter(plain).static_order())):
+        for target in plain[room]:
             depths[target] = max(depths[target], depths[room] + 1)
     return depths

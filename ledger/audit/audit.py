@@ -1,6 +1,6 @@
 """The database against the chain, every session and every row, in both directions.
 
-`Auditor` compares a chunk of entries at a time; whoever drives it (`audit` here, `audit_runs.py`) keeps the position.
+`Auditor` compares a chunk of entries at a time; whoever drives it (`audit` here, `runs.py`) keeps the position.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""One entry against session, keys, chain and block: what an audit says of it. No I/O: `audit_rows.py` brings it all.
+"""One entry against session, keys, chain and block: what an audit says of it. No I/O: `rows.py` brings it all.
 
 Whatever an entry's state says, it is compared: who writes everything in the database writes states, too.
 """

@@ -1,6 +1,7 @@
 """The one door to the chain: the node's HTTP API (Antelope `/v1/chain`), with typed errors.
 
-With signer.py the only importer of libeospy (`eospy`), used for building transactions and signing digests.
+With ledger/signing/signer.py the only
+importer of libeospy (`eospy`), used for building transactions and signing digests.
 Which node is asked, and what counts as an answer, is nodes.py's. A send whose outcome is unknown goes on to the next
 node with the same bytes: the chain takes a transaction id once.
 """

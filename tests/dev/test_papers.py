@@ -60,11 +60,12 @@ def words(path: Path) -> Iterator[str]:
 
 
 def there(named: str, by: Path) -> bool:
-    """From the root, from where it is named, or a bare name that some file has."""
+    """From the root, from beside the file that names it, or in a document a bare name that some file has."""
     if named.startswith((*MADE, *ELSEWHERE)):
         return True
     beside = (ROOT / by.parent / named).resolve()
-    return named in KNOWN or f"static/{named}" in KNOWN or beside.exists() or ("/" not in named and named in NAMES)
+    bare = by.suffix != ".py" and "/" not in named and named in NAMES
+    return named in KNOWN or f"static/{named}" in KNOWN or beside.exists() or bare
 
 
 def test_every_path_that_is_named_is_there() -> None:

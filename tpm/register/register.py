@@ -1,7 +1,7 @@
 """The register of TPM services: attest and certify, one step each; and what the ledger asks before it signs.
 
 A service is enrolled once (enrolment.py). From then on its AK speaks for its TPM. All that a service answers is judged
-by the pure modules (attestation.py, certification.py).
+by the pure modules (tpm/verifier).
 
 RegisterError                   what was asked of the register cannot be done
 ├── EnrolmentError              the service was not enrolled (enrolment.py)

@@ -17,7 +17,7 @@ OUTCOMES = {
     "failed": pgettext_lazy("step", "failed"),
     "undecided": pgettext_lazy("step", "undecided"),
 }
-# The titles of the steps that reports keep: of endorsement.py, enrolment.py and attestation.py (the tests compare).
+# The titles of the steps that reports keep: of the verifier's and of enrolment.py (the tests compare).
 TITLES = frozenset(
     {
         _("The service says who its TPM is"),

@@ -118,7 +118,7 @@ STEP_OF_FIELD = {
 }
 ONLY_ONE_VALUE = {"format", "signed_meter_values"}
 NULL_OR_CERTIFICATION = {"attestation"}  # test_certification.py
-NULL_OR_ID = {"credited_by"}  # test_vectors.py
+NULL_OR_ID = {"credited_by"}  # tests/ledger/test_vectors.py
 
 
 def test_every_field_is_looked_at(recorded: Recorded) -> None:

@@ -48,7 +48,7 @@ NOT_DECRYPTABLE = {TPM2_RC.VALUE, TPM2_RC.SIZE, TPM2_RC.FAILURE}  # libtpms says
 
 
 class Device(Connection):
-    """One TPM. Every method takes its turn, and raises what `errors.py` names."""
+    """One TPM. Every method takes its turn, and raises what `tpm/service/errors.py` names."""
 
     def create_key(self, type: str, usage: str, auth: bytes) -> KeyBlob:
         """Make a key of TEMPLATES with an auth value (32 bytes) under the storage key; it takes no slot.

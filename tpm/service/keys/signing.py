@@ -1,6 +1,6 @@
 """What the keys sign, each type in its formats, and how it is verified.
 
-ecc-p256   digest, format der, jws or eosio      ECDSA (encoding.py has the formats)
+ecc-p256   digest, format der, jws or eosio      ECDSA (tpm/service/encoding.py has the formats)
 rsa-2048   digest, format pkcs1v15 or pss        RSASSA with SHA-256 (RFC 8017, 8.1 and 8.2; salt 32 bytes), base64
 hmac       data of at most 1,024 bytes           HMAC-SHA256 (RFC 2104), base64
 """

@@ -1,7 +1,8 @@
 """Whether this process is what the release key approved: measured at its start, and watched while it runs.
 
 The files below the release's roots are hashed and extended into a PCR; nothing is compared here. Whether the outcome is
-approved says the TPM (device/policy.py), which also keeps the secrets of the policy "release" from anything else.
+approved says the TPM (tpm/service/device/policy.py),
+which also keeps the secrets of the policy "release" from anything else.
 
 Drift while running is extended, too, as a poison event: from then on the TPM opens nothing of that policy, all that it
 had opened is forgotten, and the service answers `integrity_failed` until it is started anew on a TPM that was reset. So

@@ -87,7 +87,7 @@ class KeyView(APIView):
 
 
 class SignView(DirectView):
-    """`POST /v1/keys/{name}/sign`: one item (signing.py says which for which type), or up to 256 as `{batch: […]}`.
+    """`POST /v1/keys/{name}/sign`: one item, or up to 256 as `{batch: […]}`.
 
     A batch is answered in its order. An item that is not valid, or not for this key, has an error of its own and the
     others are signed. When the TPM fails, the request fails.
