@@ -16,6 +16,7 @@ class MomentFormField(forms.CharField):
     """An RFC 3339 timestamp with offset; UTC inside."""
 
     def to_python(self, value: Any) -> Any:
+        """The moment in UTC; None where nothing was sent. Raises ValidationError for any other form."""
         text = super().to_python(value)
         if not text:
             return None

@@ -35,6 +35,7 @@ class Cursor:
 
     @property
     def text(self) -> str:
+        """As it stands in an address: base64url of JSON, without padding."""
         return base64.urlsafe_b64encode(json.dumps([self.side, *self.place]).encode()).decode().rstrip("=")
 
 
@@ -55,6 +56,7 @@ class KeysetPagination(BasePagination):
     """`ordering` comes from the view: fields that are unique together, all rising or all falling ("-")."""
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        """The rows of the page that the request asks for; one more is read, to know whether there is a next one."""
         self.request = request
         self.fields, self.falling = _ordering(view.get_ordering())
         self.size = _size(request.query_params.get("limit"))
@@ -78,6 +80,7 @@ class KeysetPagination(BasePagination):
         return beyond(queryset, self.fields, values, falling=falling)
 
     def get_paginated_response(self, data: Any) -> Response:
+        """`next`, `previous` (addresses or null) and `results`."""
         side = self.cursor.side if self.cursor else None
         later = self.more if side != "before" else True
         earlier = self.more if side == "before" else side is not None
@@ -102,6 +105,7 @@ class KeysetPagination(BasePagination):
         return self.request.build_absolute_uri(f"{self.request.path}?{urlencode(list(query.items()))}")
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """How OpenAPI describes `cursor` and `limit`."""
         place = {"type": "string", "minLength": 1}
         size = {"type": "integer", "minimum": 1, "maximum": PAGE_SIZE_MAX, "default": PAGE_SIZE}
         return [
@@ -110,6 +114,7 @@ class KeysetPagination(BasePagination):
         ]
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """How OpenAPI describes a page of `schema`."""
         address = {"type": ["string", "null"], "format": "uri"}
         properties = {"next": address, "previous": address, "results": schema}
         return {"type": "object", "required": [*properties], "properties": properties}

@@ -31,6 +31,7 @@ class RowsView(ApiView):
     ordering: tuple[str, ...] = ("id",)
 
     def visible(self) -> models.QuerySet[Any]:
+        """The rows that the caller may see; others do not exist for him."""
         rows: Any = self.queryset.all()
         visible: models.QuerySet[Any] = rows.visible_to(self.request.user)
         return visible
@@ -41,6 +42,7 @@ class RowsView(ApiView):
         return {"pk" if name in {"id", "number"} else name: value for name, value in self.kwargs.items()}
 
     def row(self) -> Any:
+        """The row that the address names; 404 where the caller may not see it. The look is noted."""
         found = get_object_or_404(self.visible(), **self.named)
         self.looked_at([found])
         return found
@@ -53,15 +55,18 @@ class RowsView(ApiView):
         """Called before rows are shown: where they are people's data, this notes whose were looked at."""
 
     def shown(self, row: Any, *, many: bool = False) -> Any:
+        """The row, or the rows, as the answer has them."""
         return self.serializer_class(row, many=many, context={"request": self.request}).data
 
     def body(self, *, partial: bool = False) -> dict[str, Any]:
+        """The members of the request's body, checked; with `partial`, only those that were sent."""
         message = self.body_class(data=self.body_require(self.request), partial=partial)
         message.is_valid(raise_exception=True)
         found: dict[str, Any] = message.validated_data
         return found
 
     def get_ordering(self) -> tuple[str, ...]:
+        """The fields that cursors go by; the last one is unique."""
         return self.ordering
 
 
@@ -71,6 +76,7 @@ class ListView(RowsView):
     pagination_class = KeysetPagination
 
     def get(self, request: Request, **kwargs: Any) -> Response:
+        """One page, oldest or newest first as the view has it."""
         rows = self.filtered(self.visible())
         paginator = KeysetPagination()
         page = paginator.paginate_queryset(rows, request, view=self)
@@ -103,9 +109,11 @@ class NewRowView(RowsView):
     created_class: type[serializers.BaseSerializer[Any]] | None = None  # where the first answer shows more
 
     def create(self, body: dict[str, Any]) -> Any:
+        """Make the row; raises what the API answers with."""
         raise NotImplementedError
 
     def post(self, request: Request, **kwargs: Any) -> Response:
+        """201 with Location and ETag; the same Idempotency-Key again gets the same answer."""
         body = self.body()
 
         def act() -> Response:
@@ -123,6 +131,7 @@ class DetailView(RowsView):
     """GET: one row."""
 
     def get(self, request: Request, **kwargs: Any) -> Response:
+        """One row, with its ETag."""
         return Response(self.shown(self.row()))
 
 
@@ -130,9 +139,11 @@ class ChangeView(DetailView):
     """PATCH: change it, if it is still the version that the caller read (If-Match)."""
 
     def change(self, row: Any, body: dict[str, Any]) -> None:
+        """Write what was sent; raises ValidationError, and a conflict where another row is the same."""
         row_save(row, body, taken="another one is the same")
 
     def patch(self, request: Request, **kwargs: Any) -> Response:
+        """Changes what was sent, only of the version that If-Match names: else 428 or 412."""
         self.row()  # 404 comes before what is wrong with the body
         body = self.body(partial=True)
 

@@ -20,6 +20,7 @@ class ZoneField(TextField):
         super().__init__(pattern=r"([A-Za-z0-9_+\-/]{1,64})?", **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
+        """The name of an IANA time zone, or "" for none of one's own."""
         name = super().to_internal_value(data)
         if name and name not in zoneinfo.available_timezones():
             raise serializers.ValidationError(f"expected an IANA time zone such as Europe/Berlin, got {name!a}")
@@ -52,9 +53,11 @@ class MeView(ApiView):
     operations = {"GET": "me_get", "PATCH": "me_update"}
 
     def get(self, request: Request) -> Response:
+        """Who calls, and what with: person or program, roles, scopes, until when."""
         return Response(self.shown(request))
 
     def patch(self, request: Request) -> Response:
+        """Changes language and time zone of a person; a program has none: 403."""
         if not isinstance(request.user, User):
             raise exceptions.PermissionDenied("only a person has a time zone: expected a personal token")
         message = MeBody(data=self.body_require(request), partial=True)
@@ -74,6 +77,7 @@ class MeView(ApiView):
         return self.once(request, act)
 
     def shown(self, request: Request) -> dict[str, Any]:
+        """The members of the answer."""
         user: Any = request.user
         grant = grant_of(request)
         scopes = [name for name in SCOPES if name in grant.scopes]

@@ -18,6 +18,7 @@ class StrictJSONParser(JSONParser):
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
+        """The value; raises RequestTooLarge and ParseError: no other encoding than UTF-8, no NaN, no name twice."""
         body = stream.read(BODY_MAX_BYTES + 1)
         if len(body) > BODY_MAX_BYTES:
             raise RequestTooLarge(f"expected at most {BODY_MAX_BYTES} bytes, got more")

@@ -53,6 +53,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 
 
 def unavailable(detail: str) -> Response:
+    """503 with Retry-After: the same request may be repeated."""
     response = problem(503, "unavailable", detail)
     response["Retry-After"] = str(UNAVAILABLE_RETRY_AFTER_S)
     return response
@@ -74,6 +75,7 @@ def from_api_exception(error: exceptions.APIException) -> Response:
 
 
 def problem(status: int, code: str, detail: str, **members: Any) -> Response:
+    """An answer in the form of RFC 9457; `members` stand beside its own."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail}
     return Response(body | members, status=status, content_type=CONTENT_TYPE)
 

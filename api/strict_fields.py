@@ -14,6 +14,7 @@ class StrictSerializer(serializers.Serializer[Any]):
     """Refuses members that it does not know: a misspelt optional member would be lost in silence."""
 
     def to_internal_value(self, data: Any) -> Any:
+        """As DRF has it, but a member that is not known is refused and named."""
         if isinstance(data, Mapping):
             unknown = sorted(set(data) - set(self.fields))
             if unknown:
@@ -31,6 +32,7 @@ class WholeNumberField(serializers.Field[int, Any, int, Any]):
         self.minimum, self.maximum = minimum, maximum
 
     def to_internal_value(self, data: Any) -> int:
+        """The number; no text, no fraction, no true or false is one."""
         if type(data) is not int:
             raise serializers.ValidationError(f"expected a whole number, got {described(data)}")
         if not self.minimum <= data <= self.maximum:
@@ -46,6 +48,7 @@ class TextField(serializers.Field[str, Any, str, Any]):
         self.pattern, self.one_of = pattern, one_of
 
     def to_internal_value(self, data: Any) -> str:
+        """The text, where it is one of those that may be or fits the pattern as a whole."""
         if self.one_of is not None:
             if not isinstance(data, str) or data not in self.one_of:
                 raise serializers.ValidationError(f"expected one of {', '.join(self.one_of)}, got {described(data)}")
@@ -58,6 +61,7 @@ class FlagField(serializers.Field[bool, Any, bool, Any]):
     """JSON true or false."""
 
     def to_internal_value(self, data: Any) -> bool:
+        """JSON's true or false, nothing else that would count as one."""
         if not isinstance(data, bool):
             raise serializers.ValidationError(f"expected true or false, got {described(data)}")
         return data

@@ -28,6 +28,7 @@ class Rate:
 
     @property
     def headers(self) -> dict[str, str]:
+        """The three headers of the draft, ready for the answer."""
         remaining = max(0, self.limit - self.used)
         named = {"Limit": self.limit, "Remaining": remaining, "Reset": self.reset_s}
         return {f"RateLimit-{name}": str(value) for name, value in named.items()}
@@ -50,6 +51,7 @@ class CountedThrottle(BaseThrottle):
         raise NotImplementedError
 
     def allow_request(self, request: Request, view: Any) -> bool:
+        """Count it; refused when it is one too many. Where nobody can count, nothing is refused."""
         caller = self.caller(request)
         if caller is None:
             return True
@@ -73,12 +75,15 @@ class CallerThrottle(CountedThrottle):
     scope = "api"
 
     def limit(self) -> int:
+        """Setting EVPORTAL_API_RATE_PER_MINUTE."""
         return int(settings.API_RATE_PER_MINUTE)
 
     def caller(self, request: Request) -> str | None:
+        """The person's or the program's name in the grant."""
         return grant_of(request).name
 
     def allow_request(self, request: Request, view: Any) -> bool:
+        """Also leaves the rate at the request, for the headers of the answer."""
         allowed = super().allow_request(request, view)
         if self.rate:
             request._request.api_rate = self.rate  # type: ignore[attr-defined]  # read by ApiView for the headers
@@ -91,4 +96,5 @@ class CostlyThrottle(CallerThrottle):
     scope = "costly"
 
     def limit(self) -> int:
+        """Setting EVPORTAL_API_COSTLY_PER_MINUTE."""
         return int(settings.API_COSTLY_PER_MINUTE)

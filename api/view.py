@@ -39,6 +39,7 @@ class ApiView(APIView):
     rights: dict[str, str] = {}
 
     def check_permissions(self, request: Request) -> None:
+        """401 comes first: who is not known hears nothing of what he may not do."""
         if not request.user:
             raise exceptions.NotAuthenticated("expected the header Authorization: Bearer …")
         super().check_permissions(request)
@@ -66,6 +67,7 @@ class ApiView(APIView):
         return request.data
 
     def once(self, request: Request, act: Callable[[], Response]) -> Response:
+        """Do it, unless this Idempotency-Key was used before: then the same answer again."""
         return once(request, act)
 
     def version_require(self, request: Request, current: Any) -> None:

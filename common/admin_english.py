@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 def english(page: "admin.ModelAdmin[Any]", text: str) -> SafeString:
+    """The text marked as English, or the page's mark for nothing."""
     return format_html('<span lang="en">{}</span>', text) if text else page.get_empty_value_display()
 
 

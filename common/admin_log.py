@@ -41,10 +41,12 @@ class Logged(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the st
         return [*(message_of(changes) if changes else []), *inlines]
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
+        """In English, whoever adds: what the row is called is stored, and read by all."""
         with translation.override("en"):  # what the row is called is stored, and read by all
             return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
+        """In English, whoever changes."""
         with translation.override("en"):
             return super().log_change(request, obj, message)
 
@@ -75,18 +77,22 @@ class ChangeLogAdmin(ReadOnly):
 
     @admin.display(description=_("when, UTC"), ordering="action_time")
     def when(self, entry: LogEntry) -> str:
+        """To the second, in the admin's time zone."""
         return f"{entry.action_time:%Y-%m-%d %H:%M:%S}"
 
     @admin.display(description=_("did"), ordering="action_flag")
     def verb(self, entry: LogEntry) -> str:
+        """Added, changed or deleted, in the reader's language."""
         return str(VERBS["added" if entry.is_addition() else "deleted" if entry.is_deletion() else "changed"])
 
     @admin.display(description=_("kind"), ordering="content_type")
     def kind(self, entry: LogEntry) -> str:
+        """What kind of row it was; "–" where the model is gone."""
         return str(entry.content_type.name) if entry.content_type else "–"
 
     @admin.display(description=_("object"))
     def object_link(self, entry: LogEntry) -> str | SafeString:
+        """What it was called, as a link where it is there still."""
         try:
             address = entry.get_admin_url()
         except NoReverseMatch:
@@ -95,6 +101,7 @@ class ChangeLogAdmin(ReadOnly):
 
     @admin.display(description=_("from what to what"))
     def what(self, entry: LogEntry) -> SafeString:
+        """Field by field, before and after."""
         return render_to_string("admin/_change.html", {"entry": entry})
 
 
@@ -104,7 +111,9 @@ class NamesStay(Logged):
     names: tuple[str, ...] = ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """The names too, once they are given."""
         return [*super().get_readonly_fields(request, obj), *(self.names if obj else ())]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never: recorded sessions name it."""
         return False

@@ -13,5 +13,6 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # a generic in the 
 
     @cached_property
     def count(self) -> int:
+        """At most COUNTED_MAX: counting every row of a long table takes longer than the page."""
         rows: Any = self.object_list
         return int(rows.order_by().values("pk")[:COUNTED_MAX].count())

@@ -16,10 +16,13 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the 
     list_per_page = 50
 
     def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
         return False

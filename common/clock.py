@@ -42,6 +42,7 @@ def measure() -> timedelta:
 
 
 def measured_within(seconds: float) -> bool:
+    """Whether this process has asked the database for the time that lately."""
     return time.monotonic() - _measured_at < seconds
 
 

@@ -14,6 +14,7 @@ UNTOLD |= {"usual_silence_s", "expected_by"}
 
 class DatedQuerySet(models.QuerySet[M]):
     def update(self, **values: Any) -> int:
+        """As Django has it; `updated_at` moves when something is written that others are told of."""
         if not values or set(values) - UNTOLD:
             values.setdefault("updated_at", timezone.now())
         return super().update(**values)
@@ -28,6 +29,7 @@ class Dated(models.Model):
         abstract = True
 
     def save(self, *args: Any, **kwargs: Any) -> None:
+        """As Django has it; `update_fields` takes `updated_at` with it when others are told of one of them."""
         fields = kwargs.get("update_fields")
         if fields is not None and set(fields) - UNTOLD:
             kwargs["update_fields"] = {*fields, "updated_at"}

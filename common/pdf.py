@@ -23,6 +23,7 @@ class _Nothing(URLFetcher):  # type: ignore[misc]  # weasyprint has no types
     """Opens nothing at all. Fatal, because weasyprint would otherwise only leave the picture out."""
 
     def fetch(self, url: str, headers: object = None) -> NoReturn:
+        """Always raises FatalURLFetchingError."""
         raise FatalURLFetchingError(f"a paper fetches nothing, was to fetch {url[:200]!r}")
 
 
@@ -64,5 +65,6 @@ class _Listener(logging.Handler):
         self._thread = threading.get_ident()
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Tells `on_page` which page is laid out, of this thread's paper alone."""
         if record.thread == self._thread and "Page %d" in str(record.msg) and isinstance(record.args, tuple):
             self._on_page(int(str(record.args[0])))

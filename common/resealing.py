@@ -35,6 +35,7 @@ COLUMNS: list[Column] = []
 
 
 def column_add(column: Column) -> None:
+    """To be called when Django starts, by the package that seals."""
     COLUMNS.append(column)
 
 

@@ -29,6 +29,7 @@ class SealedTextError(Exception):
 
 
 def seal(text: str) -> str:
+    """Encrypted under SECRET_KEY; `unseal` has it back."""
     return _box().encrypt(text.encode()).decode("ascii")
 
 

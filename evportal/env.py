@@ -40,6 +40,7 @@ def text(name: str, default: str | None = None) -> str:
 
 
 def integer(name: str, default: int) -> int:
+    """A whole number; raises ImproperlyConfigured, naming the variable."""
     value = text(name, str(default))
     try:
         return int(value)
@@ -48,6 +49,7 @@ def integer(name: str, default: int) -> int:
 
 
 def boolean(name: str, default: bool) -> bool:
+    """1, true, yes or 0, false, no; raises ImproperlyConfigured for anything else."""
     value = text(name, "1" if default else "0").lower()
     if value not in {"0", "1", "true", "false", "yes", "no"}:
         raise ImproperlyConfigured(f"{name}: expected 1 or 0, got {value!r}")
@@ -55,6 +57,7 @@ def boolean(name: str, default: bool) -> bool:
 
 
 def choice(name: str, default: str, choices: Sequence[str]) -> str:
+    """One of `choices`; raises ImproperlyConfigured for anything else."""
     value = text(name, default)
     if value not in choices:
         raise ImproperlyConfigured(f"{name}: expected one of {', '.join(choices)}, got {value!r}")

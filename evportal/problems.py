@@ -17,11 +17,13 @@ log = logging.getLogger(__name__)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """400."""
     what = _("What your browser sent could not be understood.")
     return _page(request, 400, _("This request cannot be used"), what, _("Go back and try again."), exception)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """403; who is not known hears 404."""
     if not _known(request):
         return not_found(request, exception)
     what = _("Your account has no right to see or do this.")
@@ -30,12 +32,14 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404, the same for what is not there and what is not yours."""
     what = _("There is no page at this address, or it is not yours to see.")
     todo = _("Check the address, or start from your history.")
     return _page(request, 404, _("Nothing here"), what, todo, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """500, with the id under which the log has it."""
     what = _("Something went wrong on our side.")
     todo = _("Try again in a moment. If it happens again, tell the operator the number below.")
     return _page(request, 500, _("This did not work"), what, todo, sys.exc_info()[1])

@@ -22,9 +22,11 @@ class RowNumberConverter:
     regex = "[0-9]{1,18}"  # fits a bigint
 
     def to_python(self, value: str) -> int:
+        """At most as many digits as a row's number has."""
         return int(value)
 
     def to_url(self, value: Any) -> str:
+        """In digits."""
         return str(value)
 
 

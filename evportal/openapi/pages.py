@@ -32,6 +32,7 @@ class OpenApiView(APIView):
     schema = None
 
     def get(self, request: Request) -> Response:
+        """The document; scripts of any page may read it."""
         return Response(document(), headers={"Access-Control-Allow-Origin": "*"})
 
 
@@ -56,4 +57,5 @@ class NothingView(APIView):
     schema = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """404 as problem+json, whatever was asked."""
         raise exceptions.NotFound("there is nothing at this address", code="not_found")

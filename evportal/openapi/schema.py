@@ -57,28 +57,35 @@ class ApiSchema(AutoSchema):
 
     @property
     def operation(self) -> str:
+        """The view's name for this method: `sessions_list`."""
         name: str = self.view.operations[self.method]
         return name
 
     @property
     def scope(self) -> str | None:
+        """What the token must hold; None where any will do."""
         scopes: dict[str, str] = getattr(self.view, "scopes", {})
         return scopes.get(self.method)
 
     def get_operation_id(self) -> str:
+        """Stable: generated clients name their functions so."""
         return self.operation
 
     def get_tags(self) -> list[str]:
+        """The resource: what stands before the first underscore."""
         return [self.operation.partition("_")[0]]
 
     def get_description(self) -> str:  # type: ignore[override]  # drf-spectacular's own has no arguments
+        """The scope, and a sentence of operations.py."""
         words = OPERATIONS[self.operation]
         return f"Scope `{self.scope}`. {words}" if self.scope else words
 
     def get_request_serializer(self) -> Any:
+        """The view's body; GET and DELETE have none."""
         return getattr(self.view, "body_class", None) if self.method in {"POST", "PATCH"} else None
 
     def get_response_serializers(self) -> Any:
+        """Every answer by status: success, 304, and each refusal that can come."""
         answers: dict[Any, Any] = {(str(self.success), JSON): self.answer()}
         if self.success == 204:
             answers = {"204": OpenApiResponse(description="Done")}
@@ -92,10 +99,12 @@ class ApiSchema(AutoSchema):
 
     @property
     def success(self) -> int:
+        """201 for what is made, 204 for what is gone, else 200, unless the view says otherwise."""
         statuses: dict[str, int] = getattr(self.view, "statuses", {})
         return statuses.get(self.method, {"POST": 201, "DELETE": 204}.get(self.method, 200))
 
     def answer(self) -> Any:
+        """The body of the success."""
         if self.operation == "sessions_receipt":
             return OpenApiResponse(RECEIPT, "The receipt")
         wanted = (self.method == "POST" and getattr(self.view, "created_class", None)) or self.view.serializer_class
@@ -120,6 +129,7 @@ class ApiSchema(AutoSchema):
             yield from (412, 428)
 
     def get_override_parameters(self) -> list[Any]:
+        """Path, headers, filters and pages, as the view takes them."""
         named = [
             OpenApiParameter(name, schema, OpenApiParameter.PATH, required=True, description=words)
             for name, (schema, words, _) in PATH.items()
@@ -138,6 +148,7 @@ class ApiSchema(AutoSchema):
         return isinstance(serializer, ListSerializer)
 
     def filters(self) -> list[OpenApiParameter]:
+        """The filters of the view's list, with their words."""
         found = self.view.filterset_class.base_filters.items() if self.view.filterset_class else ()
         return [
             OpenApiParameter(name, dict(filter.schema), description=str(filter.extra["help_text"]))
@@ -150,12 +161,14 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     name = ["personal_token", "cognito"]
 
     def get_security_definition(self, auto_schema: AutoSchema) -> Any:
+        """A personal token, or one of Cognito's for a program."""
         personal = {"type": "http", "scheme": "bearer", "bearerFormat": "evp_…", "description": "Made under Security."}
         scopes = {f"{RESOURCE_SERVER}/{name}": str(words) for name, words in SCOPES.items()}
         flow = {"tokenUrl": "https://YOUR-DOMAIN.auth.REGION.amazoncognito.com/oauth2/token", "scopes": scopes}
         return [personal, {"type": "oauth2", "flows": {"clientCredentials": flow}}]
 
     def get_security_requirement(self, auto_schema: AutoSchema) -> Any:
+        """Either of them; of Cognito's with the scope."""
         scope = getattr(auto_schema, "scope", None)
         return [{"personal_token": []}, {"cognito": [f"{RESOURCE_SERVER}/{scope}"] if scope else []}]
 
@@ -165,6 +178,7 @@ class StationScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
     name = "station"
 
     def get_security_definition(self, auto_schema: AutoSchema) -> Schema:
+        """HTTP Basic, as stations call."""
         return {"type": "http", "scheme": "basic", "description": "A station's identity and credential."}
 
 
@@ -175,6 +189,7 @@ class StrictBody(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
     match_subclasses = True
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> Schema:
+        """As drf-spectacular has it, and nothing besides."""
         schema: Schema = auto_schema._map_serializer(  # type: ignore[no-untyped-call]
             self.target, direction, bypass_extensions=True
         )

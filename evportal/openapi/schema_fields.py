@@ -15,6 +15,7 @@ class TextSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-ca
     match_subclasses = True
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:
+        """The words that may be, or the pattern as a whole."""
         if self.target.one_of is not None:
             return {"type": "string", "enum": list(self.target.one_of)}
         # Lone surrogates cannot stand in JSON's UTF-8; engines of other languages know no such class.
@@ -25,6 +26,7 @@ class WholeNumberSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-unt
     target_class = "api.strict_fields.WholeNumberField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:
+        """With its least and greatest."""
         return {"type": "integer", "minimum": self.target.minimum, "maximum": self.target.maximum}
 
 
@@ -32,6 +34,7 @@ class FlagSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-ca
     target_class = "api.strict_fields.FlagField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:
+        """True or false."""
         return {"type": "boolean"}
 
 
@@ -39,6 +42,7 @@ class MomentSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-
     target_class = "gateway.rest.serializers.MomentField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:
+        """RFC 3339, with offset."""
         return {"type": "string", "format": "date-time", "pattern": f"^{TIME.pattern}$"}
 
 
@@ -46,5 +50,6 @@ class QuantitySchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untype
     target_class = "gateway.rest.serializers.QuantityField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:
+        """A whole number, or text with a point."""
         whole = {"type": "integer", "minimum": -METER_MAX_WH, "maximum": METER_MAX_WH}
         return {"anyOf": [whole, {"type": "string", "pattern": f"^{DECIMAL.pattern}$"}]}

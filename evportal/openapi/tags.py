@@ -13,11 +13,13 @@ register = template.Library()
 
 @register.filter
 def as_json(value: Any) -> str:
+    """Indented, as people read it."""
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 @register.filter
 def paragraphs(text: str) -> list[str]:
+    """The parts between empty lines, each on one line."""
     return [" ".join(part.split()) for part in text.split("\n\n")]
 
 

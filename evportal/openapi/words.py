@@ -108,6 +108,7 @@ PATH: dict[str, tuple[Schema, str, Any]] = {
 
 
 def page(*rows: Schema) -> Schema:
+    """An example of a page that is the only one."""
     return {"next": None, "previous": None, "results": list(rows)}
 
 

@@ -27,6 +27,7 @@ class StationCaller:
 
     @property
     def pk(self) -> int:
+        """The station's key: what is counted and logged of the caller."""
         return self.station.pk
 
 
@@ -34,6 +35,7 @@ class StationAuthentication(BaseAuthentication):
     """`Authorization: Basic base64(identity:credential)` (RFC 7617). Other schemes are left to other classes."""
 
     def authenticate(self, request: Request) -> tuple[StationCaller, None] | None:
+        """The station of an HTTP Basic identity and credential; None for another scheme of authentication."""
         scheme, _, encoded = get_authorization_header(request).partition(b" ")
         if scheme.lower() != b"basic":
             return None
@@ -44,6 +46,7 @@ class StationAuthentication(BaseAuthentication):
             raise AuthenticationFailed(str(error), code=error.code) from error
 
     def authenticate_header(self, request: Request) -> str:
+        """What WWW-Authenticate says at 401 (RFC 7617)."""
         return 'Basic realm="EVPortal stations", charset="UTF-8"'
 
 
@@ -66,4 +69,5 @@ class IsStation(BasePermission):
     message = "expected a station"
 
     def has_permission(self, request: Request, view: APIView) -> bool:
+        """Only stations: a person's login opens nothing here."""
         return isinstance(request.user, StationCaller)

@@ -89,6 +89,7 @@ class MomentField(serializers.Field[datetime, Any, str, Any]):
     """An RFC 3339 timestamp with offset, near enough to now to be true; UTC inside."""
 
     def to_internal_value(self, data: Any) -> datetime:
+        """The moment in UTC; one that no clock of a station can mean, long ago or to come, is refused."""
         if not isinstance(data, str) or not TIME.fullmatch(data):
             raise serializers.ValidationError(f"expected YYYY-MM-DDThh:mm:ssZ or with an offset, got {described(data)}")
         try:
@@ -108,6 +109,7 @@ class QuantityField(serializers.Field[Decimal, Any, str, Any]):
     """A JSON integer, or (units other than Wh) a decimal number as text, exact to four digits. Never a float."""
 
     def to_internal_value(self, data: Any) -> Decimal:
+        """The exact number; a fraction comes as text, since JSON's numbers are not exact."""
         whole = type(data) is int and abs(data) <= METER_MAX_WH
         if not whole and not (isinstance(data, str) and DECIMAL.fullmatch(data)):
             raise serializers.ValidationError(
@@ -122,6 +124,7 @@ class TokenSerializer(StrictSerializer):
     type = TextField(one_of=list(IdToken.Type.values), default=IdToken.Type.ISO14443.value)
 
     def to_internal_value(self, data: Any) -> TokenRef:
+        """The token that was shown, as stations/cards/services.py takes it."""
         return TokenRef(**super().to_internal_value(data))
 
 
@@ -155,6 +158,7 @@ class SampleSerializer(StrictSerializer):
     context = TextField(one_of=CONTEXTS, default="Sample.Periodic")  # type: ignore[assignment]
 
     def to_internal_value(self, data: Any) -> Sample:
+        """The sample; its unit must be one of the measurand's, and Wh are whole."""
         sample = Sample(**super().to_internal_value(data))
         units = UNITS[sample.measurand]
         if sample.unit not in units:

@@ -14,8 +14,10 @@ class StationThrottle(CountedThrottle):
     scope = "station"
 
     def limit(self) -> int:
+        """The same for every station."""
         return A_MINUTE
 
     def caller(self, request: Request) -> str | None:
+        """The station, whatever its address."""
         assert isinstance(request.user, StationCaller), "IsStation comes before"
         return str(request.user.pk)

@@ -35,13 +35,16 @@ class StationView(APIView):
 
     @property
     def station(self) -> Station:
+        """The station that calls."""
         assert isinstance(self.request.user, StationCaller), "IsStation comes before"
         return self.request.user.station
 
     def get_queryset(self) -> QuerySet[ChargingSession]:
+        """Its own sessions: others do not exist for it."""
         return ChargingSession.objects.filter(station=self.station).select_related("connector", "id_token")
 
     def get_session(self, transaction_id: str) -> ChargingSession:
+        """By the number that the station gave it; 404 where it gave none such."""
         return get_object_or_404(self.get_queryset(), transaction_id=transaction_id)
 
 
@@ -61,6 +64,7 @@ class SessionView(StationView):
     serializer_class, operations = SessionSerializer, {"GET": "station_session"}
 
     def get(self, request: Request, transaction_id: str) -> Response:
+        """The session as it is known here."""
         return Response(SessionSerializer(self.get_session(transaction_id)).data)
 
 
