@@ -19,6 +19,7 @@ METER_COLUMNS = ("session_id", "sampled_at", "measurand", "value", "unit", "phas
 
 
 def cards_files(user: User) -> Iterator[tuple[str, Chunks]]:
+    """Cards that are his, and those that he charged with before."""
     used = IdToken.objects.filter(sessions__customer=user)
     tokens = (IdToken.objects.filter(customer=user) | used).distinct().order_by("pk")
     names = ("uid", "type", "contract_id")
@@ -27,11 +28,13 @@ def cards_files(user: User) -> Iterator[tuple[str, Chunks]]:
 
 
 def cards_holds(user: User) -> str:
+    """How many, in words."""
     count = IdToken.objects.filter(customer=user).count()
     return ngettext("%(count)d card or contract", "%(count)d cards and contracts", count) % {"count": count}
 
 
 def charges_files(user: User) -> Iterator[tuple[str, Chunks]]:
+    """Every charge as it is stored, and its meter values; read in parts, however many."""
     related = ("station", "connector", "id_token")
     sessions = ChargingSession.objects.filter(customer=user).select_related(*related).order_by("started_at", "pk")
     yield "charges.json", json_list(session_content(session) for session in sessions.iterator(chunk_size=500))
@@ -51,12 +54,14 @@ def session_content(session: ChargingSession) -> dict[str, Any]:
 
 
 def meter_row(value: MeterValue) -> tuple[Any, ...]:
+    """As METER_COLUMNS names them, times in UTC, numbers exact."""
     moment = value.sampled_at.isoformat().replace("+00:00", "Z")
     exact = f"{value.value.normalize():f}"
     return (value.session_id, moment, value.measurand, exact, value.unit, value.phase, value.context)
 
 
 def charges_holds(user: User) -> str:
+    """How many, in words."""
     count = ChargingSession.objects.filter(customer=user).count()
     text = ngettext("%(count)d charge with its meter values", "%(count)d charges with their meter values", count)
     return text % {"count": count}
@@ -82,6 +87,7 @@ def charging_now(user: User) -> str:
 
 
 def add_all() -> None:
+    """To be called when Django starts."""
     cards = _("cards.json: the cards and contracts that are linked to your account, and those you charged with before.")
     section_add(Section("cards", cards, cards_holds, cards_files))
     charges = _("charges.json, meter-values.csv: every charge as we store it, and what the meter said during it.")

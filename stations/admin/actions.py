@@ -111,6 +111,7 @@ class Comparable(Logged):
     """Leads from chosen sessions to the ledger's page that compares them with their records and puts them back."""
 
     def has_compare_permission(self, request: HttpRequest) -> bool:
+        """Who may have sessions compared with their records: operators of the ledger."""
         return request.user.has_perm("ledger.change_ledgerentry")
 
     @admin.action(description=_("Compare with their records, and put back what differs"), permissions=["compare"])

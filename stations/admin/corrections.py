@@ -35,6 +35,7 @@ KWH_MAX = Decimal(1_000_000)
 
 
 def moment_field(*, label: Any) -> forms.DateTimeField:
+    """A moment in UTC, to the second."""
     return forms.DateTimeField(
         label=label,
         input_formats=["%Y-%m-%d %H:%M:%S"],
@@ -91,6 +92,7 @@ class CreditForm(forms.Form):
         }
 
     def clean(self) -> dict[str, Any]:
+        """What is recorded anew needs its figures; they are refused one by one."""
         cleaned = super().clean() or {}
         for name in ("energy", "started_at", "stopped_at") if cleaned.get("anew") else ():
             if cleaned.get(name) is None and name not in self.errors:
@@ -114,12 +116,14 @@ class Correctable(Logged):
     """Adds the page on which a session is credited, and recorded anew where that is wanted."""
 
     def get_urls(self) -> list[URLPattern]:
+        """With the page on which a session is credited."""
         view = self.admin_site.admin_view(never_cache(self.credit_view))
         return [path("<uuid:pk>/credit/", view, name="stations_chargingsession_credit"), *super().get_urls()]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        """With what was corrected, and whether this reader may correct."""
         session = self.get_object(request, object_id)
         if session is not None and self.has_view_permission(request, session):
             may = request.user.has_perm("stations.add_chargingsession") and not refusal(session)

@@ -106,4 +106,5 @@ def silent_stations() -> QuerySet[Station]:
 
 
 def latest_imports() -> list[ImportRun]:
+    """The newest few, with who uploaded them."""
     return list(ImportRun.objects.select_related("uploaded_by")[:IMPORTS_SHOWN])

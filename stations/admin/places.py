@@ -29,6 +29,7 @@ class TellsGaps(NamesStay):
 
     @admin.display(description=_("for OCPI partners"))
     def published(self, row: Site | Connector) -> str:
+        """Whether OCPI partners see it, or what it lacks."""
         missing = gaps(row) if row.pk else []
         if not missing:
             return gettext("published")
@@ -51,6 +52,7 @@ class ConnectorInline(admin.StackedInline):  # type: ignore[type-arg]
     show_change_link = True
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never here: an outlet has a page of its own."""
         return False
 
 
@@ -58,9 +60,11 @@ class HeardFilter(admin.SimpleListFilter):
     title, parameter_name = _("heard"), "heard"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Silent for too long, or never heard at all."""
         return [("silent", gettext("Silent for longer than usual")), ("never", gettext("Never heard"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Station]) -> QuerySet[Station]:
+        """The stations that the choice means."""
         if self.value() == "silent":
             return queryset.filter(pk__in=Station.objects.silent(timezone.now()).values("pk"))
         return queryset.filter(last_seen_at__isnull=True) if self.value() == "never" else queryset
@@ -101,10 +105,12 @@ class StationAdmin(NamesStay):
 
     @admin.display(description=_("credential"))
     def has_credential(self, station: Station) -> str:
+        """Without one it cannot report."""
         return pgettext("credential", "set") if station.credential_hash else gettext("none: it cannot report")
 
     @admin.display(description=_("last heard"))
     def last_heard(self, station: Station) -> str:
+        """When, how long ago, and whether that is too long for this station."""
         if station.last_seen_at is None:
             return gettext("never")
         late = station.expected_by is not None and station.expected_by < timezone.now()
@@ -117,6 +123,7 @@ class StationAdmin(NamesStay):
 
     @admin.display(description=_("latest sessions"))
     def latest(self, station: Station) -> str:
+        """Its newest sessions, with a link to all."""
         if not station.pk:
             return gettext("none yet")
         return latest_sessions(station.sessions.all(), f"station__id__exact={station.pk}")
@@ -137,6 +144,7 @@ class StationAdmin(NamesStay):
         )
 
     def get_urls(self) -> list[URLPattern]:
+        """With the page that makes a credential."""
         view = self.admin_site.admin_view(never_cache(self.credential_view))
         return [path("<int:pk>/credential/", view, name="stations_station_credential"), *super().get_urls()]
 

@@ -66,12 +66,14 @@ class IdTokenAdmin(NotesLooks, NamesStay):
 
     @admin.display(description=_("latest sessions"))
     def latest(self, id_token: IdToken) -> str:
+        """Its newest sessions, with a link to all."""
         if not id_token.pk:
             return gettext("none yet")
         return latest_sessions(id_token.sessions.all(), f"id_token__id__exact={id_token.pk}")
 
     @admin.action(description=_("Unlink from their customers"), permissions=["change"])
     def unlink(self, request: HttpRequest, queryset: QuerySet[IdToken]) -> HttpResponse | None:
+        """Asked first; nothing is deleted."""
         return asked_first(
             self,
             request,
@@ -103,6 +105,7 @@ class IdTokenAdmin(NotesLooks, NamesStay):
             self.message_user(request, text % {"count": count, "customer": customer}, messages.SUCCESS)
 
     def get_urls(self) -> list[URLPattern]:
+        """With the page that makes a code for linking."""
         view = self.admin_site.admin_view(never_cache(self.link_code_view))
         return [path("<int:pk>/link-code/", view, name="stations_idtoken_link_code"), *super().get_urls()]
 
@@ -140,9 +143,11 @@ class RemarksFilter(admin.SimpleListFilter):
     title, parameter_name = _("remarks"), "remarks"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """With remarks, or without."""
         return [("some", gettext("With remarks")), ("none", gettext("Without"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[ChargingSession]) -> QuerySet[ChargingSession]:
+        """The sessions that the choice means."""
         if self.value() == "some":
             return queryset.exclude(flags=[])
         return queryset.filter(flags=[]) if self.value() == "none" else queryset
@@ -177,44 +182,54 @@ class ChargingSessionAdmin(NotesLooks, Correctable, Comparable, ReadOnly, Logged
         return linked or super().lookup_allowed(lookup, value, request)
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        """From the beginning of each, so that an index serves."""
         return ("^transaction_id", "^station__identity", "^customer__username", "^id_token__uid")
 
     @admin.display(description=_("started, UTC"), ordering="started_at")
     def started(self, session: ChargingSession) -> str:
+        """To the minute, UTC."""
         return f"{session.started_at:%Y-%m-%d %H:%M}"
 
     @admin.display(description=_("station"), ordering="station__identity")
     def place(self, session: ChargingSession) -> str:
+        """The station's identity."""
         return session.station.identity
 
     @admin.display(description=_("energy, kWh"), ordering="energy_wh")
     def energy(self, session: ChargingSession) -> str:
+        """In kWh, as pages write it."""
         return kwh(session.energy_wh)
 
     @admin.display(description=_("cost"), ordering="cost_minor")
     def cost(self, session: ChargingSession) -> str:
+        """With its currency."""
         return money(session.cost_minor, session.currency)
 
     @admin.display(description=_("duration"))
     def lasted(self, session: ChargingSession) -> str:
+        """In words; nothing while it goes on."""
         return spelled(duration(session))
 
     @admin.display(description=_("remarks"))
     def flag_names(self, session: ChargingSession) -> str:
+        """As the API names them."""
         return ", ".join(map(str, session.flags))
 
     @admin.display(description=_("remarks"))
     def remarks(self, session: ChargingSession) -> str:
+        """The flags in sentences."""
         return " ".join(flags(session))
 
     @admin.display(description=_("meter values"))
     def meter_values_link(self, session: ChargingSession) -> str:
+        """To the list of its meter values alone."""
         address = reverse("admin:stations_metervalue_changelist")
         words = gettext("Show its meter values")
         return format_html('<a href="{}?session__id__exact={}">{}</a>', address, session.pk, words)
 
     @admin.display(description=_("page"))
     def page_link(self, session: ChargingSession) -> str:
+        """To what its driver reads."""
         words = gettext("The page its driver sees")
         return format_html('<a href="{}">{}</a>', reverse("session", args=[session.pk]), words)
 
@@ -228,6 +243,7 @@ class MeterValueAdmin(NotesLooks, ReadOnly, Logged):
     date_hierarchy = "sampled_at"
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Also by session, where the session's page links to."""
         return lookup == "session__id__exact" or super().lookup_allowed(lookup, value, request)
 
 
@@ -248,15 +264,19 @@ class ClientSiteInline(admin.TabularInline):  # type: ignore[type-arg]
     autocomplete_fields = ("site",)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who may change programs may choose their sites."""
         return request.user.has_perm("accounts.change_apiclient")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never: a site is chosen or taken away."""
         return False
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who may see programs."""
         return request.user.has_perm("accounts.view_apiclient")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who may change programs."""
         return request.user.has_perm("accounts.change_apiclient")
 
 

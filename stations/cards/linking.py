@@ -77,6 +77,7 @@ def code_plain(typed: str) -> str:
 
 
 def code_hash(code: str, secret: str) -> str:
+    """HMAC of the code under `secret` (SECRET_KEY, or an old one), hex: codes are not kept as they are."""
     return salted_hmac("stations.linking", code, secret, algorithm="sha256").hexdigest()
 
 

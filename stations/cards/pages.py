@@ -49,6 +49,7 @@ def cards(tokens: QuerySet[IdToken], user: User) -> list[Card]:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def tokens_page(request: HttpRequest) -> HttpResponse:
+    """The reader's cards and contracts, and the form that links another by its code."""
     form = LinkForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid() and _link(request, form):
         return HttpResponseRedirect(reverse("tokens"))

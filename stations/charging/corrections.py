@@ -77,6 +77,7 @@ def with_credits(sessions: ChargingSessionQuerySet) -> ChargingSessionQuerySet:
 
 
 def credit_of(session: ChargingSession) -> ChargingSession | None:
+    """The session that takes this one back; None where none does."""
     return session.credited_by.filter(credit=True).first()
 
 

@@ -53,10 +53,12 @@ class Verdict:
 
     @property
     def billable(self) -> bool:
+        """Whether its cost may be asked for."""
         return not self.invalid
 
     @property
     def flags(self) -> list[str]:
+        """What is impossible first, then what is remarkable."""
         return [*self.invalid, *self.remarks]
 
 

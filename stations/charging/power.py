@@ -45,6 +45,7 @@ class Curve:
 
     @property
     def peak_w(self) -> int:
+        """The greatest power of all points."""
         return max(point.power_w for point in self.points)
 
 

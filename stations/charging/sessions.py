@@ -39,6 +39,7 @@ class Sample:
 
     @property
     def key(self) -> tuple[datetime, str, str, str]:
+        """What makes it another value rather than the same one reported again."""
         return (self.sampled_at, self.measurand, self.phase, self.context)
 
 
@@ -217,6 +218,7 @@ def difference_refuse(*, session: ChargingSession, reported: Mapping[str, Any]) 
 
 
 def sample_compare(stored: MeterValue | Sample, sample: Sample) -> None:
+    """Raises SessionConflictError where the same sample was reported before with another value or unit."""
     if (stored.value, stored.unit) != (sample.value, sample.unit):
         raise SessionConflictError(
             f"{sample.measurand} at {sample.sampled_at.isoformat()} was reported before with another value:"
@@ -225,6 +227,7 @@ def sample_compare(stored: MeterValue | Sample, sample: Sample) -> None:
 
 
 def connector_get(*, station: Station, evse_id: int, connector_id: int) -> Connector:
+    """The outlet by its OCPP 2.0.1 numbers; raises ConnectorUnknownError."""
     connectors = Connector.objects.select_related("tariff", "station__site__tariff")
     connector = connectors.filter(station=station, evse_id=evse_id, connector_id=connector_id).first()
     if connector is None:

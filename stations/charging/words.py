@@ -65,6 +65,7 @@ def token(session: ChargingSession) -> str:
 
 
 def stop(session: ChargingSession) -> str:
+    """Why it ended; the station's own word where we have none."""
     return str(STOPS.get(session.stop_reason, session.stop_reason))
 
 
@@ -79,6 +80,7 @@ def flag_text(flag: str) -> str:
 
 
 def source(session: ChargingSession) -> str:
+    """Who told of it: station, import, correction."""
     return str(SOURCES.get(session.source, session.source))
 
 
@@ -155,6 +157,7 @@ def spelled(duration: timedelta | None) -> str:
 
 
 def duration(session: ChargingSession) -> timedelta | None:
+    """None while it goes on."""
     return session.stopped_at - session.started_at if session.stopped_at else None
 
 
@@ -167,6 +170,7 @@ def zone(session: ChargingSession) -> ZoneInfo:
 
 
 def zone_named(name: object) -> ZoneInfo:
+    """The IANA time zone of that name, UTC where there is none such."""
     try:
         return ZoneInfo(name) if isinstance(name, str) and name else ZoneInfo("UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):  # unknown, a path, or a directory
@@ -257,6 +261,7 @@ class Period:
 
 
 def period(session: ChargingSession) -> Period:
+    """Day and times where it was charged, with the zone's name."""
     where = zone(session)
     start = session.started_at.astimezone(where)
     if session.stopped_at is None:
@@ -274,4 +279,5 @@ def _day_of_year(moment: datetime) -> str:
 
 
 def zone_names(sessions: Sequence[ChargingSession]) -> list[str]:
+    """The zones of their places, each once; UTC where there are no sessions."""
     return sorted({zone(session).key for session in sessions}) or [UTC.tzname(None)]

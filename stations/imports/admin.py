@@ -47,6 +47,7 @@ class UploadForm(forms.Form):
     )
 
     def clean_file(self) -> "UploadedFile[Any]":
+        """Not larger than one import may be."""
         file: UploadedFile[Any] = self.cleaned_data["file"]
         if (file.size or 0) > SIZE_MAX:
             words = gettext("Expected at most %(most)s bytes, got %(got)s. Split the file.")
@@ -72,12 +73,15 @@ class ImportRunAdmin(ReadOnly, Logged):
 
     @admin.display(description=_("left out"))
     def left_out(self, run: ImportRun) -> int:
+        """Rows that are not imported, whatever the reason."""
         return run.left_out
 
     def has_add_permission(self, request: HttpRequest) -> bool:
+        """Who may add sessions."""
         return request.user.has_perm("stations.add_chargingsession")
 
     def get_urls(self) -> list[URLPattern]:
+        """With confirming, cancelling and the report."""
         wrap = self.admin_site.admin_view
         return [
             path("<int:pk>/confirm/", wrap(require_POST(self.confirm_view)), name="stations_importrun_confirm"),
@@ -115,6 +119,7 @@ class ImportRunAdmin(ReadOnly, Logged):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        """With what would come of the file, or came of it."""
         run = self.get_object(request, object_id)
         context = self._report(request, run) if run and self.has_view_permission(request, run) else {}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})
@@ -133,9 +138,11 @@ class ImportRunAdmin(ReadOnly, Logged):
         }
 
     def confirm_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Begins the import of what was read."""
         return self._decide(request, pk, "Confirmed.", lambda run, by: import_confirm(run=run, by=by))
 
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The file is forgotten, the run stays."""
         return self._decide(request, pk, "Cancelled.", lambda run, by: import_cancel(run=run))
 
     def _decide(self, request: HttpRequest, pk: int, words: str, decide: Any) -> HttpResponse:

@@ -61,6 +61,7 @@ class Finding:
 
     @classmethod
     def skipped(cls, line: int, session_id: str, error: ImportRowError) -> "Finding":
+        """A row that could not be read, and why."""
         return cls(line, session_id, "skipped", str(error), error.field, error.expected, error.got)
 
     @classmethod

@@ -87,6 +87,7 @@ class UnknownView(OcpiView):
     """Any other address below /ocpi: 404, in OCPI's form, for those who may ask at all."""
 
     def get(self, request: Request, rest: str) -> Response:
+        """404 in OCPI's form."""
         raise Http404
 
 
@@ -97,6 +98,7 @@ class VersionsView(OcpiView):
     http_method_names = ["get", "head"]
 
     def get(self, request: Request) -> Response:
+        """The one version that is spoken here (version information endpoint)."""
         return answer([{"version": peer.VERSION, "url": request.build_absolute_uri(reverse("ocpi-details"))}])
 
 
@@ -104,6 +106,7 @@ class DetailsView(OcpiView):
     http_method_names = ["get", "head"]
 
     def get(self, request: Request) -> Response:
+        """Where each module is (version details endpoint)."""
         endpoints = [
             {
                 "identifier": module,
@@ -123,14 +126,17 @@ class CredentialsView(OcpiView):
         return self._ours(request, self.caller.token)
 
     def post(self, request: Request) -> Response:
+        """A partner registers, and hears the token that he calls with from then on."""
         told = credentials_read(request.data)
         return self._ours(request, partners.partner_register(partner=self.partner, told=told))
 
     def put(self, request: Request) -> Response:
+        """A registered partner's own address or token changed."""
         told = credentials_read(request.data)
         return self._ours(request, partners.partner_update(partner=self.partner, told=told))
 
     def delete(self, request: Request) -> Response:
+        """A partner ends it."""
         partners.partner_unregister(partner=self.partner)
         return answer()
 
@@ -151,16 +157,19 @@ class ModuleView(OcpiView):
     route: dict[str, str] = {}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Also reads from whom to whom the message goes."""
         super().initial(request, *args, **kwargs)
         self.route = routing(request, us=us(), partner=self.partner)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Turns the routing headers round for the answer."""
         response = super().finalize_response(request, response, *args, **kwargs)
         for name, value in self.route.items():
             response[name] = value
         return response
 
     def listed(self, request: Request, rows: Any, changed: str, *, date_from_required: bool = False) -> Page[Any]:
+        """The page of `rows` that the request asks for, by the time of `changed`."""
         module = type(self).__name__
         return page(
             rows,
@@ -171,6 +180,7 @@ class ModuleView(OcpiView):
         )
 
     def told(self, request: Request, found: Page[Any], objects: list[dict[str, Any]]) -> Response:
+        """The answer; whose data it holds is noted in the access log."""
         log.info("OCPI: %s pulled %d objects of %s", self.partner, len(objects), request.path)
         customers = [getattr(row, "customer_id", None) for row in found.rows]
         viewer = f"OCPI partner {self.partner}"
@@ -180,6 +190,7 @@ class ModuleView(OcpiView):
 
 class LocationsView(ModuleView):
     def get(self, request: Request) -> Response:
+        """Sites with their outlets, two queries a page."""
         found = self.listed(request, published.sites(self.partner), "last_updated")
         outlets = published.connectors(self.partner).filter(station__site__in=[site.pk for site in found.rows])
         by_site: dict[int, list[Connector]] = {site.pk: [] for site in found.rows}
@@ -195,6 +206,7 @@ class LocationView(ModuleView):
     """A location, an EVSE of it, or a connector of that."""
 
     def get(self, request: Request, location_id: str, evse_uid: str = "", connector_id: str = "") -> Response:
+        """A site, one of its EVSEs or connectors; ids as OCPI compares them, whatever their case."""
         readable = location_id.isprintable()  # a NUL would be an error of the database
         site = published.sites(self.partner).filter(code__iexact=location_id).first() if readable else None
         if site is None:
@@ -223,6 +235,7 @@ def _named(objects: list[dict[str, Any]], name: str, value: str) -> dict[str, An
 
 class TariffsView(ModuleView):
     def get(self, request: Request) -> Response:
+        """Tariffs that hold where the partner sees something."""
         found = self.listed(request, published.tariffs(self.partner), "updated_at")
         objects = [locations.tariff(row, party=us(), language=language()) for row in found.rows]
         return self.told(request, found, objects)
@@ -230,6 +243,7 @@ class TariffsView(ModuleView):
 
 class SessionsView(ModuleView):
     def get(self, request: Request) -> Response:
+        """Sessions with the energy that the meter showed last."""
         registers = MeterValue.objects.filter(session=OuterRef("pk"), measurand=ENERGY_REGISTER, unit="Wh", phase="")
         rows = published.sessions(self.partner).select_related("station__site", "connector", "id_token")
         rows = rows.annotate(register_wh=Subquery(registers.order_by("-sampled_at").values("value")[:1]))
@@ -240,6 +254,7 @@ class SessionsView(ModuleView):
 
 class CdrsView(ModuleView):
     def get(self, request: Request) -> Response:
+        """Charge detail records, once a session has settled for OCPI_CDR_SETTLE_S seconds."""
         parts = ("station__site", "connector", "id_token")
         rows = published.cdrs(self.partner).select_related(*parts, *(f"credit_reference__{part}" for part in parts))
         settled = timezone.now() - timedelta(seconds=settings.OCPI_CDR_SETTLE_S)

@@ -26,6 +26,7 @@ POWER_TYPES = ["AC_1_PHASE", "AC_2_PHASE", "AC_2_PHASE_SPLIT", "AC_3_PHASE", "DC
 
 
 def text(maximum: int, minimum: int = 0, **kwargs: Any) -> TextField:
+    """A field of printable text of that length."""
     return TextField(pattern=f"{PLAIN_TEXT}{{{minimum},{maximum}}}", **kwargs)
 
 
@@ -116,12 +117,15 @@ class TariffSerializer(serializers.ModelSerializer[Tariff]):
         read_only_fields = fields
 
     def get_price_per_kwh(self, tariff: Tariff) -> str:
+        """Exact, as text."""
         return decimal_text(tariff.price_per_kwh)
 
     def get_price_per_session(self, tariff: Tariff) -> str:
+        """Exact, as text."""
         return decimal_text(tariff.price_per_session)
 
     def get_vat_percent(self, tariff: Tariff) -> str | None:
+        """Exact, as text; null where no VAT is told."""
         return None if tariff.vat_percent is None else decimal_text(tariff.vat_percent)
 
 
@@ -129,6 +133,7 @@ class DecimalTextField(TextField):
     """A decimal number as text, exact."""
 
     def to_internal_value(self, data: Any) -> Any:
+        """The exact number."""
         return Decimal(super().to_internal_value(data))
 
 
@@ -139,6 +144,7 @@ class MomentTextField(TextField):
         super().__init__(pattern=TIME.pattern, **kwargs)
 
     def to_internal_value(self, data: Any) -> Any:
+        """The moment in UTC."""
         text = super().to_internal_value(data)
         try:
             return datetime.fromisoformat(text).astimezone(UTC)
@@ -173,4 +179,5 @@ class IdTokenSerializer(serializers.ModelSerializer[IdToken]):
         read_only_fields = fields
 
     def get_linked(self, token: IdToken) -> bool:
+        """Whether it belongs to somebody; not to whom."""
         return token.customer_id is not None

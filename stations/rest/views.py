@@ -23,6 +23,7 @@ class SitesView(NewRowView, ListView):
     address_name, address_field = "api-site", "code"
 
     def create(self, body: dict[str, Any]) -> Site:
+        """A program that sees chosen sites makes none: 403."""
         user: Any = self.request.user
         if isinstance(user, Program) and not user.client.all_sites:
             raise exceptions.PermissionDenied("this program sees chosen sites only and makes none")
@@ -41,6 +42,7 @@ class StationBodies(RowsView):
     """A station is put at a site that the caller sees; another is none."""
 
     def with_site(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The site by its code; one that the caller may not see is none."""
         if "site" not in body:
             return body
         site = Site.objects.visible_to(self.request.user).filter(code=body["site"]).first()
@@ -58,6 +60,7 @@ class StationsView(StationBodies, NewRowView, ListView):
     address_name, address_field = "api-station", "identity"
 
     def create(self, body: dict[str, Any]) -> Station:
+        """409 where another has this identity."""
         made: Station = row_save(Station(), self.with_site(body), taken="there is a station with this identity")
         return made
 
@@ -69,6 +72,7 @@ class StationView(StationBodies, ChangeView):
     operations = {"GET": "stations_get", "PATCH": "stations_update"}
 
     def change(self, row: Any, body: dict[str, Any]) -> None:
+        """Also to another site that the caller sees."""
         super().change(row, self.with_site(body))
 
 
@@ -81,6 +85,7 @@ class ConnectorsView(NewRowView, ListView):
     address_name = "api-connector"
 
     def create(self, body: dict[str, Any]) -> Connector:
+        """At a station that the caller sees; 409 where it has one of these numbers."""
         stations = Station.objects.visible_to(self.request.user).select_related("site")
         station = stations.filter(identity=body["station"]).first()
         if station is None:
@@ -104,6 +109,7 @@ class TariffRows(RowsView):
     serializer_class = forms.TariffSerializer
 
     def visible(self) -> QuerySet[Tariff]:
+        """Those that hold where the caller sees something."""
         user: Any = self.request.user
         everything = user.client.all_sites if isinstance(user, Program) else user.has_perm("stations.view_tariff")
         if everything:
@@ -120,6 +126,7 @@ class TariffsView(TariffRows, NewRowView, ListView):
     address_name, address_field = "api-tariff", "code"
 
     def create(self, body: dict[str, Any]) -> Tariff:
+        """A program that sees chosen sites makes none: 403."""
         user: Any = self.request.user
         if isinstance(user, Program) and not user.client.all_sites:
             raise exceptions.PermissionDenied("this program sees chosen sites only and makes no tariffs")
@@ -133,6 +140,7 @@ class TariffView(TariffRows, ChangeView):
     rights, operations = {"PATCH": "stations.change_tariff"}, {"GET": "tariffs_get", "PATCH": "tariffs_update"}
 
     def change(self, row: Any, body: dict[str, Any]) -> None:
+        """403 for a program where the tariff holds elsewhere, too."""
         user: Any = self.request.user
         if isinstance(user, Program) and not user.client.all_sites and self.holds_elsewhere(row, user):
             raise exceptions.PermissionDenied("this tariff holds at sites, too, that this program does not see")
@@ -140,6 +148,7 @@ class TariffView(TariffRows, ChangeView):
 
     @staticmethod
     def holds_elsewhere(tariff: Tariff, user: Program) -> bool:
+        """Whether it holds somewhere that the program does not see."""
         sites = Site.objects.filter(tariff=tariff).exclude(pk__in=Site.objects.visible_to(user).order_by().values("pk"))
         seen = Connector.objects.visible_to(user).order_by().values("pk")
         return sites.exists() or Connector.objects.filter(tariff=tariff).exclude(pk__in=seen).exists()

@@ -40,6 +40,7 @@ def customers_found(term: str) -> QuerySet[User]:
 @require_safe
 @never_cache
 def lookup_page(request: HttpRequest) -> HttpResponse:
+    """Customers by name, e-mail address, card or session; from TERM_MIN letters on."""
     _right(request)
     term = request.GET.get("q", "").replace("\0", "").strip()
     found = list(customers_found(term)[: FOUND_MAX + 1]) if len(term) >= TERM_MIN else []
@@ -63,6 +64,7 @@ def _page(request: HttpRequest, term: str, found: list[User], form: ReasonForm, 
 
 @require_POST
 def begin(request: HttpRequest, customer_id: int) -> HttpResponse:
+    """Begins the support view of this customer, for the reason that was given."""
     _right(request)
     customer = get_object_or_404(User, pk=customer_id)
     form = ReasonForm(request.POST)
@@ -74,6 +76,7 @@ def begin(request: HttpRequest, customer_id: int) -> HttpResponse:
 
 @require_POST
 def end(request: HttpRequest) -> HttpResponse:
+    """Back to being oneself."""
     support_end(request=request)
     messages.info(request, gettext("The support view has ended."))
     return HttpResponseRedirect(reverse("support"))

@@ -51,6 +51,7 @@ def cost_lines(tariff: Mapping[str, Any], *, energy_wh: int) -> list[CostLine]:
 
 
 def total_minor(lines: list[CostLine]) -> int:
+    """The sum of the lines, in minor units."""
     return sum(line.amount_minor for line in lines)
 
 

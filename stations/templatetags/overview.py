@@ -13,6 +13,7 @@ register = template.Library()
 
 @register.inclusion_tag("admin/_sessions.html")
 def sessions_overview(user: User) -> dict[str, Any]:
+    """Sessions and energy of today, yesterday and the months."""
     found = overview_for(user)
     names = ("today", "yesterday", "month", "last_month")
     words = (gettext("Today"), gettext("Yesterday"), gettext("This month"), gettext("Last month"))
@@ -22,10 +23,12 @@ def sessions_overview(user: User) -> dict[str, Any]:
 
 @register.inclusion_tag("admin/_silent_stations.html")
 def silent_overview() -> dict[str, Any]:
+    """The stations that somebody should look at, the longest silent first."""
     found = list(silent_stations()[: SILENT_SHOWN + 1])
     return {"stations": found[:SILENT_SHOWN], "more": len(found) > SILENT_SHOWN}
 
 
 @register.inclusion_tag("admin/_imports.html")
 def imports_overview() -> dict[str, Any]:
+    """The newest imports."""
     return {"runs": latest_imports()}
