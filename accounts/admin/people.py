@@ -45,17 +45,21 @@ class PersonAdmin(Erasable, Logged):
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody: people come by logging in."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody: who leaves is erased, with the keys of his records."""
         return False
 
     @admin.display(description=_("roles"))
     def role_names(self, person: User) -> str:
+        """The roles of the last login."""
         return ", ".join(person.roles) or gettext("none")
 
     @admin.display(description=_("second factor"))
     def second_factor(self, person: User) -> str:
+        """Whether there is an authenticator, and since when."""
         device = authenticator_of(person)
         if not device or not device.created_at:
             return gettext("not set up")
@@ -63,9 +67,11 @@ class PersonAdmin(Erasable, Logged):
 
     @admin.display(description=_("recovery codes left"))
     def recovery_codes_left(self, person: User) -> int:
+        """How many are unused."""
         return recovery_codes_left(person)
 
     def get_urls(self) -> list[URLPattern]:
+        """With the page that resets a second factor, for who has just shown his own."""
         view = self.admin_site.admin_view(never_cache(access.recent_second_factor(self.reset_view)))
         return [path("<int:pk>/second-factor/", view, name="accounts_user_second_factor"), *super().get_urls()]
 

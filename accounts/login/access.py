@@ -69,6 +69,7 @@ def second_factor_shown(request: HttpRequest, device: Device, *, by_hand: bool =
 
 
 def second_factor_is_recent(request: HttpRequest) -> bool:
+    """Shown within RECENT_S seconds."""
     return float(request.session.get(SHOWN_AT, 0)) > time.time() - RECENT_S
 
 
@@ -87,10 +88,12 @@ def remembering_allowed(user: User) -> bool:
 
 
 def login_asked(request: HttpRequest) -> HttpResponse:
+    """To the login, and back here afterwards."""
     return _led(request, reverse("login"), {})
 
 
 def second_factor_asked(request: HttpRequest, *, again: bool = False) -> HttpResponse:
+    """To the second factor, and back here; `again` where it was shown too long ago."""
     return _led(request, reverse("second_factor"), {"again": "1"} if again else {})
 
 

@@ -25,10 +25,13 @@ class PortalAdminSite(OTPAdminSite):  # type: ignore[misc]  # django-otp has no 
         return access.login_asked(request)
 
     def logout(self, request: HttpRequest, extra_context: object = None) -> HttpResponse:
+        """The portal's own: also at the identity provider."""
         return logout(request)
 
     def password_change(self, request: HttpRequest, extra_context: object = None) -> HttpResponse:
+        """404: passwords are the identity provider's."""
         raise Http404("there are no passwords here")
 
     def password_change_done(self, request: HttpRequest, extra_context: object = None) -> HttpResponse:
+        """404, as above."""
         raise Http404("there are no passwords here")

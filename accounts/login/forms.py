@@ -21,6 +21,7 @@ class CodeForm(forms.Form):
     remember = forms.BooleanField(required=False)
 
     def clean_code(self) -> str:
+        """Six digits, blanks left out."""
         code = "".join(self.cleaned_data["code"].split())
         SIX_DIGITS(code)
         return code
@@ -30,6 +31,7 @@ class RecoveryCodeForm(forms.Form):
     code = forms.CharField(label=_("Recovery code"), max_length=60)
 
     def clean_code(self) -> str:
+        """As it is compared: without dashes and blanks, in capitals."""
         code = recovery_code_plain(self.cleaned_data["code"])
         if len(code) != CODE_GROUPS * GROUP_LETTERS or not code.isascii():
             raise forms.ValidationError(_("A recovery code has four groups of four letters and digits."))

@@ -38,6 +38,7 @@ class AccessMiddleware:
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponse | None:
+        """None where the page may be seen; else where to log in, or to show the second factor."""
         if request.path.startswith(settings.ACCESS_OWN_PREFIXES):
             return None
         mark = getattr(view, access.MARK, None)

@@ -55,11 +55,13 @@ class CognitoBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # no typ
         return user
 
     def get_token(self, payload: dict[str, str]) -> dict[str, str]:
+        """Exchanges the code (OIDC Core, section 3.1.3); the tokens are kept for the session."""
         tokens = identity.code_exchange(payload)
         self.tokens = tokens
         return {"id_token": tokens.id_token, "access_token": tokens.access_token}
 
     def verify_token(self, token: str, **kwargs: Any) -> dict[str, Any]:
+        """The claims of the id token, after all checks of OIDC Core, section 3.1.3.7."""
         return identity.id_token_verify(token, nonce=str(kwargs.get("nonce") or ""))
 
     def store_tokens(self, access_token: str, id_token: str) -> None:
@@ -67,6 +69,7 @@ class CognitoBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # no typ
         self.request.session[REFRESH_TOKEN] = self.tokens.refresh_token
 
     def get_or_create_user(self, access_token: str, id_token: str, payload: dict[str, Any]) -> User:
+        """The person of these claims, made at the first login."""
         return person_from_claims(claims=payload)
 
     def get_user(self, user_id: int) -> User | None:

@@ -91,6 +91,7 @@ def login_callback(request: HttpRequest) -> HttpResponse:
 
 
 def forget_old_states(request: HttpRequest) -> None:
+    """Logins that were begun in this browser and not finished in time."""
     states = request.session.get("oidc_states", {})
     young = time.time() - STATE_LIFETIME_S
     request.session["oidc_states"] = {key: state for key, state in states.items() if state["added_on"] > young}
@@ -102,6 +103,7 @@ class Callback(CallbackView):
     user: User | None = None
 
     def login_success(self) -> HttpResponse:
+        """A new session; nothing of whoever had this browser before."""
         request, user = self.request, self.user
         assert user is not None, "called with the person"
         target = access.safe_target(request, request.session.get("oidc_login_next") or "")
@@ -121,6 +123,7 @@ class Callback(CallbackView):
         return response
 
     def login_failure(self) -> HttpResponse:
+        """Always raises LoginRefusedError; of somebody known, the refusal is kept."""
         if self.user is not None:
             sign_in_record(user=self.user, outcome=SignIn.Outcome.REFUSED, request=self.request)
             raise LoginRefusedError(f"user {self.user.pk} is disabled")
@@ -146,6 +149,7 @@ def logout(request: HttpRequest) -> HttpResponse:
 
 
 def refused(request: HttpRequest) -> HttpResponse:
+    """400: what came back is of no use, and what to do."""
     context = {
         "title": _("This login did not work"),
         "what": _("What came back from the login could not be used: too late, used already, or not from this browser."),
@@ -155,6 +159,7 @@ def refused(request: HttpRequest) -> HttpResponse:
 
 
 def unavailable(request: HttpRequest) -> HttpResponse:
+    """503 with Retry-After: the identity provider does not answer."""
     context = {
         "title": _("Nobody can log in at the moment"),
         "what": _("The service that checks names and passwords does not answer."),
@@ -166,6 +171,7 @@ def unavailable(request: HttpRequest) -> HttpResponse:
 
 
 def too_often(request: HttpRequest, wait_s: int) -> HttpResponse:
+    """429, with how long to wait."""
     minutes = max(1, round(wait_s / 60))
     again = ngettext("Wait %(count)d minute, then begin again.", "Wait %(count)d minutes, then begin again.", minutes)
     context = {

@@ -28,6 +28,7 @@ def reading_set(request: HttpRequest) -> HttpResponse:
 
 
 def theme_keep(request: HttpRequest, response: HttpResponse, theme: str) -> None:
+    """Light or dark in a cookie; "auto" needs none."""
     if theme in THEMES and theme != "auto":
         _cookie(request, response, "theme", theme)
     else:

@@ -123,6 +123,7 @@ def recovery_codes_new(*, user: User) -> list[str]:
 
 
 def recovery_code_new() -> str:
+    """Four groups of four, from letters that are not mistaken for others."""
     groups = ("".join(secrets.choice(LETTERS) for _ in range(GROUP_LETTERS)) for _ in range(CODE_GROUPS))
     return "-".join(groups)
 
@@ -133,11 +134,13 @@ def recovery_code_plain(code: str) -> str:
 
 
 def recovery_sheet_of(user: User) -> RecoverySheet | None:
+    """None where none was made."""
     sheet: RecoverySheet | None = RecoverySheet.objects.filter(user=user).first()
     return sheet
 
 
 def recovery_codes_left(user: User) -> int:
+    """How many are unused."""
     return int(RecoveryCode.objects.filter(sheet__user=user, used_at__isnull=True).count())
 
 

@@ -26,15 +26,18 @@ get_or_post = require_http_methods(["GET", "HEAD", "POST"])
 
 
 def person(request: HttpRequest) -> User:
+    """Who is logged in."""
     assert isinstance(request.user, User), "behind the login"
     return request.user
 
 
 def next_of(request: HttpRequest) -> str:
+    """Where to go afterwards: an address of ours, never another's."""
     return access.safe_target(request, request.POST.get("next") or request.GET.get("next", ""))
 
 
 def led_to(name: str, target: str) -> HttpResponse:
+    """To the page of that name, which leads on to `target`."""
     return HttpResponseRedirect(f"{reverse(name)}?{urlencode({'next': target})}")
 
 

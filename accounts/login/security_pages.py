@@ -25,6 +25,7 @@ API_TOKENS = "accounts/_api_tokens.html"  # the section of whoever has API token
 @require_safe
 @never_cache
 def security_page(request: HttpRequest) -> HttpResponse:
+    """Second factor, devices, tokens, sign-ins, and how one reads."""
     return _page(request, ReadingForm(instance=person(request)))
 
 

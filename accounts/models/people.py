@@ -82,6 +82,7 @@ class Authenticator(TOTPDevice):  # type: ignore[misc]  # django-otp has no type
 
     @classmethod
     def make(cls, *, user: User, confirmed: bool = False) -> "Authenticator":
+        """With a new key of KEY_BYTES random bytes, sealed for this person."""
         sealed = sealed_text.seal_bytes(secrets.token_bytes(cls.KEY_BYTES), purpose=cls.PURPOSE, about=str(user.pk))
         key = base64.b64encode(sealed).decode()
         made: Authenticator = cls.objects.create(user=user, name="authenticator", key=key, confirmed=confirmed)
@@ -93,6 +94,7 @@ class Authenticator(TOTPDevice):  # type: ignore[misc]  # django-otp has no type
         return sealed_text.unseal_bytes(self._sealed(), purpose=self.PURPOSE, about=str(self.user_id))
 
     def opens(self) -> bool:
+        """Whether its key can be unsealed; False after SECRET_KEY was replaced without its fallback."""
         try:
             return bool(self.bin_key)
         except sealed_text.SealedTextError:
@@ -121,6 +123,7 @@ class RecoverySheet(ThrottlingMixin, Device):  # type: ignore[misc]  # django-ot
         constraints = [models.UniqueConstraint(fields=["user"], name="one_recovery_sheet_a_person")]
 
     def get_throttle_factor(self) -> int:
+        """As authenticators: the wait doubles with each failure."""
         return int(settings.OTP_TOTP_THROTTLE_FACTOR)
 
     def verify_token(self, token: Any) -> bool:
@@ -168,9 +171,11 @@ class RememberedDevice(Device):  # type: ignore[misc]
         verbose_name_plural = _("remembered devices")
 
     def is_over(self) -> bool:
+        """Whether its time has passed."""
         return bool(self.expires_at <= timezone.now())
 
     def verify_token(self, token: Any) -> bool:
+        """Whether the cookie is this device's, and still counts."""
         return self.digest == secret_digest(str(token)) and not self.is_over()
 
 

@@ -60,11 +60,13 @@ class AccessLogEntry(models.Model):
         return gettext("%(viewer)s looked at %(what)s") % {"viewer": self.viewer_name, "what": self.get_what_display()}
 
     def save(self, *args: Any, **kwargs: Any) -> None:
+        """Once; raises ValueError for a row that is there."""
         if self.pk is not None:
             raise ValueError("the access log is only added to")
         super().save(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Always raises ValueError."""
         raise ValueError("nothing of the access log is deleted but by its retention")
 
 

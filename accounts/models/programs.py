@@ -52,6 +52,7 @@ class Program:
 
     @property
     def pk(self) -> int:
+        """The key of its row: what is counted and logged of the caller."""
         return self.client.pk
 
     def has_perm(self, perm: str) -> bool:
@@ -86,6 +87,7 @@ class ApiToken(models.Model):
 
     @property
     def is_living(self) -> bool:
+        """Neither revoked nor over."""
         return self.revoked_at is None and self.expires_at > timezone.now()
 
 

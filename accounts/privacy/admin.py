@@ -23,6 +23,7 @@ class Erasable(NotesLooks):
     customer_path = "pk"
 
     def get_urls(self) -> list[URLPattern]:
+        """With the page that erases a person, for who has just shown his second factor."""
         view = self.admin_site.admin_view(never_cache(access.recent_second_factor(self.erase_view)))
         return [path("<int:pk>/erase/", view, name="accounts_user_erase"), *super().get_urls()]
 

@@ -26,6 +26,7 @@ class NotesLooks(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in th
         return row
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Notes a look at each customer on the page."""
         response = super().changelist_view(request, extra_context)
         shown = (getattr(response, "context_data", None) or {}).get("cl")  # none after an action
         if shown:
@@ -35,6 +36,7 @@ class NotesLooks(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in th
         return response
 
     def look_note(self, request: HttpRequest, rows: Sequence[Any], what: str, subject: str) -> None:
+        """Writes into the access log whose data these rows show."""
         assert isinstance(request.user, User)  # the admin lets nobody else in
         shown = self.model._default_manager.filter(pk__in=[row.pk for row in rows]).order_by()
         customers = shown.values_list(self.customer_path, flat=True).distinct()

@@ -60,6 +60,7 @@ SECTIONS: dict[str, Section] = {}
 
 
 def section_add(section: Section) -> None:
+    """To be called when Django starts, by the package that holds something of people."""
     SECTIONS[section.name] = section
 
 
@@ -178,6 +179,7 @@ class Progress:
         self.tell()
 
     def tell(self) -> None:
+        """Keeps the claim, every PROGRESS_EVERY_S seconds at most; SupersededError where another took over."""
         if time.monotonic() - self._told < PROGRESS_EVERY_S:
             return
         self._told = time.monotonic()
@@ -195,9 +197,11 @@ class Parts(io.RawIOBase):
         self._buffer, self._number = bytearray(), 0
 
     def writable(self) -> bool:
+        """True, as zipfile asks."""
         return True
 
     def write(self, data: Any) -> int:
+        """Keeps full parts of PART_BYTES in the database; the rest waits."""
         self._buffer += data
         self.size += len(data)
         while len(self._buffer) >= PART_BYTES:
@@ -205,6 +209,7 @@ class Parts(io.RawIOBase):
         return len(data)
 
     def end(self) -> None:
+        """Keeps the rest."""
         if self._buffer:
             self._store(len(self._buffer))
 

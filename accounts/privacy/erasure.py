@@ -45,10 +45,12 @@ STEPS: dict[str, Step] = {}
 
 
 def step_add(step: Step) -> None:
+    """To be called when Django starts, by the package that forgets something."""
     STEPS[step.name] = step
 
 
 def steps() -> list[Step]:
+    """In the order in which they are done."""
     return sorted(STEPS.values(), key=lambda step: step.order)
 
 
@@ -112,4 +114,5 @@ def _note(erasure: Erasure, name: str) -> None:
 
 
 def erasures_due() -> list[int]:
+    """Those that are not done, oldest first."""
     return list(Erasure.objects.filter(done_at__isnull=True).order_by("pk").values_list("pk", flat=True))

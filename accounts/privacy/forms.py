@@ -33,11 +33,13 @@ class DeleteForm(forms.Form):
         self.user = user
 
     def clean_name(self) -> str:
+        """His own, letter by letter: nobody deletes by mistake."""
         if self.cleaned_data["name"] != self.user.get_username():
             raise forms.ValidationError(_("This is not the name of the account."))
         return str(self.cleaned_data["name"])
 
     def clean_code(self) -> str:
+        """Without blanks."""
         return str(self.cleaned_data["code"]).replace(" ", "")
 
 
@@ -61,6 +63,7 @@ class EraseForm(forms.Form):
         self.customer = customer
 
     def clean_name(self) -> str:
+        """The customer's, letter by letter."""
         if self.cleaned_data["name"] != self.customer.get_username():
             raise forms.ValidationError(_("This is not the name of the account."))
         return str(self.cleaned_data["name"])

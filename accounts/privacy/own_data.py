@@ -21,6 +21,7 @@ LEFT_OUT = frozenset({"accounts.archive"})
 
 
 def json_text(content: Any) -> str:
+    """Indented, with what JSON does not know as text."""
     return json.dumps(content, ensure_ascii=False, indent=2, default=_plain) + "\n"
 
 
@@ -52,10 +53,12 @@ def row_content(row: Model) -> dict[str, Any]:
 
 
 def profile_files(user: User) -> Iterator[tuple[str, Chunks]]:
+    """The account's row, without secrets."""
     yield "profile.json", [json_text(row_content(user))]
 
 
 def profile_holds(user: User) -> str:
+    """In a sentence."""
     return str(_("your account: name, e-mail address, language and time zone, roles, and when you logged in last"))
 
 
@@ -63,6 +66,7 @@ def profile_holds(user: User) -> str:
 
 
 def belongings_files(user: User) -> Iterator[tuple[str, Chunks]]:
+    """One file a kind of what hangs on the account; none where there is nothing."""
     for model, field in belongings():
         if model._meta.label_lower in LEFT_OUT:
             continue
@@ -72,6 +76,7 @@ def belongings_files(user: User) -> Iterator[tuple[str, Chunks]]:
 
 
 def belongings_holds(user: User) -> str:
+    """In a sentence."""
     return str(_("what belongs to your account: sign-ins, devices, and tokens for programs, without their secrets"))
 
 
@@ -79,12 +84,14 @@ def belongings_holds(user: User) -> str:
 
 
 def looks_files(user: User) -> Iterator[tuple[str, Chunks]]:
+    """The access log, as far as it is about him."""
     looks = AccessLogEntry.objects.filter(customer=user).order_by("at", "pk")
     names = ("at", "viewer_name", "what", "subject", "reason")
     yield "access-log.json", json_list(looks.values(*names).iterator())
 
 
 def looks_holds(user: User) -> str:
+    """How many looks, in words."""
     count = AccessLogEntry.objects.filter(customer=user).count()
     return ngettext("%(count)d look of somebody else at your data", "%(count)d looks of others at your data", count) % {
         "count": count
@@ -92,6 +99,7 @@ def looks_holds(user: User) -> str:
 
 
 def add_sections() -> None:
+    """To be called when Django starts."""
     profile = _("profile.json: your account.")
     section_add(Section("profile", profile, profile_holds, profile_files))
     account = _("account/: what belongs to your account, one file a kind (sign-ins, devices, tokens); without secrets.")

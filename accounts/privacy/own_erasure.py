@@ -29,6 +29,7 @@ def belongings() -> Iterator[tuple[type[models.Model], str]]:
 
 
 def belongings_forget(erasure: Erasure) -> None:
+    """What hangs on the account, its groups, and every session of it."""
     for model, field in belongings():
         model._default_manager.filter(**{field: erasure.customer_id}).delete()
     erasure.customer.groups.clear()
@@ -101,6 +102,7 @@ def _replaced(value: Any, pattern: re.Pattern[str], pseudonym: str) -> Any:
 
 
 def add_steps() -> None:
+    """To be called when Django starts."""
     step_add(Step("belongings", 50, belongings_forget))
     step_add(Step("looks", 60, looks_forget))
     step_add(Step("person", 90, person_forget))

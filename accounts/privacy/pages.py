@@ -29,6 +29,7 @@ def _user(request: HttpRequest) -> User:
 @require_safe
 @never_cache
 def my_data_page(request: HttpRequest) -> HttpResponse:
+    """What is held, the archive, and who looked."""
     user = _user(request)
     looks = Paginator(AccessLogEntry.objects.filter(customer=user), LOOKS_A_PAGE)
     context = {
@@ -42,6 +43,7 @@ def my_data_page(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def archive_ask_page(request: HttpRequest) -> HttpResponse:
+    """Asks for the archive; a second click changes nothing."""
     archive.archive_ask(customer=_user(request))
     return HttpResponseRedirect(reverse("my_data"))
 

@@ -14,11 +14,13 @@ log = logging.getLogger(__name__)
 
 @shared_task(name="accounts.tasks.archive_make", time_limit=3600)
 def archive_make(archive_id: int) -> None:
+    """Makes the archive, unless another worker is at it."""
     archive.archive_build(archive_id=archive_id)
 
 
 @shared_task(name="accounts.tasks.erase", time_limit=3600)
 def erase(erasure_id: int) -> None:
+    """Goes on with the erasure where it was left."""
     erasure.erasure_run(erasure_id=erasure_id)
 
 

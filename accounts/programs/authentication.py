@@ -49,6 +49,7 @@ class ProviderUnavailable(exceptions.APIException):
 
 class BearerAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[User | Program, Grant] | None:
+        """Who holds the token; None without one. Raises AuthenticationFailed."""
         scheme, _, encoded = get_authorization_header(request).partition(b" ")
         if scheme.lower() != b"bearer":
             return None
@@ -64,16 +65,19 @@ class BearerAuthentication(BaseAuthentication):
             raise ProviderUnavailable from error
 
     def authenticate_header(self, request: Request) -> str:
+        """What WWW-Authenticate says at 401."""
         refused = bool(get_authorization_header(request))
         return f'{REALM}, error="invalid_token"' if refused else REALM  # RFC 6750, section 3
 
 
 def person(token: str) -> tuple[User, Grant]:
+    """Of a personal token; raises TokenRefused."""
     row = token_authenticate(token)
     return row.user, Grant(f"person:{row.user_id}", frozenset(row.scopes), row)
 
 
 def program(token: str) -> tuple[Program, Grant]:
+    """Of an access token of Cognito; raises TokenRefused, PoolUnreachable, and 403 for an unknown client."""
     access = access_verify(token)
     client = ApiClient.objects.filter(client_id=access.client_id, is_active=True).first()
     if client is None:
@@ -88,6 +92,7 @@ class HasScope(BasePermission):
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
+        """Raises InsufficientScope, which names the scope."""
         method = "GET" if request.method == "HEAD" else str(request.method)
         scope = view.scopes.get(method)
         if scope and scope not in grant_of(request).scopes:
@@ -109,5 +114,6 @@ class HasRight(BasePermission):
     message = "your role does not allow this"
 
     def has_permission(self, request: Request, view: Any) -> bool:
+        """By the person's roles, where the view names a right for this method."""
         right = getattr(view, "rights", {}).get(request.method)
         return right is None or request.user.has_perm(right)
