@@ -102,6 +102,7 @@ def what_to_do(alert: Alert) -> str:
 
 
 def alert_close(code: str, subject: str = "") -> None:
+    """Nothing where it is not open."""
     alerts_close(code, subject=subject)
 
 

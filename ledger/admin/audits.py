@@ -35,9 +35,11 @@ class FoundFilter(admin.SimpleListFilter):
     parameter_name = "found"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """With differences, or with none."""
         return [("yes", _("Differences")), ("no", _("No difference"))]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """The audits that the choice means."""
         if self.value() not in ("yes", "no"):
             return queryset
         return queryset.filter(findings__isnull=self.value() == "no").distinct()
@@ -58,18 +60,22 @@ class AuditRunAdmin(ReadOnly, Logged):
 
     @admin.display(description=pgettext_lazy("audit", "state"))
     def how_far(self, run: AuditRun) -> str:
+        """In per cent while it runs; whether it ended before its time."""
         if run.running:
             return pgettext("audit", "running, %(percent)d %%") % {"percent": run.percent}
         return pgettext("audit", "ended before its time") if run.failed else pgettext("audit", "finished")
 
     @admin.display(description=_("differences"))
     def differences(self, run: AuditRun) -> int:
+        """How many it found."""
         return run.found
 
     def has_add_permission(self, request: HttpRequest) -> bool:
+        """Who may start one: auditors, too, for it changes no record."""
         return request.user.has_perm("ledger.add_auditrun")
 
     def get_urls(self) -> list[URLPattern]:
+        """With stopping it, and its report as CSV and PDF."""
         wrap = self.admin_site.admin_view
         return [
             path("<int:pk>/cancel/", wrap(require_POST(self.cancel_view)), name="ledger_auditrun_cancel"),
@@ -101,6 +107,7 @@ class AuditRunAdmin(ReadOnly, Logged):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        """With what it found, page by page."""
         run = self.get_object(request, object_id)
         context = self._report(request, run) if run and self.has_view_permission(request, run) else {}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})
@@ -117,6 +124,7 @@ class AuditRunAdmin(ReadOnly, Logged):
         }
 
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ends one that was asked for."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         run = get_object_or_404(AuditRun, pk=pk, kind=AuditRun.Kind.ASKED)
@@ -131,6 +139,7 @@ class AuditRunAdmin(ReadOnly, Logged):
         return csv_response(f"audit-{run.pk}.csv", COLUMNS, _rows(run))
 
     def pdf_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The report on paper."""
         run = self._run(request, pk)
         headers = {"Content-Disposition": f'attachment; filename="audit-{run.pk}.pdf"'}
         return HttpResponse(audit_pdf(run=run), content_type="application/pdf", headers=headers)

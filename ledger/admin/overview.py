@@ -24,6 +24,7 @@ class Backlog:
 
     @property
     def age(self) -> timedelta | None:
+        """How long the oldest has waited; None where nothing waits."""
         return timezone.now() - self.oldest if self.oldest else None
 
 
@@ -60,6 +61,7 @@ class ChainState:
 
     @property
     def stands_still(self) -> bool:
+        """Whether the newest block is older than a chain at work lets it become."""
         return self.lag is not None and self.lag > STANDS_STILL_AFTER
 
 

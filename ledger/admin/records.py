@@ -45,6 +45,7 @@ def record_kind(entry: LedgerEntry | None) -> str:
 
 
 def record_shown(kind: str) -> SafeString:
+    """The kind in words, with its colour."""
     return format_html('<span class="ev-record ev-record-{}">{}</span>', kind, WORDS[kind])
 
 
@@ -75,9 +76,11 @@ class RecordFilter(admin.SimpleListFilter):
     entry = ""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The kinds that rows of this list can be of."""
         return [(kind, str(WORDS[kind])) for kind in self.kinds]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Model]) -> QuerySet[Model]:
+        """Those of the kind; none where there is no such kind."""
         kind = self.value()
         if not kind:
             return queryset
@@ -97,10 +100,12 @@ class RecordedSessionAdmin(ChargingSessionAdmin):
     """Sessions with their records: the ledger knows of stations, and not the other way round."""
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """With the record behind the session's number."""
         first, *others = self.list_display
         return [first, "record", *others]
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        """By the record first."""
         return [RecordOfSessionFilter, *super().get_list_filter(request)]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ChargingSession]:
@@ -110,6 +115,7 @@ class RecordedSessionAdmin(ChargingSessionAdmin):
 
     @admin.display(description=_("record"))
     def record(self, session: ChargingSession) -> SafeString:
+        """How its record stands; who looks at one that differs, marks it."""
         entry = entry_of(session)
         kind = record_kind(entry)
         if kind in {"recorded", "pending"} and state_of(session).kind == "mismatch":
@@ -121,6 +127,7 @@ class RecordedSessionAdmin(ChargingSessionAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        """With what differs from its record, field by field."""
         session = self.get_object(request, object_id)
         if session is not None and self.has_view_permission(request, session):
             extra_context = {**(extra_context or {}), **self._record_of(session)}

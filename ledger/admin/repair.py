@@ -47,10 +47,12 @@ class Repairable(NotesLooks, Logged):
 
     @admin.action(description=_("Put back to what was recorded"), permissions=["operate"])
     def put_back(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> HttpResponse:
+        """To the page that shows what would be put back, and asks."""
         ids = list(queryset.order_by("id").values_list("id", flat=True)[: PUT_BACK_AT_ONCE_MAX + 1])
         return HttpResponseRedirect(f"{reverse(PUT_BACK)}?{urlencode([('id', one) for one in ids])}")
 
     def get_urls(self) -> list[URLPattern]:
+        """With that page."""
         view = self.admin_site.admin_view(never_cache(self.put_back_view))
         return [path("put-back/", view, name="ledger_ledgerentry_put_back"), *super().get_urls()]
 

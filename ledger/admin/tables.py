@@ -38,9 +38,11 @@ class StateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: "ModelAdmin[Any]") -> list[tuple[str, str]]:
+        """READY, which has no transaction yet, and the statuses of transactions."""
         return [("READY", "READY"), *((str(value), str(value)) for value in ChainTransaction.Status.values)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> QuerySet[LedgerEntry]:
+        """The entries in that state; none where there is no such state."""
         state = self.value()
         if not state:
             return queryset
@@ -79,10 +81,12 @@ class LedgerEntryAdmin(Repairable, ReadOnly, Logged):
         return queryset.filter(_by_id(term)) if term else queryset, False
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Who may have entries sent and checked."""
         return request.user.has_perm("ledger.change_ledgerentry")
 
     @admin.action(description=_("Send again"), permissions=["operate"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> None:
+        """What waits is looked at at once; what is recorded is refused."""
         refused, sent = [], 0
         for entry in self._chosen(request, queryset):
             try:
@@ -99,6 +103,7 @@ class LedgerEntryAdmin(Repairable, ReadOnly, Logged):
 
     @admin.action(description=_("Check again"), permissions=["operate"])
     def check_again(self, request: HttpRequest, queryset: QuerySet[LedgerEntry]) -> None:
+        """Compares row, entry and chain now."""
         equal, different = 0, []
         for entry in self._chosen(request, queryset):
             try:
@@ -137,18 +142,22 @@ class LedgerEntryAdmin(Repairable, ReadOnly, Logged):
 
     @admin.display(description=_("record"))
     def record(self, entry: LedgerEntry) -> SafeString:
+        """How it stands, in words."""
         return record_shown(record_kind(entry))
 
     @admin.display(description=_("state"))
     def state(self, entry: LedgerEntry) -> str:
+        """READY, or its transaction's status."""
         return entry.state
 
     @admin.display(description=pgettext_lazy("charging", "session"))
     def session_short(self, entry: LedgerEntry) -> str:
+        """The first letters of its id."""
         return f"{str(entry.session_id)[:8]}…" if entry.session_id else gettext("erased")
 
     @admin.display(description=pgettext_lazy("charging", "session"))
     def session_link(self, entry: LedgerEntry) -> str:
+        """To the session; an erased entry has none."""
         if entry.session_id is None:
             return gettext("erased")
         address = reverse("admin:stations_chargingsession_change", args=[entry.session_id])
@@ -156,6 +165,7 @@ class LedgerEntryAdmin(Repairable, ReadOnly, Logged):
 
     @admin.display(description=_("transaction"), ordering="transaction")
     def transaction_link(self, entry: LedgerEntry) -> str:
+        """To the transaction; an entry that is READY has none."""
         if entry.transaction is None:
             return pgettext("transaction", "none yet")
         address = reverse("admin:ledger_chaintransaction_change", args=[entry.transaction_id])
@@ -163,14 +173,17 @@ class LedgerEntryAdmin(Repairable, ReadOnly, Logged):
 
     @admin.display(description=_("block"), ordering="transaction__block_num")
     def block(self, entry: LedgerEntry) -> int | None:
+        """The number of the block that holds it, once a node told."""
         return entry.transaction.block_num if entry.transaction else None
 
     @admin.display(description=_("what differs"))
     def trouble(self, entry: LedgerEntry) -> SafeString:
+        """What differs or conflicts, in English as it is kept."""
         return english(self, entry.conflict or entry.mismatch)
 
     @admin.display(description=_("digest"))
     def digest_hex(self, entry: LedgerEntry) -> str:
+        """As it stands on the chain."""
         return bytes(entry.digest).hex()
 
 
@@ -204,16 +217,19 @@ class ChainTransactionAdmin(ReadOnly, Logged):
 
     @admin.display(description=_("transaction id"))
     def short_id(self, row: ChainTransaction) -> str:
+        """The first 16 digits; one that is not signed has no id."""
         return f"{row.transaction_id[:16]}…" if row.transaction_id else gettext("not signed yet")
 
     @admin.display(description=_("entries"))
     def entries_link(self, row: ChainTransaction) -> str:
+        """How many, and to their list."""
         address, count = reverse("admin:ledger_ledgerentry_changelist"), row.entries.count()
         words = ngettext("%(count)d entry", "%(count)d entries", count) % {"count": count}
         return format_html('<a href="{}?transaction__id__exact={}">{}</a>', address, row.pk, words)
 
     @admin.display(description=_("packed transaction"))
     def packed_hex(self, row: ChainTransaction) -> str:
+        """The bytes that were signed."""
         return bytes(row.packed).hex() if row.packed else ""
 
 
@@ -231,6 +247,7 @@ class DataKeyAdmin(NotesLooks, ReadOnly, Logged):
 
     @admin.display(description=_("key id"), ordering="id")
     def key_id_hex(self, key: DataKey) -> str:
+        """The id that stands, encrypted, in each copy."""
         return bytes(key.key_id).hex()
 
 
@@ -266,22 +283,27 @@ class AlertAdmin(ReadOnly, Logged):
     message_shown = in_english("message", _("message"))
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Who may close alerts."""
         return request.user.has_perm("ledger.change_alert")
 
     @admin.display(description=_("state"), ordering="closed_at")
     def is_open(self, alert: Alert) -> str:
+        """Open or closed, in words."""
         return pgettext("alert", "closed") if alert.closed_at else pgettext("alert", "open")
 
     @admin.display(description=_("what to do"), ordering="what_to_do")
     def advice(self, alert: Alert) -> str:
+        """What to do about it."""
         return what_to_do(alert)
 
     @admin.display(description=_("age"), ordering="opened_at")
     def age(self, alert: Alert) -> str:
+        """How long it is or was open."""
         return timesince(alert.opened_at, alert.closed_at or timezone.now(), depth=1)
 
     @admin.action(description=_("Close"), permissions=["operate"])
     def close(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
+        """Closes those that are open; the cause opens them again if it is still there."""
         still_open = list(queryset.filter(closed_at__isnull=True))
         for alert in still_open:
             before = values_of(alert)

@@ -38,6 +38,7 @@ class Finding:
     history: bool = False  # what the blocks say against the table: no entry leads to it
 
     def as_dict(self) -> dict[str, Any]:
+        """As `ledger_audit --json` has it."""
         return {name: value for name, value in vars(self).items() if name != "history"}
 
     @property
@@ -68,13 +69,16 @@ class Report:
 
     @property
     def clean(self) -> bool:
+        """Nothing missing, different, unknown or not entered."""
         return not (self.missing or self.different or self.unknown or self.not_entered)
 
     def add(self, finding: Finding) -> None:
+        """Counts and keeps a finding."""
         setattr(self, finding.kind, getattr(self, finding.kind) + 1)
         self.findings.append(finding)
 
     def take(self, entry: Entry, verdict: Verdict) -> None:
+        """Counts the verdict on an entry; one that has something to say is a finding."""
         if verdict.message:
             self.add(Finding(verdict.kind, entry.id, str(entry.session or ""), verdict.message))
             return
@@ -82,15 +86,18 @@ class Report:
         self.restored += verdict.without_values
 
     def join(self, other: "Report") -> None:
+        """Adds what another pass counted and found."""
         for name, count in other.counts.items():
             setattr(self, name, getattr(self, name) + count)
         self.findings += other.findings
 
     @property
     def counts(self) -> dict[str, int]:
+        """By kind."""
         return {name: value for name, value in vars(self).items() if name != "findings"}
 
     def as_dict(self) -> dict[str, Any]:
+        """As `ledger_audit --json` has it."""
         return {"clean": self.clean, **self.counts, "findings": [finding.as_dict() for finding in self.findings]}
 
 

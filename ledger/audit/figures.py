@@ -28,6 +28,7 @@ class AuditFigures:
 
     @property
     def oldest_age(self) -> timedelta:
+        """How long ago the entry was compared that was compared longest ago; nothing where none waits."""
         return timezone.now() - self.oldest if self.oldest else timedelta()
 
     @property
@@ -42,6 +43,7 @@ class AuditFigures:
 
 
 def figures() -> AuditFigures:
+    """In a few queries; no node is asked."""
     ended = AuditRun.objects.filter(kind__in=FULL, finished_at__isnull=False, error="")
     running = {run.kind: run for run in AuditRun.objects.filter(finished_at__isnull=True)}
     last, rolling = ended.order_by("-finished_at").first(), running.get(AuditRun.Kind.ROLLING)

@@ -43,6 +43,7 @@ def audit_cancel(*, run: AuditRun, by: User) -> bool:
 
 
 def audit_announce(run_id: int) -> None:
+    """Has a worker go on with it; else the beat comes by."""
     announce("ledger.tasks.audit_continue", run_id)
 
 
@@ -166,6 +167,7 @@ def _change(run: AuditRun, changes: dict[str, object]) -> bool:
 
 
 def findings_keep(run: AuditRun, findings: list[Finding]) -> None:
+    """The first FINDINGS_KEPT of a run; the counts go on."""
     if findings:
         room = max(FINDINGS_KEPT - run.findings.count(), 0)
         AuditFinding.objects.bulk_create([_row(run, finding) for finding in findings[:room]], batch_size=500)

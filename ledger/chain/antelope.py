@@ -25,6 +25,7 @@ class AntelopeError(ValueError):
 
 
 def sha256(data: bytes) -> bytes:
+    """32 bytes."""
     return hashlib.sha256(data).digest()
 
 
@@ -72,6 +73,7 @@ def int_to_name(value: int) -> str:
 
 
 def name_pack(name: str) -> bytes:
+    """The 8 bytes of a name, little-endian."""
     return struct.pack("<Q", name_to_int(name))
 
 
@@ -83,6 +85,7 @@ class Reader:
         self._at = 0
 
     def take(self, size: int) -> bytes:
+        """The next `size` bytes; raises AntelopeError where there are fewer."""
         part = self._data[self._at : self._at + size]
         if len(part) != size:
             raise AntelopeError(f"truncated at byte {self._at}: expected {size} more bytes, got {len(part)}")
@@ -94,6 +97,7 @@ class Reader:
         return int.from_bytes(self.take(size), "little")
 
     def varuint(self) -> int:
+        """A varuint32: seven bits a byte, lowest first; raises AntelopeError for a longer spelling."""
         start, value = self._at, 0
         for shift in range(0, 35, 7):
             byte = self.uint(1)
@@ -109,12 +113,15 @@ class Reader:
         return self.take(self.varuint())
 
     def name(self) -> str:
+        """A name of 8 bytes, as text."""
         return int_to_name(self.uint(8))
 
     def at_end(self) -> bool:
+        """Whether every byte was read."""
         return self._at == len(self._data)
 
     def end(self) -> None:
+        """Raises AntelopeError where something is left."""
         if not self.at_end():
             raise AntelopeError(f"expected {self._at} bytes, got {len(self._data) - self._at} more")
 
@@ -221,6 +228,7 @@ class Action:
     data: bytes
 
     def pack(self) -> bytes:
+        """Account, name, authorization, data."""
         levels = b"".join(name_pack(level.actor) + name_pack(level.permission) for level in self.authorization)
         head = name_pack(self.account) + name_pack(self.name) + varuint_pack(len(self.authorization))
         return head + levels + bytes_pack(self.data)
@@ -232,6 +240,7 @@ class Action:
 
     @classmethod
     def read(cls, reader: Reader) -> "Action":
+        """The inverse of `pack`."""
         account, name = reader.name(), reader.name()
         levels = tuple(Authorization(reader.name(), reader.name()) for _ in range(reader.varuint()))
         return cls(account, name, levels, reader.blob())
@@ -252,6 +261,7 @@ class Transaction:
     extensions: tuple[tuple[int, bytes], ...] = ()
 
     def pack(self) -> bytes:
+        """The bytes that the signing digest is of; raises AntelopeError for what has no form."""
         seconds = int(self.expiration.timestamp())
         try:
             head = struct.pack("<IHI", seconds, self.ref_block_num, self.ref_block_prefix)
@@ -357,6 +367,7 @@ def signature_pack(text: str) -> bytes:
 
 
 def public_key_pack(text: str) -> bytes:
+    """34 bytes: the curve's number and the compressed point."""
     curve, data = public_key_decode(text)
     return bytes([CURVES.index(curve)]) + data
 

@@ -152,6 +152,7 @@ class BlockTransaction:
 
     @property
     def packed(self) -> bytes:
+        """The transaction, inflated where it is stored so; raises AntelopeError for what is no one stream."""
         if self.compression == "none":
             return self.stored
         inflater = zlib.decompressobj()
@@ -165,6 +166,7 @@ class BlockTransaction:
 
     @property
     def id(self) -> bytes:
+        """SHA-256 of the bytes; a deferred transaction stands in blocks by its id alone."""
         return self.deferred_id or sha256(self.packed)
 
     @property

@@ -54,6 +54,7 @@ def tells_links(permissions: Sequence[Permission]) -> bool:
 
 
 def links_of(permission: Permission) -> Sequence[Mapping[str, Any]]:
+    """The actions that this permission alone may authorise."""
     return permission.get("linked_actions") or []
 
 

@@ -131,6 +131,7 @@ class Chain:
             lower = following
 
     def row(self, ledger_id: int) -> bytes | None:
+        """The digest under this ledger id; None where there is no row."""
         return self.rows(ledger_id, ledger_id).get(ledger_id)
 
     def row_id_of(self, digest: bytes) -> int | None:

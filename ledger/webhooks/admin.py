@@ -32,6 +32,7 @@ class WebhookAdmin(ReadOnly, Logged):
 
     @admin.display(description=_("owner"))
     def owner(self, hook: Webhook) -> str:
+        """The person or the program."""
         return str(hook.user or hook.client)
 
 
@@ -59,4 +60,5 @@ class WebhookDeliveryAdmin(ReadOnly, Logged):
     error_shown = in_english("error", _("error"))
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Also by webhook, where the webhook's page links to."""
         return lookup == "webhook__id__exact" or super().lookup_allowed(lookup, value, request)

@@ -46,6 +46,7 @@ def secret_make(*, hook: Webhook) -> str:
 
 
 def add_column() -> None:
+    """To be called when Django starts."""
     column_add(Column("secrets of webhooks", Webhook, "secret", lambda hook: sealed_text.sealed_anew(hook.secret)))
 
 

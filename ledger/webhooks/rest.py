@@ -25,6 +25,7 @@ class AddressField(TextField):
         super().__init__(pattern=rf"https?://[!-~]{{1,{URL_MAX - 8}}}", **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
+        """An address that may be called: https, public."""
         url = super().to_internal_value(data)
         try:
             url_check(url, local_allowed=settings.WEBHOOK_ALLOW_LOCAL)
@@ -60,6 +61,7 @@ class NewWebhookSerializer(WebhookSerializer):
         fields = [*WebhookSerializer.Meta.fields, "secret"]
 
     def get_secret(self, hook: Webhook) -> str:
+        """Shown once, when it is made."""
         return str(getattr(hook, "shown_secret", ""))
 
 
@@ -80,10 +82,12 @@ class WebhookRows(RowsView):
     serializer_class: Any = WebhookSerializer
 
     def visible(self) -> QuerySet[Webhook]:
+        """The caller's own."""
         return own_webhooks(self.request.user)
 
 
 def own_webhooks(user: Any) -> QuerySet[Webhook]:
+    """Those of the person, or of the program."""
     return Webhook.objects.filter(**{"client": user.client} if isinstance(user, Program) else {"user": user})
 
 
@@ -147,6 +151,7 @@ class WebhookSecretView(WebhookRows):
     serializer_class = NewWebhookSerializer
 
     def post(self, request: Request, **kwargs: Any) -> Response:
+        """A new secret; the old one counts no longer."""
         self.row()
 
         def act() -> Response:
@@ -165,6 +170,7 @@ class WebhookPingView(WebhookRows):
     serializer_class = DeliverySerializer
 
     def post(self, request: Request, **kwargs: Any) -> Response:
+        """202: a delivery to try the receiver with is on its way."""
         hook = self.row()
         return self.once(request, lambda: Response(self.shown(outbox.ping(hook=hook)), status=202))
 
@@ -177,6 +183,7 @@ class DeliveriesView(ListView):
     ordering = ("-created_at", "-id")
 
     def visible(self) -> QuerySet[WebhookDelivery]:
+        """Of a webhook of the caller; another's is 404."""
         if not own_webhooks(self.request.user).filter(pk=self.kwargs["id"]).exists():
             raise exceptions.NotFound
         return WebhookDelivery.objects.filter(webhook_id=self.kwargs["id"])

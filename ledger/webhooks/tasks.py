@@ -19,6 +19,7 @@ def webhooks_sweep() -> None:
 
 @shared_task(name=DELIVER, time_limit=180)
 def webhook_deliver(webhook_id: str) -> None:
+    """One turn of one webhook; announced again while more is due."""
     hook = Webhook.objects.filter(pk=webhook_id, is_active=True).first()
     if hook and delivery.webhook_deliver(hook=hook):
         announce(DELIVER, webhook_id, expires=60)
