@@ -4,16 +4,14 @@ A room is a folder. An arrow says "imports"; one that follows from others is lef
 stations -> common is there). Between packages there is one arrow for all their rooms.
 """
 
-import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from graphlib import TopologicalSorter
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("evportal", "portal", "gateway", "ledger", "stations", "api", "accounts", "tpm", "common")
+from tests.test_imports import PACKAGES, graph
+from tests.test_imports import room as room_of
+
 APART = ("tpm/service",)  # ships alone, so it is drawn as a package of its own
-WIRES = {"migrations", "management", "templatetags", "formats"}  # Django looks for these in each package
-WIRING = {"apps", "urls", "admin", "tests"}  # these bring the rooms of their package together
+WIRES = {"management", "templatetags", "formats"}  # Django looks for these; they bring rooms together
 HEAD = """\
 // Made from the imports by `make papers` (dev/papers/rooms.py); a test compares.
 digraph rooms {
@@ -24,44 +22,23 @@ digraph rooms {
 Arrows = dict[str, set[str]]
 
 
-def modules() -> dict[str, Path]:
-    """Name and file of each module that is in a room."""
-    found = {}
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            inside = path.relative_to(ROOT).with_suffix("")
-            wiring = inside.name in WIRING and len(inside.parts) == 2
-            if not WIRES & set(inside.parts) and not wiring:
-                found[".".join(inside.parts).removesuffix(".__init__")] = path
-    return found
-
-
-def imported(path: Path) -> Iterator[str]:
-    """What a file imports at run time, also inside functions; imports for types only do not count."""
-    tree = ast.parse(path.read_text())
-    blocks = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
-    types_only = {node for block in blocks for statement in block.body for node in ast.walk(statement)}
-    for node in ast.walk(tree):
-        if node in types_only:
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
 def arrows() -> Arrows:
-    """Room -> the rooms that it imports from."""
-    known = modules()
-    room_of = {name: str(path.parent.relative_to(ROOT)) for name, path in known.items()}
-    found: Arrows = {room_of[name]: set() for name, path in known.items() if path.name != "__init__.py"}
-    for name, path in known.items():
-        for target in imported(path):
-            while target and target not in known:
-                target = target.rpartition(".")[0]
-            if target and room_of[target] != room_of[name]:
-                found.setdefault(room_of[name], set()).add(room_of[target])
-    return found
+    """Room -> the rooms that it imports from, as tests/test_imports.py sees them; without the wiring above them."""
+    found: Arrows = {}
+    for module, targets in graph().items():
+        if module.split(".")[0] in PACKAGES and _drawn(here := _room(module)):
+            others = {_room(target) for target in targets} - {here}
+            found.setdefault(here, set()).update(filter(_drawn, others))
+    aimed_at = set().union(*found.values())
+    return {room: targets for room, targets in found.items() if targets or room in aimed_at}
+
+
+def _room(module: str) -> str:
+    return room_of(module).replace("evportal (wiring)", "evportal")  # which is nothing else
+
+
+def _drawn(room: str) -> bool:
+    return not room.endswith("(wiring)") and not WIRES & set(room.split("/"))
 
 
 def package_of(room: str) -> str:
