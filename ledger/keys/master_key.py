@@ -30,9 +30,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ledger.errors import MasterKeyMissing, RecoveryKeyError
-from ledger.record import KEY_BYTES, NONCE_BYTES
 
 DOCUMENT_FORMAT = "evportal-master-key/1"
+KEY_BYTES, NONCE_BYTES = 32, 12  # of AES-256-GCM, as of the records (ledger/record.py)
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _DATA_KEY_INFO = b"evportal-data-key/1\x00"
 _RECOVERY_INFO = b"evportal-master-key/1\x00"
