@@ -95,6 +95,13 @@ def test_the_rooms_are_drawn_as_they_are() -> None:
     assert (drawing.DIAGRAMS / "rooms.dot").read_text() == rooms.dot(), "run: make papers"
 
 
+def test_each_room_is_described() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = {row.split("`")[1]: row for row in page.splitlines() if row.startswith("| `")}
+    for package, *inside in (room.split("/") for room in rooms.arrows()):
+        assert not [name for name in inside if f"`{name}/`" not in rows[f"{package}/"]], package
+
+
 @pytest.mark.parametrize("name", drawing.NAMES)
 def test_each_drawing_is_of_its_text(name: str) -> None:
     assert drawing.mark(name) in (drawing.DIAGRAMS / f"{name}.svg").read_text(), "run: make papers"
