@@ -42,7 +42,8 @@ DOORS = {
     "weasyprint": {"common/pdf.py"},
 }
 IMPURE = {
-    *("django", "rest_framework", "celery", "redis", "httpx", "httpx2", "requests", "socket", "urllib.request"),
+    *(f"django.{name}" for name in ("apps", "conf", "contrib", "core", "db", "http", "shortcuts", "template", "urls")),
+    *("rest_framework", "celery", "redis", "httpx", "httpx2", "requests", "socket", "urllib.request"),
     *("stations.models", "ledger.models", "accounts.models", "tpm.models", "ledger.chain.node", "tpm.client"),
 }
 # What a package's root calls, and only Django or other wiring calls: it stands above the package's rooms.
