@@ -58,7 +58,7 @@ CHAIN_MAX = 12
 
 @cache
 def modules(package: str) -> list[Path]:
-    return [path for path in sorted((ROOT / package).rglob("*.py")) if "migrations" not in path.parts]
+    return [path for path in sorted((ROOT / package).rglob("*.py")) if "migrations" not in path.relative_to(ROOT).parts]
 
 
 @cache

@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='user',
             name='roles',
-            field=models.JSONField(blank=True, default=list, editable=False, help_text="from Cognito's groups, at each login"),
+            field=models.JSONField(blank=True, default=list, editable=False),
         ),
     ]

@@ -16,18 +16,17 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='AccessLogEntry',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
                 ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('viewer_name', models.CharField(help_text='the user, or the label of a program, as it was then', max_length=150)),
-                ('what', models.CharField(choices=[('session', 'the page of a charge'), ('receipt', 'a receipt'), ('history', 'the list of charges'), ('export', 'an export of charges'), ('statement', 'a monthly statement'), ('admin', 'a page of the administration'), ('list', 'a list of the administration'), ('support', 'the support view'), ('api', 'a program, through the interface for programs'), ('archive', 'the archive of all data')], max_length=16)),
-                ('subject', models.CharField(blank=True, default='', help_text='the first thing looked at', max_length=64)),
+                ('viewer_name', models.CharField(max_length=150)),
+                ('what', models.CharField(max_length=16)),
+                ('subject', models.CharField(blank=True, default='', max_length=64)),
                 ('reason', models.CharField(blank=True, default='', max_length=255)),
                 ('window', models.DateTimeField(editable=False)),
                 ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='looked_at', to=settings.AUTH_USER_MODEL)),
                 ('viewer', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='looks', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                'verbose_name_plural': 'access log',
                 'ordering': ['-at', '-id'],
                 'indexes': [models.Index(fields=['customer', '-at', '-id'], name='access_log_of_customer'), models.Index(fields=['at'], name='access_log_oldest')],
                 'constraints': [models.UniqueConstraint(fields=('customer', 'viewer_name', 'what', 'window', 'reason'), name='access_log_one_row_a_look')],

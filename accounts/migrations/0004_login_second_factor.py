@@ -16,34 +16,34 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='user',
             name='language',
-            field=models.CharField(blank=True, choices=[('en', 'English'), ('de', 'Deutsch')], default='', max_length=8),
+            field=models.CharField(blank=True, default='', max_length=8),
         ),
         migrations.AddField(
             model_name='user',
             name='remember_allowed',
-            field=models.BooleanField(default=True, help_text='Without it the second factor is asked at every login, on every device.', verbose_name='may remember devices'),
+            field=models.BooleanField(default=True),
         ),
         migrations.AddField(
             model_name='user',
             name='sub',
-            field=models.CharField(blank=True, editable=False, help_text='who this is at the identity provider; names and e-mail addresses may change hands, this never does', max_length=64, null=True, unique=True),
+            field=models.CharField(blank=True, editable=False, max_length=64, null=True, unique=True),
         ),
         migrations.CreateModel(
             name='RecoverySheet',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(help_text='The human-readable name of this device.', max_length=64)),
-                ('confirmed', models.BooleanField(default=True, help_text='Is this device ready for use?')),
-                ('throttling_failure_timestamp', models.DateTimeField(blank=True, default=None, help_text='A timestamp of the last failed verification attempt. Null if last attempt succeeded.', null=True)),
-                ('throttling_failure_count', models.PositiveIntegerField(default=0, help_text='Number of successive failed attempts.')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
+                ('name', models.CharField(max_length=64)),
+                ('confirmed', models.BooleanField(default=True)),
+                ('throttling_failure_timestamp', models.DateTimeField(blank=True, default=None, null=True)),
+                ('throttling_failure_count', models.PositiveIntegerField(default=0)),
                 ('made_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('user', models.ForeignKey(help_text='The user that this device belongs to.', on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
             ],
         ),
         migrations.CreateModel(
             name='RecoveryCode',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
                 ('digest', models.CharField(max_length=64)),
                 ('used_at', models.DateTimeField(blank=True, null=True)),
                 ('sheet', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='codes', to='accounts.recoverysheet')),
@@ -52,16 +52,16 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='RememberedDevice',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(help_text='The human-readable name of this device.', max_length=64)),
-                ('confirmed', models.BooleanField(default=True, help_text='Is this device ready for use?')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
+                ('name', models.CharField(max_length=64)),
+                ('confirmed', models.BooleanField(default=True)),
                 ('digest', models.CharField(max_length=64, unique=True)),
                 ('browser', models.CharField(blank=True, max_length=200)),
                 ('address', models.GenericIPAddressField(blank=True, null=True)),
                 ('made_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('last_used_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('expires_at', models.DateTimeField()),
-                ('user', models.ForeignKey(help_text='The user that this device belongs to.', on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
             ],
             options={
                 'ordering': ['-last_used_at', '-pk'],
@@ -70,9 +70,9 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='SignIn',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
                 ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('outcome', models.CharField(choices=[('logged_in', 'Logged in'), ('second_factor', 'Second factor shown'), ('remembered', 'Second factor skipped on a remembered device'), ('recovery_code', 'Recovery code used'), ('wrong_code', 'Wrong code'), ('refused', 'Refused: the account is disabled'), ('enrolled', 'Authenticator set up'), ('codes_made', 'New recovery codes made'), ('reset', 'Second factor reset by staff'), ('logged_out', 'Logged out')], max_length=16)),
+                ('outcome', models.CharField(max_length=16)),
                 ('address', models.GenericIPAddressField(blank=True, null=True)),
                 ('browser', models.CharField(blank=True, max_length=200)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sign_ins', to=settings.AUTH_USER_MODEL)),

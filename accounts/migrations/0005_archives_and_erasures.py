@@ -16,8 +16,8 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Archive',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('status', models.CharField(choices=[('ASKED', 'Asked'), ('READY', 'Ready'), ('FAILED', 'Failed')], default='ASKED', max_length=6)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
+                ('status', models.CharField(default='ASKED', max_length=6)),
                 ('asked_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('claimed_until', models.DateTimeField(null=True)),
                 ('attempt', models.PositiveIntegerField(default=0)),
@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                 ('files_total', models.PositiveIntegerField(default=0)),
                 ('ready_at', models.DateTimeField(null=True)),
                 ('expires_at', models.DateTimeField(null=True)),
-                ('size', models.BigIntegerField(default=0, help_text='bytes')),
+                ('size', models.BigIntegerField(default=0)),
                 ('customer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='archives', to=settings.AUTH_USER_MODEL)),
             ],
             options={
@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='ArchivePart',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
                 ('attempt', models.PositiveIntegerField()),
                 ('number', models.PositiveIntegerField()),
                 ('content', models.BinaryField()),
@@ -48,14 +48,14 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Erasure',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('pseudonym', models.CharField(help_text='what the account is called afterwards', max_length=32, unique=True)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
+                ('pseudonym', models.CharField(max_length=32, unique=True)),
                 ('asked_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('asked_by', models.CharField(blank=True, default='', help_text='the person himself (empty), or who of the staff', max_length=150)),
+                ('asked_by', models.CharField(blank=True, default='', max_length=150)),
                 ('reason', models.CharField(blank=True, default='', max_length=255)),
                 ('although_charging', models.BooleanField(default=False)),
                 ('steps_done', models.JSONField(default=list)),
-                ('waits_for', models.CharField(blank=True, default='', help_text='why the next step is not done yet', max_length=255)),
+                ('waits_for', models.CharField(blank=True, default='', max_length=255)),
                 ('done_at', models.DateTimeField(null=True)),
                 ('customer', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='erasure', to=settings.AUTH_USER_MODEL)),
             ],

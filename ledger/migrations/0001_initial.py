@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Alert',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
                 ('code', models.CharField(max_length=40)),
                 ('subject', models.CharField(blank=True, default='', max_length=100)),
                 ('message', models.TextField()),
@@ -35,8 +35,8 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='ChainTransaction',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('status', models.CharField(choices=[('BATCHED', 'Batched'), ('SIGNED', 'Signed'), ('SENT', 'Sent'), ('IN_BLOCK', 'In Block'), ('IRREVERSIBLE', 'Irreversible'), ('DEFERRED', 'Deferred'), ('EXPIRED', 'Expired'), ('CONFLICT', 'Conflict')], default='BATCHED', max_length=12)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
+                ('status', models.CharField(default='BATCHED', max_length=12)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('claimed_until', models.DateTimeField(null=True)),
                 ('retry_at', models.DateTimeField(default=django.utils.timezone.now)),
@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='DataKey',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
                 ('key_id', models.BinaryField(max_length=16, unique=True)),
                 ('wrapped', models.BinaryField(null=True)),
                 ('master_key_id', models.CharField(blank=True, default='', max_length=16)),
@@ -91,7 +91,6 @@ class Migration(migrations.Migration):
                 ('transaction', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='ledger.chaintransaction')),
             ],
             options={
-                'verbose_name_plural': 'ledger entries',
                 'ordering': ['id'],
             },
         ),

@@ -15,10 +15,10 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='SigningKey',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=64, unique=True)),
                 ('public_key', models.CharField(blank=True, default='', max_length=80)),
-                ('status', models.CharField(choices=[('ACTIVE', 'Active'), ('COMING', 'Coming'), ('LEAVING', 'Leaving'), ('RETIRED', 'Retired')], default='ACTIVE', max_length=8)),
+                ('status', models.CharField(default='ACTIVE', max_length=8)),
                 ('since', models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
@@ -29,8 +29,8 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='KeyRotation',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('step', models.CharField(choices=[('MAKE', 'Make'), ('ADD', 'Add'), ('SWITCH', 'Switch'), ('SETTLE', 'Settle'), ('REMOVE', 'Remove'), ('DONE', 'Done')], default='MAKE', max_length=6)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
+                ('step', models.CharField(default='MAKE', max_length=6)),
                 ('started_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('finished_at', models.DateTimeField(null=True)),
                 ('claimed_by', models.CharField(blank=True, default='', max_length=32)),

@@ -39,9 +39,9 @@ class Migration(migrations.Migration):
             name='WebhookDelivery',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('event', models.CharField(choices=[('session.recorded', 'Recorded'), ('ping', 'Ping')], max_length=20)),
+                ('event', models.CharField(max_length=20)),
                 ('body', models.TextField()),
-                ('status', models.CharField(choices=[('pending', 'Pending'), ('delivered', 'Delivered'), ('failed', 'Failed')], default='pending', max_length=9)),
+                ('status', models.CharField(default='pending', max_length=9)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('attempts', models.PositiveSmallIntegerField(default=0)),
                 ('next_attempt_at', models.DateTimeField(default=django.utils.timezone.now)),
@@ -53,7 +53,6 @@ class Migration(migrations.Migration):
                 ('webhook', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='ledger.webhook')),
             ],
             options={
-                'verbose_name_plural': 'webhook deliveries',
                 'ordering': ['-created_at', '-id'],
             },
         ),

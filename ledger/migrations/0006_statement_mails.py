@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("ledger", "0005_webhooks"),
+        ('ledger', '0005_webhooks'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='StatementSubscription',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
                 ('language', models.CharField(max_length=10)),
                 ('since', models.DateTimeField(default=django.utils.timezone.now)),
                 ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='statement_subscription', to=settings.AUTH_USER_MODEL)),
@@ -26,9 +26,9 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='StatementMail',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('first_day', models.DateField(help_text='of the month')),
-                ('monthly', models.BooleanField(help_text='sent by itself, not asked for')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
+                ('first_day', models.DateField()),
+                ('monthly', models.BooleanField()),
                 ('language', models.CharField(max_length=10)),
                 ('requested_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('attempts', models.PositiveIntegerField(default=0)),

@@ -17,12 +17,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='LinkCode',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
                 ('code_hash', models.CharField(editable=False, max_length=64, unique=True)),
                 ('made_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('expires_at', models.DateTimeField()),
                 ('used_at', models.DateTimeField(null=True)),
-                ('ended_at', models.DateTimeField(help_text='a newer code took its place, or the token was linked', null=True)),
+                ('ended_at', models.DateTimeField(null=True)),
                 ('id_token', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='link_codes', to='stations.idtoken')),
                 ('made_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='link_codes_made', to=settings.AUTH_USER_MODEL)),
                 ('used_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='link_codes_used', to=settings.AUTH_USER_MODEL)),

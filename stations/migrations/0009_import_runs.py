@@ -17,12 +17,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='ImportRun',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('CHECKING', 'being checked'), ('CHECKED', 'checked, waits for your decision'), ('IMPORTING', 'being imported'), ('DONE', 'imported'), ('FAILED', 'failed'), ('CANCELLED', 'cancelled')], default='CHECKING', max_length=9)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
+                ('state', models.CharField(default='CHECKING', max_length=9)),
                 ('file_name', models.CharField(max_length=200)),
-                ('sha256', models.CharField(db_index=True, max_length=64, verbose_name='SHA-256')),
-                ('size', models.PositiveIntegerField(verbose_name='size, bytes')),
-                ('time_zone', models.CharField(help_text='of the sites that the import makes', max_length=64)),
+                ('sha256', models.CharField(db_index=True, max_length=64)),
+                ('size', models.PositiveIntegerField()),
+                ('time_zone', models.CharField(max_length=64)),
                 ('uploaded_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('confirmed_at', models.DateTimeField(null=True)),
                 ('finished_at', models.DateTimeField(null=True)),
@@ -40,14 +40,13 @@ class Migration(migrations.Migration):
                 ('uploaded_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='import_runs', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                'verbose_name': 'import',
                 'ordering': ['-id'],
             },
         ),
         migrations.CreateModel(
             name='ImportFinding',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
                 ('line', models.PositiveIntegerField()),
                 ('session_id', models.CharField(blank=True, default='', max_length=36)),
                 ('outcome', models.CharField(max_length=9)),
@@ -63,7 +62,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='ImportFile',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
                 ('content', models.BinaryField()),
                 ('run', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='file', to='stations.importrun')),
             ],

@@ -17,18 +17,13 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Correction',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
                 ('reason', models.CharField(max_length=500)),
                 ('at', models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
                 'ordering': ['-id'],
             },
-        ),
-        migrations.AlterField(
-            model_name='chargingsession',
-            name='source',
-            field=models.CharField(choices=[('STATION', 'Station'), ('IMPORT', 'Import'), ('OCPP', 'Ocpp'), ('OPERATOR', 'Operator')], max_length=8),
         ),
         migrations.AddConstraint(
             model_name='chargingsession',

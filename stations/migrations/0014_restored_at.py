@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='chargingsession',
             name='restored_at',
-            field=models.DateTimeField(blank=True, null=True, verbose_name='brought back from the chain at'),
+            field=models.DateTimeField(blank=True, null=True),
         ),
     ]

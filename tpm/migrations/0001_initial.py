@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='EventLog',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
                 ('sha256', models.CharField(max_length=64, unique=True)),
                 ('compressed', models.BinaryField()),
                 ('event_count', models.PositiveIntegerField()),
@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='ReleaseManifest',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
                 ('digest', models.CharField(max_length=64, unique=True)),
                 ('compressed', models.BinaryField()),
                 ('signature', models.BinaryField()),
@@ -39,20 +39,20 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='TpmService',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=100, unique=True)),
                 ('url', models.CharField(max_length=200, unique=True)),
-                ('ek_roots_pem', models.TextField(verbose_name='EK roots')),
-                ('hardware_roots', models.BooleanField(default=False, verbose_name='the roots are those of a maker of hardware TPMs')),
-                ('release_key_pem', models.TextField(blank=True, default='', verbose_name='release key')),
-                ('measured_pcr', models.PositiveSmallIntegerField(default=8, verbose_name='measured PCR')),
-                ('host_pcrs', models.JSONField(blank=True, default=dict, verbose_name='host PCRs')),
-                ('tpm_words', models.CharField(blank=True, default='', max_length=200, verbose_name='TPM')),
-                ('ek_certificate', models.BinaryField(null=True, verbose_name='EK certificate')),
-                ('ak_public', models.BinaryField(null=True, verbose_name='AK')),
-                ('state', models.CharField(choices=[('NEW', 'not enrolled yet'), ('ATTESTED', 'attested'), ('REFUSED', 'refused'), ('UNREACHABLE', 'does not answer')], default='NEW', max_length=12)),
+                ('ek_roots_pem', models.TextField()),
+                ('hardware_roots', models.BooleanField(default=False)),
+                ('release_key_pem', models.TextField(blank=True, default='')),
+                ('measured_pcr', models.PositiveSmallIntegerField(default=8)),
+                ('host_pcrs', models.JSONField(blank=True, default=dict)),
+                ('tpm_words', models.CharField(blank=True, default='', max_length=200)),
+                ('ek_certificate', models.BinaryField(null=True)),
+                ('ak_public', models.BinaryField(null=True)),
+                ('state', models.CharField(default='NEW', max_length=12)),
                 ('reason', models.CharField(blank=True, default='', max_length=1000)),
-                ('last', models.JSONField(null=True, verbose_name='last accepted evidence')),
+                ('last', models.JSONField(null=True)),
                 ('last_attested_at', models.DateTimeField(null=True)),
                 ('tried_at', models.DateTimeField(null=True)),
                 ('due_at', models.DateTimeField(default=django.utils.timezone.now)),
@@ -60,14 +60,13 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'verbose_name': 'TPM service',
                 'ordering': ['name'],
             },
         ),
         migrations.CreateModel(
             name='Nonce',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
                 ('value', models.BinaryField(max_length=32, unique=True)),
                 ('issued_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('used_at', models.DateTimeField(null=True)),
@@ -77,7 +76,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='KeyCertification',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
                 ('key_name', models.CharField(max_length=100)),
                 ('public_key_eosio', models.CharField(db_index=True, max_length=80)),
                 ('public', models.BinaryField()),
@@ -96,9 +95,9 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='AttestationReport',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
                 ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('outcome', models.CharField(choices=[('ACCEPTED', 'accepted'), ('REFUSED', 'refused')], max_length=10)),
+                ('outcome', models.CharField(max_length=10)),
                 ('reason', models.CharField(blank=True, default='', max_length=1000)),
                 ('steps', models.JSONField()),
                 ('hardware', models.BooleanField()),
