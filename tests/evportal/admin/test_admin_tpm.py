@@ -171,7 +171,7 @@ def test_every_title_of_a_step_is_known_to_the_translators() -> None:
     """Reports keep them in English: what is missing here would be English in a German table."""
     calls = (
         node
-        for name in ("endorsement", "enrolment", "attestation")
+        for name in ("verifier/endorsement", "register/enrolment", "verifier/attestation")
         for node in ast.walk(ast.parse((ROOT / "tpm" / f"{name}.py").read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Check"
     )
