@@ -133,7 +133,7 @@ def certificate_of(identity: Identity) -> x509.Certificate:
         raise MalformedError("EK certificate: the TPM has none")
     try:
         return x509.load_der_x509_certificate(identity.ek_certificate)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise MalformedError(f"EK certificate: not X.509 in DER: {error}") from error
 
 
@@ -141,7 +141,7 @@ def trusted_certificates(pem: bytes) -> list[x509.Certificate]:
     """Return the roots, and the CAs between, that a PEM file holds; raises MalformedError."""
     try:
         found = x509.load_pem_x509_certificates(pem)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise MalformedError(f"EK roots: expected certificates in PEM: {error}") from error
     if not any(_self_signed(certificate) for certificate in found):
         raise MalformedError("EK roots: expected at least one root, that is a certificate signed by itself")

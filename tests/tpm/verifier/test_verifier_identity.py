@@ -203,6 +203,12 @@ def test_a_certificate_whose_subject_is_no_name(maker: Maker) -> None:
     assert "no pinned certificate signed it" in reason(steps)
 
 
+def test_a_certificate_of_no_known_version(maker: Maker) -> None:
+    """Bytes 0 and 2 are versions 1 and 3 (RFC 5280, section 4.1.2.1); for another the library has its own error."""
+    der = (maker.identity.ek_certificate or b"").replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020101"), 1)
+    assert failed(judged(replace(maker.identity, ek_certificate=der), maker.roots))[0] == "ek_certificate"
+
+
 @given(data=st.binary(max_size=300), at=st.integers(0, 900))
 def test_hostile_certificates_raise_nothing_else(maker: Maker, data: bytes, at: int) -> None:
     real = maker.identity.ek_certificate or b""
