@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop status quick quick-types quick-tests test on-sqlite on-postgresql lint bench bench-against chaos compose-test papers messages fuzz fuzz-api fuzz-receipts faults
+.PHONY: help demo stop status quick quick-types quick-tests test on-sqlite on-postgresql lint bench bench-against chaos compose-test fresh papers messages fuzz fuzz-api fuzz-receipts faults
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -112,6 +112,10 @@ fuzz-receipts: ## 20,000 made-up receipts and nodes' answers through portal, scr
 compose-test: ## the system in containers: recorded, tampered with, mended, taken down (docs/containers.md)
 	@$(PYTHON) -m dev.bootstrap demo
 	@$(VENV)/python -m dev.trials.compose.main $(ARGS)
+
+fresh: ## make demo and make test as first commands on a fresh Debian, as root: make fresh SUITE=bookworm|trixie
+	@$(PYTHON) -m dev.bootstrap demo
+	@$(VENV)/python -m dev.trials.fresh.main $(SUITE) --workers $(WORKERS) $(if $(KEEP),--keep) $(ARGS)
 
 faults: ## 10,000 operations of the TPM service while its TPM fails in 1 of 100; nothing lost, nothing wrong
 	@$(PYTHON) -m dev.bootstrap test

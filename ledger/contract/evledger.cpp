@@ -1,7 +1,7 @@
 // evledger: the ledger contract of EVPortal for EOS.IO / Antelope chains.
 //
-// Written without the CDT: a freestanding WebAssembly module that imports nodeos' intrinsics by name, so that Debian's
-// clang and lld build it and anyone can rebuild the same bytes (build.sh --check).
+// Written without the CDT: a freestanding WebAssembly module that imports nodeos' intrinsics by name, so that a clang and
+// an lld from a wheel build it and anyone can rebuild the same bytes (build.sh --check).
 //
 // Actions
 //   record(rec[] records, uint32[]$ blocks, mark[]$ marks)
@@ -325,12 +325,14 @@ void record(uint64_t self) {
         records.take(records.varuint());  // sealed: kept by the block log, of no concern to the tables
         ledger.add(id, digest);
     }
-    const uint32_t marks = data.at_end() ? 0 : data.varuint();
-    for (uint32_t i = 0; i < marks; ++i) {
-        const uint64_t id = data.integer<uint64_t>();
-        ledger.mark(id, data.take(DIGEST_SIZE));
+    if (!data.at_end()) {
+        const uint32_t marks = data.varuint();
+        for (uint32_t i = 0; i < marks; ++i) {
+            const uint64_t id = data.integer<uint64_t>();
+            ledger.mark(id, data.take(DIGEST_SIZE));
+        }
+        data.finish();
     }
-    data.finish();
     ledger.save();
 }
 

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from dev.chain.keys import KeyPair
-from dev.containers import images
+from dev.containers import images, packages
 from dev.containers.prepare import COGNITO, PORTAL, POSTGRES, REDIS, TOOLS, Files
 from dev.containers.tpm_entry import altered, reset
 from dev.parts.swtpm import Swtpm, control_path
@@ -183,7 +183,7 @@ def test_pip_of_a_build_hears_of_an_index_on_the_network_only(monkeypatch: pytes
     config.write_text(
         "[global]\nindex-url = https://me:secret@index.example/simple\nextra-index-url = file:///srv/pypi\n"
     )
-    assert images.pip_index() == "index-url = https://me:secret@index.example/simple\n"
+    assert packages.pip_index() == "index-url = https://me:secret@index.example/simple\n"
 
 
 def test_the_entry_resets_the_software_tpm(tmp_path: Path) -> None:

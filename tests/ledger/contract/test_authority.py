@@ -1,10 +1,10 @@
 """Who may do what: the TPM's key records, and does nothing else; strangers do nothing at all."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from dev.chain.compiler import compile_contract
 from dev.chain.keys import KeyPair, new_keypair
 from dev.chain.setup import CONTRACT_DIR, link_auth, set_abi, set_code, update_auth
 from dev.chain.transactions import Action, ChainError, pack_authority, pack_name, push_actions
@@ -196,12 +196,10 @@ def test_a_notification_that_looks_like_record_changes_nothing(
 
 
 def build_notifier(directory: Path, receiver: str) -> bytes:
-    source, wasm = directory / "notifier.cpp", directory / "notifier.wasm"
+    source = directory / "notifier.cpp"
     number = int.from_bytes(pack_name(receiver), "little")
     source.write_text(NOTIFIER.replace("RECEIVER", f"{number}ULL"))
-    flags = ["--target=wasm32", "-mcpu=mvp", "-O2", "-ffreestanding", "-nostdlib", "-Wl,--no-entry"]
-    subprocess.run(["clang", *flags, "-o", str(wasm), str(source)], check=True, timeout=60)
-    return wasm.read_bytes()
+    return compile_contract(source)
 
 
 def test_bootstrap_twice_changes_nothing(ledger: LedgerAccount) -> None:

@@ -1,15 +1,22 @@
 """The committed module is what the source builds, and the check can tell."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
 
+from dev.chain import compiler
 from dev.chain.setup import CONTRACT_DIR
 
 
 def run_check(directory: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(directory / "build.sh"), "--check"], capture_output=True, text=True, timeout=60, check=False
+        [str(directory / "build.sh"), "--check"],
+        env={**os.environ, "ZIG": str(compiler.install())},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 

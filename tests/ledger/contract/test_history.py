@@ -1,10 +1,10 @@
 """The contract is taken away, used, and put back (P15): the blocks tell."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from dev.chain.compiler import compile_contract
 from dev.chain.nodeos import Nodeos
 from dev.chain.setup import CONTRACT_DIR, set_code
 from ledger.chain.history import HistoryFinding, history_findings
@@ -47,10 +47,7 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     for name in ("erase", "records"):
         text = text.replace(name.upper(), f"{int.from_bytes(pack_name(name), 'little')}ULL")
     (directory / "evil.cpp").write_text(text)
-    flags = ["--target=wasm32", "-mcpu=mvp", "-O2", "-ffreestanding", "-nostdlib", "-Wl,--no-entry"]
-    command = ["clang", *flags, "-o", str(directory / "evil.wasm"), str(directory / "evil.cpp")]
-    subprocess.run(command, check=True, timeout=60)
-    return (directory / "evil.wasm").read_bytes()
+    return compile_contract(directory / "evil.cpp")
 
 
 def swapped(ledger: LedgerAccount, evil: bytes, action: str, ledger_id: int) -> None:

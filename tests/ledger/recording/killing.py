@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -27,7 +28,10 @@ STEPS: tuple[tuple[Any, str], ...] = (
 def forked(work: Callable[[], object]) -> int:
     """Start `work` in a child process with connections of its own; returns its pid. It ends with status 0, or 1."""
     connections.close_all()
-    pid = os.fork()
+    with warnings.catch_warnings():
+        # Python 3.12 warns of other threads, whose locks nobody releases in the child; `work` waits for none of them
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+        pid = os.fork()
     if pid:
         return pid
     try:
