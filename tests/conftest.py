@@ -2,13 +2,14 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection
+from django.test import TransactionTestCase
 from django.utils import translation
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
@@ -28,9 +29,10 @@ from ledger.chain.node import Chain, chain
 from ledger.keys import data_keys
 from stations.models import ChargingSession, Connector, IdToken, Site, Station
 from stations.signals import sessions_closed
+from tests import databases
 from tests.browsers import chromium_started
 from tests.enrolment import enrolled, use
-from tests.environment import COGNITO, COGNITO_CLIENT, DIRECTORY
+from tests.environment import COGNITO, COGNITO_CLIENT, DIRECTORY, PREPARED
 from tests.ledger.receipts.receipt_chain import recorded
 from tpm.client import TpmClient
 
@@ -42,10 +44,24 @@ hypothesis_settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> None:
-    """SQLite in a file, as in production: in memory its threads share one cache, with locks of another kind."""
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """A copy of what was migrated for all workers; where nothing was, it is migrated here.
+
+    SQLite in a file, as in production: in memory its threads share one cache, with locks of another kind.
+    """
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(DIRECTORY / "test.sqlite3")
+    elif PREPARED is not None:
+        connection.settings_dict["TEST"] |= {"TEMPLATE": databases.MIGRATED, "MIGRATE": False}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def emptied_by_row() -> Iterator[None]:
+    """After a test whose transactions ended, its rows are deleted, and no tables truncated."""
+    with pytest.MonkeyPatch.context() as patch:
+        if connection.vendor == "postgresql":
+            patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: databases.empty())
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -138,6 +154,44 @@ def account_names() -> Iterator[str]:
     return (f"evledger.{''.join(letters)}" for letters in itertools.product("abcdefgh", repeat=3))
 
 
+ACCOUNTS_AT_ONCE = 6
+
+
+@dataclass
+class ReadyAccounts:
+    """Accounts with contract and permissions, made some at a time: one has to wait for its block as long as many."""
+
+    node: Nodeos
+    producer_key: KeyPair
+    names: Iterator[str]
+    record_key: str = ""
+    ready: list[tuple[str, KeyPair, KeyPair]] = field(default_factory=list)
+
+    def take(self, record_key: str) -> tuple[str, KeyPair, KeyPair]:
+        """Name, owner and active key of one that nobody used, and whose permission `record` has this key."""
+        if self.record_key != record_key:
+            self.record_key, self.ready = record_key, []
+        if not self.ready:
+            made = [(next(self.names), new_keypair(), new_keypair()) for _ in range(ACCOUNTS_AT_ONCE)]
+            for number, (name, owner, active) in enumerate(made, start=1):
+                bootstrap(
+                    self.node.url,
+                    producer_key=self.producer_key,
+                    owner_key=owner,
+                    active_key=active,
+                    record_public_key=record_key,
+                    account=name,
+                    wait=number == ACCOUNTS_AT_ONCE,
+                )
+            self.ready = made
+        return self.ready.pop(0)
+
+
+@pytest.fixture(scope="session")
+def ready_accounts(chain_node: Nodeos, producer_key: KeyPair, account_names: Iterator[str]) -> ReadyAccounts:
+    return ReadyAccounts(chain_node, producer_key, account_names)
+
+
 @dataclass
 class LedgerAccount:
     """One test's own account with the contract; its `record` permission is the TPM's key `key_name`."""
@@ -161,7 +215,7 @@ def ledger_account(
     producer_key: KeyPair,
     tpm_stack: TpmStack,
     tpm_client: TpmClient,
-    account_names: Iterator[str],
+    ready_accounts: ReadyAccounts,
     settings: Settings,
     tmp_path: Path,
 ) -> LedgerAccount:
@@ -169,16 +223,7 @@ def ledger_account(
 
     The TPM service is enrolled and attested, and the key certified: else nothing would be signed.
     """
-    name, owner, active = next(account_names), new_keypair(), new_keypair()
-    key = tpm_client.key_create("ledger")
-    bootstrap(
-        chain_node.url,
-        producer_key=producer_key,
-        owner_key=owner,
-        active_key=active,
-        record_public_key=key.public_key_eosio,
-        account=name,
-    )
+    name, owner, active = ready_accounts.take(tpm_client.key_create("ledger").public_key_eosio)
     settings.LEDGER_NODES = [chain_node.url]
     settings.LEDGER_CHAIN_ID = chain_node.info()["chain_id"]
     settings.LEDGER_ACCOUNT = name

@@ -20,12 +20,15 @@ from dev.parts.postgres import Postgres
 from dev.parts.redis import Redis
 from dev.processes import free_port
 from dev.stack.master_key import ensure_recovery_key, write_unsealed_master_key
+from tests.databases import Prepared
 
 # Short, because Unix sockets below it may be at most 107 bytes long.
 DIRECTORY = Path(tempfile.mkdtemp(prefix="evp-"))
 REDIS = Redis(DIRECTORY / "redis", free_port(), appendonly=False)
 RECOVERY_KEY = DIRECTORY / "recovery_key.pem"
-POSTGRES = Postgres(DIRECTORY / "postgres")
+# Made once for all workers, by the process that hands out tests; a process that runs them alone has none.
+PREPARED = Prepared(Path(os.environ["TESTS_PREPARED"])) if "TESTS_PREPARED" in os.environ else None
+POSTGRES = Postgres(DIRECTORY / "postgres", template=PREPARED.cluster if PREPARED else None)
 # Where people log in. Started by the tests that go there (fixture `cognito`); the portal's settings know it before.
 COGNITO = Provider(DIRECTORY / "cognito", free_port(), log=DIRECTORY / "cognito.log")
 COGNITO_CLIENT = COGNITO.pool.ensure_client("login", ["openid", "email", "profile"])
@@ -55,16 +58,20 @@ def _start() -> None:
     # Nobody here is asked under a public certificate; httpx2 would load all authorities of the world for each request.
     os.environ["SSL_CERT_DIR"] = str(DIRECTORY)
     os.environ.pop("SSL_CERT_FILE", None)  # which would count for more
+    on_sqlite = os.environ.get("EVPORTAL_TEST_DATABASE") == "sqlite"
     if _hands_out():
+        os.environ["TESTS_PREPARED"] = str(DIRECTORY)
+        Prepared(DIRECTORY).begin()
         return
     REDIS.start()
     atexit.register(REDIS.stop)
-    if os.environ.get("EVPORTAL_TEST_DATABASE") == "sqlite":
+    if on_sqlite:
         os.environ["EVPORTAL_DATABASE_URL"] = f"sqlite:///{DIRECTORY / 'test.sqlite3'}"
-    else:
+        return
+    if PREPARED is None:
         POSTGRES.start()
-        atexit.register(POSTGRES.stop)
-        os.environ["EVPORTAL_DATABASE_URL"] = POSTGRES.url
+    atexit.register(POSTGRES.stop)
+    os.environ["EVPORTAL_DATABASE_URL"] = POSTGRES.url
 
 
 atexit.register(shutil.rmtree, DIRECTORY, ignore_errors=True)
@@ -74,6 +81,10 @@ _start()
 
 def pytest_collection_finish() -> None:
     """From here on only what the tests make is looked through for garbage, not half a million objects each time."""
+    if PREPARED is not None:
+        PREPARED.wait()
+        if not POSTGRES.alive and os.environ.get("EVPORTAL_TEST_DATABASE") != "sqlite":
+            POSTGRES.start()
     gc.collect()
     gc.freeze()
     gc.enable()
@@ -83,8 +94,11 @@ def pytest_collection_finish() -> None:
 LONG = [
     "test_chaos.py",
     "pages/test_every_page.py",
-    *(f"ledger/test_{name}.py" for name in ("rotation_faults", "failures", "custody", "keys")),
+    "tpm/test_faults.py",
+    *(f"ledger/test_{name}.py" for name in ("rotation_faults", "failures", "nodes", "custody", "keys")),
     "tpm/test_tampering.py",
+    *(f"ledger/test_{name}.py" for name in ("repair", "audit_everything", "verify_receipt")),
+    "test_access.py",
     "pages/test_public_check.py",
 ]
 WAITING = {"dev", "ledger", "tpm"}  # packages whose tests wait for blocks, recoveries and time-outs

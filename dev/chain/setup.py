@@ -164,14 +164,15 @@ def _new_account(name: str, *, owner: str, active: str) -> Action:
 
 
 def _activate_system(url: str, producer_key: Signer, bios_dir: Path) -> None:
-    if PREACTIVATE_FEATURE not in _activated_features(url):
+    activated = _activated_features(url)
+    if PREACTIVATE_FEATURE not in activated:
         features = {"protocol_features_to_activate": [PREACTIVATE_FEATURE]}
         call(url, "producer/schedule_protocol_feature_activations", features)
         _wait_until(lambda: PREACTIVATE_FEATURE in _activated_features(url), "the first protocol feature")
     actions = _contract_actions(url, SYSTEM, bios_dir)
     if actions:
         push_actions(url, actions, [producer_key])
-    missing = [feature for feature in _supported_features(url) if feature not in _activated_features(url)]
+    missing = [feature for feature in _supported_features(url) if feature not in activated | {PREACTIVATE_FEATURE}]
     if missing:
         activations = [Action(SYSTEM, "activate", bytes.fromhex(feature), f"{SYSTEM}@active") for feature in missing]
         push_actions(url, activations, [producer_key])

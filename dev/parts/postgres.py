@@ -35,13 +35,24 @@ def program(name: str) -> str:
 
 
 class Postgres:
-    """A cluster kept in `directory`, with one user and a random password. `durable` (for the bench): fsync stays on."""
+    """A cluster kept in `directory`, with one user and a random password. `durable` (for the bench): fsync stays on.
 
-    def __init__(self, directory: Path, *, port: int | None = None, durable: bool = False) -> None:
+    It begins as a copy of `template`, a cluster that has stopped by then, with that one's password.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        port: int | None = None,
+        durable: bool = False,
+        template: "Postgres | None" = None,
+    ) -> None:
         self.directory = directory.resolve()
         self.port = port or free_port()
         self._data = self.directory / "data"
-        self._password = self.directory / "password"
+        self._password = template._password if template else self.directory / "password"
+        self._template = template
         self._settings = {} if durable else WITHOUT_DURABILITY
         self._child: Child | None = None
 
@@ -59,6 +70,13 @@ class Postgres:
     @property
     def alive(self) -> bool:
         return self._child is not None and self._child.alive
+
+    def choose_password(self) -> None:
+        """Choose it, if that was not done: before the first start, for those who need the `url` earlier."""
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not self._password.exists():
+            self._password.touch(mode=0o600)
+            self._password.write_text(secrets.token_hex(24))
 
     def start(self) -> None:
         """Make the cluster at first (1.5 s), start it, and return when it accepts connections; raises ProcessError."""
@@ -95,8 +113,13 @@ class Postgres:
         if (self.directory / "complete").exists():
             return
         shutil.rmtree(self._data, ignore_errors=True)
-        self._password.touch(mode=0o600)
-        self._password.write_text(secrets.token_hex(24))
+        if self._template:
+            self._give_away(prefix)
+            # not shutil: owners stay
+            subprocess.run(["cp", "--archive", str(self._template._data), str(self._data)], check=True)
+            (self.directory / "complete").touch()
+            return
+        self.choose_password()
         self._give_away(prefix)
         argv = [*prefix, program("initdb"), "--pgdata", str(self._data), "--username", USER, "--encoding", "UTF8"]
         argv += ["--locale", "C.UTF-8", "--auth", "scram-sha-256", "--pwfile", str(self._password), "--no-sync"]

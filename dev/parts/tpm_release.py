@@ -26,7 +26,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -45,6 +45,10 @@ SMALL = ("inotify_simple", "PyJWT")  # what a release that is not full has of it
 BASES = ROOT / "var" / "tpm-base"  # what all those of one machine share: Python and all packages, measured there
 BASES_KEPT_S = 86_400
 UNUSED = (".po", ".mo")  # Django's translations are half of all files, and the service speaks English
+# Of Django, what has no place in a service without pages: each start reads and hashes every file.
+UNUSED_OF_DJANGO = tuple(
+    f"django/contrib/{name}/" for name in ("flatpages", "gis", "redirects", "sitemaps", "syndication")
+)
 STAMP = "inputs.json"
 MAPPED = "mapped.json"
 MEASURED_PCR = 8
@@ -241,6 +245,7 @@ def _make_base(building: Path) -> None:
 def _base_inputs() -> Iterator[str]:
     """Yield a line for all that Python and the packages are made of, and one that changes with the machine's files."""
     yield from tpm_python.inputs()
+    yield f"without {UNUSED_OF_DJANGO}"
     yield f"{_library_directory()} {_library_directory().stat().st_mtime_ns}"
     for distribution in closure(requirements()):
         yield f"{distribution.name} {distribution.read_text('RECORD')}"
@@ -263,8 +268,16 @@ def _copy_app(target: Path) -> None:
 def _copy_distributions(names: Sequence[str], target: Path) -> None:
     for distribution in closure(names):
         for file in distribution.files or []:
-            if ".." not in file.parts and "__pycache__" not in file.parts and file.suffix not in UNUSED:
+            if _used(file):
                 _copy(Path(str(distribution.locate_file(file))), target / file)
+
+
+def _used(file: PurePath) -> bool:
+    """Tell whether the service may need this file of a distribution."""
+    if ".." in file.parts or "__pycache__" in file.parts or file.suffix in UNUSED:
+        return False
+    formats = file.parts[:3] == ("django", "conf", "locale") and len(file.parts) > 4  # of other countries' dates
+    return not formats and not str(file).startswith(UNUSED_OF_DJANGO)
 
 
 def _copy_libraries(target: Path) -> None:

@@ -1,6 +1,8 @@
 """Three who talk to the portal: the station that owns the sessions, another station, a stranger without credential."""
 
 import base64
+import itertools
+import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +13,6 @@ from typing import Any
 
 import dj_database_url
 import pytest
-from django.core.management import call_command
 from django.db import connections
 from django.test import Client
 
@@ -21,7 +22,8 @@ from ledger.recording import receivers
 from stations.models import ChargingSession, Connector, Site, Station
 from stations.places.credentials import station_credential_set
 from stations.signals import sessions_closed
-from tests.environment import DIRECTORY
+from tests import databases
+from tests.environment import DIRECTORY, PREPARED
 
 BASE = "/api/v1/station/sessions"
 CSV = Path(__file__).parents[2] / "data" / "workplace_charging_sessions.csv"
@@ -143,27 +145,41 @@ def ear() -> Iterator[Ear]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    server = Postgres(DIRECTORY / "crowd")
-    server.start()
-    yield server
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+    """Gives the address of a new migrated database of this kind, a copy of one that was made for all."""
+    prepared = PREPARED
+    if prepared is None:
+        prepared = databases.Prepared(tmp_path_factory.mktemp("migrated"))
+        prepared.begin()
+        prepared.wait()
+    server = Postgres(DIRECTORY / "crowd", template=prepared.cluster)
+    numbers = itertools.count()
+
+    def make(vendor: str) -> str:
+        name = f"crowd{next(numbers)}"
+        if vendor == "sqlite":
+            path = shutil.copy(prepared.sqlite, DIRECTORY / f"{name}.sqlite3")
+            return f"sqlite:///{path}"
+        if not server.alive:
+            server.start()
+        databases.create(server.url, name, template=databases.MIGRATED)
+        return databases.database_of(server.url, name)
+
+    yield make
     server.stop()
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def crowd_database(request: pytest.FixtureRequest, tmp_path_factory: Any, django_db_blocker: Any) -> Iterator[str]:
+def crowd_database(
+    request: pytest.FixtureRequest, migrated: Callable[[str], str], django_db_blocker: Any
+) -> Iterator[str]:
     """A migrated database of its own that the threads of `crowd` use as `default`; the tests' own stays untouched."""
     kept = connections.settings["default"]
-    if request.param == "sqlite":
-        path = tmp_path_factory.mktemp("crowd") / "crowd.sqlite3"
-        chosen = kept | {"ENGINE": "django.db.backends.sqlite3", "NAME": str(path), "OPTIONS": SQLITE_OPTIONS}
-    else:
-        server: Postgres = request.getfixturevalue("postgres")
-        chosen = kept | {"OPTIONS": {}} | dj_database_url.parse(server.url)
+    options = SQLITE_OPTIONS if request.param == "sqlite" else {}
+    chosen = kept | dj_database_url.parse(migrated(request.param)) | {"OPTIONS": options}
     connections.settings["default"] = chosen
     try:
         with django_db_blocker.unblock():
-            in_thread(lambda: call_command("migrate", run_syncdb=True, verbosity=0))
             yield request.param
     finally:
         connections.settings["default"] = kept

@@ -56,7 +56,7 @@ def unmeasured(measured: Collection[bytes], roots: Sequence[str]) -> Iterator[Fo
     for path in sorted({os.path.realpath(place) for place in places}):
         if not any(within(path, root) for root in roots):
             yield "unmeasured", path
-    modules = {path_bytes(os.path.realpath(path)) for path in _module_files()}
+    modules = {path_bytes(os.path.realpath(path)) for path in {*_module_files()}}
     for raw in sorted({*modules, *_mapped_files()}):
         if raw not in measured:
             yield "unmeasured", path_text(raw)

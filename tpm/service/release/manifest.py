@@ -211,15 +211,18 @@ class Manifest:
         check_roots(self.roots)
         if not self.entries:
             raise ManifestError("files", "at least one", "none")
-        before = b""
+        before, root = b"", self.roots[0]
         for entry in self.entries:
             path = path_bytes(entry.path)
             if path == before:
                 raise ManifestError("files", "each path once", f"{shown(entry.path)} twice")
             if path < before:
                 raise ManifestError("files", "paths sorted by their bytes", f"{shown(entry.path)} too late")
-            if not any(within(entry.path, root) for root in self.roots):
-                raise ManifestError("files", "paths within the roots", entry.path)
+            if not within(entry.path, root):  # mostly it lies where the one before lies
+                found = next((other for other in self.roots if within(entry.path, other)), None)
+                if found is None:
+                    raise ManifestError("files", "paths within the roots", entry.path)
+                root = found
             before = path
 
     @property
