@@ -13,6 +13,7 @@ from typing import Any
 
 import dj_database_url
 import pytest
+from django.core.management import call_command
 from django.db import connections
 from django.test import Client
 
@@ -145,24 +146,21 @@ def ear() -> Iterator[Ear]:
 
 
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
-    """Gives the address of a new migrated database of this kind, a copy of one that was made for all."""
-    prepared = PREPARED
-    if prepared is None:
-        prepared = databases.Prepared(tmp_path_factory.mktemp("migrated"))
-        prepared.begin()
-        prepared.wait()
-    server = Postgres(DIRECTORY / "crowd", template=prepared.cluster)
+def database_make() -> Iterator[Callable[[str], str]]:
+    """Makes a new database of this kind and returns its address: a copy of one that was migrated, or an empty one."""
+    server = Postgres(DIRECTORY / "crowd", template=PREPARED.cluster if PREPARED else None)
     numbers = itertools.count()
 
     def make(vendor: str) -> str:
         name = f"crowd{next(numbers)}"
         if vendor == "sqlite":
-            path = shutil.copy(prepared.sqlite, DIRECTORY / f"{name}.sqlite3")
+            path = DIRECTORY / f"{name}.sqlite3"
+            if PREPARED:
+                shutil.copy(PREPARED.sqlite, path)
             return f"sqlite:///{path}"
         if not server.alive:
             server.start()
-        databases.create(server.url, name, template=databases.MIGRATED)
+        databases.create(server.url, name, template=databases.MIGRATED if PREPARED else "template1")
         return databases.database_of(server.url, name)
 
     yield make
@@ -171,15 +169,17 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def crowd_database(
-    request: pytest.FixtureRequest, migrated: Callable[[str], str], django_db_blocker: Any
+    request: pytest.FixtureRequest, database_make: Callable[[str], str], django_db_blocker: Any
 ) -> Iterator[str]:
     """A migrated database of its own that the threads of `crowd` use as `default`; the tests' own stays untouched."""
     kept = connections.settings["default"]
     options = SQLITE_OPTIONS if request.param == "sqlite" else {}
-    chosen = kept | dj_database_url.parse(migrated(request.param)) | {"OPTIONS": options}
+    chosen = kept | dj_database_url.parse(database_make(request.param)) | {"OPTIONS": options}
     connections.settings["default"] = chosen
     try:
         with django_db_blocker.unblock():
+            if PREPARED is None:
+                in_thread(lambda: call_command("migrate", run_syncdb=True, verbosity=0))
             yield request.param
     finally:
         connections.settings["default"] = kept
