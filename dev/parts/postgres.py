@@ -51,7 +51,7 @@ class Postgres:
         self.directory = directory.resolve()
         self.port = port or free_port()
         self._data = self.directory / "data"
-        self._password = template._password if template else self.directory / "password"
+        self._password: Path = template._password if template else self.directory / "password"
         self._template = template
         self._settings = {} if durable else WITHOUT_DURABILITY
         self._child: Child | None = None
