@@ -3,23 +3,23 @@
 from tests.stations.conftest import (
     crowd_database,
     customer,
+    database_make,
     ear,
     ledger_apart,
     other,
     own_cache,
     owner,
-    postgres,
     stranger,
 )
 
 __all__ = [
     "crowd_database",
     "customer",
+    "database_make",
     "ear",
     "ledger_apart",
     "other",
     "own_cache",
     "owner",
-    "postgres",
     "stranger",
 ]

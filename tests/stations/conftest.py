@@ -3,6 +3,7 @@
 import base64
 import itertools
 import shutil
+import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -148,13 +149,15 @@ def ear() -> Iterator[Ear]:
 @pytest.fixture(scope="session")
 def database_make() -> Iterator[Callable[[str], str]]:
     """Makes a new database of this kind and returns its address: a copy of one that was migrated, or an empty one."""
-    server = Postgres(DIRECTORY / "crowd", template=PREPARED.cluster if PREPARED else None)
+    # each package that takes this fixture has its own
+    directory = Path(tempfile.mkdtemp(prefix="crowd-", dir=DIRECTORY))
+    server = Postgres(directory / "postgres", template=PREPARED.cluster if PREPARED else None)
     numbers = itertools.count()
 
     def make(vendor: str) -> str:
         name = f"crowd{next(numbers)}"
         if vendor == "sqlite":
-            path = DIRECTORY / f"{name}.sqlite3"
+            path = directory / f"{name}.sqlite3"
             if PREPARED:
                 shutil.copy(PREPARED.sqlite, path)
             return f"sqlite:///{path}"
