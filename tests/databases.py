@@ -1,14 +1,18 @@
-"""The tests' databases: migrated once a run, and empty again after each test.
+"""The tests' databases: migrated once, kept until migrations or packages change, and empty again after each test.
 
-The process that hands out tests to pytest-xdist's workers makes a PostgreSQL cluster with a migrated database, and a
-migrated SQLite file, while the workers collect; each of them begins with copies (tests/environment.py).
+The process that begins a run makes a PostgreSQL cluster with a migrated database, and a migrated SQLite file, below
+var/tests, if they are not there; it, or each of its workers, begins with copies (tests/environment.py).
 """
 
+import fcntl
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
@@ -16,44 +20,66 @@ import psycopg
 from django.db import connection
 from psycopg import sql
 
-from dev.parts.postgres import Postgres
+from dev.parts.postgres import Postgres, program
 
 ROOT = Path(__file__).parents[1]
+KEPT_BELOW = ROOT / "var" / "tests"
+FORGOTTEN_S = 7 * 24 * 3600
 MIGRATED = "migrated"  # the database's name
 KEPT = {"django_content_type", "auth_permission"}  # rows that follow from the models, and that Django would make again
 
 
+def place() -> Path:
+    """Where the databases are that these migrations make with these packages."""
+    digest = hashlib.sha256(f"{sys.version} {program('postgres')}".encode())
+    migrations = [*ROOT.glob("*/migrations/*.py"), *ROOT.glob("[a-z]*/*/migrations/*.py")]
+    for path in sorted([*migrations, ROOT / "evportal" / "settings.py", ROOT / "constraints.txt"]):
+        digest.update(f"{path.relative_to(ROOT)} {path.stat().st_size}\n".encode() + path.read_bytes())
+    return KEPT_BELOW / digest.hexdigest()[:16]
+
+
 class Prepared:
-    """What is made once, in a directory that all of a run's processes know."""
+    """What is made once, in a directory that all processes of a run know."""
 
     def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self.cluster = Postgres(directory / "postgres")
         self.sqlite = directory / "migrated.sqlite3"
         self._done = directory / "complete"
-        self._failed = directory / "failed"
 
     def begin(self) -> None:
         """Make it beside what this process does meanwhile; PostgreSQL's password is known at once."""
         self.cluster.choose_password()
-        Thread(target=self._make, daemon=True).start()
+        if not self._done.exists():
+            Thread(target=self._try, daemon=True).start()
 
     def wait(self) -> None:
-        """Until it is there; raises RuntimeError with what went wrong."""
-        while not self._done.exists():
-            if self._failed.exists():
-                raise RuntimeError(self._failed.read_text())
-            time.sleep(0.05)
+        """Until it is there. If whoever began it failed or died, it is made here, and what is wrong is raised here."""
+        if self._done.exists():
+            return
+        with (self.directory / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not self._done.exists():
+                self._make()
+
+    def _try(self) -> None:
+        with suppress(Exception):  # whoever waits for it tries again, and says what is wrong
+            self.wait()
 
     def _make(self) -> None:
+        self.cluster.discard()
+        self.sqlite.unlink(missing_ok=True)
+        self.cluster.start()
         try:
-            self.cluster.start()
             create(self.cluster.url, MIGRATED)
             migrate(database_of(self.cluster.url, MIGRATED))
+        finally:
             self.cluster.stop()
-            migrate(f"sqlite:///{self.sqlite}")
-            self._done.touch()
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
-            self._failed.write_text(repr(error))
+        migrate(f"sqlite:///{self.sqlite}")
+        self._done.touch()
+        for other in KEPT_BELOW.glob("*/complete"):
+            if time.time() - other.stat().st_mtime > FORGOTTEN_S:
+                shutil.rmtree(other.parent, ignore_errors=True)
 
 
 def database_of(url: str, name: str) -> str:

@@ -20,18 +20,10 @@ from dev.parts.postgres import Postgres
 from dev.parts.redis import Redis
 from dev.processes import free_port
 from dev.stack.master_key import ensure_recovery_key, write_unsealed_master_key
+from tests import databases
 from tests.databases import Prepared
 
-# Short, because Unix sockets below it may be at most 107 bytes long.
-DIRECTORY = Path(tempfile.mkdtemp(prefix="evp-"))
-REDIS = Redis(DIRECTORY / "redis", free_port(), appendonly=False)
-RECOVERY_KEY = DIRECTORY / "recovery_key.pem"
-# Made once for all workers, by the process that hands out tests; a process that runs them alone has none.
-PREPARED = Prepared(Path(os.environ["TESTS_PREPARED"])) if "TESTS_PREPARED" in os.environ else None
-POSTGRES = Postgres(DIRECTORY / "postgres", template=PREPARED.cluster if PREPARED else None)
-# Where people log in. Started by the tests that go there (fixture `cognito`); the portal's settings know it before.
-COGNITO = Provider(DIRECTORY / "cognito", free_port(), log=DIRECTORY / "cognito.log")
-COGNITO_CLIENT = COGNITO.pool.ensure_client("login", ["openid", "email", "profile"])
+ON_SQLITE = os.environ.get("EVPORTAL_TEST_DATABASE") == "sqlite"
 
 
 def _hands_out() -> bool:
@@ -40,6 +32,25 @@ def _hands_out() -> bool:
     parser.add_argument("-n", "--numprocesses", default="0")
     workers = parser.parse_known_args(sys.argv[1:])[0].numprocesses
     return "PYTEST_XDIST_WORKER" not in os.environ and workers != "0"
+
+
+def _prepared() -> Prepared | None:
+    """What the first process of a run prepares, for itself or for its workers; nothing where tests have their own."""
+    if _hands_out() or ("PYTEST_XDIST_WORKER" not in os.environ and not ON_SQLITE):
+        os.environ["TESTS_PREPARED"] = "" if "--nomigrations" in sys.argv else str(databases.place())
+    directory = os.environ.get("TESTS_PREPARED")
+    return Prepared(Path(directory)) if directory else None
+
+
+# Short, because Unix sockets below it may be at most 107 bytes long.
+DIRECTORY = Path(tempfile.mkdtemp(prefix="evp-"))
+REDIS = Redis(DIRECTORY / "redis", free_port(), appendonly=False)
+RECOVERY_KEY = DIRECTORY / "recovery_key.pem"
+PREPARED = _prepared()
+POSTGRES = Postgres(DIRECTORY / "postgres", template=PREPARED.cluster if PREPARED else None)
+# Where people log in. Started by the tests that go there (fixture `cognito`); the portal's settings know it before.
+COGNITO = Provider(DIRECTORY / "cognito", free_port(), log=DIRECTORY / "cognito.log")
+COGNITO_CLIENT = COGNITO.pool.ensure_client("login", ["openid", "email", "profile"])
 
 
 def _start() -> None:
@@ -58,15 +69,13 @@ def _start() -> None:
     # Nobody here is asked under a public certificate; httpx2 would load all authorities of the world for each request.
     os.environ["SSL_CERT_DIR"] = str(DIRECTORY)
     os.environ.pop("SSL_CERT_FILE", None)  # which would count for more
-    on_sqlite = os.environ.get("EVPORTAL_TEST_DATABASE") == "sqlite"
+    if PREPARED is not None and "PYTEST_XDIST_WORKER" not in os.environ:
+        PREPARED.begin()
     if _hands_out():
-        if "--nomigrations" not in sys.argv:
-            os.environ["TESTS_PREPARED"] = str(DIRECTORY)
-            Prepared(DIRECTORY).begin()
         return
     REDIS.start()
     atexit.register(REDIS.stop)
-    if on_sqlite:
+    if ON_SQLITE:
         os.environ["EVPORTAL_DATABASE_URL"] = f"sqlite:///{DIRECTORY / 'test.sqlite3'}"
         return
     if PREPARED is None:
@@ -84,7 +93,7 @@ def pytest_collection_finish() -> None:
     """From here on only what the tests make is looked through for garbage, not half a million objects each time."""
     if PREPARED is not None:
         PREPARED.wait()
-        if not POSTGRES.alive and os.environ.get("EVPORTAL_TEST_DATABASE") != "sqlite":
+        if not (POSTGRES.alive or ON_SQLITE or _hands_out()):
             POSTGRES.start()
     gc.collect()
     gc.freeze()

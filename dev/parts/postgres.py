@@ -9,6 +9,8 @@ import secrets
 import shutil
 import signal
 import subprocess
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from dev.processes import Child, ProcessError, free_port
@@ -74,9 +76,17 @@ class Postgres:
     def choose_password(self) -> None:
         """Choose it, if that was not done: before the first start, for those who need the `url` earlier."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not self._password.exists():
-            self._password.touch(mode=0o600)
-            self._password.write_text(secrets.token_hex(24))
+        if self._password.exists():
+            return
+        with tempfile.NamedTemporaryFile("w", dir=self.directory) as chosen:  # mode 0600
+            chosen.write(secrets.token_hex(24))
+            chosen.flush()
+            with suppress(FileExistsError):  # somebody else's, a moment earlier
+                os.link(chosen.name, self._password)
+
+    def discard(self) -> None:
+        """Forget what was made, but for the password: the next start makes the cluster anew."""
+        (self.directory / "complete").unlink(missing_ok=True)
 
     def start(self) -> None:
         """Make the cluster at first (1.5 s), start it, and return when it accepts connections; raises ProcessError."""
