@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from dev.parts.swtpm import Swtpm
 from dev.parts.tpm_service import reset_tpm
-from tpm.service.device import Device
-from tpm.service.release import loaded
-from tpm.service.release.integrity import Integrity, ReleaseSettings
+from tpm.service.device.device import Device
+from tpm.service.integrity import loaded
+from tpm.service.integrity.integrity import Integrity, ReleaseSettings
 from tpm.service.release.manifest import approve, manifest_of, sign
 from tpm.service.release.measure import measure
 from tpm.service.turn import Turn

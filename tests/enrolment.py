@@ -13,7 +13,7 @@ from dev.parts.tpm_service import TpmStack
 from dev.stack.enrolment import ensure_attested, pins_of
 from tpm.models import KeyCertification, TpmService
 from tpm.register.enrolment import Pins
-from tpm.service.manifest import public_path
+from tpm.service.release.release_key import public_path
 
 _known: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
 

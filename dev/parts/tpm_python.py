@@ -24,7 +24,7 @@ TIMEOUT_S = 120
 IMPORTS = """
 import ctypes, grp, pwd, socket, sys
 import gunicorn.app.wsgiapp, gunicorn.workers.gthread
-import tpm.service.wsgi, tpm.service.worker
+import tpm.service.wsgi, tpm.service.door.worker
 ctypes.CDLL("libgcc_s.so.1")  # which libc loads when a thread is cancelled
 pwd.getpwall(), grp.getgrall()  # and what /etc/nsswitch.conf names
 for host in ("localhost", "nobody.invalid"):

@@ -32,10 +32,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from dev.parts import tpm_python
-from tpm.service.manifest import load_private_key, make_key, public_path
-from tpm.service.release.manifest import Release, approve, manifest_of, sign, within
+from tpm.service.release.entries import within
+from tpm.service.release.manifest import Release, approve, manifest_of, sign
 from tpm.service.release.measure import differences, measure
 from tpm.service.release.release_files import write
+from tpm.service.release.release_key import load_private_key, make_key, public_path
 from tpm.service.release.strict_json import ReleaseError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -24,9 +24,9 @@ from dev.parts import tpm_release
 from dev.parts.swtpm import Swtpm, accepts, control_path
 from dev.processes import Child, ProcessError, free_port
 from tpm.client import TpmClient
-from tpm.service.manifest import load_private_key, public_path
-from tpm.service.release.loaded import decisive
+from tpm.service.integrity.loaded import decisive
 from tpm.service.release.manifest import approve
+from tpm.service.release.release_key import load_private_key, public_path
 from tpm.service.release.strict_json import ReleaseError
 from tpm.tokens import ClientCredentials
 

@@ -31,7 +31,7 @@ from dev.stack.layout import (
 from dev.stack.master_key import ensure_recovery_key
 from dev.steps import StackError
 from tpm.client import Key, TpmClient, TpmError, TpmRefused
-from tpm.service.manifest import public_path
+from tpm.service.release.release_key import public_path
 from tpm.service.release.strict_json import ReleaseError
 from tpm.tokens import ClientCredentials
 

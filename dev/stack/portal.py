@@ -27,7 +27,7 @@ from ledger.models import Alert, ChainTransaction, LedgerEntry
 from ledger.recording import hold
 from stations.management.commands.import_sessions import EXIT_ROWS_LEFT_OUT
 from stations.models import ChargingSession, IdToken
-from tpm.service.manifest import public_path
+from tpm.service.release.release_key import public_path
 
 DATA = ROOT / "data" / "workplace_charging_sessions.csv"
 REPORT = VAR / "import-report.csv"

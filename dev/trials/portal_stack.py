@@ -21,7 +21,7 @@ from dev.parts.redis import Redis
 from dev.parts.tpm_service import ROOT, TpmStack
 from dev.processes import Child, free_port
 from dev.stack.master_key import ensure_recovery_key
-from tpm.service.manifest import public_path
+from tpm.service.release.release_key import public_path
 
 NODE_TIMEOUT_S = 120.0
 WORKER_TIMEOUT_S = 60.0

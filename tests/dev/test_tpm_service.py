@@ -13,7 +13,7 @@ from dev.parts import tpm_release
 from dev.parts.swtpm import Swtpm
 from dev.parts.tpm_service import ROOT, main, reset_tpm, service_env
 from dev.processes import Child, free_port
-from tpm.service.manifest import public_path
+from tpm.service.release.release_key import public_path
 
 
 @pytest.fixture

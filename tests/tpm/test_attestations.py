@@ -19,8 +19,9 @@ from dev.parts.swtpm import Swtpm
 from dev.parts.tpm_service import TpmStack
 from tests.tpm.conftest import ALL_SCOPES, WithScopes
 from tests.tpm.tpm2_tools import checkquote, openssl_verifies
-from tpm.service.attestations import Evidence, attested, claims_text, event_log_sha256
-from tpm.service.device import Device, attest
+from tpm.service.device import attest
+from tpm.service.device.device import Device
+from tpm.service.integrity.attestations import Evidence, attested, claims_text, event_log_sha256
 from tpm.service.keys.audit_check import Head, Kept
 from tpm.service.turn import Turn
 

@@ -15,8 +15,9 @@ from dev.parts.swtpm import Swtpm
 from dev.parts.tpm_service import TpmStack
 from tests.tpm.conftest import WithScopes
 from tests.tpm.tpm2_tools import certificate_public_pem, make_credential
-from tpm.service.device import Device, attest
+from tpm.service.device import attest
 from tpm.service.device.attest import AK_HANDLE, EK_CERTIFICATE_INDEX, EK_HANDLE, der_object
+from tpm.service.device.device import Device
 from tpm.service.errors import InvalidCredentialError, KeyUnusableError, TpmFailureError
 from tpm.service.turn import Turn
 

@@ -15,7 +15,7 @@ from tpm2_pytss import ESAPI, TPM2_RC, TSS2_Exception
 from dev.parts.swtpm import Swtpm, control_path
 from dev.parts.tpm_service import TpmStack
 from tests.tpm.conftest import WithScopes
-from tpm.service.device import Device
+from tpm.service.device.device import Device
 from tpm.service.turn import Turn
 
 

@@ -13,7 +13,7 @@ import pytest
 from dev.parts.swtpm import Swtpm
 from dev.parts.tpm_service import TpmStack
 from tpm.client import TpmError
-from tpm.service.device import Device
+from tpm.service.device.device import Device
 from tpm.service.errors import QueueDeadlineError, QueueFullError
 from tpm.service.turn import Turn, caller
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 import httpx2
 
 from dev.parts.tpm_service import TpmStack
-from tpm.service.worker import LINGER_MS, LINGERING
+from tpm.service.door.worker import LINGER_MS, LINGERING
 
 REQUEST = b"GET /v1/health HTTP/1.1\r\nHost: tpm\r\n\r\n"
 REFUSED = b"POST /v1/random HTTP/1.1\r\nHost: tpm\r\nContent-Length: 0\r\n\r\n"

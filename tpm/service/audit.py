@@ -8,6 +8,7 @@ from tpm.service.keys.audit_check import Head, verify
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns 0 for whole logs, 1 where one is broken, 2 where one cannot be read."""
     parser = argparse.ArgumentParser(prog="python -m tpm.service.audit", description="Check logs of key uses.")
     command = parser.add_subparsers(required=True).add_parser("verify", help="check the chain")
     command.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="directory of a log, or files of it")

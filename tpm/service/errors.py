@@ -26,6 +26,7 @@
     │   ├── KeyUnusableError         key_unusable
     │   ├── AuditUnavailableError    audit_unavailable
     │   └── IntegrityFailedError     integrity_failed
+    │       └── NotApprovedError     integrity_failed: the TPM itself says so
     └── QueueDeadlineError 504       queue_deadline
 
 `detail` says what was expected and what came. It never holds a text of the TSS, a secret or a digest.
@@ -216,6 +217,10 @@ class IntegrityFailedError(UnavailableError):
 
     code = "integrity_failed"
     title = "The service is not what was approved"
+
+
+class NotApprovedError(IntegrityFailedError):
+    """The TPM finds no approval for the PCRs as they are."""
 
 
 class QueueDeadlineError(ServiceError):

@@ -10,14 +10,14 @@ from typing import Any
 
 from gunicorn.errors import HaltServer  # type: ignore[import-untyped]
 
+from tpm.service.door.worker import LINGERING
 from tpm.service.settings import TPM_ALLOWED_CLIENTS, TPM_QUEUE_PLACES
-from tpm.service.worker import LINGERING
 
 STALLED_S = 2
 WORKER_LOST = 4  # exit status; 1 and 3 are gunicorn's own
 
 wsgi_app = "tpm.service.wsgi"
-worker_class = "tpm.service.worker.LingeringWorker"
+worker_class = "tpm.service.door.worker.LingeringWorker"
 workers = 1
 threads = min(TPM_QUEUE_PLACES * (len(TPM_ALLOWED_CLIENTS) + 1) + 16, 200) + LINGERING  # health has a queue of its own
 worker_connections = 256 + LINGERING

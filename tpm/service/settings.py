@@ -30,7 +30,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from tpm.service.door.components import COMPONENTS, NAME_SCHEMA
+from tpm.service.components import COMPONENTS, NAME_SCHEMA
 
 
 def setting(name: str, default: str | None = None) -> str:
@@ -99,7 +99,7 @@ APPEND_SLASH = False
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["tpm.service.door.authentication.BearerAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["tpm.service.door.authentication.HasScope"],
+    "DEFAULT_PERMISSION_CLASSES": ["tpm.service.views.access.HasScope"],
     "DEFAULT_PARSER_CLASSES": ["tpm.service.door.parsing.StrictJSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "tpm.service.door.parsing.JSONAlways",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

@@ -20,9 +20,9 @@ request_started.disconnect(close_old_connections)
 request_finished.disconnect(close_old_connections)
 request_finished.disconnect(close_caches)
 
-from tpm.service import urls, wiring  # noqa: E402, F401 - the settings have to be there first
-from tpm.service.device import PcrNotZeroError  # noqa: E402
-from tpm.service.views import openapi  # noqa: E402
+from tpm.service import urls  # noqa: E402, F401 - the settings have to be there first
+from tpm.service.device.measured import PcrNotZeroError  # noqa: E402
+from tpm.service.views import openapi, parts  # noqa: E402
 
 # What runs is loaded before it is measured. What a request loaded could have been changed since through another name
 # of its file, of which the watcher hears nothing (release/drift.py); and it would be at the keys before the watcher.
@@ -33,7 +33,7 @@ except Exception as error:  # noqa: BLE001 - a file is gone or not what it was: 
 httpx2.HTTPTransport().close()
 
 try:
-    wiring.start()
+    parts.start()
 except PcrNotZeroError as error:
     logging.getLogger(__name__).critical("not started: %s", error)
     sys.exit(3)  # gunicorn's WORKER_BOOT_ERROR: no other worker is tried

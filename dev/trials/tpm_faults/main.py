@@ -44,7 +44,7 @@ from dev.trials.tpm_faults.injector import KINDS, Injector
 from dev.trials.tpm_faults.operations import SERVICE, Caller
 from dev.trials.tpm_faults.proxy import TpmProxy
 from dev.trials.tpm_faults.stranger import Stranger
-from tpm.service.manifest import public_path
+from tpm.service.release.release_key import public_path
 from tpm.verifier.evidence import Pinned, SignedManifest
 
 ROOT = Path(__file__).parents[3]

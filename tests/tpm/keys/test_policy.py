@@ -24,11 +24,19 @@ from tpm2_pytss import (
 from dev.parts.swtpm import Swtpm
 from dev.parts.tpm_service import reset_tpm
 from tests.waiting import until
-from tpm.service.device import Device, Guard, KeyBlob, Measured, PcrNotZeroError, ReleasePolicy
-from tpm.service.device.measured import extend_events
-from tpm.service.device.policy import NotApprovedError, authorize_policy, release_public
-from tpm.service.errors import IntegrityFailedError, KeyUnusableError, KeyUsageError, TpmUnavailableError
-from tpm.service.release.manifest import PCR_START, POLICY_REF, Approval, extended, policy_digest
+from tpm.service.device.device import Device
+from tpm.service.device.measured import Measured, PcrNotZeroError, extend_events
+from tpm.service.device.objects import Guard, KeyBlob
+from tpm.service.device.policy import ReleasePolicy, authorize_policy, release_public
+from tpm.service.errors import (
+    IntegrityFailedError,
+    KeyUnusableError,
+    KeyUsageError,
+    NotApprovedError,
+    TpmUnavailableError,
+)
+from tpm.service.release.manifest import Approval, policy_digest
+from tpm.service.release.pcr import PCR_START, POLICY_REF, extended
 from tpm.service.turn import Turn
 
 EVENTS = [f"sha256:{number:064x} 0644 /app/{number}.py" for number in range(20)]

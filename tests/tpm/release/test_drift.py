@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.tpm.release.tampering import ALL, Tampering, Victims
-from tpm.service.release.drift import Watcher, WatchError
+from tpm.service.integrity.drift import Watcher, WatchError
 from tpm.service.release.measure import ChangedError
 
 GROUPS = ("app", "lib", "site-packages")
@@ -336,7 +336,7 @@ def test_a_thread_that_fails_is_drift(watch: MakeWatch, monkeypatch: pytest.Monk
     def broken(*_: object) -> None:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr("tpm.service.release.drift.measure", broken)
+    monkeypatch.setattr("tpm.service.integrity.drift.measure", broken)
     monkeypatch.setattr(threading, "excepthook", lambda failure: None)
     watching.start()
     assert watching.report() == ("unwatched", roots[0])
@@ -362,7 +362,7 @@ def test_missing_roots_are_errors_at_the_start(tmp_path: Path, roots: list[str])
 )
 def test_the_kernels_limits_are_errors_at_the_start(roots: list[str], limit: str, message: str) -> None:
     """In a user namespace of its own, where the limit can be lowered."""
-    script = "import sys; from tpm.service.release.drift import Watcher; Watcher(sys.argv[1:]).measure()"
+    script = "import sys; from tpm.service.integrity.drift import Watcher; Watcher(sys.argv[1:]).measure()"
     lowered = f'echo 0 > /proc/sys/user/{limit} && exec "$0" "$@"'
     argv = ["unshare", "--user", "--map-root-user", "sh", "-c", lowered, sys.executable, "-c", script, *roots]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[3])
@@ -407,7 +407,7 @@ def test_stop_may_come_twice_from_the_report_and_without_a_start(roots: list[str
 
 def test_stopping_during_a_pass(watch: MakeWatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pass over 1,000 files takes 100 s at this pace; nobody waits for its end."""
-    monkeypatch.setattr("tpm.service.release.drift.PACE_MS", 100)
+    monkeypatch.setattr("tpm.service.integrity.drift.PACE_MS", 100)
     root = tmp_path / "root"
     root.mkdir()
     for number in range(1000):

@@ -10,9 +10,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from dev.parts.swtpm import Swtpm
-from tpm.service.device import Device, KeyBlob, Measured, ReleasePolicy
+from tpm.service.device.device import Device
+from tpm.service.device.measured import Measured
+from tpm.service.device.objects import KeyBlob
+from tpm.service.device.policy import ReleasePolicy
 from tpm.service.errors import IntegrityFailedError, ServiceError
-from tpm.service.release.manifest import PCR_START, POLICY_REF, Approval, extended, policy_digest
+from tpm.service.release.manifest import Approval, policy_digest
+from tpm.service.release.pcr import PCR_START, POLICY_REF, extended
 from tpm.service.turn import Turn
 
 EVENTS = ["sha256:00 0644 /app/a.py"]

@@ -15,10 +15,11 @@ import pytest
 from dev.parts.tpm_service import TpmStack
 from tests.tpm.verifier.forger import Forger, failed, judged
 from tpm.client import TpmClient, TpmUnavailable
-from tpm.service.manifest import load_private_key
-from tpm.service.release import loaded
-from tpm.service.release.drift import Watcher
-from tpm.service.release.manifest import PCR_START, Release, extended, path_bytes
+from tpm.service.integrity import loaded
+from tpm.service.integrity.drift import Watcher
+from tpm.service.release.manifest import Release
+from tpm.service.release.pcr import PCR_START, extended, path_bytes
+from tpm.service.release.release_key import load_private_key
 from tpm.verifier.steps import reason
 
 TIMEOUT_S = 60

@@ -17,28 +17,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dev.parts.swtpm import Swtpm
-from tpm.service.manifest import load_private_key, main, public_path
-from tpm.service.release.manifest import (
-    PCR_START,
-    POLICY_REF,
-    Entry,
-    Manifest,
+from tpm.service.release.command import main
+from tpm.service.release.entries import Entry, drift_event
+from tpm.service.release.manifest import Manifest, Release, approve, manifest_of, policy_digest, sign
+from tpm.service.release.pcr import PCR_START, POLICY_REF, approval_digest, event_digest, extended, path_bytes
+from tpm.service.release.release_files import load_public_key
+from tpm.service.release.release_key import load_private_key, public_path
+from tpm.service.release.strict_json import (
     ManifestError,
-    Release,
     ReleaseMissingError,
     ReleaseSignatureError,
     ReleaseUnreadableError,
-    approval_digest,
-    approve,
-    drift_event,
-    event_digest,
-    extended,
-    manifest_of,
-    path_bytes,
-    policy_digest,
-    sign,
 )
-from tpm.service.release.release_files import load_public_key
 
 ROOT = Path(__file__).parents[3]
 KEY = ec.generate_private_key(ec.SECP256R1())

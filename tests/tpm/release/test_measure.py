@@ -12,17 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.tpm.release.tampering import ALL, Tampering, Victims
-from tpm.service.release.manifest import (
-    PCR_START,
-    Entry,
-    ManifestError,
-    event,
-    events,
-    extended,
-    manifest_of,
-    path_bytes,
-)
+from tpm.service.release.entries import Entry, event, events
+from tpm.service.release.manifest import manifest_of
 from tpm.service.release.measure import MAX_DEPTH, ChangedError, MeasureError, differences, measure
+from tpm.service.release.pcr import PCR_START, extended, path_bytes
+from tpm.service.release.strict_json import ManifestError
 
 GROUPS = ("app", "lib", "site-packages")
 

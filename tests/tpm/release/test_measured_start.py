@@ -24,8 +24,9 @@ from tests.tpm.conftest import ALL_SCOPES
 from tests.tpm.verifier import oracle
 from tests.waiting import until
 from tpm.client import Key, TpmClient, TpmRefused, TpmUnavailable
-from tpm.service.manifest import load_private_key
-from tpm.service.release.manifest import PCR_START, Release, approve, extended, sign
+from tpm.service.release.manifest import Release, approve, sign
+from tpm.service.release.pcr import PCR_START, extended
+from tpm.service.release.release_key import load_private_key
 
 WELL = {"live": True, "tpm": "ok", "integrity": "verified"}
 DATA = b"what only an approved release may read"

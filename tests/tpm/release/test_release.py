@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from dev.parts import tpm_release
-from tpm.service.manifest import public_path
 from tpm.service.release.manifest import Release
 from tpm.service.release.measure import differences, measure
 from tpm.service.release.release_files import load_public_key
+from tpm.service.release.release_key import public_path
 from tpm.service.release.strict_json import ReleaseError
 
 ROOT = Path(__file__).parents[3]

@@ -20,7 +20,7 @@ from tests.tpm.release import tampering
 from tests.tpm.release.tampering import Tampering, Victims
 from tests.waiting import until
 from tpm.client import TpmClient, TpmUnavailable
-from tpm.service.release.manifest import PCR_START, extended
+from tpm.service.release.pcr import PCR_START, extended
 
 pytestmark = pytest.mark.tpm
 DIGEST = bytes(32)

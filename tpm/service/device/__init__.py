@@ -7,20 +7,3 @@ objects.py     what keys look like in the TPM, and as blobs outside it
 device.py      the operations
 attest.py      who the TPM is, and what it states
 """
-
-from tpm.service.device.connection import HierarchyAuths
-from tpm.service.device.device import Device
-from tpm.service.device.measured import Measured, PcrNotZeroError
-from tpm.service.device.objects import Guard, KeyBlob, named_auth
-from tpm.service.device.policy import ReleasePolicy
-
-__all__ = [
-    "Device",
-    "Guard",
-    "HierarchyAuths",
-    "KeyBlob",
-    "Measured",
-    "PcrNotZeroError",
-    "ReleasePolicy",
-    "named_auth",
-]

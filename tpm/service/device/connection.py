@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from tpm2_pytss import (
     ESAPI,
@@ -22,13 +22,12 @@ from tpm2_pytss import (
     TSS2_Exception,
 )
 
-from tpm.service.device.measured import Measured
 from tpm.service.device.objects import STORAGE_KEY, KeyBlob, unmarshalled
 from tpm.service.device.objects import TPM_LAYER as TPM_LAYER
-from tpm.service.device.policy import NotApprovedError
 from tpm.service.errors import (
     IntegrityFailedError,
     KeyUnusableError,
+    NotApprovedError,
     QueueDeadlineError,
     QueueFullError,
     ServiceError,
@@ -38,6 +37,9 @@ from tpm.service.errors import (
     TpmUnavailableError,
 )
 from tpm.service.turn import Turn
+
+if TYPE_CHECKING:
+    from tpm.service.device.measured import Measured
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +80,7 @@ class Connection:
     """What the operations (device.py) stand on. Whatever `measured` holds is in the TPM before any of them runs."""
 
     def __init__(
-        self, tcti: str, turn: Turn, measured: Measured | None = None, auths: HierarchyAuths | None = None
+        self, tcti: str, turn: Turn, measured: "Measured | None" = None, auths: HierarchyAuths | None = None
     ) -> None:
         self._tcti = tcti
         self._hierarchy_auths = auths or HierarchyAuths()

@@ -2,13 +2,16 @@
 
 import logging
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from tpm2_pytss import ESAPI, ESYS_TR, TPM2_ALG, TPML_DIGEST_VALUES, TPMT_HA, TPMU_HA
 
 from tpm.service.device.objects import read_pcrs
-from tpm.service.device.policy import NotApprovedError, ReleasePolicy
-from tpm.service.errors import IntegrityFailedError
-from tpm.service.release.manifest import PCR_START, event_digest, extended
+from tpm.service.errors import IntegrityFailedError, NotApprovedError
+from tpm.service.release.pcr import PCR_START, event_digest, extended
+
+if TYPE_CHECKING:
+    from tpm.service.device.policy import ReleasePolicy
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +36,7 @@ class Measured:
     `connected` is called with the turn at the TPM; `append` and the properties by any thread.
     """
 
-    def __init__(self, pcr: int, events: Sequence[str], policy: ReleasePolicy) -> None:
+    def __init__(self, pcr: int, events: Sequence[str], policy: "ReleasePolicy") -> None:
         self.pcr = pcr
         self.policy = policy
         self.failure: IntegrityFailedError | None = None

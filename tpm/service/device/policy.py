@@ -29,16 +29,13 @@ from tpm2_pytss import (
 )
 
 from tpm.service.device.objects import TPM_LAYER
-from tpm.service.errors import IntegrityFailedError
-from tpm.service.release.manifest import POLICY_REF, Approval, approval_digest
+from tpm.service.errors import IntegrityFailedError, NotApprovedError
+from tpm.service.release.manifest import Approval
+from tpm.service.release.pcr import POLICY_REF, approval_digest
 
 TPM_CC_POLICY_AUTHORIZE = 0x0000016A  # Part 2, 6.5.2
 SESSIONS = 3  # tried: on a real chip others extend PCRs that are not ours (Linux's IMA), and each ends open sessions
 NOT_FULFILLED = {TPM2_RC.VALUE, TPM2_RC.POLICY_FAIL, TPM2_RC.POLICY, TPM2_RC.PCR_CHANGED}
-
-
-class NotApprovedError(IntegrityFailedError):
-    """The TPM finds no approval for the PCRs as they are."""
 
 
 def release_public(key: EllipticCurvePublicKey) -> TPM2B_PUBLIC:

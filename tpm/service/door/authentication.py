@@ -18,21 +18,17 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import httpx2
 import jwt
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from tpm.service import settings, wiring
+from tpm.service import settings
 from tpm.service.door.limits import ClientRate
 from tpm.service.errors import ForbiddenError, TokenRefusedError, UnavailableError
 from tpm.service.turn import caller
-
-if TYPE_CHECKING:  # DRF imports this module while it imports its views
-    from rest_framework.views import APIView
 
 log = logging.getLogger(__name__)
 
@@ -187,20 +183,6 @@ def bearer(authorization: str) -> Caller:
     _rate().take(verified.client_id)
     caller.set(verified.client_id)
     return verified
-
-
-class HasScope(BasePermission):
-    """The token has to hold the `scope` that the view names, for all keys or for the one that the URL names.
-
-    Then the service has to be what was approved, but for a view that `answers_unverified`.
-    """
-
-    def has_permission(self, request: Request, view: "APIView") -> bool:
-        scope: str = view.scope  # type: ignore[attr-defined]
-        require_scope(cast(Caller, request.user), scope, view.kwargs.get("name"))
-        if not getattr(view, "answers_unverified", False):
-            wiring.integrity().require(wiring.device())
-        return True
 
 
 def require_scope(holder: Caller, scope: str, key: str | None = None) -> None:

@@ -11,7 +11,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
-from tpm.service.door.components import Schema, ref
+from tpm.service.components import Schema, ref
 
 View = TypeVar("View", bound=Callable[..., Any])
 ALWAYS = (401, 403, 423, 429, 500, 503, 504)  # token, scope, and the ways in which a TPM may not be had

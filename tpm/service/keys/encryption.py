@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from tpm.service.device import Device
+from tpm.service.device.device import Device
 from tpm.service.errors import InvalidCiphertextError, TooLargeError
 from tpm.service.keys.store import Key
 

@@ -18,10 +18,11 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from tpm.service.device import Device, KeyBlob, named_auth
+from tpm.service.device.device import Device
+from tpm.service.device.objects import KeyBlob, named_auth
 from tpm.service.encoding import base64_text
 from tpm.service.errors import ConflictError, InvalidRequestError, KeyUnusableError, NotFoundError, TooLargeError
-from tpm.service.keys.store import RELEASE, check_policy
+from tpm.service.keys.policy import RELEASE, check_policy
 from tpm.service.keys.volume import Document, Volume
 
 MAX_SEALED_BYTES = 128  # that the TPM takes (MAX_SYM_DATA)

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from tpm.service.device import Device
+from tpm.service.device.device import Device
 from tpm.service.encoding import (
     DIGEST_BYTES,
     MalformedSignatureError,

@@ -14,15 +14,16 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from tpm.service.device import Device, Guard, KeyBlob, named_auth
+from tpm.service.device.device import Device
+from tpm.service.device.objects import Guard, KeyBlob, named_auth
 from tpm.service.encoding import PublicKey, base64_text
 from tpm.service.errors import ConflictError, InvalidRequestError, KeyUsageError, NotFoundError
+from tpm.service.keys.policy import RELEASE, check_policy
 from tpm.service.keys.volume import Document, Volume
 
 NAME = r"[a-z0-9][a-z0-9-]{0,62}"
 USAGES = {"ecc-p256": ("sign",), "rsa-2048": ("sign", "decrypt"), "hmac": ("sign",)}  # by type
 PUBLIC_KEYS: dict[str, type] = {"ecc-p256": EllipticCurvePublicKey, "rsa-2048": RSAPublicKey, "hmac": type(None)}
-RELEASE = "release"  # the one policy there is
 SECRET_BYTES = 32
 FILE_VERSION = 3
 OLDER_VERSIONS = (1, 2)  # they have the auth value itself; 1 had the public point beside the blob, which holds it too
@@ -89,14 +90,6 @@ class KeyStore:
             key = self.get(name)
             self._keys.remove(name)
         self._device.forget(key.blob)
-
-
-def check_policy(policy: object, device: Device) -> None:
-    """Raise InvalidRequestError for what is no policy, KeyUsageError for one that cannot be had here."""
-    if policy not in (None, RELEASE):
-        raise InvalidRequestError(f"policy: expected null or {RELEASE!r}")
-    if policy == RELEASE:
-        device.check_measured()
 
 
 def _check_supported(type: str, usage: str) -> None:

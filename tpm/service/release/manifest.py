@@ -1,6 +1,6 @@
 """The release manifest: which files the service consists of, what measuring them does to a PCR, and who approved it.
 
-Pure values: no TPM and no Django. `python -m tpm.service.manifest --help` is the command (tpm/service/manifest.py).
+Pure values: no TPM and no Django. `python -m tpm.service.manifest --help` is the command (command.py).
 
 A manifest is JSON, and its exact bytes are what the release key signs:
 
@@ -28,13 +28,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tpm.service.release.entries import Entry, check_roots, events, within
+from tpm.service.release.pcr import DIGEST_BYTES, PCR_START, POLICY_REF, extended, path_bytes
 from tpm.service.release.release_files import read, write
-from tpm.service.release.strict_json import ManifestError as ManifestError
-from tpm.service.release.strict_json import ReleaseError as ReleaseError
-from tpm.service.release.strict_json import ReleaseMissingError as ReleaseMissingError
-from tpm.service.release.strict_json import ReleaseSignatureError as ReleaseSignatureError
-from tpm.service.release.strict_json import ReleaseUnreadableError as ReleaseUnreadableError
 from tpm.service.release.strict_json import (
+    ManifestError,
+    ReleaseSignatureError,
     base64_of,
     document,
     hex_of,
@@ -43,107 +42,18 @@ from tpm.service.release.strict_json import (
     object_with,
     shown,
     text_of,
-    whole_number,
 )
 
 FORMAT = "evportal-manifest/1"
 MANIFEST_FILE = "manifest.json"
 RELEASE_FILE = "release.json"
-POLICY_REF = b"evportal-release"
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
-DIGEST_BYTES = 32
-PCR_START = bytes(DIGEST_BYTES)
 PCRS = 24
-OTHER_TYPES = ("fifo", "socket", "character-device", "block-device", "unknown")
-DRIFT = "drift"
 CREATED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)")
-MODE = re.compile(r"[0-7]{4}")
 PCR_INDEX = re.compile(r"\d|1\d|2[0-3]", re.ASCII)
 
 TPM_CC_POLICY_PCR = 0x0000017F  # TPM 2.0 Library, Part 2, 6.5.2
 TPM_ALG_SHA256 = 0x000B  # Part 2, 6.3
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What was found at a path: a file (sha256, size, mode), a symbolic link (link), or something else (other).
-
-    `mode` holds the permission bits (0o7777), `link` the target as it is written, `other` one of OTHER_TYPES.
-    """
-
-    path: str
-    sha256: bytes | None = None
-    size: int | None = None
-    mode: int | None = None
-    link: str | None = None
-    other: str | None = None
-
-    @classmethod
-    def parse(cls, value: object) -> "Entry":
-        """Return the file or link that this JSON object describes; raises ManifestError."""
-        if isinstance(value, dict) and "link" in value:
-            given = object_with("files", value, ("path", "link"))
-            return cls(_path("path", given["path"]), link=text_of("link", given["link"]))
-        given = object_with("files", value, ("path", "sha256", "size", "mode"))
-        return cls(
-            _path("path", given["path"]),
-            sha256=hex_of("sha256", given["sha256"], DIGEST_BYTES),
-            size=whole_number("size", given["size"]),
-            mode=_mode(given["mode"]),
-        )
-
-    def json(self) -> dict[str, Any]:
-        """Return the JSON object of a file or link; raises ManifestError for anything else."""
-        if self.link is not None:
-            return {"path": self.path, "link": self.link}
-        if self.sha256 is None or self.size is None or self.mode is None:
-            raise ManifestError("files", "files and symbolic links", f"{self.other} {self.path}")
-        return {"path": self.path, "sha256": self.sha256.hex(), "size": self.size, "mode": f"{self.mode:04o}"}
-
-
-def event(entry: Entry) -> str:
-    """Return the text whose SHA-256 is extended for this entry.
-
-    `sha256:<hex> <mode> <path>`, `link:<target> <path>` or `other:<type> <path>`. In a target, `%` is written as `%25`
-    and a space as `%20`, so that the first space always ends it and two trees never have the same events.
-    """
-    if entry.sha256 is not None:
-        return f"sha256:{entry.sha256.hex()} {entry.mode:04o} {entry.path}"
-    if entry.link is not None:
-        return f"link:{entry.link.replace('%', '%25').replace(' ', '%20')} {entry.path}"
-    return f"other:{entry.other} {entry.path}"
-
-
-def events(entries: Iterable[Entry]) -> list[str]:
-    """Return the events of these entries in the order in which they are measured: by the bytes of their paths."""
-    return [event(entry) for entry in sorted(entries, key=lambda entry: path_bytes(entry.path))]
-
-
-def drift_event(what: str, path: str) -> str:
-    """Return the event that is extended when something changed while the service runs; it unseals nothing any more."""
-    return f"{DRIFT}:{what} {path}"
-
-
-def path_bytes(text: str) -> bytes:
-    """Return the bytes that a path or an event stands for."""
-    return text.encode("utf-8", "surrogateescape")
-
-
-def path_text(path: bytes) -> str:
-    """Return the text that stands for these bytes, in the one way that path_bytes() reads back."""
-    return path.decode("utf-8", "surrogateescape")
-
-
-def event_digest(text: str) -> bytes:
-    """Return what a PCR is extended with for this event, in the SHA-256 bank."""
-    return hashlib.sha256(path_bytes(text)).digest()
-
-
-def extended(value: bytes, events: Iterable[str]) -> bytes:
-    """Return the PCR's value after these events (TPM 2.0 Library, Part 1, 17.2)."""
-    for text in events:
-        value = hashlib.sha256(value + event_digest(text)).digest()
-    return value
 
 
 def policy_digest(pcrs: Mapping[int, bytes]) -> bytes:
@@ -163,11 +73,6 @@ def policy_digest(pcrs: Mapping[int, bytes]) -> bytes:
     selection = struct.pack(">IHB", 1, TPM_ALG_SHA256, len(bitmap)) + bitmap  # TPML_PCR_SELECTION
     values = hashlib.sha256(b"".join(pcrs[index] for index in sorted(pcrs))).digest()
     return hashlib.sha256(bytes(DIGEST_BYTES) + struct.pack(">I", TPM_CC_POLICY_PCR) + selection + values).digest()
-
-
-def approval_digest(policy: bytes) -> bytes:
-    """Return aHash, which the release key signs to approve a policy (TPM2_PolicyAuthorize, Part 3, 23.16)."""
-    return hashlib.sha256(policy + POLICY_REF).digest()
 
 
 @dataclass(frozen=True)
@@ -239,36 +144,6 @@ def manifest_of(*, version: str, created_at: str, roots: Sequence[str], entries:
     """Return the checked manifest of these entries; raises ManifestError, also for a fifo or a device among them."""
     ordered = tuple(sorted(entries, key=lambda entry: path_bytes(entry.path)))
     return Manifest.parse(Manifest(version, created_at, tuple(roots), ordered).dumps())
-
-
-def check_roots(roots: Sequence[str]) -> None:
-    """Raise ManifestError unless there are roots, all of them absolute, and none lies in another."""
-    if not roots:
-        raise ManifestError("roots", "at least one path", "none")
-    for index, root in enumerate(roots):
-        _path("roots", root)
-        for other in roots[:index]:
-            if within(root, other) or within(other, root):
-                raise ManifestError("roots", "paths that do not overlap", f"{shown(other)} and {shown(root)}")
-
-
-def within(path: str, root: str) -> bool:
-    """Tell whether a normal path is the root or lies below it."""
-    return path == root or path.startswith(f"{root}/")
-
-
-def _path(name: str, value: object) -> str:
-    text = text_of(name, value)
-    parts = text.split("/")
-    if parts[0] != "" or text == "/" or any(part in ("", ".", "..") for part in parts[1:]):
-        raise ManifestError(name, "an absolute path without //, . and ..", text)
-    return text
-
-
-def _mode(value: object) -> int:
-    if not isinstance(value, str) or not MODE.fullmatch(value):
-        raise ManifestError("mode", "four octal digits", value)
-    return int(value, 8)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tpm.service.release.manifest import Entry, check_roots, path_bytes, path_text
+from tpm.service.release.entries import Entry, check_roots
+from tpm.service.release.pcr import path_bytes, path_text
 from tpm.service.release.strict_json import ReleaseError, shown
 
 CHUNK_BYTES = 1024 * 1024

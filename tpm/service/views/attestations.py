@@ -7,15 +7,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tpm.service.attestations import Attestation, attested
-from tpm.service.door.components import base64_of, fields, listed, text, whole
+from tpm.service.components import base64_of, fields, listed, text, whole
 from tpm.service.door.parsing import base64_bytes, object_fields
 from tpm.service.door.schema import described
 from tpm.service.encoding import base64_text, signature_der
 from tpm.service.errors import InvalidRequestError
+from tpm.service.integrity.attestations import Attestation, attested
 from tpm.service.keys.audit_check import Head
+from tpm.service.views.parts import device, evidence
 from tpm.service.views.pcrs import PCRS
-from tpm.service.wiring import device, evidence
 
 NONCE_BYTES = 32
 SEQUENCE_MAX = 2**53 - 1

@@ -6,14 +6,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from tpm.service.components import base64_of, fields
 from tpm.service.device import attest
-from tpm.service.door.components import base64_of, fields
 from tpm.service.door.parsing import base64_bytes, text_fields
 from tpm.service.door.schema import described
 from tpm.service.encoding import base64_text, signature_der
 from tpm.service.errors import InvalidRequestError
 from tpm.service.views.identity import PUBLIC
-from tpm.service.wiring import audit_log, device, key_store
+from tpm.service.views.parts import audit_log, device, key_store
 
 NONCE_BYTES = range(8, 65)
 

@@ -4,11 +4,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tpm.service.door.components import base64_of, fields, text, whole
+from tpm.service.components import base64_of, fields, text, whole
 from tpm.service.door.parsing import base64_bytes, choice, text_fields, whole_number
 from tpm.service.door.schema import described
 from tpm.service.encoding import base64_text
-from tpm.service.wiring import device
+from tpm.service.views.parts import device
 
 MAX_RANDOM_BYTES = 1024
 HASHES = ("sha256", "sha384", "sha512")

@@ -15,9 +15,10 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from tpm.service.door.authentication import Caller, HasScope, bearer
+from tpm.service.door.authentication import Caller, bearer
 from tpm.service.door.parsing import json_body
 from tpm.service.door.problems import problem_response
+from tpm.service.views.access import HasScope
 
 
 class DirectView(APIView):

@@ -5,9 +5,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tpm.service.door.components import fields, text
+from tpm.service.components import fields, text
 from tpm.service.door.schema import described
-from tpm.service.wiring import device, integrity
+from tpm.service.views.parts import device, integrity
 
 HEALTH = fields(
     live={"type": "boolean"},

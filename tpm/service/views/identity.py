@@ -6,13 +6,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from tpm.service.components import base64_of, fields, nullable, text
 from tpm.service.device import attest
 from tpm.service.device.attest import TpmIdentity
-from tpm.service.door.components import base64_of, fields, nullable, text
 from tpm.service.door.parsing import base64_bytes, text_fields
 from tpm.service.door.schema import described
 from tpm.service.encoding import base64_text
-from tpm.service.wiring import audit_log, device
+from tpm.service.views.parts import audit_log, device
 
 EK = "EK"  # in the log of key uses; no key of the service has a name in capitals
 PUBLIC = base64_of("TPMT_PUBLIC", "ACMACwAFBHIAAAAQABgACwADABAAIA==")

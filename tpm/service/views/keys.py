@@ -10,8 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tpm.service.door.authentication import Caller
-from tpm.service.door.components import (
+from tpm.service.components import (
     DIGEST,
     FORMAT,
     MESSAGE,
@@ -25,6 +24,7 @@ from tpm.service.door.components import (
     ref,
     text,
 )
+from tpm.service.door.authentication import Caller
 from tpm.service.door.idempotency import Answer
 from tpm.service.door.parsing import base64_bytes, sign_batch, sign_item, signed_item, text_fields
 from tpm.service.door.schema import IDEMPOTENCY_KEY, described
@@ -34,7 +34,7 @@ from tpm.service.keys.encryption import decrypt, encrypt
 from tpm.service.keys.signing import Digest, Message, check_use, sign, verify
 from tpm.service.keys.store import NAME, USAGES, Key
 from tpm.service.views.direct import DirectView
-from tpm.service.wiring import audit_log, device, idempotent_answers, key_store
+from tpm.service.views.parts import audit_log, device, idempotent_answers, key_store
 
 
 class KeysView(APIView):

@@ -4,11 +4,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tpm.service.door.components import base64_of, fields, text
+from tpm.service.components import base64_of, fields, text
 from tpm.service.door.schema import described
 from tpm.service.encoding import base64_text
 from tpm.service.errors import NotFoundError
-from tpm.service.wiring import integrity
+from tpm.service.views.parts import integrity
 
 MANIFEST = fields(
     manifest=text("JSON; its UTF-8 bytes are what was signed", '{"format": "evportal-manifest/1", …}'),

@@ -9,12 +9,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tpm.service import settings
-from tpm.service.door.components import base64_of, fields, listed, ref, text
+from tpm.service.components import base64_of, fields, listed, ref, text
 from tpm.service.door.parsing import base64_bytes, text_fields
 from tpm.service.door.schema import described
 from tpm.service.encoding import base64_text
 from tpm.service.errors import ForbiddenError, InvalidRequestError, NotFoundError, TooLargeError
-from tpm.service.wiring import device
+from tpm.service.views.parts import device
 
 PCRS = 24
 CLIENT_PCRS = tuple(sorted({16, 23} - {settings.TPM_MEASURED_PCR, *settings.TPM_HOST_PCRS}))

@@ -4,12 +4,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tpm.service.door.components import POLICY, base64_of, fields, listed, ref
+from tpm.service.components import POLICY, base64_of, fields, listed, ref
 from tpm.service.door.parsing import base64_bytes, object_fields, text_fields
 from tpm.service.door.schema import described
 from tpm.service.encoding import base64_text
 from tpm.service.keys.sealed import Sealed
-from tpm.service.wiring import audit_log, sealed_store
+from tpm.service.views.parts import audit_log, sealed_store
 
 
 class SealedListView(APIView):

@@ -16,12 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tpm.service.device import Device, Measured, PcrNotZeroError, ReleasePolicy
+from tpm.service.device.device import Device
+from tpm.service.device.measured import Measured, PcrNotZeroError
+from tpm.service.device.policy import ReleasePolicy
 from tpm.service.errors import IntegrityFailedError, ServiceError
-from tpm.service.release import loaded
-from tpm.service.release.drift import Watcher
-from tpm.service.release.manifest import Release, ReleaseError, drift_event, events, path_bytes
+from tpm.service.integrity import loaded
+from tpm.service.integrity.drift import Watcher
+from tpm.service.release.entries import drift_event, events
+from tpm.service.release.manifest import Release
+from tpm.service.release.pcr import path_bytes
 from tpm.service.release.release_files import load_public_key
+from tpm.service.release.strict_json import ReleaseError
 
 log = logging.getLogger(__name__)
 

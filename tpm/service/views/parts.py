@@ -4,14 +4,15 @@ import atexit
 from functools import cache
 
 from tpm.service import settings
-from tpm.service.attestations import Evidence
-from tpm.service.device import Device, HierarchyAuths
+from tpm.service.device.connection import HierarchyAuths
+from tpm.service.device.device import Device
 from tpm.service.door.idempotency import IdempotentAnswers
+from tpm.service.integrity.attestations import Evidence
+from tpm.service.integrity.integrity import Integrity, ReleaseSettings
 from tpm.service.keys.audit import AuditLog
 from tpm.service.keys.audit_check import Head
 from tpm.service.keys.sealed import SealedStore
 from tpm.service.keys.store import KeyStore
-from tpm.service.release.integrity import Integrity, ReleaseSettings
 from tpm.service.turn import Turn
 
 

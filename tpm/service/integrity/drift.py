@@ -18,8 +18,9 @@ from select import POLLIN, poll
 
 from inotify_simple import Event, INotify, flags
 
-from tpm.service.release.manifest import Entry, path_bytes, path_text
+from tpm.service.release.entries import Entry
 from tpm.service.release.measure import ChangedError, MeasureError, differences, measure
+from tpm.service.release.pcr import path_bytes, path_text
 from tpm.service.release.strict_json import ReleaseError, shown
 
 log = logging.getLogger(__name__)

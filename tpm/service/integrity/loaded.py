@@ -12,7 +12,8 @@ import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tpm.service.release.manifest import path_bytes, path_text, within
+from tpm.service.release.entries import within
+from tpm.service.release.pcr import path_bytes, path_text
 
 Found = tuple[str, str]  # what, and of which path or name: of a drift event
 
