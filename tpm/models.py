@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from common import clock
-from tpm.verifier.events import text_bytes
 from tpm.verifier.evidence import Accepted, IssuedNonce, Pinned, SignedManifest
+from tpm.verifier.fields import text_bytes
 from tpm.verifier.structures import Clock
 
 

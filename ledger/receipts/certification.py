@@ -20,16 +20,8 @@ from typing import Any
 
 from tpm.verifier import steps
 from tpm.verifier.certification import FORMAT, Certification, certification_nonce, verify_certification
-from tpm.verifier.structures import (
-    ALG_SHA256,
-    AttestationError,
-    Attributes,
-    MalformedError,
-    UnsupportedError,
-    attribute_words,
-    parse_certify,
-    parse_public,
-)
+from tpm.verifier.errors import AttestationError, MalformedError, UnsupportedError
+from tpm.verifier.structures import ALG_SHA256, Attributes, attribute_words, parse_certify, parse_public
 
 PARTS = ("key", "attest", "signature", "ak", "ek_certificate")
 PART_LENGTH_MAX = 8000  # characters of base64

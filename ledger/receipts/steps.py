@@ -14,7 +14,7 @@ from ledger.chain.antelope import AntelopeError, Transaction
 from ledger.receipts import certification
 from ledger.receipts.form import Receipt
 from ledger.receipts.witness import NodeError, Witness
-from tpm.verifier.structures import AttestationError
+from tpm.verifier.errors import AttestationError
 
 ACTION = "record"
 

@@ -15,9 +15,10 @@ from tpm.register.register import RegisterError, client_of, evidence_ask, eviden
 from tpm.register.reports import report_keep
 from tpm.verifier.credential import make_credential
 from tpm.verifier.endorsement import Identity, fingerprint, identity_checks, trusted_certificates
+from tpm.verifier.errors import AttestationError, MalformedError
 from tpm.verifier.events import release_key
 from tpm.verifier.steps import Check, Finding, Step, accepted, shown, take
-from tpm.verifier.structures import AttestationError, MalformedError, parse_public
+from tpm.verifier.structures import parse_public
 
 CREDENTIAL_BYTES = 32
 ACTIVATED = "the credential that was encrypted for both"

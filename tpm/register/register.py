@@ -26,10 +26,10 @@ from tpm.register.reports import report_keep
 from tpm.tokens import ClientCredentials
 from tpm.verifier.attestation import verify_evidence
 from tpm.verifier.certification import Certification, certification_nonce, verify_certification
+from tpm.verifier.errors import AttestationError, MalformedError
 from tpm.verifier.events import check_manifest_signature, parse_manifest
 from tpm.verifier.evidence import NONCE_BYTES, Evidence, SignedManifest
 from tpm.verifier.steps import Step, accepted, reason, shown
-from tpm.verifier.structures import AttestationError, MalformedError
 
 State, Outcome = TpmService.State, AttestationReport.Outcome
 ATTEST_EVERY = timedelta(minutes=5)

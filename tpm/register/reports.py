@@ -10,9 +10,9 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from tpm.models import AttestationReport, EventLog, Nonce, ReleaseManifest, TpmService
+from tpm.verifier.errors import AttestationError
 from tpm.verifier.evidence import Evidence, SignedManifest
 from tpm.verifier.steps import Step, accepted, reason
-from tpm.verifier.structures import AttestationError
 
 Outcome = AttestationReport.Outcome
 BORNE_OUT = ("signature", "binding", "event_log_hash", "replay")  # steps by which the TPM itself vouches for the log

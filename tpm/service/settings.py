@@ -99,7 +99,7 @@ APPEND_SLASH = False
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["tpm.service.door.authentication.BearerAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["tpm.service.views.access.HasScope"],
+    "DEFAULT_PERMISSION_CLASSES": ["tpm.service.views.permission.HasScope"],
     "DEFAULT_PARSER_CLASSES": ["tpm.service.door.parsing.StrictJSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "tpm.service.door.parsing.JSONAlways",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

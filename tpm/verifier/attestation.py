@@ -30,25 +30,13 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-
 from tpm.verifier import clock
-from tpm.verifier.events import (
-    Manifest,
-    check_manifest_signature,
-    difference,
-    log_bytes,
-    parse_manifest,
-    replay,
-    text_bytes,
-)
+from tpm.verifier.errors import AttestationError
+from tpm.verifier.events import Manifest, check_manifest_signature, difference, log_bytes, parse_manifest, replay
 from tpm.verifier.evidence import Evidence, IssuedNonce, Pinned, SignedManifest
-from tpm.verifier.steps import Check, Finding, NotDecidedError, Step, accepted, reason, take
-from tpm.verifier.structures import AttestationError, MalformedError, UnsupportedError, parse_public
-
-__all__ = ["AttestationError", "Step", "accepted", "reason", "verify_evidence"]
+from tpm.verifier.fields import text_bytes
+from tpm.verifier.signatures import check_signature
+from tpm.verifier.steps import Check, Finding, NotDecidedError, Step, take
 
 NONCE_VALID = timedelta(seconds=60)
 
@@ -93,32 +81,22 @@ class _Verifier:
         yield Check("selection", "The quote is over the PCRs that were asked for", "these PCRs", self._selection)
         yield Check("pcr_digest", "The PCR values shown are those quoted", "the quoted digest", self._pcr_digest)
         yield Check("event_log_hash", "The event log is the one in the claims", "the claimed hash", self._log_hash)
-        yield Check(
-            "replay", "The event log gives the measured PCR", "the PCR's value", self._if_measured(self._replay)
-        )
+        measured = self._if_measured
+        yield Check("replay", "The event log gives the measured PCR", "the PCR's value", measured(self._replay))
         yield Check(
             "manifest_signature",
             "The pinned release key signed the manifest",
             "a signature of the pinned release key",
-            self._if_measured(self._manifest_signature),
+            measured(self._manifest_signature),
         )
-        yield Check(
-            "manifest_digest",
-            "The manifest is the one in the claims",
-            "its digest",
-            self._if_measured(self._manifest_digest),
-        )
-        yield Check(
-            "events",
-            "The event log is that of the manifest",
-            "the manifest's files",
-            self._if_measured(self._events),
-        )
+        digest = measured(self._manifest_digest)
+        yield Check("manifest_digest", "The manifest is the one in the claims", "its digest", digest)
+        yield Check("events", "The event log is that of the manifest", "the manifest's files", measured(self._events))
         yield Check(
             "release",
             "The release is not older than the last accepted one",
             "the same release or a later one",
-            self._if_measured(self._release),
+            measured(self._release),
         )
         yield Check("host_pcrs", "The host's PCRs have the pinned values", "the pinned values", self._host_pcrs)
         yield Check("clock", "The TPM's clock and counters have not gone back", "a later time", self._clock)
@@ -290,14 +268,3 @@ class _Verifier:
     def _integrity(self) -> Finding:
         expected, found = "verified" if self.pinned.measured else "unmeasured", self.evidence.claims.integrity
         return Finding(expected, found, found == expected)
-
-
-def check_signature(ak_public: bytes, message: bytes, signature: bytes) -> None:
-    """Raise an AttestationError unless the AK (a TPMT_PUBLIC, P-256) signed this with ECDSA and SHA-256."""
-    key = parse_public(ak_public).key
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise UnsupportedError("AK: expected an ECC P-256 key")
-    try:
-        key.verify(signature, message, ec.ECDSA(SHA256()))
-    except InvalidSignature:
-        raise MalformedError("not signed by this AK") from None

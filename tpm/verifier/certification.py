@@ -16,20 +16,11 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tpm.verifier.attestation import check_signature
-from tpm.verifier.endorsement import from_base64
-from tpm.verifier.events import members
+from tpm.verifier.errors import AttestationError, UnsupportedError
+from tpm.verifier.fields import from_base64, members
+from tpm.verifier.signatures import check_signature
 from tpm.verifier.steps import Check, Finding, NotDecidedError, Step, take
-from tpm.verifier.structures import (
-    AttestationError,
-    Attributes,
-    Certify,
-    Public,
-    UnsupportedError,
-    attribute_words,
-    parse_certify,
-    parse_public,
-)
+from tpm.verifier.structures import Attributes, Certify, Public, attribute_words, parse_certify, parse_public
 
 FORMAT = "evportal-key-certification/1"
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"

@@ -16,16 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
-from tpm.verifier.structures import (
-    ALG_AES,
-    ALG_CFB,
-    HASHES,
-    MalformedError,
-    Public,
-    Symmetric,
-    UnsupportedError,
-    tpm2b,
-)
+from tpm.verifier.errors import MalformedError, UnsupportedError
+from tpm.verifier.structures import ALG_AES, ALG_CFB, HASHES, Public, Symmetric, tpm2b
 
 CREDENTIAL_BYTES_MAX = 32  # TPM2B_DIGEST of the EK's nameAlg
 _OAEP_HASHES: dict[str, type[hashes.SHA256 | hashes.SHA384 | hashes.SHA512]] = {

@@ -10,8 +10,6 @@
 That both keys live in the same TPM is shown by tpm/verifier/credential.py afterwards.
 """
 
-import base64
-import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,16 +22,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtensionOID, ObjectIdentifier
 
+from tpm.verifier.errors import AttestationError, MalformedError, UnsupportedError
+from tpm.verifier.fields import from_base64
 from tpm.verifier.steps import Check, Finding
-from tpm.verifier.structures import (
-    AttestationError,
-    Attributes,
-    MalformedError,
-    Public,
-    UnsupportedError,
-    attribute_words,
-    parse_public,
-)
+from tpm.verifier.structures import Attributes, Public, attribute_words, parse_public
 
 EK_USAGE = ObjectIdentifier("2.23.133.8.1")  # tcg-kp-EKCertificate
 CHAIN_MAX = 6
@@ -84,16 +76,6 @@ def _member(answer: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise MalformedError(f"{name}: expected an object, got {type(value).__name__}")
     return value
-
-
-def from_base64(value: object, name: str) -> bytes:
-    """Return the bytes of a text in standard base64; raises MalformedError."""
-    if not isinstance(value, str):
-        raise MalformedError(f"{name}: expected base64, got {type(value).__name__}")
-    try:
-        return base64.b64decode(value.encode("ascii"), validate=True)
-    except (binascii.Error, ValueError):
-        raise MalformedError(f"{name}: expected standard base64") from None
 
 
 def identity_checks(identity: Identity, *, roots_pem: bytes, now: datetime) -> Iterator[Check]:

@@ -8,17 +8,17 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from tpm.verifier.structures import MalformedError, UnsupportedError
+from tpm.verifier.errors import MalformedError, UnsupportedError
+from tpm.verifier.fields import SHA256_HEX, no_doubles, text_bytes
 
 FORMAT = "evportal-manifest/1"
 PCR_BYTES = 32
@@ -29,7 +29,7 @@ _DRIFT = {  # but for a changed file
     "environment": "started with {path} in its environment, which decides what code is loaded",
     "arguments": "started by a command line that decides what code is loaded: {path}",
 }
-_SHA256, _MODE = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-7]{4}")
+_MODE = re.compile(r"[0-7]{4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +43,6 @@ class Manifest:
     created_at: datetime
     paths: tuple[str, ...]
     events: tuple[str, ...]
-
-
-def text_bytes(text: str) -> bytes:
-    """Return the bytes for which a path, an event or a manifest stands (os.fsdecode's surrogates are bytes)."""
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError as error:
-        raise MalformedError("expected text that stands for bytes") from error
 
 
 def log_bytes(events: Sequence[str]) -> bytes:
@@ -97,14 +89,6 @@ def _time(value: object) -> datetime:
     return time
 
 
-def no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """For json.loads: who reads a text must not find another member than who hashed or signed it."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise MalformedError("a member is named twice")
-    return found
-
-
 def _event(item: object) -> str:
     """Return the event of a file or a link; in a link's target `%` and the space are escaped."""
     if not isinstance(item, dict) or set(item) not in (_FILE, _LINK):
@@ -117,7 +101,7 @@ def _event(item: object) -> str:
         raise MalformedError(f"manifest: files: expected an absolute path, got {path!r}")
     if "link" in item:
         return f"link:{item['link'].replace('%', '%25').replace(' ', '%20')} {path}"
-    if not _SHA256.fullmatch(item["sha256"]) or not _MODE.fullmatch(item["mode"]) or type(item["size"]) is not int:
+    if not SHA256_HEX.fullmatch(item["sha256"]) or not _MODE.fullmatch(item["mode"]) or type(item["size"]) is not int:
         raise MalformedError(f"manifest: {path!r}: expected sha256 in hex, mode in four octal digits, size in bytes")
     return f"sha256:{item['sha256']} {item['mode']} {path}"
 
@@ -174,17 +158,3 @@ def release_key(pem: str) -> ec.EllipticCurvePublicKey:
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise UnsupportedError("release key: expected an ECC key on P-256")
     return key
-
-
-def hex_digest(value: object, name: str) -> str:
-    """Return a text that is a SHA-256 in lower-case hex; raises MalformedError."""
-    if not isinstance(value, str) or not _SHA256.fullmatch(value):
-        raise MalformedError(f"{name}: expected 64 digits of lower-case hex")
-    return value
-
-
-def members(value: object, name: str, expected: set[str]) -> Mapping[str, Any]:
-    """Return an object that has exactly these members; raises MalformedError."""
-    if not isinstance(value, dict) or set(value) != expected:
-        raise MalformedError(f"{name}: expected an object with {', '.join(sorted(expected))}")
-    return value

@@ -8,9 +8,9 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from tpm.verifier.endorsement import from_base64
-from tpm.verifier.events import hex_digest, members, no_doubles, text_bytes
-from tpm.verifier.structures import PCRS_MAX, Clock, MalformedError, Quote, parse_quote
+from tpm.verifier.errors import MalformedError
+from tpm.verifier.fields import from_base64, hex_digest, members, no_doubles, text_bytes
+from tpm.verifier.structures import PCRS_MAX, Clock, Quote, parse_quote
 
 NONCE_BYTES = 32
 EVENTS_MAX = 400_000

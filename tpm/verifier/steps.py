@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from tpm.verifier.structures import AttestationError
+from tpm.verifier.errors import AttestationError
 
 Outcome = Literal["ok", "failed", "undecided"]
 SHOWN_CHARACTERS = 400

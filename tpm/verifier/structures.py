@@ -2,10 +2,6 @@
 
 All parsers are strict. Truncated data, trailing bytes, an unknown algorithm or another curve raise MalformedError, and
 nothing else is ever raised on hostile bytes.
-
-AttestationError                what was shown does not prove what it should
-├── MalformedError              a structure, certificate or document is not in its form
-└── UnsupportedError            a well-formed thing of a kind that this version does not know
 """
 
 import hashlib
@@ -14,6 +10,8 @@ from dataclasses import dataclass
 from enum import IntFlag
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from tpm.verifier.errors import MalformedError, UnsupportedError
 
 # Part 2, 6.3 (TPM_ALG_ID) and 6.4 (TPM_ECC_CURVE)
 ALG_RSA, ALG_AES, ALG_KEYEDHASH, ALG_SHA256, ALG_NULL = 0x0001, 0x0006, 0x0008, 0x000B, 0x0010
@@ -27,18 +25,6 @@ _KDFS = {0x0020, 0x0021, 0x0022}
 TPM_GENERATED_VALUE = 0xFF544347  # Part 2, 6.2: only the TPM itself signs what begins so with a restricted key
 ST_ATTEST_CERTIFY, ST_ATTEST_QUOTE = 0x8017, 0x8018  # Part 2, 6.9
 PCRS_MAX = 24
-
-
-class AttestationError(Exception):
-    """The root: what was shown does not prove what it should."""
-
-
-class MalformedError(AttestationError):
-    """Not in its form; the message says what was expected and what came."""
-
-
-class UnsupportedError(AttestationError):
-    """A well-formed thing of a kind that this version does not know."""
 
 
 class Attributes(IntFlag):

@@ -29,18 +29,10 @@ from tests.tpm.verifier.forger import (
     quote,
 )
 from tpm.verifier.clock import compare
+from tpm.verifier.errors import AttestationError, MalformedError, UnsupportedError
 from tpm.verifier.evidence import Evidence, SignedManifest
 from tpm.verifier.steps import accepted, reason
-from tpm.verifier.structures import (
-    AttestationError,
-    Clock,
-    MalformedError,
-    UnsupportedError,
-    parse_certify,
-    parse_public,
-    parse_quote,
-    tpm2b_open,
-)
+from tpm.verifier.structures import Clock, parse_certify, parse_public, parse_quote, tpm2b_open
 
 STEPS = (
     *("nonce", "format", "signature", "binding", "selection", "pcr_digest", "event_log_hash", "replay"),

@@ -23,19 +23,11 @@ from tests.tpm.verifier.forger import SIGNING, Forger, attest_head, ecc_public, 
 from tpm.client import Key, TpmClient, TpmRefused
 from tpm.verifier.certification import Certification, certification_nonce, eosio_public_key, verify_certification
 from tpm.verifier.credential import CREDENTIAL_BYTES_MAX, id_object, make_credential
-from tpm.verifier.endorsement import Identity, from_base64, identity_checks, trusted_certificates
+from tpm.verifier.endorsement import Identity, identity_checks, trusted_certificates
+from tpm.verifier.errors import AttestationError, MalformedError, UnsupportedError
+from tpm.verifier.fields import from_base64
 from tpm.verifier.steps import Step, accepted, reason, take
-from tpm.verifier.structures import (
-    ALG_AES,
-    ALG_CFB,
-    AttestationError,
-    Attributes,
-    Clock,
-    MalformedError,
-    Symmetric,
-    UnsupportedError,
-    parse_public,
-)
+from tpm.verifier.structures import ALG_AES, ALG_CFB, Attributes, Clock, Symmetric, parse_public
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 STEPS = ["ek_certificate", "ek_use", "ek_public", "ek_attributes", "ak_attributes", "ak_name"]

@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 from tpm.service.door.authentication import Caller, bearer
 from tpm.service.door.parsing import json_body
 from tpm.service.door.problems import problem_response
-from tpm.service.views.access import HasScope
+from tpm.service.views.permission import HasScope
 
 
 class DirectView(APIView):
