@@ -14,7 +14,7 @@ from common.admin_english import english
 from common.admin_read_only import ReadOnly
 from common.announce import announce
 from tpm.models import AttestationReport, KeyCertification, TpmService
-from tpm.register.register import attest_soon
+from tpm.register.gate import attest_soon
 from tpm.register.words import (
     age_words,
     hardware_words,

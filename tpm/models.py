@@ -4,8 +4,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
@@ -15,9 +14,6 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from common import clock
-from tpm.verifier.evidence import Accepted, IssuedNonce, Pinned, SignedManifest
-from tpm.verifier.fields import text_bytes
-from tpm.verifier.structures import Clock
 
 
 class TpmService(models.Model):
@@ -94,34 +90,6 @@ class TpmService(models.Model):
             return f"its last evidence is {age.total_seconds():.0f} s old; {self.reason or 'no newer one was taken'}"
         return ""
 
-    def pinned(self) -> Pinned:
-        """What is known of it for judging its evidence; it is enrolled."""
-        assert self.ak_public is not None
-        return Pinned(
-            service=self.name,
-            ak_public=bytes(self.ak_public),
-            release_key_pem=self.release_key_pem,
-            measured_pcr=self.measured_pcr,
-            host_pcrs={int(number): bytes.fromhex(value) for number, value in self.host_pcrs.items()},
-            hardware=self.hardware_roots,
-            last=_accepted(self.last, self.last_attested_at),
-        )
-
-
-def _accepted(last: dict[str, Any] | None, at: datetime | None) -> Accepted | None:
-    if last is None or at is None:
-        return None
-    clock = Clock(last["clock_ms"], last["reset_count"], last["restart_count"], last["safe"])
-    created_at = last["release_created_at"]
-    return Accepted(
-        clock,
-        last["firmware_version"],
-        last["audit_sequence"],
-        last["audit_hash"],
-        at,
-        datetime.fromisoformat(created_at) if created_at else None,
-    )
-
 
 class Nonce(models.Model):
     """A challenge of 32 bytes, for one service and one use."""
@@ -136,9 +104,6 @@ class Nonce(models.Model):
 
     def __str__(self) -> str:
         return bytes(self.value).hex()
-
-    def issued(self) -> IssuedNonce:
-        return IssuedNonce(bytes(self.value), self.service.name, self.issued_at, self.used_at)
 
 
 class ReleaseManifest(models.Model):
@@ -156,20 +121,6 @@ class ReleaseManifest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.version} ({self.digest[:16]}…)"
-
-    @classmethod
-    def keep(cls, manifest: SignedManifest, version: str) -> "ReleaseManifest":
-        """Return its row; a manifest that was signed anew, perhaps with another key, gets its new signature."""
-        row = cls.objects.defer("compressed").filter(digest=manifest.digest).first()
-        if row is not None and bytes(row.signature) == manifest.signature:
-            return row
-        compressed = zlib.compress(text_bytes(manifest.text))
-        fields = {"compressed": compressed, "signature": manifest.signature, "version": version[:200]}
-        return cls.objects.update_or_create(digest=manifest.digest, defaults=fields)[0]
-
-    def signed(self) -> SignedManifest:
-        text = zlib.decompress(bytes(self.compressed)).decode("utf-8", "surrogateescape")
-        return SignedManifest(text, bytes(self.signature))
 
 
 class EventLog(models.Model):

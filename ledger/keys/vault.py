@@ -14,7 +14,7 @@ from ledger.errors import MasterKeyMissing
 from ledger.keys.master_key import SealedMaster, Secret
 from ledger.signing.client import client
 from tpm.client import TpmError
-from tpm.register.register import require_attested
+from tpm.register.gate import require_attested
 
 OPEN_S = 600.0
 DATA_KEYS_KEPT = 50_000  # about 20 MB; unwrapping one costs 0.06 ms

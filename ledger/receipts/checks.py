@@ -19,7 +19,7 @@ from ledger.receipts.link import receipt_fragment
 from ledger.receipts.node_reader import readers
 from ledger.receipts.receipt import Pins, ReceiptError
 from stations.models import ChargingSession
-from tpm.register import register
+from tpm.register import gate
 from tpm.verifier.certification import Certification
 
 
@@ -96,7 +96,7 @@ def check_fragment(session: ChargingSession) -> str:
 
 def attestation_of(public_key: str) -> dict[str, str | None] | None:
     """What a receipt says of the TPM in which this key was made; None where the key was never certified."""
-    found = register.certification_of(public_key)
+    found = gate.certification_of(public_key)
     if found is None:
         return None
     certified = Certification(bytes(found.public), bytes(found.attest), bytes(found.signature))
@@ -168,5 +168,5 @@ def published_keys() -> dict[str, str]:
 
 def published_ak(public_key: str) -> str | None:
     """The fingerprint of the AK in whose TPM our register says that the key was made; None where it knows of none."""
-    found = register.certification_of(public_key)
+    found = gate.certification_of(public_key)
     return certification.fingerprint(bytes(found.ak_public)) if found else None

@@ -38,7 +38,7 @@ from ledger.recording import batch_data, hold
 from ledger.signing import keys as signing_keys
 from ledger.signing.signer import signer
 from tpm.client import TpmError
-from tpm.register import register
+from tpm.register import gate
 
 log = logging.getLogger(__name__)
 Status = ChainTransaction.Status
@@ -202,14 +202,14 @@ def _signed(signed: Sequence[tuple[ChainTransaction, Unsigned, str]], *, key_nam
 def _tpm_alert(error: TpmError) -> str:
     """Which alert is it? A service that says that it was tampered with is attested at once, not in minutes."""
     if error.code == "integrity_failed":
-        register.attest_soon(settings.TPM_SERVICE_URL)
-    return f"tpm_{error.code}" if error.code in register.NOT_TRUSTED else "tpm_unavailable"
+        gate.attest_soon(settings.TPM_SERVICE_URL)
+    return f"tpm_{error.code}" if error.code in gate.NOT_TRUSTED else "tpm_unavailable"
 
 
 def tpm_watch() -> None:
     """Open or close the alert about the TPM service before there is anything to sign."""
     try:
-        register.require_attested(settings.TPM_SERVICE_URL)
+        gate.require_attested(settings.TPM_SERVICE_URL)
     except TpmError as error:
         alert_raise("tpm_not_attested", message=str(error))
     else:

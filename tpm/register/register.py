@@ -1,4 +1,4 @@
-"""The register of TPM services: attest and certify, one step each; and what the ledger asks before it signs.
+"""The register of TPM services: attest and certify, one step each.
 
 A service is enrolled once (enrolment.py). From then on its AK speaks for its TPM. All that a service answers is judged
 by the pure modules (tpm/verifier).
@@ -17,12 +17,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef
 
 from common import clock
 from tpm.client import Key, TpmClient, TpmError, TpmRefused, TpmUnavailable
 from tpm.models import AttestationReport, KeyCertification, Nonce, ReleaseManifest, TpmService
+from tpm.register.gate import trusted, trusted_with_key
 from tpm.register.reports import report_keep
+from tpm.register.values import issued, pinned, signed
 from tpm.tokens import ClientCredentials
 from tpm.verifier.attestation import verify_evidence
 from tpm.verifier.certification import Certification, certification_nonce, verify_certification
@@ -35,7 +36,6 @@ State, Outcome = TpmService.State, AttestationReport.Outcome
 ATTEST_EVERY = timedelta(minutes=5)
 RETRY_AFTER = timedelta(seconds=30)
 CLAIM = timedelta(seconds=60)
-NOT_TRUSTED = ("not_attested", "not_certified")  # codes of TpmUnavailable
 
 
 class RegisterError(Exception):
@@ -92,9 +92,9 @@ def _claim(service: TpmService) -> bool:
 def evidence_ask(service: TpmService, nonce: Nonce) -> tuple[dict[str, Any], SignedManifest | None]:
     """Return evidence, and the manifest that it names; one that was seen before is not fetched again."""
     client = client_of(service)
-    pinned = service.pinned()
-    seen = (pinned.last.audit_sequence, pinned.last.audit_hash) if pinned.last else None
-    answer = client.attest(bytes(nonce.value), pinned.pcrs, audit=seen)
+    known = pinned(service)
+    seen = (known.last.audit_sequence, known.last.audit_hash) if known.last else None
+    answer = client.attest(bytes(nonce.value), known.pcrs, audit=seen)
     try:
         digest = Evidence.parse(answer).claims.manifest_digest
     except AttestationError:
@@ -102,8 +102,8 @@ def evidence_ask(service: TpmService, nonce: Nonce) -> tuple[dict[str, Any], Sig
     if digest is None:
         return answer, None
     kept = ReleaseManifest.objects.filter(digest=digest).first()
-    if kept is not None and _is_signed(kept.signed(), service.release_key_pem):
-        return answer, kept.signed()
+    if kept is not None and _is_signed(signed(kept), service.release_key_pem):
+        return answer, signed(kept)
     try:
         return answer, SignedManifest.parse(client.manifest())
     except (TpmRefused, MalformedError):
@@ -154,9 +154,8 @@ def evidence_judge(
 ) -> AttestationReport:
     """Judge evidence for a service row in hand; `before` are the steps of its enrolment."""
     row = Nonce.objects.select_for_update(of=("self",)).select_related("service").filter(value=nonce).first()
-    issued, now = row.issued() if row else None, clock.now()
-    pinned = service.pinned()
-    steps = verify_evidence(answer, manifest, nonce=issued, pinned=pinned, now=now, first=len(before) + 1)
+    challenge, known, now = issued(row) if row else None, pinned(service), clock.now()
+    steps = verify_evidence(answer, manifest, nonce=challenge, pinned=known, now=now, first=len(before) + 1)
     if row is not None and row.service_id == service.pk:
         Nonce.objects.filter(pk=row.pk, used_at__isnull=True).update(used_at=now)
     report = report_keep(service, [*before, *steps], nonce=nonce, answer=answer, manifest=manifest)
@@ -202,11 +201,6 @@ def _is_due(service: TpmService) -> bool:
         return False
 
 
-def attest_soon(url: str) -> None:
-    """Something is wrong with this service: attest it at the next turn rather than in minutes."""
-    TpmService.objects.filter(url=url.rstrip("/"), due_at__gt=clock.now()).update(due_at=clock.now())
-
-
 # --- certification
 
 
@@ -245,19 +239,7 @@ def _bytes(value: bytes | memoryview | None) -> bytes | None:
     return None if value is None else bytes(value)
 
 
-def certification_of(public_key_eosio: str) -> KeyCertification | None:
-    """Return the newest certification of this key (PUB_R1_…), for its receipts."""
-    return KeyCertification.objects.filter(public_key_eosio=public_key_eosio).order_by("-at").first()
-
-
-# --- what the ledger asks
-
-
-def require_attested(url: str) -> None:
-    """Raise TpmUnavailable (`not_attested`) unless the service at this address is attested and its evidence fresh."""
-    if settings.TPM_ATTESTATION == "off":
-        return
-    _trusted(TpmService.objects.filter(url=url.rstrip("/")).first(), url)
+# --- what the ledger asks before it signs (gate.py has what only the rows can tell)
 
 
 def require_certified(url: str, *, key: str, public_key_eosio: str) -> None:
@@ -267,27 +249,15 @@ def require_certified(url: str, *, key: str, public_key_eosio: str) -> None:
     """
     if settings.TPM_ATTESTATION == "off":
         return
-    certifications = KeyCertification.objects.filter(
-        service=OuterRef("pk"), ak_public=OuterRef("ak_public"), public_key_eosio=public_key_eosio
-    )
-    found = TpmService.objects.filter(url=url.rstrip("/")).annotate(is_certified=Exists(certifications)).first()
-    service = _trusted(found, url)
-    if found is not None and found.is_certified:
+    service, is_certified = trusted_with_key(url, public_key_eosio)
+    if is_certified:
         return
     attest(service)
     service.refresh_from_db()
-    _trusted(service, url)
+    trusted(service, url)
     try:
         row = certify(service, key)
     except RegisterError as error:
         raise TpmUnavailable("not_certified", str(error)) from error
     if row.public_key_eosio != public_key_eosio:
         raise TpmUnavailable("not_certified", f"key {key}: expected {public_key_eosio}, got {row.public_key_eosio}")
-
-
-def _trusted(service: TpmService | None, url: str) -> TpmService:
-    if service is None:
-        raise TpmUnavailable("not_attested", f"no TPM service is registered at {url}: run manage.py tpm_enrol")
-    if why := service.distrust():
-        raise TpmUnavailable("not_attested", f"TPM service {service.name}: {why}")
-    return service

@@ -1,6 +1,7 @@
 """What is kept of each judgement, and for how long."""
 
 import contextlib
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
@@ -12,6 +13,7 @@ from django.utils import timezone
 from tpm.models import AttestationReport, EventLog, Nonce, ReleaseManifest, TpmService
 from tpm.verifier.errors import AttestationError
 from tpm.verifier.evidence import Evidence, SignedManifest
+from tpm.verifier.fields import text_bytes
 from tpm.verifier.steps import Step, accepted, reason
 
 Outcome = AttestationReport.Outcome
@@ -46,7 +48,7 @@ def report_keep(
         _keep_evidence(report, Evidence.parse(answer or {}), with_log=good.issuperset(BORNE_OUT))
     signed = next((step for step in steps if step.name == "manifest_signature"), None)
     if manifest is not None and service.measured and signed is not None and signed.outcome == "ok":
-        report.manifest = ReleaseManifest.keep(manifest, signed.note.removeprefix("release "))
+        report.manifest = manifest_keep(manifest, signed.note.removeprefix("release "))
     report.save()
     return report
 
@@ -57,6 +59,16 @@ def _keep_evidence(report: AttestationReport, evidence: Evidence, *, with_log: b
     report.pcrs = {str(number): value.hex() for number, value in evidence.pcrs.items()}
     if with_log:
         report.event_log = EventLog.keep(evidence.event_log)
+
+
+def manifest_keep(manifest: SignedManifest, version: str) -> ReleaseManifest:
+    """Return its row; a manifest that was signed anew, perhaps with another key, gets its new signature."""
+    row = ReleaseManifest.objects.defer("compressed").filter(digest=manifest.digest).first()
+    if row is not None and bytes(row.signature) == manifest.signature:
+        return row
+    compressed = zlib.compress(text_bytes(manifest.text))
+    fields = {"compressed": compressed, "signature": manifest.signature, "version": version[:200]}
+    return ReleaseManifest.objects.update_or_create(digest=manifest.digest, defaults=fields)[0]
 
 
 def prune() -> None:

@@ -18,7 +18,7 @@ from tests.enrolment import pins, use
 from tests.environment import DIRECTORY
 from tpm.client import TpmUnavailable
 from tpm.models import AttestationReport, TpmService
-from tpm.register import register
+from tpm.register import gate, register
 from tpm.register.enrolment import enrol
 from tpm.service.errors import AuditUnavailableError
 from tpm.service.keys.audit import AuditLog
@@ -194,7 +194,7 @@ def test_a_log_that_was_cut_and_filled_again_is_refused(service: TpmService, sta
     assert "cut or written anew behind an entry that was attested" in report.reason
     assert "THE LOG OF KEY USES IS NOT THE ONE THAT WAS ATTESTED" in stack.service.log_tail()
     with pytest.raises(TpmUnavailable, match=r"not_attested.*audit_kept"):
-        register.require_attested(service.url)
+        gate.require_attested(service.url)
     assert failed(attested(service)) == ["audit_kept"], "and it stays so"
     assert last_seen(service) == before
 

@@ -20,7 +20,7 @@ from tests.enrolment import enrolled, pins, use
 from tests.tpm.verifier.certificates import authority
 from tpm import deployment
 from tpm.models import AttestationReport, EventLog, KeyCertification, Nonce, TpmService
-from tpm.register import register, tasks
+from tpm.register import gate, register, tasks
 
 pytestmark = pytest.mark.django_db
 State, Outcome = TpmService.State, AttestationReport.Outcome
@@ -110,7 +110,7 @@ def test_several_workers_at_the_same_time(service: TpmService) -> None:
 
 def test_what_is_wrong_is_looked_at_soon(service: TpmService) -> None:
     assert due_in(service) > 4 * MINUTE
-    register.attest_soon(f"{service.url}/")
+    gate.attest_soon(f"{service.url}/")
     assert due_in(service) <= timedelta()
 
 

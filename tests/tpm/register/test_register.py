@@ -21,8 +21,9 @@ from tests.tpm.verifier.certificates import authority
 from tests.waiting import until
 from tpm.client import TpmError, TpmUnavailable
 from tpm.models import AttestationReport, EventLog, KeyCertification, Nonce, ReleaseManifest, TpmService
-from tpm.register import register
+from tpm.register import gate, register
 from tpm.register.enrolment import EnrolmentError, enrol
+from tpm.register.values import pinned
 from tpm.verifier.certification import certification_nonce
 from tpm.verifier.endorsement import Identity
 
@@ -115,7 +116,7 @@ def test_a_tpm_of_another_maker_is_not_enrolled(portal: TpmStack) -> None:
     assert (service.state, service.enrolled) == (State.NEW, False)
     assert "ek_certificate" in service.reason
     with pytest.raises(TpmUnavailable, match="not enrolled"):
-        register.require_attested(portal.service_url)
+        gate.require_attested(portal.service_url)
     assert register.attest(service) is None, "nobody knows by what to judge it"
     enrol(name="main", url=portal.service_url, pins=pins(portal))
 
@@ -141,7 +142,7 @@ def test_host_pcrs_are_held_to_what_was_pinned(portal: TpmStack) -> None:
         enrol(name="main", url=portal.service_url, pins=replace(pins(portal), host_pcrs=other))
     assert failed(refused.value.report) == ["host_pcrs"]
     enrol(name="main", url=portal.service_url, pins=replace(pins(portal), host_pcrs=zero))
-    assert TpmService.objects.get().pinned().pcrs == [0, 7, 8]
+    assert pinned(TpmService.objects.get()).pcrs == [0, 7, 8]
 
 
 def test_the_name_of_one_service_and_the_address_of_another(service: TpmService, portal: TpmStack) -> None:
@@ -249,14 +250,14 @@ def test_a_service_that_is_away_keeps_its_fresh_evidence(service: TpmService, po
         service.refresh_from_db()
         assert (service.state, service.reason.split(":")[0]) == (State.UNREACHABLE, "connection")
         assert service.due_at < timezone.now() + timedelta(seconds=31)
-        register.require_attested(service.url)
+        gate.require_attested(service.url)
         TpmService.objects.update(last_attested_at=timezone.now() - timedelta(minutes=12))
         with pytest.raises(TpmUnavailable, match="not_attested: TPM service main: its last evidence is 720 s old"):
-            register.require_attested(service.url)
+            gate.require_attested(service.url)
         TpmService.objects.update(last_attested_at=timezone.now(), state=State.REFUSED)
         register.attest(service)
         with pytest.raises(TpmUnavailable, match="it was refused"):
-            register.require_attested(service.url)
+            gate.require_attested(service.url)
     finally:
         portal.start_service()
     assert failed(attested(service)) == []
@@ -277,7 +278,7 @@ def test_a_service_that_refuses_to_be_attested_is_refused(service: TpmService, s
     service.refresh_from_db()
     assert service.state == State.REFUSED
     with pytest.raises(TpmUnavailable, match="not_attested"):
-        register.require_attested(service.url)
+        gate.require_attested(service.url)
 
 
 # --- the TPM
@@ -360,12 +361,12 @@ def test_a_file_changed_while_it_runs(service: TpmService, portal: TpmStack) -> 
         assert failed(report) == ["events", "integrity"]
         assert f"changed while running: {victim}" in report.reason
         with pytest.raises(TpmUnavailable, match=r"step 11 \(events\)"):
-            register.require_attested(service.url)
+            gate.require_attested(service.url)
     finally:
         victim.write_bytes(content)
         restart(portal)
     assert failed(attested(service)) == []
-    register.require_attested(service.url)
+    gate.require_attested(service.url)
 
 
 def test_a_file_changed_before_the_start_and_an_approved_upgrade(service: TpmService, portal: TpmStack) -> None:
@@ -389,8 +390,8 @@ def test_a_key_is_certified_for_the_ledger_and_its_receipts(service: TpmService,
     portal.client().key_create("ledger-2")
     row = register.certify(service, "ledger-2")
     assert register.certify(service, "ledger-2").pk == row.pk, "once for each key"
-    assert register.certification_of(row.public_key_eosio) == row
-    assert register.certification_of("PUB_R1_x") is None
+    assert gate.certification_of(row.public_key_eosio) == row
+    assert gate.certification_of("PUB_R1_x") is None
     ek_certificate = Identity.parse(portal.client().identity()).ek_certificate
     assert bytes(row.ek_certificate or b"") == ek_certificate
     assert certification_nonce(ek_certificate) in bytes(row.attest)
@@ -416,7 +417,7 @@ def test_a_key_that_is_met_for_the_first_time_is_certified_after_a_new_attestati
     reports = service.reports.count()
     register.require_certified(service.url, key="ledger-3", public_key_eosio=public_key)
     assert service.reports.count() == reports + 1
-    assert register.certification_of(public_key) is not None
+    assert gate.certification_of(public_key) is not None
 
 
 def test_a_key_of_somewhere_else_is_not_trusted(service: TpmService, portal: TpmStack) -> None:
@@ -434,11 +435,11 @@ def test_certifications_of_a_former_ak_count_no_more(service: TpmService, portal
 
 def test_an_unknown_service_is_not_trusted(db: None) -> None:
     with pytest.raises(TpmUnavailable, match=r"run manage\.py tpm_enrol"):
-        register.require_attested("http://127.0.0.1:1")
+        gate.require_attested("http://127.0.0.1:1")
 
 
 def test_off_asks_for_nothing(settings: Settings, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     settings.TPM_ATTESTATION = "off"
     with django_assert_num_queries(0):
-        register.require_attested("http://127.0.0.1:1")
+        gate.require_attested("http://127.0.0.1:1")
         register.require_certified("http://127.0.0.1:1", key="k", public_key_eosio="PUB_R1_x")
