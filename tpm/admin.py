@@ -75,6 +75,7 @@ class TpmServiceAdmin(ReadOnly):
     )
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Who may have a service attested now: those with the permission to change it, which nobody can do by hand."""
         return request.user.has_perm("tpm.change_tpmservice")
 
     @admin.action(description=_("Attest now"), permissions=["operate"])
@@ -94,15 +95,18 @@ class TpmServiceAdmin(ReadOnly):
 
     @admin.display(description=_("state"), ordering="state")
     def state_shown(self, service: TpmService) -> str:
+        """The state as it counts for signing: red also where the evidence has become too old."""
         kind = "bad" if is_red(service) else "good"
         return format_html('<span class="ev-tpm-{}">{}</span>', kind, state_words(service))
 
     @admin.display(description=_("reason"), ordering="reason")
     def reason_shown(self, service: TpmService) -> SafeString:
+        """Why it is not attested; kept in English, and marked so for screen readers."""
         return english(self, service.reason)
 
     @admin.display(description=_("last evidence"), ordering="last_attested_at")
     def evidence(self, service: TpmService) -> str:
+        """How long ago the last accepted evidence was taken."""
         return age_words(service.evidence_age)
 
     @admin.display(description=_("hardware"))
@@ -115,6 +119,7 @@ class TpmServiceAdmin(ReadOnly):
 
     @admin.display(description=_("last report"))
     def last_report(self, service: TpmService) -> str:
+        """The newest report with its table of steps, and the way to all of this service's reports."""
         report = service.reports.first()
         if report is None:
             return pgettext("report", "none yet")
@@ -127,16 +132,19 @@ class TpmServiceAdmin(ReadOnly):
 
     @admin.display(description=_("attestation key (AK)"))
     def ak_fingerprint(self, service: TpmService) -> str:
+        """SHA-256 of the pinned TPMT_PUBLIC, to be compared with what the operator of the TPM reads there."""
         return fingerprint(bytes(service.ak_public)) if service.ak_public else gettext("none: it is not enrolled")
 
     @admin.display(description=_("EK certificate"))
     def ek_fingerprint(self, service: TpmService) -> str:
+        """SHA-256 of the certificate in DER, as its maker lists it."""
         if not service.ek_certificate:
             return pgettext("certificate", "none")
         return fingerprint(bytes(service.ek_certificate))
 
     @admin.display(description=_("certified keys"))
     def keys(self, service: TpmService) -> str:
+        """Name and EOSIO public key of each key that an AK of this service certified."""
         rows = service.certifications.all()
         return format_html_join(
             "", "<div>{} <code>{}</code></div>", ((row.key_name, row.public_key_eosio) for row in rows)
@@ -177,10 +185,12 @@ class AttestationReportAdmin(ReadOnly):
 
     @admin.display(description=_("claims"))
     def claims_shown(self, report: AttestationReport) -> str:
+        """The JSON text that the quote covers, as it came; bytes that are no UTF-8 become �."""
         return bytes(report.claims).decode("utf-8", "replace") if report.claims else ""
 
     @admin.display(description=_("quote (TPMS_ATTEST)"))
     def quote_hex(self, report: AttestationReport) -> str:
+        """For checking with tpm2_checkquote or by hand."""
         return bytes(report.quote).hex() if report.quote else ""
 
     @admin.display(description=_("signature (DER)"))
@@ -201,6 +211,7 @@ class KeyCertificationAdmin(ReadOnly):
 
     @admin.display(description=_("attestation key (AK)"))
     def ak_fingerprint(self, row: KeyCertification) -> str:
+        """SHA-256 of the TPMT_PUBLIC that certified the key; since then the TPM may have been replaced."""
         return fingerprint(bytes(row.ak_public))
 
     @admin.display(description=_("statement (TPMS_ATTEST)"))

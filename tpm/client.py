@@ -62,6 +62,7 @@ class TpmClient:
         self._http = httpx2.Client(base_url=base_url.rstrip("/") + "/v1", timeout=timeout_s, headers=headers)
 
     def close(self) -> None:
+        """Close the kept connections; the client is of no use any more."""
         self._http.close()
 
     def key_create(self, name: str, *, policy: str | None = None) -> Key:
@@ -73,9 +74,11 @@ class TpmClient:
         return _read(self._call("POST", "/keys", body), _key)
 
     def key_get(self, name: str) -> Key:
+        """Return the key of this name; raises TpmRefused (`key_not_found`) without one."""
         return _read(self._call("GET", f"/keys/{name}"), _key)
 
     def key_list(self) -> list[Key]:
+        """Return all keys of the service, ordered by name."""
         return _read(self._call("GET", "/keys"), lambda answer: [_key(item) for item in answer["keys"]])
 
     def key_delete(self, name: str) -> None:
@@ -100,6 +103,7 @@ class TpmClient:
         self._call("PUT", f"/sealed/{name}", {"data": base64.b64encode(data).decode(), "policy": policy})
 
     def unseal(self, name: str) -> bytes:
+        """Return what the object holds, 1 to 32,768 bytes; raises TpmRefused (`sealed_not_found`), TpmUnavailable."""
         return _read(self._call("POST", f"/sealed/{name}/unseal"), lambda answer: _bytes(answer["data"]))
 
     def sealed_delete(self, name: str) -> None:

@@ -57,10 +57,12 @@ class TpmService(models.Model):
 
     @property
     def enrolled(self) -> bool:
+        """Whether its AK is pinned: only then can its evidence be judged."""
         return self.ak_public is not None
 
     @property
     def measured(self) -> bool:
+        """Whether a release key is pinned, by which its files have to be approved."""
         return bool(self.release_key_pem)
 
     @property
@@ -149,6 +151,7 @@ class EventLog(models.Model):
         return cls.objects.get_or_create(sha256=digest, defaults=fields)[0]
 
     def events(self) -> list[str]:
+        """Return the events in the order in which the PCR was extended with them."""
         events: list[str] = json.loads(zlib.decompress(bytes(self.compressed)))
         return events
 

@@ -52,6 +52,7 @@ class Pins:
             raise EnrolmentError(str(error)) from error
 
     def fields(self) -> dict[str, Any]:
+        """Return the pins as the columns of a TpmService: the host's PCR values in hex, by their numbers as text."""
         given = asdict(self)
         return given | {"host_pcrs": {str(number): value.hex() for number, value in (self.host_pcrs or {}).items()}}
 

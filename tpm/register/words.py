@@ -51,14 +51,17 @@ TITLES = frozenset(
 
 
 def hardware_words(hardware: bool) -> str:
+    """Return what is known of the EK in the reader's language: certified by a maker of hardware TPMs, or software."""
     return gettext(HARDWARE if hardware else SOFTWARE)
 
 
 def measured_words(measured: bool) -> str:
+    """Return in the reader's language whether the files of the service are held to a signed release."""
     return gettext(MEASURED if measured else UNMEASURED)
 
 
 def outcome_words(outcome: str) -> str:
+    """Return the outcome in the reader's language; one that is not known as it is."""
     return str(OUTCOMES.get(outcome, outcome))
 
 
@@ -76,6 +79,7 @@ def state_words(service: TpmService) -> str:
 
 
 def is_red(service: TpmService) -> bool:
+    """Tell whether a person has to look: also for evidence that is fresh, of a service that does not answer now."""
     return bool(service.distrust()) or service.state != TpmService.State.ATTESTED
 
 
@@ -95,6 +99,7 @@ def step_lines(report: AttestationReport) -> Iterator[str]:
 
 
 def age_words(age: timedelta | None) -> str:
+    """Return the age in seconds below two minutes, in minutes below two hours, then in days; None is never."""
     if age is None:
         return gettext("never")
     seconds = int(age.total_seconds())

@@ -24,19 +24,23 @@ def base64_of(what: str, example: str = "aGVsbG8=", *, least: int = 0, most: int
 
 
 def text(what: str, example: str, *, choices: Sequence[str] = (), null: bool = False) -> Schema:
+    """Return the schema of a string; with `null`, None is a value as well."""
     schema: Schema = {"type": "string", "description": what, "example": example}
     return {**schema, **({"enum": list(choices)} if choices else {}), **({"nullable": True} if null else {})}
 
 
 def nullable(schema: Schema) -> Schema:
+    """Return the schema with null as one more value (OpenAPI 3.0 has a keyword for it, JSON Schema has not)."""
     return {**schema, "nullable": True}
 
 
 def whole(what: str, least: int, most: int, example: int) -> Schema:
+    """Return the schema of an integer from `least` to `most`, both included."""
     return {"type": "integer", "description": what, "minimum": least, "maximum": most, "example": example}
 
 
 def listed(items: Schema, *, most: int | None = None) -> Schema:
+    """Return the schema of an array; one with at most `most` items has at least one."""
     return {"type": "array", "items": items, **({} if most is None else {"minItems": 1, "maxItems": most})}
 
 
@@ -48,10 +52,12 @@ def fields(*, optional: Sequence[str] = (), **properties: Schema) -> Schema:
 
 
 def one_of(*schemas: Schema) -> Schema:
+    """Return the schema of what fits exactly one of these."""
     return {"oneOf": list(schemas)}
 
 
 def ref(name: str) -> Schema:
+    """Return a reference to one of COMPONENTS."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 

@@ -132,6 +132,7 @@ def public_key_pem(public: PublicKey) -> str:
 
 
 def point_of(public: ec.EllipticCurvePublicKey) -> Point:
+    """Return the affine coordinates (x, y) of the public point, each below the field prime P."""
     numbers = public.public_numbers()
     return numbers.x, numbers.y
 

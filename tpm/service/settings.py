@@ -45,6 +45,7 @@ def setting(name: str, default: str | None = None) -> str:
 
 
 def listed(text: str) -> list[str]:
+    """Return the parts between commas, without blanks around them, and without empty ones."""
     return [item.strip() for item in text.split(",") if item.strip()]
 
 

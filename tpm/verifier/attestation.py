@@ -74,6 +74,7 @@ class _Verifier:
         self.now = now
 
     def checks(self) -> Iterator[Check]:
+        """Yield the eighteen steps of the docstring, in its order."""
         yield Check("nonce", "The nonce is ours and fresh", "a nonce of ours, unused", self._nonce)
         yield Check("format", "The evidence is a quote that a TPM made", "TPMS_ATTEST of a quote", self._format)
         yield Check("signature", "The pinned AK signed the quote", "a signature of the pinned AK", self._signature)
@@ -125,6 +126,7 @@ class _Verifier:
 
     @cached_property
     def manifest(self) -> Manifest:
+        """The manifest, read whole; raises NotDecidedError without one, MalformedError."""
         if self.signed_manifest is None:
             raise NotDecidedError("the service shows no manifest")
         return parse_manifest(self.signed_manifest.text)

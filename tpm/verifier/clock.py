@@ -20,6 +20,7 @@ SLACK_MS = 1_000
 
 
 def words(clock: Clock) -> str:
+    """Return the clock as a finding shows it: seconds, and both counters in hex."""
     unsafe = "" if clock.safe else ", not safe"
     counts = f"reset {clock.reset_count:08x}, restart {clock.restart_count:08x}"
     return f"{clock.clock_ms / 1000:,.1f} s, {counts}{unsafe}"

@@ -78,6 +78,7 @@ class Evidence:
 
     @cached_property
     def quoted(self) -> Quote:
+        """The quote as the TPM made it; raises MalformedError or UnsupportedError."""
         return parse_quote(self.quote)
 
     @cached_property
@@ -147,6 +148,7 @@ class SignedManifest:
 
     @property
     def digest(self) -> str:
+        """SHA-256 in hex of the bytes that were signed."""
         return hashlib.sha256(text_bytes(self.text)).hexdigest()
 
 
@@ -196,4 +198,5 @@ class Pinned:
 
     @property
     def measured(self) -> bool:
+        """Whether its files have to be those of a signed release."""
         return bool(self.release_key_pem)

@@ -73,6 +73,7 @@ class Reader:
         self._at = 0
 
     def take(self, size: int) -> bytes:
+        """Take `size` bytes; raises MalformedError where fewer are left."""
         part = self._data[self._at : self._at + size]
         if len(part) != size:
             left = f"expected {size} bytes at byte {self._at}, got {len(part)}"
@@ -89,6 +90,7 @@ class Reader:
         return self.take(self.uint(2))
 
     def end(self) -> None:
+        """Raise MalformedError where anything is left."""
         if self._at != len(self._data):
             raise MalformedError(f"{self._what}: expected {self._at} bytes, got {len(self._data)}")
 
@@ -134,6 +136,7 @@ class Public:
         return struct.pack(">H", self.name_algorithm) + digest
 
     def has(self, attributes: int) -> bool:
+        """Tell whether all of these attributes are set (TPMA_OBJECT; Part 2, 8.3)."""
         return self.attributes & attributes == attributes
 
 

@@ -84,6 +84,7 @@ class Guard:
     name: str
 
     def auth(self, secret: bytes) -> bytes:
+        """Return the auth value (32 bytes) that this unsealed secret makes for the key."""
         return named_auth(secret, self.name)
 
 
@@ -125,6 +126,7 @@ def sensitive(auth: bytes, data: bytes = b"") -> TPM2B_SENSITIVE_CREATE:
 
 
 def unmarshalled(key: KeyBlob) -> tuple[TPM2B_PRIVATE, TPM2B_PUBLIC]:
+    """Return the private and public area as TPM2_Load takes them (Part 3, 12.2); raises KeyUnusableError."""
     try:
         return TPM2B_PRIVATE.unmarshal(key.private)[0], TPM2B_PUBLIC.unmarshal(key.public)[0]
     except TSS2_Exception:
@@ -139,6 +141,7 @@ def rs(signature: TPMT_SIGNATURE) -> Signature:
 
 
 def rsa_bytes(signature: TPMT_SIGNATURE) -> bytes:
+    """Return an RSA signature, big-endian and as long as the modulus, of TPMS_SIGNATURE_RSA (Part 2, 11.3.1)."""
     return bytes(signature.signature.rsassa.sig)  # rsapss has the same form at the same place
 
 

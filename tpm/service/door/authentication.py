@@ -171,6 +171,7 @@ class BearerAuthentication(BaseAuthentication):
     """DRF's door: `request.user` becomes the Caller, who from here on is counted and waits in a queue of their own."""
 
     def authenticate(self, request: Request) -> tuple[Caller, None]:
+        """Return the Caller, and no credentials beside; raises what `bearer` raises: nobody is anonymous."""
         return bearer(request.META.get("HTTP_AUTHORIZATION", "")), None
 
 

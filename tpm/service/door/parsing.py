@@ -36,6 +36,7 @@ class StrictJSONParser(BaseParser):
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
+        """Return what the body says; raises TooLargeError, or InvalidRequestError (`invalid_json`)."""
         return _read((parser_context or {})["request"].META, stream)
 
 
@@ -45,6 +46,7 @@ class JSONAlways(DefaultContentNegotiation):
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
+        """Return the one renderer, whatever `Accept` and the suffix of the URL ask for."""
         renderer = next(iter(renderers))
         return renderer, str(renderer.media_type)
 

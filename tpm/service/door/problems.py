@@ -52,6 +52,7 @@ def _logged(error: Exception) -> ServiceError:
 
 
 def translated(error: Exception) -> ServiceError:
+    """Return the error of ours that stands for this one; an InternalError for what nobody expected."""
     if isinstance(error, ServiceError):
         return error
     for theirs, ours in TRANSLATED:

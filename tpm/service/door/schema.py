@@ -70,6 +70,7 @@ class ServiceSchema(AutoSchema):
     """Descriptions say which scope opens an operation."""
 
     def get_description(self) -> str:  # type: ignore[override]  # drf-spectacular's own has no arguments
+        """Return the docstring of the method or else of its view, and before it the scope."""
         words = super().get_description()
         scope = getattr(self.view, "scope", None)
         return f"Scope `{scope}`. {words}" if scope else str(words)
@@ -80,4 +81,5 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     name = "cognito"
 
     def get_security_definition(self, auto_schema: AutoSchema) -> Schema:
+        """Return the security scheme (RFC 6750): a JWT in the header Authorization."""
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}

@@ -90,6 +90,7 @@ class Integrity:
 
     @property
     def state(self) -> State:
+        """`verified` once the TPM found an approval for what was measured, `failed` for good after a fault."""
         if self._settings is None:
             return "unmeasured"
         if self.measured is None or self.measured.failure is not None:

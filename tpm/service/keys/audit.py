@@ -162,6 +162,7 @@ class AuditLog:
         return found
 
     def close(self) -> None:
+        """Sync what was written, close the file, and let another process have the log."""
         self._closed.set()
         with self._guard:
             self._sync()

@@ -132,6 +132,7 @@ class Manifest:
 
     @property
     def events(self) -> list[str]:
+        """The events of all entries, in the order in which they are measured."""
         return events(self.entries)
 
     @property
@@ -169,6 +170,7 @@ class Approval:
         return cls(pcrs, policy, base64_of("signature", given["signature"]))
 
     def json(self) -> dict[str, Any]:
+        """Return the JSON object that `parse` reads."""
         return {
             "pcrs": {str(index): self.pcrs[index].hex() for index in sorted(self.pcrs)},
             "policy": self.policy.hex(),

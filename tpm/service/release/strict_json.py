@@ -91,6 +91,7 @@ def object_with(name: str, value: object, fields: Collection[str]) -> dict[str, 
 
 
 def list_of(name: str, value: object) -> list[Any]:
+    """Return a list, which may be empty; raises ManifestError."""
     if not isinstance(value, list):
         raise ManifestError(name, "a list", type(value).__name__)
     return value
@@ -129,12 +130,14 @@ def base64_of(name: str, value: object) -> bytes:
 
 
 def whole_number(name: str, value: object) -> int:
+    """Return an integer of at least 0; raises ManifestError, also for true and false, numbers to Python."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ManifestError(name, "a whole number of at least 0", value)
     return value
 
 
 def mapping_of(name: str, value: object) -> Mapping[str, Any]:
+    """Return an object with at least one member; raises ManifestError."""
     if not isinstance(value, dict) or not value:
         raise ManifestError(name, "an object that is not empty", value)
     return value

@@ -110,6 +110,7 @@ def _head(value: object) -> Head:
 
 
 def rendered(attestation: Attestation) -> dict[str, object]:
+    """Return the answer: binary values in base64, the PCRs by their numbers as text."""
     statement = attestation.quote.statement
     return {
         "quote": base64_text(statement.attest),

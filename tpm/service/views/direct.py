@@ -29,6 +29,7 @@ class DirectView(APIView):
         """Return the body of the answer. `meta` are the headers as WSGI has them; `name` is the one in the URL."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer a POST here, from the token to the problem of whatever goes wrong."""
         if request.method != "POST":
             return super().dispatch(cast(Request, request), *args, **kwargs)
         try:

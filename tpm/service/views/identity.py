@@ -71,6 +71,7 @@ class ActivateView(APIView):
 
 
 def rendered(identity: TpmIdentity) -> dict[str, object]:
+    """Return the answer; without a certificate of its maker the EK has null there."""
     certificate = identity.ek_certificate
     return {
         "manufacturer": identity.manufacturer,

@@ -175,10 +175,12 @@ class DecryptView(APIView):
 
 
 def signed(name: str, item: Digest | Message) -> Answer:
+    """Sign one item; raises ServiceError when it is none for this key."""
     return {"signature": _signatures(key_store().get(name), [item])[0]}
 
 
 def signed_batch(name: str, items: Sequence[Digest | Message | ServiceError]) -> Answer:
+    """Sign what can be signed, in one turn at the TPM; each result is a signature or an error, in the order given."""
     key = key_store().get(name)
     checked = [_usable(key, item) for item in items]
     signatures = iter(_signatures(key, [item for item in checked if not isinstance(item, ServiceError)]))

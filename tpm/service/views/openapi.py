@@ -40,6 +40,7 @@ class PageView(APIView):
 
 @cache
 def page() -> str:
+    """Return the page for people, made once: later it would be made of files that may have changed."""
     described = document()
     operations = [
         {"method": method.upper(), "path": path, **operation}

@@ -26,6 +26,7 @@ def start() -> None:
 
 @cache
 def integrity() -> Integrity:
+    """Whether this process is what was approved; measures all files when it is made, which takes seconds."""
     if settings.TPM_MEASURE == "off":
         return Integrity(None)
     return Integrity(
@@ -51,16 +52,19 @@ def device() -> Device:
 
 @cache
 def key_store() -> KeyStore:
+    """The keys, read from the volume when it is made; what is no key's file there keeps the others from nothing."""
     return KeyStore(settings.TPM_KEY_DIR, device())
 
 
 @cache
 def sealed_store() -> SealedStore:
+    """The sealed objects, in a directory of their own beside the keys."""
     return SealedStore(settings.TPM_KEY_DIR / "sealed", device())
 
 
 @cache
 def audit_log() -> AuditLog:
+    """The log of key uses, locked for this process; nothing is done with a key that it cannot write down first."""
     made = AuditLog(settings.TPM_KEY_DIR / "audit")
     atexit.register(made.close)
     return made
@@ -91,4 +95,5 @@ def evidence(last: Head | None = None) -> Evidence:
 
 @cache
 def idempotent_answers() -> IdempotentAnswers:
+    """The answers given last; they live as long as the process."""
     return IdempotentAnswers()

@@ -67,4 +67,5 @@ class EventsView(APIView):
 
 
 def rendered(pcr: int, value: bytes) -> dict[str, object]:
+    """Return a PCR of the SHA-256 bank as JSON, its 32 bytes in base64."""
     return {"pcr": pcr, "value": base64_text(value)}
