@@ -1,6 +1,5 @@
 """The identity provider (a Cognito user pool): the one door to it. Discovery, code exchange, renewal, id tokens."""
 
-import json
 import logging
 import secrets
 import time
@@ -15,6 +14,7 @@ import jwt
 from django.conf import settings
 
 from accounts.login.errors import IdentityUnavailableError, LoginRefusedError
+from accounts.pool_keys import PoolUnreachable, pool_key
 
 log = logging.getLogger(__name__)
 
@@ -69,12 +69,6 @@ def _provider(issuer: str, _hour: int) -> Provider:
     return addresses
 
 
-@lru_cache(maxsize=2)
-def _keys(jwks_uri: str) -> jwt.PyJWKClient:
-    """The pool's public keys: kept for five minutes, and asked anew for a key that is not among them."""
-    return jwt.PyJWKClient(jwks_uri, cache_keys=False, lifespan=300, timeout=TIMEOUT_S)
-
-
 def code_exchange(form: Mapping[str, str]) -> Tokens:
     """Exchange a code (RFC 6749, section 4.1.3); raises LoginRefusedError for one that is used, late or foreign."""
     return _tokens(form)
@@ -126,19 +120,19 @@ def id_token_verify(token: str, *, nonce: str | None = None, sub: str | None = N
         header = jwt.get_unverified_header(token)
         if header.get("alg") != ALGORITHM:  # 1
             raise LoginRefusedError(f"id token: expected alg {ALGORITHM}, got {header.get('alg')!r}")
-        key = _keys(provider().jwks_uri).get_signing_key(str(header.get("kid")))  # 2
+        key = pool_key(provider().jwks_uri, str(header.get("kid")))  # 2
         claims: dict[str, Any] = jwt.decode(  # 3
             token,
-            key.key,
+            key,
             algorithms=[ALGORITHM],
             issuer=settings.OIDC_ISSUER,
             audience=settings.OIDC_RP_CLIENT_ID,
             leeway=CLOCKS_APART_S,
             options={"require": ["iss", "aud", "exp", "iat", "sub"], "strict_aud": True},
         )
-    except (jwt.PyJWKClientConnectionError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except PoolUnreachable as error:
         raise IdentityUnavailableError(f"JWKS: {error}") from error
-    except jwt.PyJWTError as error:
+    except (jwt.PyJWTError, ValueError) as error:  # ValueError: PyJWT's own answer to some nonsense
         raise LoginRefusedError(f"id token: {type(error).__name__}: {error}") from error
     if claims.get("token_use") != "id":  # 4
         raise LoginRefusedError(f"id token: expected token_use id, got {claims.get('token_use')!r}")

@@ -17,7 +17,8 @@ from rest_framework.request import Request
 
 from accounts.models import User
 from accounts.models.programs import ApiClient, ApiToken, Program
-from accounts.programs.cognito import PoolUnreachable, access_verify
+from accounts.pool_keys import PoolUnreachable
+from accounts.programs.cognito import access_verify
 from accounts.programs.tokens import PREFIX, TokenRefused, token_authenticate
 
 REALM = 'Bearer realm="EVPortal"'

@@ -3,51 +3,18 @@
 https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html
 """
 
-import logging
-import time
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import jwt
 from django.conf import settings
 
+from accounts.pool_keys import pool_key
 from accounts.programs import scopes
 from accounts.programs.tokens import TokenRefused
 
-log = logging.getLogger(__name__)
-
 REQUIRED = ["exp", "iss", "sub", "token_use", "client_id"]
-FETCH_TIMEOUT_S = 3
-KEYS_AGE_S = 300  # a key that the pool has withdrawn is trusted no longer
-FETCH_EVERY_S = 60  # however many unknown key ids come
-RETRY_S = 1  # after a failed fetch while there is no key at all: nobody could be let in
 LEEWAY_S = 5  # our clock and the provider's
-
-
-class PoolUnreachable(Exception):
-    """The pool's keys cannot be read, and none were read before."""
-
-
-class PoolKeys(jwt.PyJWKClient):
-    """The pool's public keys; fetched once a minute at most, and kept while the provider is away."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url, lifespan=KEYS_AGE_S, timeout=FETCH_TIMEOUT_S, cooldown_duration=FETCH_EVERY_S)
-        self._kept: Any = None
-        self._next_fetch = 0.0
-
-    def fetch_data(self) -> Any:
-        now = time.monotonic()
-        if now >= self._next_fetch:
-            self._next_fetch = now + (RETRY_S if self._kept is None else FETCH_EVERY_S)
-            try:
-                self._kept = super().fetch_data()
-            except (jwt.PyJWTError, ValueError, OSError) as error:  # ValueError: not JSON
-                log.warning("cannot read the keys of the identity provider: %s", type(error).__name__)
-        if self._kept is None:
-            raise jwt.PyJWKClientConnectionError("the keys cannot be read")
-        return self._kept
 
 
 @dataclass(frozen=True)
@@ -78,7 +45,7 @@ def _claims(token: str) -> dict[str, Any]:
             raise TokenRefused("token_invalid", "alg: expected RS256")
         claims: dict[str, Any] = jwt.decode(
             token,
-            _key(str(header.get("kid", ""))),
+            pool_key(settings.API_TOKEN_JWKS_URL, str(header.get("kid", ""))),
             algorithms=["RS256"],
             issuer=settings.API_TOKEN_ISSUER,
             leeway=LEEWAY_S,
@@ -89,15 +56,3 @@ def _claims(token: str) -> dict[str, Any]:
     except (jwt.PyJWTError, ValueError) as error:  # ValueError: PyJWT's own answer to some nonsense
         raise TokenRefused("token_invalid", f"not a valid access token ({type(error).__name__})") from None
     return claims
-
-
-def _key(kid: str) -> jwt.PyJWK:
-    try:
-        return pool_keys(settings.API_TOKEN_JWKS_URL).get_signing_key(kid)
-    except jwt.PyJWKClientConnectionError as error:
-        raise PoolUnreachable("the identity provider's keys cannot be read") from error
-
-
-@cache
-def pool_keys(url: str) -> PoolKeys:
-    return PoolKeys(url)

@@ -10,7 +10,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from accounts.models import AccessLogEntry, ApiClient
-from accounts.programs import cognito
+from accounts.pool_keys import pool_keys
 from dev.cognito import Provider, access_claims, sign_token
 from dev.processes import free_port
 from stations.models import Connector, Site, Station, Tariff
@@ -34,7 +34,7 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
 @pytest.fixture
 def issuer(provider: Provider, settings: Settings) -> str:
     settings.API_TOKEN_ISSUER, settings.API_TOKEN_JWKS_URL = provider.issuer, provider.jwks_url
-    cognito.pool_keys.cache_clear()
+    pool_keys.cache_clear()
     return provider.issuer
 
 
@@ -159,7 +159,7 @@ def test_the_pool_is_away(program: ApiClient, sign: Sign, settings: Settings) ->
     """Keys that are known go on; without any, 503 says to come back, and personal tokens work all the same."""
     api = sign()
     assert api.get("sites").status_code == 200
-    kept = cognito.pool_keys(settings.API_TOKEN_JWKS_URL)
+    kept = pool_keys(settings.API_TOKEN_JWKS_URL)
     kept.uri = "http://127.0.0.1:9/jwks.json"
     assert kept.jwk_set_cache is not None
     kept.jwk_set_cache.lifespan = 0  # they are old now
