@@ -9,7 +9,7 @@ from bench import results, run, tpm_layer, tpm_load, tpm_measure, tpm_peers
 from bench.results import Figure
 from bench.tpm_load import Service
 from dev.parts.tpm_service import TpmStack
-from tests.tpm.keys.test_audit import entries
+from tests.tpm.service.keys.test_audit import entries
 from tpm.client import TpmClient
 
 LEAST = Figure("ratio", "several", "times", 0.5, at_most=False, databases=())

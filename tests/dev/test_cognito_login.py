@@ -17,7 +17,7 @@ from dev.cognito import Person, Provider
 from tests.accounts.login.conftest import PASSWORD, Login, anna  # noqa: F401 - a fixture
 from tests.conftest import allow_addresses
 from tests.environment import COGNITO_CLIENT
-from tests.tpm.door.test_moto import Moto, moto  # noqa: F401 - a fixture
+from tests.tpm.service.door.test_moto import Moto, moto  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.django_db, pytest.mark.provider]
 # moto leaves out what it has no use for; Cognito's own list is in Amazon's developer guide (ID token, access token).

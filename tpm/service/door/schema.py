@@ -1,7 +1,7 @@
 """The API as OpenAPI 3.0: what each operation takes and answers, for people and for generated clients.
 
-Views read their input with parsing.py, which is stricter than any schema. tests/tpm/door/test_openapi.py holds the two
-together: it sends the examples, and judges the answers by the schema.
+Views read their input with parsing.py, which is stricter than any schema. tests/tpm/service/door/test_openapi.py holds
+the two together: it sends the examples, and judges the answers by the schema.
 """
 
 from collections.abc import Callable, Sequence

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tpm.release.tampering import ALL, Tampering, Victims
+from tests.tpm.service.integrity.tampering import ALL, Tampering, Victims
 from tpm.service.release.entries import Entry, event, events
 from tpm.service.release.manifest import manifest_of
 from tpm.service.release.measure import MAX_DEPTH, ChangedError, MeasureError, differences, measure

@@ -16,8 +16,8 @@ import pytest
 
 from dev.parts.tpm_service import TpmStack
 from tests.tpm.conftest import ALL_SCOPES
-from tests.tpm.release import tampering
-from tests.tpm.release.tampering import Tampering, Victims
+from tests.tpm.service.integrity import tampering
+from tests.tpm.service.integrity.tampering import Tampering, Victims
 from tests.waiting import until
 from tpm.client import TpmClient, TpmUnavailable
 from tpm.service.release.pcr import PCR_START, extended

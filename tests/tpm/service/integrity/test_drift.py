@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tpm.release.tampering import ALL, Tampering, Victims
+from tests.tpm.service.integrity.tampering import ALL, Tampering, Victims
 from tpm.service.integrity.drift import Watcher, WatchError
 from tpm.service.release.measure import ChangedError
 
@@ -298,7 +298,7 @@ def test_a_lack_of_descriptors_is_no_drift(tmp_path: Path) -> None:
     (tmp_path / "root" / "file").write_text("x")
     script = """
 import os, resource, sys, time
-from tpm.service.release import drift
+from tpm.service.integrity import drift
 drift.RETRY_S = 0.05
 reports = []
 watcher = drift.Watcher([sys.argv[1]], full_pass_s=0.05)
@@ -325,7 +325,7 @@ assert reports == [("changed", sys.argv[1] + "/file")], reports
 watcher.stop()
 """
     argv = [sys.executable, "-c", script, str(tmp_path / "root")]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[3])
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[4])
     assert done.returncode == 0, done.stderr
     assert "could not all be read" in done.stderr
 
@@ -365,7 +365,7 @@ def test_the_kernels_limits_are_errors_at_the_start(roots: list[str], limit: str
     script = "import sys; from tpm.service.integrity.drift import Watcher; Watcher(sys.argv[1:]).measure()"
     lowered = f'echo 0 > /proc/sys/user/{limit} && exec "$0" "$@"'
     argv = ["unshare", "--user", "--map-root-user", "sh", "-c", lowered, sys.executable, "-c", script, *roots]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[3])
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[4])
     if "unshare:" in done.stderr:
         pytest.skip("no user namespaces here")
     assert done.returncode == 1

@@ -16,7 +16,7 @@ from tpm.service.release.release_files import load_public_key
 from tpm.service.release.release_key import public_path
 from tpm.service.release.strict_json import ReleaseError
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 PIN = re.compile(r"^([A-Za-z0-9_.-]+)(\[[a-z]+\])?==(\S+)")
 EVERYTHING = """
 import sys

@@ -30,7 +30,7 @@ from tpm.service.release.strict_json import (
     ReleaseUnreadableError,
 )
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 KEY = ec.generate_private_key(ec.SECP256R1())
 FILE = {"path": "/app/a", "sha256": "ab" * 32, "size": 3, "mode": "0644"}
 LINK = {"path": "/app/b", "link": "a"}
