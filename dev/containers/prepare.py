@@ -19,7 +19,7 @@ from dev.stack.chain import DEMO_PEOPLE
 from dev.stack.layout import VAR, read_settings, write_secret, write_settings
 from dev.stack.master_key import ensure_recovery_key
 from dev.steps import StackError
-from tpm.service import manifest as manifest_cli
+from tpm.service.release import command as release_command
 from tpm.service.release import release_key
 from tpm.service.release.manifest import MANIFEST_FILE
 from tpm.service.release.strict_json import ReleaseError
@@ -94,7 +94,7 @@ class Files:
         except ReleaseError as error:
             raise StackError(f"no release key: {error}") from error
         for command in ("sign", "approve"):
-            if manifest_cli.main([command, str(self.release), "--key", str(self.release_key)]) != 0:
+            if release_command.main([command, str(self.release), "--key", str(self.release_key)]) != 0:
                 raise StackError(f"the release of the TPM service could not be made: {command}")
         public = release_key.public_path(self.release_key)
         (self.release / public.name).write_bytes(public.read_bytes())
