@@ -16,6 +16,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tpm import base58
 from tpm.verifier.errors import AttestationError, UnsupportedError
 from tpm.verifier.fields import from_base64, members
 from tpm.verifier.signatures import check_signature
@@ -23,7 +24,6 @@ from tpm.verifier.steps import Check, Finding, NotDecidedError, Step, take
 from tpm.verifier.structures import Attributes, Certify, Public, attribute_words, parse_certify, parse_public
 
 FORMAT = "evportal-key-certification/1"
-_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _NEEDED = Attributes.FIXED_TPM | Attributes.FIXED_PARENT | Attributes.SENSITIVE_DATA_ORIGIN | Attributes.SIGN
 
 
@@ -116,8 +116,4 @@ def eosio_public_key(public: Public) -> str:
         raise UnsupportedError("expected an ECC P-256 key")
     point = public.key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
     checksum = hashlib.new("ripemd160", point + b"R1").digest()[:4]
-    number, text = int.from_bytes(point + checksum, "big"), ""
-    while number:
-        number, digit = divmod(number, 58)
-        text = _BASE58[digit] + text
-    return f"PUB_R1_{text}"  # the point begins with 2 or 3, never with a zero byte
+    return f"PUB_R1_{base58.encode(point + checksum)}"
