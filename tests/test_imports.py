@@ -48,7 +48,7 @@ IMPURE = {
 }
 # What a package's root calls, and only Django or other wiring calls: it stands above the package's rooms.
 WIRING = {"__main__", "admin", "apps", "celery", "personal_data", "sealed_columns", "urls", "urls_api", "wsgi"}
-WIRING |= {"tpm.service.audit", "tpm.service.manifest", "evportal.problems"}
+WIRING |= {"tpm.service.audit", "tpm.service.manifest", "tpm.service.gunicorn.conf", "evportal.problems"}
 
 MODULES_MAX = 20
 LINES_MAX = 400
