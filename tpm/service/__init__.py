@@ -5,7 +5,7 @@ device/     the TPM itself
 keys/       keys, sealed objects, and the log of their uses
 integrity/  whether this process is what was approved, and the evidence of it
 door/       who may call, how often, and how requests are read and refused
-views/      the REST API; parts.py has the parts of the running service, one of each
+views/      the REST API; views/parts.py has the parts of the running service, one of each
 
 The ground below all rooms: errors, encoding, turn, components, settings. What puts them together, and is imported by
 none: urls, wsgi, gunicorn.conf, and the commands manifest and audit.

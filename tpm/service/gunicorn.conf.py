@@ -1,7 +1,8 @@
 """gunicorn for the TPM service: one process, because the TPM has one owner, with threads.
 
 The address comes from the command line (`--bind`). There are threads for those that wait for the TPM, for the one that
-has it, enough beside them to answer 429, 401 and health at once, and those that stay with a connection (worker.py).
+has it, enough beside them to answer 429, 401 and health at once, and for those that stay with a connection
+(door/worker.py).
 """
 
 import socket

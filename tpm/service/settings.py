@@ -14,7 +14,7 @@ TPM_CLIENT_BURST     how many it may send at once (default 1000)
 TPM_QUEUE_PLACES     how many requests of each client may wait for the TPM (default 16)
 TPM_QUEUE_DEADLINE_S how long each may wait (default 4: the portal hears it before it gives up, at 5 s)
 
-What the service must be, or it answers `integrity_failed` (tpm/service/release/integrity.py):
+What the service must be, or it answers `integrity_failed` (tpm/service/integrity/integrity.py):
 
 TPM_MEASURE          `required` (default), or `off`: then keys and objects cannot have the policy "release"
 TPM_RELEASE_DIR      directory with manifest.json and release.json of the release that is running

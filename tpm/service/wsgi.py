@@ -25,7 +25,7 @@ from tpm.service.device.measured import PcrNotZeroError  # noqa: E402
 from tpm.service.views import openapi, parts  # noqa: E402
 
 # What runs is loaded before it is measured. What a request loaded could have been changed since through another name
-# of its file, of which the watcher hears nothing (release/drift.py); and it would be at the keys before the watcher.
+# of its file, of which the watcher hears nothing (integrity/drift.py); and it would be at the keys before the watcher.
 try:
     openapi.page()
 except Exception as error:  # noqa: BLE001 - a file is gone or not what it was: the measurement will say so

@@ -20,9 +20,10 @@ from tpm.service.keys.audit_check import NOTHING, Head, Kept
 class Evidence:
     """What the service knows of itself.
 
-    `integrity` is `verified`, `failed` or `unmeasured`; a digest is hex SHA-256. `event_log` holds the events (texts
-    of manifest.py) in the order in which the measured PCR was extended with them. `audit` is the head of the log of key
-    uses; `since` the head that the verifier saw last, and what the log holds of it now, when it was asked for.
+    `integrity` is `verified`, `failed` or `unmeasured`; a digest is hex SHA-256. `event_log` holds the events in the
+    order in which the measured PCR was extended with them (`event` of tpm/service/release/entries.py). `audit` is the
+    head of the log of key uses; `since` the head that the verifier saw last, and what the log holds of it now, when it
+    was asked for.
     """
 
     integrity: str = "unmeasured"

@@ -1,4 +1,4 @@
-"""Which policies a key or a sealed object may have: none, or "release" (device/policy.py)."""
+"""Which policies a key or a sealed object may have: none, or "release" (tpm/service/device/policy.py)."""
 
 from typing import TYPE_CHECKING
 

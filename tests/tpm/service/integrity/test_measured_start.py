@@ -1,7 +1,7 @@
 """The service measures itself before it answers; keys and objects of the policy "release" are for what was approved.
 
 One service for all. What a story leaves behind, the next one's `stack` puts back. Each kind of tampering is in
-test_tampering.py, and what the TPM does in tests/tpm/keys/test_policy.py.
+test_tampering.py, and what the TPM does in tests/tpm/service/device/test_policy.py.
 """
 
 import base64
