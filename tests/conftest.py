@@ -51,6 +51,8 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
     """
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(DIRECTORY / "test.sqlite3")
+        options = connection.settings_dict["OPTIONS"]  # nothing of a test has to survive a power cut
+        options["init_command"] = options["init_command"].replace("synchronous=FULL", "synchronous=OFF")
     elif PREPARED is not None:
         connection.settings_dict["TEST"] |= {"TEMPLATE": databases.MIGRATED, "MIGRATE": False}
 
