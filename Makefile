@@ -107,7 +107,7 @@ fuzz-api: ## 10,000 made-up requests to /api/v1; no answer that its OpenAPI docu
 
 fuzz-receipts: ## 20,000 made-up receipts and nodes' answers through portal, script and browser; all say the same
 	@$(PYTHON) -m dev.bootstrap test
-	$(VENV)/python -m dev.trials.fuzz.receipts --cases 20000 $(ARGS)
+	$(VENV)/python -m bench.ledger.fuzz_receipts --cases 20000 $(ARGS)
 
 compose-test: ## the system in containers: recorded, tampered with, mended, taken down (docs/containers.md)
 	@$(PYTHON) -m dev.bootstrap demo

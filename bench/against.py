@@ -3,8 +3,8 @@
 The other revision is checked out as a git worktree in var/against. Both are measured in turn, so that a machine that
 gets slower slows both, and bench/results.json gets the ratio: this tree's median over the other's.
 
-The measuring module is this tree's for both: it is run with the other checkout's code on the path, so it may use only
-what both revisions have, and says in its options what it measures.
+The bench is this tree's for both: it is run with the other checkout's code on the path, so what these figures use of
+it may ask only for what both revisions have.
 """
 
 import argparse
@@ -16,7 +16,6 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +27,11 @@ from dev.parts.tpm_service import ROOT
 RATIOS = {
     figure.name: figure
     for figure in (
-        Figure("audit_100k_ratio", "audit", "times", 0.33, databases=()),
-        Figure("restore_100k_blocks_ratio", "restore", "times", 0.05, databases=()),
+        Figure("audit_100k_ratio", "ledger.audit", "times", 0.33, databases=()),
+        Figure("restore_100k_blocks_ratio", "ledger.restore", "times", 0.05, databases=()),
     )
 }
-# sys.path[0] would be the module's own folder: the code has to be that of the checkout
-RUN = "import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+BENCH = Path(__file__).parent
 
 
 @dataclass
@@ -76,11 +74,12 @@ def _link(place: Path, target: Path) -> None:
 
 
 def sample(checkout: Path, module: str) -> dict[str, Any]:
-    """Run this tree's module with the code of `checkout`; returns what `stage.write` wrote."""
+    """Run a module of this tree's bench with the code of `checkout`; returns what `stage.write` wrote."""
     with tempfile.TemporaryDirectory(prefix="evp-against-") as directory:
         out = Path(directory) / "samples.json"
-        path = Path(__file__).parent / f"{module}.py"
-        command = [str(checkout / ".venv" / "bin" / "python"), "-c", RUN, str(path), "--out", str(out)]
+        python = str(checkout / ".venv" / "bin" / "python")
+        beside = Path(__file__).with_name("beside.py")
+        command = [python, str(beside), str(BENCH), f"bench.{module}", "--out", str(out)]
         subprocess.run(command, cwd=checkout, env={**os.environ, "PYTHONPATH": str(checkout)}, check=True)
         found: dict[str, Any] = json.loads(out.read_text())
     return found
@@ -94,7 +93,7 @@ def compare(figure: Figure, other: Path, *, rounds: int) -> Measured:
             name = "this tree" if checkout == ROOT else f"revision {other.name}"
             print(f"{figure.name}: round {number} of {rounds}, {name}", file=sys.stderr, flush=True)
             one = sample(checkout, figure.module)
-            samples.append(statistics.median(one["samples"]))
+            samples.append(statistics.median(figure.samples(one)))
             found.beside = one["beside"]
     return found
 
@@ -105,29 +104,16 @@ def entry(figure: Figure, found: Measured, *, commit: str, load: float) -> dict[
         "this": [results.rounded(value) for value in found.this],
         "other": [results.rounded(value) for value in found.other],
     }
-    return {
-        "value": results.rounded(found.ratio),
-        "unit": figure.unit,
-        "target": figure.target,
-        "reached": found.ratio <= figure.target if figure.at_most else found.ratio >= figure.target,
-        **both,
-        **({"beside": found.beside} if found.beside else {}),
-        "revision": commit[:12],
-        "command": f"python -m bench.against {commit[:12]} {figure.name}",
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "load_before": load,
-    }
+    command = f"python -m bench.against {commit[:12]} {figure.name}"
+    more = {"revision": commit[:12], "load_before": load}
+    return figure.entry(figure.valued(found.ratio) | both, beside=found.beside, command=command, **more)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.against", description="This tree beside another revision.")
     parser.add_argument("revision", metavar="REV", help="a commit, tag or branch")
-    parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"all, or some of: {', '.join(RATIOS)}")
     parser.add_argument("--rounds", type=int, default=1, help="how often both are measured in turn (%(default)s)")
-    chosen = parser.parse_args(arguments)
-    names = chosen.figures or list(RATIOS)
-    if unknown := [name for name in names if name not in RATIOS]:
-        parser.error(f"no figure {', '.join(unknown)}; there are {', '.join(RATIOS)}")
+    chosen, names = results.chosen_figures(parser, RATIOS, arguments)
     load, measured_on = round(os.getloadavg()[0], 2), results.machine()
     try:
         other, commit = checked_out(chosen.revision)
@@ -135,8 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             found = compare(RATIOS[name], other, rounds=max(chosen.rounds, 1))
             written = entry(RATIOS[name], found, commit=commit, load=load)
             results.update(RATIOS[name], written, measured_on=measured_on)
-            verdict = "reached" if written["reached"] else "NOT reached"
-            print(f"{name:30} {written['value']:g} times, target {written['target']:g}: {verdict}", flush=True)
+            print(results.line(name, written), flush=True)
     except subprocess.CalledProcessError as error:
         said = f"\n{error.stderr.strip()}" if error.stderr else ""
         print(f"{' '.join(map(str, error.cmd[:6]))} … ended with status {error.returncode}{said}", file=sys.stderr)

@@ -7,13 +7,16 @@ import platform
 import re
 import statistics
 import subprocess
-from collections.abc import Sequence
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from dev.chain.nodeos import VERSION
+from dev.common.files import replace
 from dev.parts.postgres import program
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -21,10 +24,11 @@ RESULTS = Path(__file__).parent / "results.json"
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure: `python -m bench.MODULE` measures it. `at_most`: the target is a limit, else a least value.
+    """One figure: `python -m bench.MODULE` measures it, `module` may have options behind its name.
 
-    `p95_counts`: the value is the 95th percentile, else the median. `databases`: the first gives the value, the others
-    stand beside it; none: there is no database. Figures of one module are measured together.
+    `at_most`: the target is a limit, else a least value. `p95_counts`: the value is the 95th percentile, else the
+    median. `databases`: the first gives the value, the others stand beside it; none: there is no database. Figures of
+    one module are measured together.
     """
 
     name: str
@@ -35,17 +39,33 @@ class Figure:
     p95_counts: bool = False
     databases: tuple[str, ...] = ("postgres", "sqlite")
 
+    def samples(self, found: Mapping[str, Any]) -> list[float]:
+        """Those of this figure, of what `stage.write` wrote."""
+        samples = found["samples"]
+        return list(samples[self.name] if isinstance(samples, dict) else samples)
+
     def summary(self, samples: Sequence[float]) -> dict[str, Any]:
         """value, median, p95 (towards the bad end) and number of the samples, and whether the target is reached."""
         median, p95 = statistics.median(samples), percentile_95(samples, high_is_bad=self.at_most)
-        value = p95 if self.p95_counts else median
         return {
-            "value": rounded(value),
-            "reached": value <= self.target if self.at_most else value >= self.target,
+            **self.valued(p95 if self.p95_counts else median),
             "median": rounded(median),
             "p95": rounded(p95),
             "samples": len(samples),
         }
+
+    def valued(self, value: float) -> dict[str, Any]:
+        """The value, and whether it reaches the target."""
+        reached = value <= self.target if self.at_most else value >= self.target
+        return {"value": rounded(value), "reached": reached}
+
+    def entry(
+        self, found: Mapping[str, Any], *, beside: Mapping[str, Any], command: str, **more: Any
+    ) -> dict[str, Any]:
+        """What results.json says of it: what was found, the numbers beside it, and how to measure it again."""
+        head = {"value": None, "unit": self.unit, "target": self.target, **found}
+        measured_at = datetime.now(UTC).isoformat(timespec="seconds")
+        return head | ({"beside": beside} if beside else {}) | {"command": command, "measured_at": measured_at, **more}
 
 
 def percentile_95(samples: Sequence[float], *, high_is_bad: bool) -> float:
@@ -70,9 +90,25 @@ def update(figure: Figure, entry: dict[str, Any], *, measured_on: dict[str, Any]
     results["machine"] = measured_on
     results["figures"][figure.name] = entry
     results["figures"] = dict(sorted(results["figures"].items()))
-    building = RESULTS.with_suffix(".new")
-    building.write_text(json.dumps(results, indent=2) + "\n")
-    building.replace(RESULTS)
+    replace(RESULTS, json.dumps(results, indent=2) + "\n", mode=0o644)
+
+
+def line(name: str, entry: Mapping[str, Any]) -> str:
+    """An entry in words."""
+    verdict = "reached" if entry["reached"] else "NOT reached"
+    sqlite = f" (sqlite: {entry['sqlite']['value']:g})" if "sqlite" in entry else ""
+    return f"{name:30} {entry['value']:g} {entry['unit']}, target {entry['target']:g}: {verdict}{sqlite}"
+
+
+def chosen_figures(
+    parser: ArgumentParser, known: Mapping[str, Figure], arguments: Sequence[str] | None
+) -> tuple[Namespace, list[str]]:
+    """What the command line says, and the names of the figures in it: all where it names none."""
+    parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"all, or some of: {', '.join(known)}")
+    chosen = parser.parse_args(arguments)
+    if unknown := [name for name in chosen.figures if name not in known]:
+        parser.error(f"no figure {', '.join(unknown)}; there are {', '.join(known)}")
+    return chosen, chosen.figures or list(known)
 
 
 def machine() -> dict[str, Any]:

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,25 +22,25 @@ from dev.parts.tpm_service import ROOT
 FIGURES = {
     figure.name: figure
     for figure in (
-        Figure("backlog_100k_s", "backlog", "s", 60),
-        Figure("close_to_irreversible_p95_s", "close_one", "s", 3, p95_counts=True),
-        Figure("import_sessions_per_s", "importing", "sessions/s", 2000, at_most=False),
-        Figure("receipt_verify_s", "receipt", "s", 0.5, databases=("postgres",)),
-        Figure("history_page_p95_ms", "reading", "ms", 60, p95_counts=True, databases=("postgres",)),
-        Figure("history_page_growth", "reading", "times", 1.3, databases=("postgres",)),
-        Figure("history_page_queries", "reading", "queries", 8, databases=("postgres",)),
-        Figure("session_list_api_p95_ms", "reading", "ms", 40, p95_counts=True, databases=("postgres",)),
-        Figure("session_list_api_queries", "reading", "queries", 8, databases=("postgres",)),
-        Figure("csv_100k_peak_mb", "reading", "MB", 16, databases=("postgres",)),
-        Figure("audit_1m_peak_mb", "audit_million", "MB", 200, databases=()),
-        Figure("audit_rolling_core_percent", "audit_rolling", "%", 2, databases=()),
-        Figure("sign_rest_vs_esapi", "tpm_sign", "times", 0.5, at_most=False, databases=()),
-        Figure("sign_rest_vs_cli", "tpm_sign", "times", 5, at_most=False, databases=()),
-        Figure("sign_rest_p95_ms", "tpm_sign", "ms", 25, p95_counts=True, databases=()),
-        Figure("sign_batch_vs_esapi", "tpm_sign", "times", 0.9, at_most=False, databases=()),
-        Figure("measure_5000_files_s", "tpm_measure", "s", 3, databases=()),
-        Figure("quote_ms", "tpm_layer", "ms", 2, databases=()),
-        Figure("unseal_ms", "tpm_layer", "ms", 10, databases=()),
+        Figure("backlog_100k_s", "ledger.backlog", "s", 60),
+        Figure("close_to_irreversible_p95_s", "ledger.close_one", "s", 3, p95_counts=True),
+        Figure("import_sessions_per_s", "portal.importing", "sessions/s", 2000, at_most=False),
+        Figure("receipt_verify_s", "ledger.receipt", "s", 0.5, databases=("postgres",)),
+        Figure("history_page_p95_ms", "portal.reading", "ms", 60, p95_counts=True, databases=("postgres",)),
+        Figure("history_page_growth", "portal.reading", "times", 1.3, databases=("postgres",)),
+        Figure("history_page_queries", "portal.reading", "queries", 8, databases=("postgres",)),
+        Figure("session_list_api_p95_ms", "portal.reading", "ms", 40, p95_counts=True, databases=("postgres",)),
+        Figure("session_list_api_queries", "portal.reading", "queries", 8, databases=("postgres",)),
+        Figure("csv_100k_peak_mb", "portal.reading", "MB", 16, databases=("postgres",)),
+        Figure("audit_1m_peak_mb", "ledger.audit --count 1000000", "MB", 200, databases=()),
+        Figure("audit_rolling_core_percent", "ledger.audit_rolling", "%", 2, databases=()),
+        Figure("sign_rest_vs_esapi", "tpm.sign", "times", 0.5, at_most=False, databases=()),
+        Figure("sign_rest_vs_cli", "tpm.sign", "times", 5, at_most=False, databases=()),
+        Figure("sign_rest_p95_ms", "tpm.sign", "ms", 25, p95_counts=True, databases=()),
+        Figure("sign_batch_vs_esapi", "tpm.sign", "times", 0.9, at_most=False, databases=()),
+        Figure("measure_5000_files_s", "tpm.measure", "s", 3, databases=()),
+        Figure("quote_ms", "tpm.layer", "ms", 2, databases=()),
+        Figure("unseal_ms", "tpm.layer", "ms", 10, databases=()),
     )
 }
 
@@ -50,53 +49,39 @@ def measure(figures: Sequence[Figure]) -> dict[str, dict[str, Any]]:
     """Run the module of these figures once a database; returns the entries for results.json by name."""
     load = round(os.getloadavg()[0], 2)
     names = " ".join(figure.name for figure in figures)
-    entries: dict[str, dict[str, Any]] = {
-        figure.name: {"value": None, "unit": figure.unit, "target": figure.target} for figure in figures
-    }
+    summaries: dict[str, dict[str, Any]] = {figure.name: {} for figure in figures}
     databases = figures[0].databases or (None,)
+    beside: dict[str, float] = {}
     for database in databases:
         print(f"{names} on {database}" if database else names, file=sys.stderr, flush=True)
         found = measured(figures[0].module, database)
+        beside = found["beside"] or beside
         for figure in figures:
-            samples = found["samples"][figure.name] if isinstance(found["samples"], dict) else found["samples"]
-            summary = figure.summary(samples)
-            entries[figure.name] |= summary if database == databases[0] else {str(database): summary}
-            entries[figure.name] |= {"beside": found["beside"]} if found["beside"] else {}
-    for figure in figures:
-        entries[figure.name] |= {
-            "command": f"python -m bench.run {figure.name}",
-            "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "load_before": load,
-        }
-    return entries
+            summary = figure.summary(figure.samples(found))
+            summaries[figure.name] |= summary if database == databases[0] else {str(database): summary}
+    return {
+        figure.name: figure.entry(
+            summaries[figure.name], beside=beside, command=f"python -m bench.run {figure.name}", load_before=load
+        )
+        for figure in figures
+    }
 
 
 def measured(module: str, database: str | None) -> dict[str, Any]:
     """Run a module; returns what `stage.write` wrote."""
     with tempfile.TemporaryDirectory(prefix="evp-bench-") as directory:
         out = Path(directory) / "samples.json"
-        command = [sys.executable, "-m", f"bench.{module}", "--out", str(out)]
+        command = [sys.executable, "-m", *f"bench.{module}".split(), "--out", str(out)]
         subprocess.run([*command, *(["--database", database] if database else [])], cwd=ROOT, check=True)
         found: dict[str, Any] = json.loads(out.read_text())
     return found
-
-
-def line(name: str, entry: dict[str, Any]) -> str:
-    beside = [f"{key}: {entry[key]['value']:g}" for key in ("sqlite",) if key in entry]
-    verdict = "reached" if entry["reached"] else "NOT reached"
-    numbers = f"{entry['value']:g} {entry['unit']}, target {entry['target']:g}: {verdict}"
-    return f"{name:30} {numbers}" + (f" ({', '.join(beside)})" if beside else "")
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m bench.run", description="Measure the figures of bench/results.json."
     )
-    parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"all, or some of: {', '.join(FIGURES)}")
-    names = parser.parse_args(arguments).figures or list(FIGURES)
-    unknown = [name for name in names if name not in FIGURES]
-    if unknown:
-        parser.error(f"no figure {', '.join(unknown)}; there are {', '.join(FIGURES)}")
+    _, names = results.chosen_figures(parser, FIGURES, arguments)
     measured_on = results.machine()
     for module in dict.fromkeys(FIGURES[name].module for name in names):
         try:
@@ -106,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 1
         for name, entry in entries.items():
             results.update(FIGURES[name], entry, measured_on=measured_on)
-            print(line(name, entry), flush=True)
+            print(results.line(name, entry), flush=True)
     return 0
 
 

@@ -18,7 +18,6 @@ if sys.version_info < (3, 11):  # noqa: UP036 - the pinned target is what we che
     )
 
 import argparse
-import fcntl
 import hashlib
 import importlib.util
 import os
@@ -32,7 +31,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from dev.steps import StackError, step
+from dev.common.files import locked
+from dev.common.steps import StackError, run, step
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LOGS = REPOSITORY / "var" / "log"
@@ -292,23 +292,14 @@ def _playwright_browser() -> bool:
     return any(Path.home().glob(".cache/ms-playwright/chromium-*"))
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(prog="python3 -m dev.bootstrap", description="Install what is missing.")
     parser.add_argument("target", choices=["demo", "test", "lint", "papers"])
     target = parser.parse_args().target
     LOGS.mkdir(parents=True, exist_ok=True)
-    with (REPOSITORY / "var" / "bootstrap.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # `make demo` and `make test` at the same time
-        try:
-            bootstrap(target)
-        except StackError as error:
-            print(f"\n{error}", file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:
-            print("\nInterrupted; the same command goes on from here.", file=sys.stderr)
-            return 130
-    return 0
+    with locked(REPOSITORY / "var" / "bootstrap.lock"):  # `make demo` and `make test` at the same time
+        bootstrap(target)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main, StackError)

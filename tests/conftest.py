@@ -23,8 +23,8 @@ from dev.chain.keys import KeyPair, new_keypair
 from dev.chain.nodeos import Nodeos
 from dev.chain.setup import bootstrap, write_genesis
 from dev.cognito import Provider
+from dev.common.processes import free_port
 from dev.parts.tpm_service import TpmStack
-from dev.processes import free_port
 from ledger.chain.node import Chain, chain
 from ledger.keys import data_keys
 from stations.models import ChargingSession, Connector, IdToken, Site, Station

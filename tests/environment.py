@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from dev.cognito import Provider
+from dev.common.processes import free_port
 from dev.parts.postgres import Postgres
 from dev.parts.redis import Redis
-from dev.processes import free_port
 from dev.stack.master_key import ensure_recovery_key, write_unsealed_master_key
 from tests import databases
 from tests.databases import Prepared

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dev.chain import wheels
-from dev.processes import ProcessError
+from dev.common.processes import ProcessError
 
 VERSION = "0.10.1.post1"  # another version builds other bytes (ledger/contract/build.sh)
 INSTALLED = wheels.PARTS / f"ziglang-{VERSION}"

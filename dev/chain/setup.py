@@ -5,13 +5,12 @@
 
 import hashlib
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from dev.chain.keys import KeyPair, Signer, new_keypair, public_key_bytes
+from dev.chain.keys import KeyPair, Signer, new_keypair
 from dev.chain.nodeos import REPOSITORY, contracts_dir
 from dev.chain.transactions import (
     Action,
@@ -23,6 +22,9 @@ from dev.chain.transactions import (
     pack_name,
     push_actions,
 )
+from dev.common.files import replace
+from dev.common.processes import wait_until
+from ledger.chain import antelope
 
 __all__ = ["Action", "ChainError", "KeyPair", "bootstrap", "new_keypair", "push_actions", "write_genesis"]
 
@@ -31,7 +33,8 @@ SYSTEM = "eosio"
 ACCOUNT = "evledger"
 # Names of actions, and of the permissions that may do them and nothing else
 RECORD, PRUNE = "record", "prune"
-NOBODY = "eosio.null@active"  # the chain's own account that no key satisfies
+NULL = ("eosio.null", "active")  # the chain's own account that no key satisfies
+NOBODY = "@".join(NULL)
 CODE_HASH, CODE_UPDATED = "EVPORTAL_LEDGER_CODE_HASH", "EVPORTAL_LEDGER_CODE_UPDATED"
 UNKNOWN_ACCOUNT = {0, 3060002, 3060003}  # nodeos has several words for an account that is not there
 WAIT_S = 20
@@ -68,7 +71,7 @@ def write_genesis(path: Path, public_key: str, *, timestamp: datetime | None = N
         "initial_configuration": CHAIN_CONFIGURATION,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(genesis, indent=2) + "\n")
+    replace(path, json.dumps(genesis, indent=2) + "\n", mode=0o644)
 
 
 def bootstrap(
@@ -119,22 +122,20 @@ def bootstrap(
 def _is_given_away(url: str, account: str) -> bool:
     there = _account(url, account) or {"permissions": []}
     held = {entry["perm_name"]: entry["required_auth"]["accounts"] for entry in there["permissions"]}
-    return any(item["permission"]["actor"] == NOBODY.split("@")[0] for item in held.get("active", []))
+    return any(item["permission"]["actor"] == NULL[0] for item in held.get("active", []))
 
 
 def _giving_away(account: str) -> list[Action]:
     """By account@owner: active and owner to nobody, in one transaction."""
-    nobody, name = pack_authority([], level=NOBODY), pack_name(account)
-    return [
-        Action(SYSTEM, "updateauth", name + pack_name(which) + pack_name(parent) + nobody, f"{account}@owner")
-        for which, parent in (("active", "owner"), ("owner", ""))
-    ]
+    parents = {"active": "owner", "owner": ""}
+    both = [antelope.pack_updateauth(account, name, parent, levels=[NULL]) for name, parent in parents.items()]
+    return [Action(SYSTEM, "updateauth", data, f"{account}@owner") for data in both]
 
 
 def update_auth(account: str, permission: str, public_keys: Sequence[str], *, parent: str = "active") -> Action:
     """The action, by account@active, that makes `permission` satisfied by any one of these keys (two: a rotation)."""
-    names = pack_name(account) + pack_name(permission) + pack_name(parent)
-    return Action(SYSTEM, "updateauth", names + pack_authority(public_keys), f"{account}@active")
+    data = antelope.pack_updateauth(account, permission, parent, public_keys)
+    return Action(SYSTEM, "updateauth", data, f"{account}@active")
 
 
 def link_auth(account: str, code: str, action: str, permission: str) -> Action:
@@ -235,9 +236,9 @@ def _permission_actions(url: str, account: str, name: str, public_keys: Sequence
     there = _account(url, account)
     permissions = {} if there is None else {entry["perm_name"]: entry for entry in there["permissions"]}
     permission = permissions.get(name, {"required_auth": {"keys": []}, "linked_actions": []})
-    keys = {public_key_bytes(entry["key"]) for entry in permission["required_auth"]["keys"]}
+    keys = {antelope.public_key_pack(entry["key"]) for entry in permission["required_auth"]["keys"]}
     actions = []
-    if not keys & {public_key_bytes(key) for key in public_keys}:
+    if not keys & {antelope.public_key_pack(key) for key in public_keys}:
         actions.append(update_auth(account, name, public_keys[:1]))
     if {"account": account, "action": name} not in permission["linked_actions"]:
         actions.append(link_auth(account, account, name, name))
@@ -260,8 +261,5 @@ def _wait_irreversible(url: str) -> None:
 
 
 def _wait_until(check: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not check():
-        if time.monotonic() > deadline:
-            raise ChainError(0, f"expected {what} within {WAIT_S} s, it did not come")
-        time.sleep(0.05)
+    if not wait_until(check, WAIT_S, poll_s=0.05):
+        raise ChainError(0, f"expected {what} within {WAIT_S} s, it did not come")

@@ -4,21 +4,21 @@ Used by dev/chain/setup.py and by the tests that need actions which the portal n
 authority, broken data. The portal's own way to the chain is ledger/chain/node.py.
 """
 
-import hashlib
 import itertools
-import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import httpx2
 
-from dev.chain.keys import Signer, public_key_bytes
+from dev.chain.keys import Signer
+from ledger.chain import antelope
 
 TIMEOUT_S = 30.0
 EXPIRATION_S = 60
-NAME_CHARACTERS = ".12345abcdefghijklmnopqrstuvwxyz"
+varuint, pack_bytes, pack_name = antelope.varuint_pack, antelope.bytes_pack, antelope.name_pack
+pack_authority = antelope.pack_authority
 _nonces = itertools.count()
 # one client: making its TLS context takes 40 ms; no connection is kept, because nodes are restarted under our feet
 _client = httpx2.Client(timeout=TIMEOUT_S, trust_env=False, limits=httpx2.Limits(max_keepalive_connections=0))
@@ -51,10 +51,10 @@ class Action:
     data: bytes
     authorization: str
 
-    def pack(self) -> bytes:
+    @property
+    def whole(self) -> antelope.Action:
         actor, permission = self.authorization.split("@")
-        permissions = varuint(1) + pack_name(actor) + pack_name(permission)
-        return pack_name(self.account) + pack_name(self.name) + permissions + pack_bytes(self.data)
+        return antelope.Action(self.account, self.name, (antelope.Authorization(actor, permission),), self.data)
 
 
 def call(url: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
@@ -75,7 +75,7 @@ def push_actions(url: str, actions: Sequence[Action], keys: Sequence[Signer]) ->
     """
     info = call(url, "chain/get_info")
     packed = pack_transaction(info, actions)
-    digest = hashlib.sha256(bytes.fromhex(info["chain_id"]) + packed + bytes(32)).digest()
+    digest = antelope.signing_digest(bytes.fromhex(info["chain_id"]), packed)
     body = {
         "signatures": [key.sign(digest) for key in keys],
         "compression": 0,
@@ -89,28 +89,11 @@ def push_actions(url: str, actions: Sequence[Action], keys: Sequence[Signer]) ->
 def pack_transaction(info: Mapping[str, Any], actions: Sequence[Action]) -> bytes:
     """Pack a transaction that refers to the last irreversible block of `info` (get_info's answer)."""
     reference = bytes.fromhex(info["last_irreversible_block_id"])
-    head_time = datetime.fromisoformat(info["head_block_time"]).replace(tzinfo=UTC)
+    head_time = datetime.fromisoformat(info["head_block_time"]).replace(tzinfo=UTC, microsecond=0)
     # a different expiration each time, or the same action twice would be the same transaction
-    expiration = int(head_time.timestamp()) + EXPIRATION_S + next(_nonces) % 600
-    header = struct.pack("<IHI", expiration, *_block_reference(reference)) + bytes(3)  # no limits of its own, no delay
-    return header + varuint(0) + pack_list(action.pack() for action in actions) + varuint(0)
-
-
-def _block_reference(block_id: bytes) -> tuple[int, int]:
-    return int.from_bytes(block_id[2:4]), int.from_bytes(block_id[8:12], "little")
-
-
-def varuint(value: int) -> bytes:
-    """Pack an unsigned integer of up to 32 bits, seven bits a byte, lowest first."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(0x80 | (value & 0x7F))
-        value >>= 7
-    return bytes([*out, value])
-
-
-def pack_bytes(data: bytes) -> bytes:
-    return varuint(len(data)) + data
+    expiration = head_time + timedelta(seconds=EXPIRATION_S + next(_nonces) % 600)
+    block = int.from_bytes(reference[2:4]), int.from_bytes(reference[8:12], "little")
+    return antelope.Transaction(expiration, *block, tuple(action.whole for action in actions)).pack()
 
 
 def pack_string(text: str) -> bytes:
@@ -120,24 +103,6 @@ def pack_string(text: str) -> bytes:
 def pack_list(items: Iterable[bytes]) -> bytes:
     packed = list(items)
     return varuint(len(packed)) + b"".join(packed)
-
-
-def pack_name(text: str) -> bytes:
-    """Pack an account, action or permission name of up to 12 characters of `.1-5a-z`; raises ValueError."""
-    if len(text) > 12 or not set(text) <= set(NAME_CHARACTERS):
-        raise ValueError(f"expected a name of up to 12 characters of .1-5a-z, got {text!r}")
-    value = 0
-    for position, character in enumerate(text):
-        value |= NAME_CHARACTERS.index(character) << (59 - 5 * position)
-    return value.to_bytes(8, "little")
-
-
-def pack_authority(public_keys: Sequence[str], *, level: str = "") -> bytes:
-    """Pack an authority of threshold 1 that any one of these keys satisfies, or another account's permission."""
-    weight = struct.pack("<H", 1)
-    in_order = sorted(map(public_key_bytes, public_keys))  # nodeos refuses another order
-    levels = [b"".join(map(pack_name, level.split("@"))) + weight] if level else []
-    return struct.pack("<I", 1) + pack_list(key + weight for key in in_order) + pack_list(levels) + varuint(0)
 
 
 def pack_abi(abi: Mapping[str, Any]) -> bytes:

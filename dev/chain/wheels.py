@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dev.processes import ProcessError
+from dev.common.processes import ProcessError
 
 PARTS = Path(__file__).resolve().parents[2] / "var" / "parts"
 TIMEOUT_S = 600

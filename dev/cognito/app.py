@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,7 +15,7 @@ from joserfc.jwk import KeySet
 from werkzeug.wrappers import Response as AnyResponse
 
 from dev.cognito import pages
-from dev.cognito.grants import Codes, DemandedChallenge, ProgramGrant, code_grant, refresh_grant, revocation
+from dev.cognito.grants import DemandedChallenge, ProgramGrant, code_grant, refresh_grant, revocation
 from dev.cognito.pool import Client, Person, Pool, SignIn
 from dev.cognito.tokens import POOL, access_claims, id_claims, person_access_claims, sign_token
 
@@ -23,7 +24,7 @@ SESSION_LIFETIME_S = 3600  # as the cookie of Cognito's hosted pages
 
 def make_app(pool: Pool, base_url: str, *, domain: str | None = None) -> Flask:
     """Return the Flask application of a provider reached at `base_url`, by browsers at `domain`."""
-    app = Flask("dev.cognito")
+    app = Flask("dev.cognito", root_path=str(Path(__file__).parent))
     # A name of its own: cookies do not know ports, so the portal's on the same host would be overwritten.
     app.config.update(SESSION_COOKIE_NAME="dev-cognito", SESSION_COOKIE_SAMESITE="Lax", SESSION_COOKIE_HTTPONLY=True)
     app.secret_key = secrets.token_bytes(32)
@@ -57,7 +58,7 @@ def make_server(app: Flask, pool: Pool, issuer: str) -> AuthorizationServer:
     server = AuthorizationServer(app, query_client=pool.client, save_token=lambda token, request: None)
     server.register_token_generator("default", for_program)
     server.register_grant(ProgramGrant)
-    server.register_grant(code_grant(pool, Codes(), for_person), [DemandedChallenge()])
+    server.register_grant(code_grant(pool, for_person), [DemandedChallenge()])
     server.register_grant(refresh_grant(pool, for_person))
     server.register_endpoint(revocation(pool))
     return server

@@ -1,9 +1,9 @@
 """Authlib's grants, in the few places where Cognito answers otherwise."""
 
-import threading
-import time
+import secrets
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from authlib.oauth2.rfc6749.errors import InvalidRequestError, InvalidScopeError
@@ -36,26 +36,7 @@ class ProgramGrant(ClientCredentialsGrant):  # type: ignore[misc]
         check_scope(self)
 
 
-class Codes:
-    """The codes that were given out and not yet exchanged; each is given back once."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._sign_ins: dict[str, SignIn] = {}
-
-    def keep(self, code: str, sign_in: SignIn) -> None:
-        with self._lock:
-            now = time.time()
-            self._sign_ins = {key: kept for key, kept in self._sign_ins.items() if kept.expires_at > now}
-            self._sign_ins[code] = sign_in
-
-    def take(self, code: str) -> SignIn | None:
-        with self._lock:
-            found = self._sign_ins.pop(code, None)
-        return found if found and found.expires_at > time.time() else None
-
-
-def code_grant(pool: Pool, codes: Codes, issue: Issue) -> type[AuthorizationCodeGrant]:
+def code_grant(pool: Pool, issue: Issue) -> type[AuthorizationCodeGrant]:
     """The authorization code grant of this pool."""
 
     class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
@@ -73,17 +54,16 @@ def code_grant(pool: Pool, codes: Codes, issue: Issue) -> type[AuthorizationCode
                 scope=request.scope,
                 auth_time=auth_time,
                 origin_jti=str(uuid.uuid4()),
-                expires_at=time.time() + CODE_LIFETIME_S,
                 redirect_uri=request.payload.redirect_uri,
                 nonce=data.get("nonce", ""),
                 code_challenge=data["code_challenge"],
                 code_challenge_method=data["code_challenge_method"],
             )
-            codes.keep(code, sign_in)
+            pool.sign_in_keep(code, sign_in, lifetime_s=CODE_LIFETIME_S)
 
         def query_authorization_code(self, code: str, client: Client) -> SignIn | None:
             """Whoever tries a code has used it up, also when his verifier, address or client is wrong."""
-            found = codes.take(code)
+            found = pool.sign_in_of(code, once=True)
             return found if found and found.check_client(client) else None
 
         def delete_authorization_code(self, authorization_code: SignIn) -> None:
@@ -94,7 +74,9 @@ def code_grant(pool: Pool, codes: Codes, issue: Issue) -> type[AuthorizationCode
 
         def generate_token(self, user: Person, **_: object) -> dict[str, object]:
             sign_in = self.request.authorization_code
-            refresh_token = pool.refresh_token_new(sign_in, lifetime_s=REFRESH_LIFETIME_S)
+            refresh_token = secrets.token_urlsafe(48)
+            renewed = replace(sign_in, nonce="", code_challenge="")
+            pool.sign_in_keep(refresh_token, renewed, lifetime_s=REFRESH_LIFETIME_S)
             return {**issue(self.request.client, user, sign_in), "refresh_token": refresh_token}
 
     return CodeGrant
@@ -107,7 +89,7 @@ def refresh_grant(pool: Pool, issue: Issue) -> type[RefreshTokenGrant]:
         TOKEN_ENDPOINT_AUTH_METHODS = AUTH_METHODS
 
         def authenticate_refresh_token(self, refresh_token: str) -> SignIn | None:
-            found = pool.refresh_token(refresh_token)
+            found = pool.sign_in_of(refresh_token)
             return found if found and enabled(pool, found) else None
 
         def authenticate_user(self, refresh_token: SignIn) -> Person | None:
@@ -127,7 +109,7 @@ def revocation(pool: Pool) -> type[RevocationEndpoint]:
         CLIENT_AUTH_METHODS = AUTH_METHODS
 
         def query_token(self, token_string: str, token_type_hint: str | None) -> SignIn | None:
-            return pool.refresh_token(token_string)
+            return pool.sign_in_of(token_string)
 
         def revoke_token(self, token: SignIn, request: Any) -> None:
             pool.refresh_tokens_revoke(token.origin_jti)

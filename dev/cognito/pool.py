@@ -1,14 +1,13 @@
 """What the development provider keeps in its directory: app clients, people, signing keys, refresh tokens, failures."""
 
-import fcntl
 import hashlib
 import json
 import secrets
 import string
 import time
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,13 @@ from authlib.oauth2.rfc6749 import AuthorizationCodeMixin, ClientMixin, TokenMix
 from joserfc.jwk import RSAKey
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from dev.common.files import locked
+from dev.common.files import replace as replace_file
+
 TOKEN_LIFETIME_S = 3600
 CLIENTS_FILE = "clients.json"
 PEOPLE_FILE = "people.json"
-REFRESH_FILE = "refresh-tokens.json"
+SIGN_INS_FILE = "refresh-tokens.json"  # and codes, for their minutes
 KEY_FILE = "signing-key.pem"
 OLD_KEY_FILE = "old-key.pem"
 FAILURES_FILE = "failures.json"
@@ -95,7 +97,7 @@ class SignIn(AuthorizationCodeMixin, TokenMixin):  # type: ignore[misc]
     scope: str
     auth_time: int
     origin_jti: str
-    expires_at: float
+    expires_at: float = 0
     redirect_uri: str = ""
     nonce: str = ""
     code_challenge: str = ""
@@ -156,6 +158,15 @@ class Pool:
             self._write(CLIENTS_FILE, [asdict(client) for client in clients.values()])
         return clients[name]
 
+    def ensure_login_client(self, *bases: str) -> Client:
+        """The portal's client through which people log in, at the addresses that it has now."""
+        return self.ensure_client(
+            "EVPortal",
+            ("openid", "email", "profile"),
+            callback_urls=[f"{base}/login/callback" for base in bases],
+            logout_urls=[f"{base}/login" for base in bases],
+        )
+
     # --- people
 
     def people(self) -> list[Person]:
@@ -200,26 +211,29 @@ class Pool:
                 return person
         return None
 
-    # --- refresh tokens: of which only the hash is kept
+    # --- sign-ins by code and by refresh token: of which only the hash is kept
 
-    def refresh_token_new(self, sign_in: SignIn, *, lifetime_s: int) -> str:
-        token = secrets.token_urlsafe(48)
-        kept = replace(sign_in, expires_at=time.time() + lifetime_s, nonce="", code_challenge="")
+    def sign_in_keep(self, token: str, sign_in: SignIn, *, lifetime_s: int) -> None:
+        now = time.time()
         with self._locked():
-            rows = self._rows(REFRESH_FILE, {})
-            alive = {digest: row for digest, row in rows.items() if row["expires_at"] > time.time()}
-            self._write(REFRESH_FILE, alive | {_digest(token): asdict(kept)})
-        return token
+            rows = self._rows(SIGN_INS_FILE, {})
+            alive = {digest: row for digest, row in rows.items() if row["expires_at"] > now}
+            self._write(SIGN_INS_FILE, alive | {_digest(token): asdict(replace(sign_in, expires_at=now + lifetime_s))})
 
-    def refresh_token(self, token: str) -> SignIn | None:
-        row = self._rows(REFRESH_FILE, {}).get(_digest(token))
+    def sign_in_of(self, token: str, *, once: bool = False) -> SignIn | None:
+        """What a token stands for; with `once` it does so no more."""
+        with self._locked():
+            rows = self._rows(SIGN_INS_FILE, {})
+            row = rows.pop(_digest(token), None)
+            if once:
+                self._write(SIGN_INS_FILE, rows)
         return SignIn(**row) if row and row["expires_at"] > time.time() else None
 
     def refresh_tokens_revoke(self, origin_jti: str) -> None:
         """Forget the refresh tokens of one sign-in."""
         with self._locked():
-            rows = self._rows(REFRESH_FILE, {})
-            self._write(REFRESH_FILE, {key: row for key, row in rows.items() if row["origin_jti"] != origin_jti})
+            rows = self._rows(SIGN_INS_FILE, {})
+            self._write(SIGN_INS_FILE, {key: row for key, row in rows.items() if row["origin_jti"] != origin_jti})
 
     # --- keys
 
@@ -269,24 +283,14 @@ class Pool:
         return key
 
     def _write_new_key(self) -> None:
-        self._write_bytes(KEY_FILE, RSAKey.generate_key(2048).as_pem(private=True))
+        replace_file(self.directory / KEY_FILE, RSAKey.generate_key(2048).as_pem(private=True))
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> AbstractContextManager[None]:
         """Keep out other processes: the provider and the stack that sets it up both write here."""
-        with (self.directory / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        return locked(self.directory / ".lock")
 
     def _write(self, name: str, rows: Any) -> None:
-        self._write_bytes(name, json.dumps(rows, indent=2).encode())
-
-    def _write_bytes(self, name: str, content: bytes) -> None:
-        building = self.directory / f".{name}.new"
-        building.unlink(missing_ok=True)
-        building.touch(mode=0o600)
-        building.write_bytes(content)
-        building.rename(self.directory / name)
+        replace_file(self.directory / name, json.dumps(rows, indent=2))
 
 
 def _tuple(value: Any) -> Any:

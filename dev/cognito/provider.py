@@ -6,10 +6,10 @@ from pathlib import Path
 
 from dev.cognito.pool import Pool
 from dev.cognito.tokens import POOL
-from dev.processes import Child, port_open
+from dev.common.processes import Server, port_open
 
 
-class Provider(Child):
+class Provider(Server):
     """The provider as a child process on a port of 127.0.0.1."""
 
     def __init__(self, directory: Path, port: int, *, log: Path) -> None:
@@ -26,7 +26,5 @@ class Provider(Child):
         """Return how many requests for an endpoint (`token`, `jwks.json`) its log holds."""
         return len(re.findall(rf"\w+ /\S*{re.escape(endpoint)} HTTP", self.log.read_text()))
 
-    def start(self) -> None:
-        """Start it, and return when it serves."""
-        super().start()
-        self.wait_ready(lambda: port_open(self.port), timeout_s=60)
+    def ready(self) -> bool:
+        return port_open(self.port)

@@ -1,13 +1,12 @@
 """Commands of docs/containers.md: `python -m dev.containers engine|build|prepare|stop`."""
 
 import argparse
-import sys
 
+from dev.common.processes import ProcessError
+from dev.common.steps import StackError, run, step
 from dev.containers import engine, images
 from dev.containers.prepare import Files
-from dev.processes import ProcessError
 from dev.stack.layout import make_directories
-from dev.steps import StackError, step
 
 
 def make_ready(host: engine.Engine, files: Files, *, version: str) -> None:
@@ -20,7 +19,7 @@ def make_ready(host: engine.Engine, files: Files, *, version: str) -> None:
         files.sign_release(host)
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m dev.containers", description="What compose.yaml needs.")
     commands = parser.add_subparsers(dest="command", required=True)
     prepare = commands.add_parser(
@@ -30,19 +29,14 @@ def main() -> int:
     commands.add_parser("stop", help="end the engine that prepare started, with its containers")
     options = parser.parse_args()
     make_directories()
-    try:
-        if options.command == "stop":
-            engine.stop()
-            return 0
-        with engine.engine(keep=True) as host:
-            files = Files()
-            make_ready(host, files, version=options.version)
-        print(f"\nNow: export DOCKER_HOST={host.host}\n     docker-compose --env-file {files.environment} up --detach")
-    except (StackError, ProcessError) as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    return 0
+    if options.command == "stop":
+        engine.stop()
+        return
+    with engine.engine(keep=True) as host:
+        files = Files()
+        make_ready(host, files, version=options.version)
+    print(f"\nNow: export DOCKER_HOST={host.host}\n     docker-compose --env-file {files.environment} up --detach")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main, StackError, ProcessError)

@@ -5,7 +5,6 @@ again, it looks what is there and changes nothing; a chain of another id than th
 """
 
 import os
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,8 @@ from pathlib import Path
 from dev.chain.keys import KeyPair
 from dev.chain.setup import ChainError, bootstrap, contract_pins, record_keys
 from dev.chain.transactions import call
+from dev.common.files import replace
+from dev.common.steps import run
 from dev.stack.layout import read_settings
 from tpm.client import TpmClient, TpmError
 from tpm.tokens import ClientCredentials
@@ -28,28 +29,23 @@ ATTEMPTS = 20
 RETRY_S = 1.0
 
 
-def main() -> int:
-    try:
-        public_key, *others = ledger_keys()
-        keys = {name: KeyPair.load(SECRETS / f"chain_{name}") for name in ("producer", "owner", "active", "prune")}
-        bootstrap(
-            NODE,
-            producer_key=keys["producer"],
-            owner_key=keys["owner"],
-            active_key=keys["active"],
-            record_public_key=public_key,
-            rotated_public_keys=others,
-            prune_public_key=keys["prune"].public,
-        )
-        remember(
-            str(call(NODE, "chain/get_info")["chain_id"]),
-            ", ".join(record_keys(NODE)),
-            contract_pins(NODE, read_settings(PORTAL_ENV)),
-        )
-    except (ChainError, TpmError, OSError) as error:
-        print(f"setup: {error}", file=sys.stderr)
-        return 1
-    return 0
+def main() -> None:
+    public_key, *others = ledger_keys()
+    keys = {name: KeyPair.load(SECRETS / f"chain_{name}") for name in ("producer", "owner", "active", "prune")}
+    bootstrap(
+        NODE,
+        producer_key=keys["producer"],
+        owner_key=keys["owner"],
+        active_key=keys["active"],
+        record_public_key=public_key,
+        rotated_public_keys=others,
+        prune_public_key=keys["prune"].public,
+    )
+    remember(
+        str(call(NODE, "chain/get_info")["chain_id"]),
+        ", ".join(record_keys(NODE)),
+        contract_pins(NODE, read_settings(PORTAL_ENV)),
+    )
 
 
 def ledger_keys() -> list[str]:
@@ -78,12 +74,11 @@ def remember(chain_id: str, public_key: str, pins: Mapping[str, str]) -> None:
     text = PORTAL_ENV.read_text() if PORTAL_ENV.exists() else ""
     if CHAIN_ID in text and line not in text:
         raise ChainError(0, f"the portal's records are on another chain than {chain_id}: {text.strip()}")
-    building = PORTAL_ENV.with_suffix(".new")
     pinned = "".join(f"{name}={value}\n" for name, value in pins.items())
-    building.write_text(f"# written by chain-setup at each start\n{PUBLIC_KEY}={public_key}\n{line}{pinned}")
-    building.rename(PORTAL_ENV)
+    content = f"# written by chain-setup at each start\n{PUBLIC_KEY}={public_key}\n{line}{pinned}"
+    replace(PORTAL_ENV, content, mode=0o644)
     print(f"chain {chain_id}, key {public_key}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main, ChainError, TpmError, OSError)

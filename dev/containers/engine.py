@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TextIO
 
 from dev import bootstrap
-from dev.processes import Child, ProcessError
+from dev.common.processes import Child, ProcessError
+from dev.common.steps import StackError, step
 from dev.stack.layout import LOG, RUN, VAR
 from dev.stack.pids import PidFile
-from dev.steps import StackError, step
 
 DATA = VAR / "engine"
 SOCKET = RUN / "docker.sock"

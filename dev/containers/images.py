@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dev.common.steps import StackError, step
 from dev.containers import packages
 from dev.containers.engine import Engine, docker_program, run
 from dev.stack.layout import LOG, ROOT, VAR
-from dev.steps import StackError, step
 
 BASE = "debian:bookworm-slim"
 SUITE = "bookworm"

@@ -10,15 +10,16 @@ import os
 import secrets
 from pathlib import Path
 
-from dev.chain.keys import KeyPair, new_keypair
+from dev.chain.keys import KeyPair
 from dev.chain.setup import write_genesis
 from dev.cognito import Client, Pool
+from dev.common.files import ensure_secret, replace
+from dev.common.steps import StackError
 from dev.containers.engine import Engine
 from dev.parts.tpm_service import SCOPES
 from dev.stack.chain import DEMO_PEOPLE
-from dev.stack.layout import VAR, read_settings, write_secret, write_settings
+from dev.stack.layout import VAR, read_settings, write_settings
 from dev.stack.master_key import ensure_recovery_key
-from dev.steps import StackError
 from tpm.service.release import command as release_command
 from tpm.service.release import release_key
 from tpm.service.release.manifest import MANIFEST_FILE
@@ -123,19 +124,15 @@ class Files:
     def _secret(self, name: str, text: str, user: int) -> None:
         path = self.secrets / name
         if not path.exists() or path.read_text() != text:
-            write_secret(path, text)
+            replace(path, text)
         os.chown(path, user, user)
 
     def _chain_key(self, name: str) -> KeyPair:
         """One of the chain's keys; only the setup needs owner and active, and in production they are offline."""
         path = self.secrets / f"chain_{name}.json"
-        if not path.exists():
-            building = path.with_suffix(".new")
-            building.unlink(missing_ok=True)
-            new_keypair().save(building)
-            building.rename(path)
+        pair = KeyPair.ensure(path)
         os.chown(path, TOOLS, TOOLS)
-        return KeyPair.load(path)
+        return pair
 
     def _portal_client(self) -> Client:
         """The portal's app client in the pool, whose files belong to the identity provider."""
@@ -145,22 +142,13 @@ class Files:
 
     def _login_client(self) -> Client:
         """The app client through which people log in, at the host's address of web; made anew for each choice of it."""
-        base = f"http://127.0.0.1:{self.web_port}"
-        client = Pool(self.pool).ensure_client(
-            "EVPortal",
-            ("openid", "email", "profile"),
-            callback_urls=[f"{base}/login/callback"],
-            logout_urls=[f"{base}/login"],
-        )
+        client = Pool(self.pool).ensure_login_client(f"http://127.0.0.1:{self.web_port}")
         self._give_pool()
         return client
 
     def person(self, name: str, group: str) -> str:
         """Somebody of the pool who can log in; returns the password, random at first, kept in `passwords`."""
-        path = self.passwords / name
-        if not path.exists():
-            write_secret(path, secrets.token_hex(8))
-        password = path.read_text()
+        password = ensure_secret(self.passwords / name)
         Pool(self.pool).ensure_person(name, password, groups=[group])
         self._give_pool()
         return password

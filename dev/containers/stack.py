@@ -3,14 +3,14 @@
 import json
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dev.common.processes import wait_until
+from dev.common.steps import StackError
 from dev.containers.engine import Engine, docker_program, run
 from dev.containers.prepare import Files
 from dev.stack.layout import ROOT
-from dev.steps import StackError
 
 POLL_S = 1.0
 UP_TIMEOUT_S = 500
@@ -90,11 +90,8 @@ class Stack:
 
     def wait_for(self, check: Callable[[], bool], what: str, timeout_s: float) -> None:
         """Wait until `check()` is true; raises StackError with what is unwell."""
-        deadline = time.monotonic() + timeout_s
-        while not check():
-            if time.monotonic() > deadline:
-                raise StackError(f"expected {what} within {timeout_s:g} s\n{self.unwell()}")
-            time.sleep(POLL_S)
+        if not wait_until(check, timeout_s, poll_s=POLL_S):
+            raise StackError(f"expected {what} within {timeout_s:g} s\n{self.unwell()}")
 
     def unwell(self) -> str:
         """State and last words of each container that is not as it should be."""

@@ -13,13 +13,12 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from dev.processes import Child, ProcessError, free_port
+from dev.common.processes import ProcessError, Server, free_port
 
 INSTALLED = Path("/usr/lib/postgresql")  # Debian: /usr/lib/postgresql/15/bin
 USER = "evportal"
 DATABASE = "postgres"
 SETUP_TIMEOUT_S = 60
-READY_TIMEOUT_S = 30.0
 NAMESPACE = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
 REACH = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]  # directories of root on the way are 0700
 NOBODY = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", *REACH, "--"]
@@ -36,11 +35,13 @@ def program(name: str) -> str:
     return path
 
 
-class Postgres:
+class Postgres(Server):
     """A cluster kept in `directory`, with one user and a random password. `durable` (for the bench): fsync stays on.
 
     It begins as a copy of `template`, a cluster that has stopped by then, with that one's password.
     """
+
+    ready_timeout_s = 30.0
 
     def __init__(
         self,
@@ -56,22 +57,13 @@ class Postgres:
         self._password: Path = template._password if template else self.directory / "password"
         self._template = template
         self._settings = {} if durable else WITHOUT_DURABILITY
-        self._child: Child | None = None
+        # the setpriv in front would lose its effect when the user changes, so it stands behind that change
+        super().__init__("postgres", [], log=self.directory / "postgres.log", die_with_parent=False)
 
     @property
     def url(self) -> str:
         """The address for EVPORTAL_DATABASE_URL; there is no password before the first start."""
         return f"postgresql://{USER}:{self._password.read_text()}@127.0.0.1:{self.port}/{DATABASE}"
-
-    @property
-    def pid(self) -> int:
-        if self._child is None:
-            raise ProcessError("postgres: not started")
-        return self._child.pid
-
-    @property
-    def alive(self) -> bool:
-        return self._child is not None and self._child.alive
 
     def choose_password(self) -> None:
         """Choose it, if that was not done: before the first start, for those who need the `url` earlier."""
@@ -96,26 +88,19 @@ class Postgres:
         argv = [*prefix, "setpriv", "--pdeathsig", "KILL", "--", program("postgres"), "-D", str(self._data)]
         for name, value in (self._listen() | self._settings).items():
             argv += ["-c", f"{name}={value}"]
-        # the setpriv in front would lose its effect when the user changes, so it stands behind that change
-        self._child = Child("postgres", argv, log=self.directory / "postgres.log", die_with_parent=False)
-        self._child.start()
-        self._child.wait_ready(self._ready, timeout_s=READY_TIMEOUT_S)
+        self.argv = argv
+        super().start()
 
-    def stop(self) -> None:
+    def stop(self, *, timeout_s: float = 10) -> None:
         """End it without waiting for its clients ("fast" shutdown); safe to call twice."""
-        if self._child is None or not self._child.alive:
-            return
-        os.kill(self._child.pid, signal.SIGINT)
-        self._child.stop()  # its SIGTERM ("smart": wait for clients) no longer counts then
-
-    def kill(self) -> None:
-        if self._child is not None:
-            self._child.kill()
+        if self.alive:
+            os.kill(self.pid, signal.SIGINT)
+            super().stop(timeout_s=timeout_s)  # its SIGTERM ("smart": wait for clients) no longer counts then
 
     def _listen(self) -> dict[str, str]:
         return {"listen_addresses": "127.0.0.1", "port": str(self.port), "unix_socket_directories": ""}
 
-    def _ready(self) -> bool:
+    def ready(self) -> bool:
         check = [program("pg_isready"), "--quiet", "--host", "127.0.0.1", "--port", str(self.port)]
         return subprocess.run(check, check=False).returncode == 0
 

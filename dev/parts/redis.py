@@ -10,13 +10,11 @@ import argparse
 import os
 import shutil
 import socket
-import sys
 from contextlib import suppress
 from pathlib import Path
 
-from dev.processes import Child, ProcessError
-
-READY_TIMEOUT_S = 30.0  # a large append-only file is read before it answers
+from dev.common.processes import ProcessError, Server
+from dev.common.steps import run
 
 
 def command(directory: Path, port: int, *, appendonly: bool) -> list[str]:
@@ -42,60 +40,35 @@ def _program(directory: Path) -> Path:
     return link
 
 
-class Redis:
-    """Redis as a child process; its log is redis.log in `directory`. With `appendonly` its data survive kill()."""
+class Redis(Server):
+    """Its log is redis.log in `directory`. With `appendonly` its data survive kill(), but for a power cut's second."""
+
+    ready_timeout_s = 30.0  # a large append-only file is read before it answers
 
     def __init__(self, directory: Path, port: int, *, appendonly: bool = True) -> None:
         directory.mkdir(parents=True, exist_ok=True)
+        super().__init__("redis", command(directory, port, appendonly=appendonly), log=directory / "redis.log")
         self.port = port
-        self.child = Child("redis", command(directory, port, appendonly=appendonly), log=directory / "redis.log")
+        self.url = f"redis://127.0.0.1:{port}/0"
 
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    @property
-    def pid(self) -> int:
-        return self.child.pid
-
-    @property
-    def alive(self) -> bool:
-        return self.child.alive
-
-    def start(self) -> None:
-        """Start it, and return when it answers, its data read; raises ProcessError."""
-        self.child.start()
-        self.child.wait_ready(self._answers, timeout_s=READY_TIMEOUT_S)
-
-    def _answers(self) -> bool:
+    def ready(self) -> bool:
         """It accepts connections before it has read its data, and answers `LOADING` until then."""
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
             connection.sendall(b"PING\r\n")
             return connection.recv(7).startswith(b"+PONG")
         return False
 
-    def stop(self) -> None:
-        self.child.stop()
 
-    def kill(self) -> None:
-        """SIGKILL: what was answered is in the append-only file (a power cut may take the last second)."""
-        self.child.kill()
-
-
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m dev.parts.redis", description="A Redis of our own.")
-    run = parser.add_subparsers(required=True).add_parser("run", help="serve in the foreground until SIGTERM")
-    run.add_argument("--dir", type=Path, required=True, help="directory of its data; made when it is missing")
-    run.add_argument("--port", type=int, required=True, help="port of 127.0.0.1")
+    serve = parser.add_subparsers(required=True).add_parser("run", help="serve in the foreground until SIGTERM")
+    serve.add_argument("--dir", type=Path, required=True, help="directory of its data; made when it is missing")
+    serve.add_argument("--port", type=int, required=True, help="port of 127.0.0.1")
     options = parser.parse_args(arguments)
     options.dir.mkdir(parents=True, exist_ok=True)
-    try:
-        argv = command(options.dir, options.port, appendonly=True)
-    except ProcessError as error:
-        print(f"dev.parts.redis: {error}", file=sys.stderr)
-        return 1
+    argv = command(options.dir, options.port, appendonly=True)
     os.execv(argv[0], argv)  # noqa: S606 - fixed arguments, and no shell is wanted between the Procfile and Redis
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main, ProcessError)

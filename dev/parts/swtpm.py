@@ -13,13 +13,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dev.processes import Child, ProcessError
+from dev.common.processes import ProcessError, Server
 
 KEY_FILE = "state.key"
 EK_ROOT_FILE, EK_ISSUER_FILE = "ek-root.pem", "ek-issuer.pem"
 CIPHER = "aes-256-cbc"
 SUN_PATH_MAX = 107  # unix(7): 108 bytes with the closing zero
-READY_TIMEOUT_S = 30.0
 LISTENING = "00010000"  # among the flags of /proc/net/unix (__SO_ACCEPTCON)
 
 
@@ -111,49 +110,32 @@ def tcti(socket: Path) -> str:
     return f"swtpm:path={socket}"
 
 
-class Swtpm:
+class Swtpm(Server):
     """swtpm as a child process; its log is `socket`.log. Keys and NV of `state_dir` survive stop() and kill().
 
     Its maker is a CA of its own: `ek_root` is its certificate (PEM), which whoever trusts this TPM has to know, and
     `ek_issuer` the one that it issued to the signer of the EK certificate. Both are there when the TPM is.
     """
 
+    ready_timeout_s = 30.0
+
     def __init__(self, state_dir: Path, socket: Path) -> None:
+        super().__init__("swtpm", command(state_dir, socket), log=socket.with_name(socket.name + ".log"))
         self.state_dir = state_dir
         self.socket = socket
         self.ek_root = state_dir / EK_ROOT_FILE
         self.ek_issuer = state_dir / EK_ISSUER_FILE
-        log = socket.with_name(socket.name + ".log")
-        self.child = Child("swtpm", command(state_dir, socket), log=log)
-
-    @property
-    def tcti(self) -> str:
-        return tcti(self.socket)
-
-    @property
-    def pid(self) -> int:
-        return self.child.pid
-
-    @property
-    def alive(self) -> bool:
-        return self.child.alive
+        self.tcti = tcti(socket)
 
     def start(self) -> None:
         """Start it, and return when it accepts connections; the first start manufactures the TPM (1 to 3 s)."""
         manufacture(self.state_dir)
         self.socket.parent.mkdir(parents=True, exist_ok=True)
-        self.child.start()
-        self.child.wait_ready(self._listens, timeout_s=READY_TIMEOUT_S)
+        super().start()
 
-    def _listens(self) -> bool:
+    def ready(self) -> bool:
         """Both sockets: swtpm opens the control channel first, and refuses commands until it has the other."""
         return accepts(control_path(self.socket)) and listens(self.socket)
-
-    def stop(self) -> None:
-        self.child.stop()
-
-    def kill(self) -> None:
-        self.child.kill()
 
 
 def listens(path: Path) -> bool:

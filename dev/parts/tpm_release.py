@@ -12,7 +12,6 @@ is in there, and measured, but for the machine's own shared libraries, which are
 """
 
 import argparse
-import fcntl
 import hashlib
 import importlib.metadata
 import json
@@ -31,6 +30,8 @@ from pathlib import Path, PurePath
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from dev.common.files import locked
+from dev.common.steps import run
 from dev.parts import tpm_python
 from tpm.service.release.entries import within
 from tpm.service.release.manifest import Release, approve, manifest_of, sign
@@ -73,8 +74,7 @@ def build(
     for all such releases, measured as well. The release key is made when it is missing. Raises ReleaseError.
     """
     directory = directory.resolve()
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(directory.with_name(f".{directory.name}.lock")):
+    with locked(directory.with_name(f".{directory.name}.lock")):
         if not release_key.exists():
             release_key.parent.mkdir(parents=True, exist_ok=True)
             make_key(release_key)
@@ -223,8 +223,7 @@ def _building(directory: Path) -> Iterator[Path]:
 def _shared_base() -> Path:
     """Return the base of releases that are not full, made when it is missing; one that is a day old is not needed."""
     base = BASES / hashlib.sha256("\n".join([str(BASES), sys.version, *_base_inputs()]).encode()).hexdigest()[:16]
-    BASES.mkdir(parents=True, exist_ok=True)
-    with _locked(BASES / ".lock"):
+    with locked(BASES / ".lock"):
         if base.exists():
             os.utime(base)
             return base
@@ -362,14 +361,7 @@ def _library_directory() -> Path:
     return next((path for path in candidates if any(path.glob("libtss2-esys.so*"))), candidates[0]).resolve()
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m dev.parts.tpm_release", description=__doc__.split("\n\n")[0])
     parser.add_argument("directory", type=Path, help="of the release; made anew when its sources changed")
     parser.add_argument("--key", type=Path, required=True, help="the release key; made when it is missing")
@@ -377,14 +369,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--small", action="store_true", help="Python and most packages from one base for all such releases"
     )
     options = parser.parse_args(arguments)
-    try:
-        release = build(options.directory, release_key=options.key, full=not options.small)
-    except ReleaseError as error:
-        print(f"dev.parts.tpm_release: {error}", file=sys.stderr)
-        return 1
+    release = build(options.directory, release_key=options.key, full=not options.small)
     print(f"{options.directory}: {len(release.manifest.entries)} files, public key {public_path(options.key)}")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main, ReleaseError)

@@ -20,9 +20,9 @@ from pathlib import Path
 import httpx2
 
 from dev.cognito import Client, Provider
+from dev.common.processes import Child, ProcessError, free_port
 from dev.parts import tpm_release
 from dev.parts.swtpm import Swtpm, accepts, control_path
-from dev.processes import Child, ProcessError, free_port
 from tpm.client import TpmClient
 from tpm.service.integrity.loaded import decisive
 from tpm.service.release.manifest import approve

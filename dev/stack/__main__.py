@@ -7,17 +7,15 @@ Design: dev/stack/parts.py says why honcho runs twice and what stands between it
 """
 
 import argparse
-import fcntl
 import os
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import django
 
 from dev.chain.setup import CODE_HASH, CODE_UPDATED, ChainError
-from dev.processes import ProcessError
+from dev.common.files import locked
+from dev.common.processes import ProcessError
+from dev.common.steps import StackError, run, step
 from dev.stack.chain import (
     chain_id,
     demo_password,
@@ -32,7 +30,6 @@ from dev.stack.chain import (
 from dev.stack.keep import part_file
 from dev.stack.layout import PORTAL_ENV, RUN, STACK_ENV, VAR, Ports, make_directories, read_settings, write_settings
 from dev.stack.parts import FOUNDATION_GROUP, GROUPS, PORTAL_GROUP, clear_the_way
-from dev.steps import StackError, step
 
 SHOWN = 5  # differences that the summary names
 
@@ -41,26 +38,33 @@ def up() -> None:
     """Bring everything to run, and say where."""
     started = time.monotonic()
     make_directories()
-    with _alone():
-        ports = Ports.chosen()
-        with step("secrets and keys of its own, in var/secrets"):
-            make_secrets()
-            portal_client()
-        _settle_environment(ports)
-        with step("looking for leftovers and for strangers on our ports"):
-            clear_the_way(ports)
-        if not FOUNDATION_GROUP.running():
-            with step("a release of the TPM service, measured and signed"):
-                make_tpm_release()
-        FOUNDATION_GROUP.start(ports)
-        with step("the ledger's signing key, in the TPM"):
-            tpm_keys = ledger_keys(ports)
-        with step("contract, account and permissions on the chain"):
-            key = set_up_chain(ports, tpm_keys)
-            found = chain_id(ports)
-            write_portal_settings(ports, found)
-        sessions, driver_sessions = _fill(ports)
-        sessions += _compared()
+    try:
+        with locked(RUN / "up.lock", wait=False):
+            _up(started)
+    except BlockingIOError:  # they would fight over the same parts
+        raise StackError(f"Another make demo is at work in {VAR.parent}. Wait for it, or end it first.") from None
+
+
+def _up(started: float) -> None:
+    ports = Ports.chosen()
+    with step("secrets and keys of its own, in var/secrets"):
+        make_secrets()
+        portal_client()
+    _settle_environment(ports)
+    with step("looking for leftovers and for strangers on our ports"):
+        clear_the_way(ports)
+    if not FOUNDATION_GROUP.running():
+        with step("a release of the TPM service, measured and signed"):
+            make_tpm_release()
+    FOUNDATION_GROUP.start(ports)
+    with step("the ledger's signing key, in the TPM"):
+        tpm_keys = ledger_keys(ports)
+    with step("contract, account and permissions on the chain"):
+        key = set_up_chain(ports, tpm_keys)
+        found = chain_id(ports)
+        write_portal_settings(ports, found)
+    sessions, driver_sessions = _fill(ports)
+    sessions += _compared()
     print(_summary(ports, key=key, chain=found, sessions=sessions, driver_sessions=driver_sessions))
     print(f"make demo took {time.monotonic() - started:.0f} s.")
 
@@ -180,28 +184,14 @@ def status() -> bool:
     return all_ready
 
 
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Two `make demo` at the same time would fight over the same parts."""
-    with (RUN / "up.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StackError(f"Another make demo is at work in {VAR.parent}. Wait for it, or end it first.") from None
-        yield
-
-
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m dev.stack", description="The development stack.")
     parser.add_argument("command", choices=["up", "down", "status"])
     command = parser.parse_args(arguments).command
+    if command == "status":
+        return 0 if status() else 1
     try:
-        if command == "status":
-            return 0 if status() else 1
         up() if command == "up" else down()
-    except (StackError, ProcessError, ChainError) as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print("\nInterrupted. What was started goes on running: make demo goes on from here, make stop ends it.")
         return 130
@@ -209,4 +199,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main, StackError, ProcessError, ChainError)

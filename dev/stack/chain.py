@@ -1,14 +1,14 @@
 """Gives the development stack its keys, its chain and its settings: what lies between the parts and the portal."""
 
 import os
-import secrets
-from pathlib import Path
 
 import httpx2
 
-from dev.chain.keys import KeyPair, new_keypair
+from dev.chain.keys import KeyPair
 from dev.chain.setup import NOBODY, bootstrap, contract_pins, record_keys, write_genesis
 from dev.cognito import Client, Person, Pool, Provider
+from dev.common.files import ensure_secret, replace
+from dev.common.steps import StackError
 from dev.parts import tpm_release
 from dev.parts.swtpm import tcti
 from dev.parts.tpm_service import SCOPES
@@ -25,12 +25,10 @@ from dev.stack.layout import (
     VAR,
     Ports,
     read_settings,
-    write_secret,
     write_settings,
 )
 from dev.stack.master_key import ensure_recovery_key
-from dev.steps import StackError
-from tpm.client import Key, TpmClient, TpmError, TpmRefused
+from tpm.client import TpmClient, TpmError, TpmRefused
 from tpm.service.release.release_key import public_path
 from tpm.service.release.strict_json import ReleaseError
 from tpm.tokens import ClientCredentials
@@ -39,20 +37,13 @@ LEDGER_KEY = "ledger"
 DATABASE_URL = "EVPORTAL_DATABASE_URL"
 CHAIN_ID = "EVPORTAL_LEDGER_CHAIN_ID"
 RECOVERY_KEY = SECRETS / "ledger_recovery_key.pem"  # in production on a machine that is offline
-LOGIN_SCOPES = ("openid", "email", "profile")
 DEMO_PEOPLE = {"driver": "customer", "operator": "operator", "auditor": "auditor", "admin": "admin"}  # name: group
 OFFLINE_KEYS = ("producer", "owner", "active", "prune")
 
 
 def chain_key(name: str) -> KeyPair:
     """The chain's key pair of this name, made at first; in production these are offline."""
-    path = SECRETS / f"chain_{name}.json"
-    if not path.exists():
-        building = path.with_suffix(".new")
-        building.unlink(missing_ok=True)
-        new_keypair().save(building)
-        building.rename(path)
-    return KeyPair.load(path)
+    return KeyPair.ensure(SECRETS / f"chain_{name}.json")
 
 
 def make_secrets() -> None:
@@ -62,9 +53,7 @@ def make_secrets() -> None:
     if not GENESIS.exists():
         if (CHAIN / "producer" / "blocks" / "blocks.log").exists():
             raise StackError(f"{GENESIS} is gone, but its chain is there. Put it back, or delete {VAR} to begin anew.")
-        building = GENESIS.with_suffix(".new")
-        write_genesis(building, keys["producer"].public)
-        building.rename(GENESIS)
+        write_genesis(GENESIS, keys["producer"].public)
 
 
 def portal_client() -> Client:
@@ -74,13 +63,7 @@ def portal_client() -> Client:
 
 def login_client(ports: Ports) -> Client:
     """The app client through which people log in to the portal, at the addresses that the demo has."""
-    bases = [ports.url("WEB"), ports.url("WEB").replace("127.0.0.1", "localhost")]
-    return Pool(COGNITO).ensure_client(
-        "EVPortal",
-        LOGIN_SCOPES,
-        callback_urls=[f"{base}/login/callback" for base in bases],
-        logout_urls=[f"{base}/login" for base in bases],
-    )
+    return Pool(COGNITO).ensure_login_client(ports.url("WEB"), ports.url("WEB").replace("127.0.0.1", "localhost"))
 
 
 def demo_people() -> list[Person]:
@@ -123,22 +106,21 @@ def ledger_keys(ports: Ports) -> list[str]:
     """Public keys of the TPM's signing keys (PUB_R1_…): the ledger's first one, made at first, then the later ones."""
     app = portal_client()
     credentials = ClientCredentials(provider(ports).token_url, app.client_id, app.client_secret, SCOPES)
-    client = TpmClient(ports.url("TPM"), credentials)
     try:
-        first = _existing(client, LEDGER_KEY) or client.key_create(LEDGER_KEY, policy="release")
-        return [first.public_key_eosio, *(key.public_key_eosio for key in client.key_list() if key.public_key_eosio)]
+        return signing_keys(TpmClient(ports.url("TPM"), credentials))
     except TpmError as error:
         raise StackError(f"the TPM service gave no key: {error}") from error
 
 
-def _existing(client: TpmClient, name: str) -> Key | None:
-    """Return the key that is there, whatever its policy: demos made before there were policies go on."""
+def signing_keys(client: TpmClient) -> list[str]:
+    """The same; the first one may be there with another policy: demos made before there were policies go on."""
     try:
-        return client.key_get(name)
+        first = client.key_get(LEDGER_KEY)
     except TpmRefused as error:
         if error.code != "key_not_found":
             raise
-        return None
+        first = client.key_create(LEDGER_KEY, policy="release")
+    return [first.public_key_eosio, *(key.public_key_eosio for key in client.key_list() if key.public_key_eosio)]
 
 
 def set_up_chain(ports: Ports, tpm_keys: list[str]) -> str:
@@ -175,9 +157,9 @@ def write_portal_settings(ports: Ports, found_chain_id: str) -> None:
     """Write var/env, which the portal and every `manage.py` read (evportal/env.py)."""
     client = portal_client()
     secret = SECRETS / "tpm_client_secret"
-    write_secret(secret, client.client_secret)
+    replace(secret, client.client_secret)
     login, login_secret = login_client(ports), SECRETS / "oidc_client_secret"
-    write_secret(login_secret, login.client_secret)
+    replace(login_secret, login.client_secret)
     settings = {
         "EVPORTAL_REDIS_URL": f"redis://127.0.0.1:{ports['REDIS']}/0",
         "EVPORTAL_LEDGER_NODES": f"{ports.url('NODEOS')},{ports.url('READER')}",
@@ -215,7 +197,4 @@ def master_key_policy(ports: Ports) -> str:
 
 def demo_password(name: str) -> str:
     """The password of a demo login, random, kept in var/secrets."""
-    path: Path = SECRETS / f"demo_password_{name}"
-    if not path.exists():
-        write_secret(path, secrets.token_hex(8))
-    return path.read_text().strip()
+    return ensure_secret(SECRETS / f"demo_password_{name}")

@@ -6,8 +6,8 @@ Import it only after django.setup().
 from collections.abc import Sequence
 from pathlib import Path
 
+from dev.common.steps import StackError
 from dev.parts.swtpm import EK_ISSUER_FILE, EK_ROOT_FILE
-from dev.steps import StackError
 from tpm.client import TpmError
 from tpm.models import AttestationReport, TpmService
 from tpm.register.enrolment import Pins, enrol

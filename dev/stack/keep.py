@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from dev.processes import Child, ProcessError
+from dev.common.processes import Child, ProcessError
 from dev.stack.layout import LOG, ROOT, RUN
 from dev.stack.pids import PidFile
 

@@ -11,8 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.processes import free_port
-from dev.steps import StackError
+from dev.common.files import replace
+from dev.common.processes import free_port
+from dev.common.steps import StackError
 
 ROOT = Path(__file__).resolve().parents[2]
 VAR = ROOT / "var"
@@ -49,15 +50,6 @@ def make_directories() -> None:
         directory.chmod(0o700)  # the database and the logs too are nobody else's business
 
 
-def write_secret(path: Path, text: str) -> None:
-    """Replace a file as a whole, readable by its owner alone."""
-    building = path.with_name(f".{path.name}.new")
-    building.unlink(missing_ok=True)
-    building.touch(mode=0o600)
-    building.write_text(text)
-    building.rename(path)
-
-
 def read_settings(path: Path) -> dict[str, str]:
     """Read KEY=value lines; a file that is not there has none."""
     lines = path.read_text().splitlines() if path.exists() else []
@@ -66,7 +58,7 @@ def read_settings(path: Path) -> dict[str, str]:
 
 def write_settings(path: Path, head: str, settings: Mapping[str, str]) -> None:
     """Write KEY=value lines below a comment, mode 0600: some are addresses with a password."""
-    write_secret(path, f"# {head}\n" + "".join(f"{name}={value}\n" for name, value in settings.items()))
+    replace(path, f"# {head}\n" + "".join(f"{name}={value}\n" for name, value in settings.items()))
 
 
 def variable(part: str) -> str:
@@ -131,30 +123,11 @@ def port_free(port: int) -> bool:
 
 def holder(port: int) -> str:
     """Say which process listens on a port, as far as we may see it."""
-    inodes = _listening_inodes(port)
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it ended meanwhile, or is another user's
-            if inodes & _open_files(process):
-                command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-                return f"pid {process.name}: {command[:100]}"
+    import psutil  # not above: the image `tools`, which reads settings only, has none
+
+    for connection in psutil.net_connections("tcp"):
+        listens = connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN
+        if listens and connection.pid is not None:
+            with suppress(psutil.Error):  # it ended meanwhile, or is another user's
+                return f"pid {connection.pid}: {' '.join(psutil.Process(connection.pid).cmdline())[:100]}"
     return "a process that this user may not see (find it as root: ss -ltnp)"
-
-
-def _open_files(process: Path) -> set[str]:
-    """What a process has open, as /proc/PID/fd names it; files that it closes meanwhile are left out."""
-    names = set()
-    for link in (process / "fd").iterdir():
-        with suppress(FileNotFoundError):
-            names.add(str(link.readlink()))
-    return names
-
-
-def _listening_inodes(port: int) -> set[str]:
-    """The sockets in state LISTEN (0A) on this port, as /proc/PID/fd names them (proc(5), /proc/net/tcp)."""
-    inodes = set()
-    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
-        lines = table.read_text().splitlines()[1:] if table.exists() else []
-        for fields in map(str.split, lines):
-            if int(fields[1].rsplit(":", 1)[1], 16) == port and fields[3] == "0A":
-                inodes.add(f"socket:[{fields[9]}]")
-    return inodes

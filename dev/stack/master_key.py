@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from dev.common.files import replace
 from ledger.keys import file
 from ledger.keys.file import KeyFile
 from ledger.keys.master_key import (
@@ -24,12 +25,8 @@ def ensure_recovery_key(private: Path) -> Path:
     if not public.exists():
         private_pem, public_pem = recovery_key_new()
         private.parent.mkdir(parents=True, exist_ok=True)
-        private.unlink(missing_ok=True)  # left by one that was killed before it wrote the public half
-        private.touch(mode=0o600)
-        private.write_bytes(private_pem)
-        building = public.with_name(public.name + ".new")
-        building.write_bytes(public_pem)
-        building.rename(public)
+        replace(private, private_pem)  # also one that was left by a process killed before it wrote the public half
+        replace(public, public_pem, mode=0o644)
     return public
 
 

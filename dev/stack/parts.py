@@ -17,12 +17,12 @@ from pathlib import Path
 
 import httpx2
 
+from dev.common.processes import port_open
+from dev.common.steps import StackError, step
 from dev.parts.swtpm import accepts, control_path
-from dev.processes import port_open
 from dev.stack.keep import keeper_file, part_file
 from dev.stack.layout import LOG, ROOT, RUN, STACK_ENV, TPM_SOCKET, Ports
 from dev.stack.pids import PidFile
-from dev.steps import StackError, step
 
 STOP_TIMEOUT_S = 40.0
 POLL_S = 0.1

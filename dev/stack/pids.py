@@ -7,12 +7,15 @@ machine that counts it, it cannot. What is said of /proc is in proc(5).
 import contextlib
 import os
 import signal
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
+from dev.common.files import replace
+from dev.common.processes import wait_until
+
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-POLL_S = 0.05
 STATE, SESSION, START = 0, 3, 19  # fields 3, 6 and 22
 
 
@@ -24,9 +27,7 @@ class PidFile:
 
     def write(self, pid: int) -> None:
         """Name a process that runs now."""
-        building = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        building.write_text(f"{pid} {_started(pid)} {_boot()}\n")
-        building.rename(self.path)
+        replace(self.path, f"{pid} {_started(pid)} {_boot()}\n")
 
     def pid(self) -> int | None:
         """The pid, if that very process still runs."""
@@ -47,9 +48,9 @@ class PidFile:
     def end(self, *, timeout_s: float) -> bool:
         """SIGTERM, wait, then SIGKILL, and forget it; tells whether it ran at all."""
         ran = self.signal(signal.SIGTERM)
-        if ran and not self._wait(timeout_s):
+        if ran and not wait_until(self._gone, timeout_s):
             self.signal(signal.SIGKILL)
-            self._wait(timeout_s)
+            wait_until(self._gone, timeout_s)
         self.path.unlink(missing_ok=True)
         return ran
 
@@ -57,12 +58,11 @@ class PidFile:
         """End the process, which led a session of its own, and whoever is left of that session then."""
         named = self._read()
         self.end(timeout_s=timeout_s)
-        deadline = time.monotonic() + timeout_s
-        while named and (left := _session_without_leader(named[0])) and time.monotonic() < deadline:
-            for pid in left:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            time.sleep(POLL_S)  # until they are gone: their ports are wanted
+        if named:  # until they are gone: their ports are wanted
+            wait_until(lambda: not _killed_without_leader(named[0]), timeout_s)
+
+    def _gone(self) -> bool:
+        return self.pid() is None
 
     def _read(self) -> tuple[int, str] | None:
         """Pid and start of the named process, if the file is there and of this boot."""
@@ -72,25 +72,20 @@ class PidFile:
             return None
         return (int(pid), started) if boot == _boot() else None
 
-    def _wait(self, timeout_s: float) -> bool:
-        deadline = time.monotonic() + timeout_s
-        while self.pid() is not None:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(POLL_S)
-        return True
 
-
-def _session_without_leader(leader: int) -> list[int]:
-    """Who is left of a session whose leader has ended.
+def _killed_without_leader(leader: int) -> list[int]:
+    """Kill who is left of a session whose leader has ended; returns who that was.
 
     While one of them lives, the kernel gives the leader's number to no new process: a process of that number is a
     stranger, and then none of them is left.
     """
     if _started(leader) is not None:
         return []
-    pids = (int(process.name) for process in Path("/proc").glob("[0-9]*"))
-    return [pid for pid in pids if _started(pid) is not None and _stat(pid)[SESSION] == str(leader)]
+    left = [pid for pid in psutil.pids() if _started(pid) is not None and _stat(pid)[SESSION] == str(leader)]
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return left
 
 
 def _stat(pid: int) -> list[str]:

@@ -4,23 +4,21 @@ Import it only after var/env is written and django.setup() has read it.
 """
 
 import io
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connections
 from django.db.models import Count, Q
-from tqdm import tqdm
 
 from accounts.models import User
+from dev.common.progress import bar
+from dev.common.steps import StackError
 from dev.stack.chain import demo_people
 from dev.stack.enrolment import ensure_attested, pins_of
 from dev.stack.layout import LOG, ROOT, TPM_RELEASE_KEY, TPM_STATE, VAR
-from dev.steps import StackError
 from ledger.audit.audit import audit
 from ledger.errors import ChainError
 from ledger.models import Alert, ChainTransaction, LedgerEntry
@@ -33,7 +31,6 @@ DATA = ROOT / "data" / "workplace_charging_sessions.csv"
 REPORT = VAR / "import-report.csv"
 DRIVER = "driver"
 POLL_S = 0.5
-LINE_EVERY_S = 5.0
 STUCK_AFTER_S = 180.0
 
 
@@ -128,12 +125,12 @@ def wait_until_irreversible() -> Progress:
     """Show a progress bar until every entry is irreversible; raises StackError when nothing moves for three minutes."""
     now = progress()
     moved_at = time.monotonic()
-    with _bar(now) as bar:
+    with bar(now.total, "  recorded", " sessions", done=now.done) as shown:
         for now in _samples():
-            if now.done > bar.n:
+            if now.done > shown.n:
                 moved_at = time.monotonic()
-            bar.total = now.total
-            bar.update(now.done - bar.n)
+            shown.total = now.total
+            shown.update(now.done - shown.n)
             if now.done + now.failed >= now.total:
                 return now
             if time.monotonic() - moved_at > STUCK_AFTER_S:
@@ -146,12 +143,6 @@ def _samples() -> Iterator[Progress]:
         yield progress()
         connections.close_all()  # a database that was restarted meanwhile is asked over a new connection
         time.sleep(POLL_S)
-
-
-def _bar(now: Progress) -> Any:
-    """A bar on a terminal; elsewhere tqdm's line now and then."""
-    every = 0.1 if sys.stderr.isatty() else LINE_EVERY_S
-    return tqdm(total=now.total, initial=now.done, unit=" sessions", desc="  recorded", mininterval=every)
 
 
 def _stuck(now: Progress) -> str:

@@ -7,7 +7,7 @@ import time
 import httpx2
 
 from dev import totp
-from dev.steps import StackError
+from dev.common.steps import StackError
 
 TIMEOUT_S = 30
 

@@ -16,15 +16,14 @@ from typing import Literal
 from dev.chain.keys import new_keypair
 from dev.chain.setup import bootstrap, write_genesis
 from dev.chain.transactions import ChainError, call
+from dev.common.processes import Child, free_port
 from dev.parts.postgres import Postgres
 from dev.parts.redis import Redis
 from dev.parts.tpm_service import ROOT, TpmStack
-from dev.processes import Child, free_port
 from dev.stack.master_key import ensure_recovery_key
 from tpm.service.release.release_key import public_path
 
 NODE_TIMEOUT_S = 120.0
-WORKER_TIMEOUT_S = 60.0
 KEY = "ledger"
 
 Database = Literal["sqlite", "postgres"]

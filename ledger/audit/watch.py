@@ -1,7 +1,7 @@
 """The ledger audits itself: each beat what became final since, and a small slice of everything, round and round.
 
 Each session is compared once in LEDGER_AUDIT_PASS_S, by default a day; a small ledger much oftener. The slices are so
-small that all of it takes 2 % of one core at most (bench/audit_rolling.py).
+small that all of it takes 2 % of one core at most (bench/ledger/audit_rolling.py).
 """
 
 from datetime import timedelta

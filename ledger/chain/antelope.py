@@ -203,12 +203,17 @@ def pack_updateauth(
 ) -> bytes:
     """Pack `name account, name permission, name parent, authority auth`: `threshold` of these satisfy it together."""
     names = name_pack(account) + name_pack(permission) + name_pack(parent)
+    return names + pack_authority(public_keys, levels=levels, threshold=threshold)
+
+
+def pack_authority(public_keys: Iterable[str] = (), *, levels: Iterable[Level] = (), threshold: int = 1) -> bytes:
+    """Pack an authority: `threshold` of these satisfy it together."""
     keys = sorted({public_key_pack(key) for key in public_keys})  # nodeos refuses another order
     accounts = sorted({(name_to_int(actor), name_to_int(name)) for actor, name in levels})
     weight = struct.pack("<H", 1)
     packed_keys = varuint_pack(len(keys)) + b"".join(key + weight for key in keys)
     packed_accounts = varuint_pack(len(accounts)) + b"".join(struct.pack("<QQ", *level) + weight for level in accounts)
-    return names + struct.pack("<I", threshold) + packed_keys + packed_accounts + varuint_pack(0)
+    return struct.pack("<I", threshold) + packed_keys + packed_accounts + varuint_pack(0)
 
 
 # --- transactions ---

@@ -12,7 +12,7 @@ from pytest_django.fixtures import Settings
 from accounts.models import AccessLogEntry, ApiClient
 from accounts.pool_keys import pool_keys
 from dev.cognito import Provider, access_claims, sign_token
-from dev.processes import free_port
+from dev.common.processes import free_port
 from stations.models import Connector, Site, Station, Tariff
 from tests.api.conftest import Caller, problem
 from tests.portal.conftest import MakeSession

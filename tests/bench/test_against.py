@@ -19,13 +19,14 @@ Path(sys.argv[2]).write_text(json.dumps({"samples": [2.0, 1.0, 9.0], "beside": {
 RATIO = Figure("some_ratio", "probe", "times", 0.5, databases=())
 
 
-def test_each_revision_is_measured_with_its_own_code(tmp_path: Path) -> None:
+def test_each_revision_is_measured_with_its_own_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(against, "BENCH", tmp_path)
     (tmp_path / "probe.py").write_text(PROBE)
     other, commit = against.checked_out("HEAD")
     assert other.name == commit[:12]
     assert against.checked_out(commit) == (other, commit)  # once made, it is found again
     for checkout in (other, ROOT):
-        found = against.sample(checkout, str(tmp_path / "probe"))
+        found = against.sample(checkout, "probe")
         assert found == {"samples": [2.0, 1.0, 9.0], "beside": {"here": True}}
 
 

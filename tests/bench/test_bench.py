@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import results, run, tpm_layer, tpm_load, tpm_measure, tpm_peers
+from bench import results, run
 from bench.results import Figure
-from bench.tpm_load import Service
+from bench.tpm import layer, load, measure, peers
+from bench.tpm.load import Service
 from dev.parts.tpm_service import TpmStack
 from tests.tpm.service.keys.test_audit import entries
 from tpm.client import TpmClient
@@ -61,8 +62,8 @@ def test_only_the_figure_that_was_measured_is_replaced(monkeypatch: pytest.Monke
 
 def test_the_load_is_what_it_says(service: Service, tpm_stack: TpmStack) -> None:
     before = len(entries(tpm_stack.key_dir / "audit"))
-    one = tpm_load.sign(service, clients=2, requests=3)
-    many = tpm_load.sign(service, clients=2, requests=2, batch=5, form="eosio")
+    one = load.sign(service, clients=2, requests=3)
+    many = load.sign(service, clients=2, requests=2, batch=5, form="eosio")
     assert (len(one.latencies_s), len(many.latencies_s)) == (6, 4)
     assert one.requests_per_s > 0
     digests = [entry["digests"] for entry in entries(tpm_stack.key_dir / "audit")[before:] if entry["key"] == "bench"]
@@ -72,25 +73,25 @@ def test_the_load_is_what_it_says(service: Service, tpm_stack: TpmStack) -> None
 
 def test_a_refused_load_is_no_result(service: Service) -> None:
     with pytest.raises(EOFError):
-        tpm_load.sign(Service(service.port, "no-such-key", service.token), clients=1, requests=1)
+        load.sign(Service(service.port, "no-such-key", service.token), clients=1, requests=1)
 
 
 @pytest.mark.tpm
 def test_the_peers_sign(tmp_path: Path) -> None:
     with (
-        tpm_peers.esapi(tmp_path / "e") as esapi,
-        tpm_peers.command_line(tmp_path / "c") as command_line,
-        tpm_peers.feature_api(tmp_path / "f") as feature_api,
+        peers.esapi(tmp_path / "e") as esapi,
+        peers.command_line(tmp_path / "c") as command_line,
+        peers.feature_api(tmp_path / "f") as feature_api,
     ):
         for peer in (esapi, command_line, feature_api):
-            assert tpm_peers.rate(peer, 2) > 0
+            assert peers.rate(peer, 2) > 0
 
 
 @pytest.mark.tpm
 def test_the_layer_and_the_measurement_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    samples = tpm_layer.measure(2)
+    samples = layer.measure(2)
     assert {name: len(found) for name, found in samples.items()} == {"quote_ms": 2, "unseal_ms": 2}
-    assert tpm_layer.audit_entry_us() > 0
+    assert layer.audit_entry_us() > 0
     for name, small in (("FILES", 50), ("BYTES", 100_000)):
-        monkeypatch.setattr(tpm_measure, name, small)
-    assert len(tpm_measure.measure(1)) == 1
+        monkeypatch.setattr(measure, name, small)
+    assert len(measure.measure(1)) == 1

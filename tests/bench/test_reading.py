@@ -5,7 +5,7 @@ import os
 import pytest
 
 from accounts.models import User
-from bench import million, reading
+from bench.portal import million, reading
 from ledger.models import LedgerEntry
 from ledger.state.words import state_of
 from stations.models import ChargingSession

@@ -9,7 +9,7 @@ import jwt
 import pytest
 
 from dev.cognito import Client, Failure, Pool, Provider
-from dev.processes import free_port
+from dev.common.processes import free_port
 
 
 @pytest.fixture(scope="module")

@@ -17,13 +17,13 @@ import pytest
 import yaml
 
 from dev.chain.keys import KeyPair
+from dev.common.processes import Child, free_port, port_open
+from dev.common.steps import StackError
 from dev.containers import images, packages
 from dev.containers.prepare import COGNITO, PORTAL, POSTGRES, REDIS, TOOLS, Files
 from dev.containers.tpm_entry import altered, reset
 from dev.parts.swtpm import Swtpm, control_path
-from dev.processes import Child, free_port, port_open
 from dev.stack.layout import ROOT, read_settings
-from dev.steps import StackError
 from tpm.client import TpmClient, TpmUnavailable
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())

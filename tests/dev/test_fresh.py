@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dev.processes import ProcessError
-from dev.steps import StackError
+from dev.common.processes import ProcessError
+from dev.common.steps import StackError
 from dev.trials.fresh import main
 from dev.trials.fresh.room import Room, command_line, lived_in
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import results
+from bench.ledger import fuzz_receipts as command
 from dev.trials.fuzz import receipts
 from tests.vectors.loading import Vector, vector_of
 from tests.vectors.verifiers import Said, portal
@@ -45,7 +46,7 @@ def test_a_disagreement_is_printed_kept_and_ends_with_status_1(
     monkeypatch.setattr(receipts, "script", credulous)
     monkeypatch.setattr(receipts, "KEPT", receipts.ROOT / "var" / tmp_path.name)
     monkeypatch.setattr(results, "RESULTS", tmp_path / "results.json")
-    assert receipts.main(["--cases", "30", "--seed", "5"]) == 1
+    assert command.main(["--cases", "30", "--seed", "5"]) == 1
     said = capsys.readouterr().out
     assert "fuzz_receipts --cases 30 --seed 5" in said and "they differ" in said and "script   Said(" in said
     figure = json.loads((tmp_path / "results.json").read_text())["figures"]["fuzz_receipts_disagreements"]

@@ -14,7 +14,7 @@ from dev.chain.keys import KeyPair, new_keypair
 from dev.chain.nodeos import REPOSITORY, Nodeos, install
 from dev.chain.setup import bootstrap, write_genesis
 from dev.chain.transactions import call
-from dev.processes import ProcessError, free_port
+from dev.common.processes import ProcessError, free_port
 
 NodeMaker = Callable[..., Nodeos]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.processes import Child, ProcessError, free_port, port_open
+from dev.common.processes import Child, ProcessError, free_port, port_open
 from tests.waiting import until
 
 SERVER = "import http.server,sys; http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), None).serve_forever()"
@@ -89,7 +89,7 @@ def test_a_missing_program_is_named(tmp_path: Path) -> None:
 
 def test_it_dies_with_a_killed_parent(tmp_path: Path) -> None:
     code = (
-        "import sys,time; from pathlib import Path; from dev.processes import Child\n"
+        "import sys,time; from pathlib import Path; from dev.common.processes import Child\n"
         "c = Child('x', [sys.executable, '-c', 'import time; time.sleep(60)'], log=Path(sys.argv[1]))\n"
         "c.start(); print(c.pid, flush=True); time.sleep(60)"
     )

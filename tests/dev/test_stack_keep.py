@@ -20,7 +20,7 @@ import os, sys, time
 worker = os.fork()
 if worker == 0:
     time.sleep(60)
-print("worker", worker, flush=True)
+print(f"worker {worker}", flush=True)
 time.sleep(60)
 """
 
@@ -30,7 +30,7 @@ def keeper() -> Iterator[subprocess.Popen[bytes]]:
     RUN.mkdir(parents=True, exist_ok=True)
     argv = [sys.executable, "-m", "dev.stack.keep", NAME, "--", sys.executable, "-c", PART]
     process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.DEVNULL)
-    until(lambda: len(workers()) == 1)
+    until(lambda: len(workers()) == 1 and part_file(NAME).pid() is not None)
     yield process
     process.terminate()
     process.wait()

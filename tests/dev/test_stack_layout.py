@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from dev.processes import free_port
+from dev.common.processes import free_port
+from dev.common.steps import StackError
 from dev.stack import layout
 from dev.stack.layout import Ports, variable
-from dev.steps import StackError
 
 
 @pytest.fixture(autouse=True)

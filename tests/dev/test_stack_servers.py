@@ -5,9 +5,9 @@ from pathlib import Path
 import psycopg
 import redis
 
+from dev.common.processes import free_port
 from dev.parts.postgres import Postgres
 from dev.parts.redis import Redis
-from dev.processes import free_port
 
 
 def test_redis_keeps_its_data_through_a_kill(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from stat import S_IMODE
 
 import pytest
 
+from dev.common.processes import Child, ProcessError
 from dev.parts.swtpm import KEY_FILE, Swtpm, accepts, control_path, tcti
-from dev.processes import Child, ProcessError
 
 NV = "0x1500001"
 

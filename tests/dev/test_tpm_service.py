@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from dev.common.processes import Child, free_port
 from dev.parts import tpm_release
 from dev.parts.swtpm import Swtpm
 from dev.parts.tpm_service import ROOT, main, reset_tpm, service_env
-from dev.processes import Child, free_port
 from tpm.service.release.release_key import public_path
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from dev.chain.keys import KeyPair, public_key_bytes
+from dev.chain.keys import KeyPair
+from ledger.chain.antelope import public_key_pack
 from tpm.verifier.certification import FORMAT, certification_nonce
 
 FIXED_TPM, FIXED_PARENT, DATA_ORIGIN, USER_WITH_AUTH, NO_DA = 0x2, 0x10, 0x20, 0x40, 0x400
@@ -32,7 +33,7 @@ def name(public: bytes) -> bytes:
 
 
 def point_of(pair: KeyPair) -> ec.EllipticCurvePublicKey:
-    return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public_key_bytes(pair.public)[1:])
+    return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public_key_pack(pair.public)[1:])
 
 
 def ecc_public(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.processes import free_port
+from dev.common.processes import free_port
 from ledger.receipts.node_reader import place_of
 from tests.ledger.receipts.receipt_chain import SCRIPT
 from tests.vectors import make

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from dev.chain.keys import ORDERS, KeyPair
+from dev.chain.keys import CURVES, KeyPair
 from ledger.chain import antelope
 from ledger.chain import block as blocks
 from ledger.chain.antelope import Action, Authorization, Transaction, sha256, varuint_pack
@@ -45,7 +45,7 @@ class Key:
         return antelope.public_key_encode(bytes([2 | point.y & 1]) + point.x.to_bytes(32))
 
     def sign(self, digest: bytes) -> str:
-        order = ORDERS["R1"]
+        order = CURVES["R1"].group_order
         der = self._private.sign(digest, ec.ECDSA(Prehashed(SHA256()), deterministic_signing=True))
         r, s = decode_dss_signature(der)
         s = min(s, order - s)

@@ -29,12 +29,14 @@ from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+import psutil
 from tqdm import tqdm
 
+from dev.common.processes import Child, ProcessError, wait_until
+from dev.common.progress import bar
 from dev.parts.tpm_service import ROOT
-from dev.processes import Child, ProcessError
 from dev.trials.chaos.backup import OlderBackup, keys_back_up, ledger_restore
 from dev.trials.chaos.nodes import Illnesses, IllProxy
 from dev.trials.portal_stack import PortalStack
@@ -49,7 +51,6 @@ STUCK_AFTER_S = 150.0
 QUIET_WITHIN_S = 180.0
 WRONG_BY_S = 7200
 COLLIDING = 15  # sessions that close on the older database before the others are back
-LINE_EVERY_S = 5.0
 SETTINGS = {
     # Shorter than in production, so that the run meets expired transactions and abandoned claims as well.
     "EVPORTAL_LEDGER_EXPIRATION_S": "30",
@@ -61,20 +62,11 @@ SETTINGS = {
 MANNERS = ("whole", "parent", "child")
 
 
-class Part(Protocol):
-    @property
-    def pid(self) -> int: ...
-    @property
-    def alive(self) -> bool: ...
-    def start(self) -> None: ...
-    def kill(self) -> None: ...
-
-
 class Killer:
     """Kills the parts of a stack at random, and starts again what is not alive."""
 
     def __init__(self, stack: PortalStack, rng: random.Random) -> None:
-        self.parts: dict[str, Part] = {
+        self.parts: dict[str, Child] = {
             "worker": stack.worker,
             "webhooks": stack.webhooks,
             "beat": stack.beat,
@@ -128,21 +120,21 @@ class Killer:
 
 
 def children(pid: int) -> list[int]:
-    """The pids of a process's children (proc(5))."""
+    """The pids of a process's children."""
     try:
-        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
+        return [child.pid for child in psutil.Process(pid).children()]
+    except psutil.NoSuchProcess:
         return []
 
 
-def left_running(directory: Path) -> list[int]:
-    """The pids of processes whose environment or command line names this directory: only ours can."""
+def left_running(directory: Path) -> list[psutil.Process]:
+    """Processes whose environment or command line names this directory: only ours can."""
     found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            told = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
-            if str(directory).encode() in told and int(process.name) != os.getpid():
-                found.append(int(process.name))
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            told = [*process.environ().values(), *process.cmdline()]
+            if any(str(directory) in word for word in told) and process.pid != os.getpid():
+                found.append(process)
     return found
 
 
@@ -225,13 +217,13 @@ class Story:
         self._wait_for(Alert.objects.filter(code="database_behind", closed_at__isnull=True))
 
     def _wait_for(self, alerts: "QuerySet[Alert]") -> "Alert":
-        end = time.monotonic() + STUCK_AFTER_S
-        while (found := alerts.first()) is None:
-            if time.monotonic() > end:
-                raise ChaosError(f"no alert was raised of {alerts.query}")
+        def raised() -> bool:
             self.killer.revive()
-            time.sleep(0.2)
-        return found
+            return alerts.exists()
+
+        if not wait_until(raised, STUCK_AFTER_S, poll_s=0.2):
+            raise ChaosError(f"no alert was raised of {alerts.query}")
+        return alerts[0]
 
 
 class ChaosError(Exception):
@@ -247,7 +239,7 @@ def unleash(stack: PortalStack, *, sessions: int, kills: int, seed: int) -> Kill
     killer.revive()
     closer = Closer(Sessions(random.Random(seed)), random.Random(seed))  # noqa: S311
     story = Story(stack, killer, closer)
-    with ThreadPoolExecutor(1) as pool, _bar(kills, "killed", " parts") as bar:
+    with ThreadPoolExecutor(1) as pool, bar(kills, "killed", " parts") as progress:
         closing = pool.submit(closer.run)
         try:
             for number in range(kills):
@@ -257,8 +249,8 @@ def unleash(stack: PortalStack, *, sessions: int, kills: int, seed: int) -> Kill
                 time.sleep(rng.uniform(0.1, 2.5))
                 if not killer.alive():  # the last ones ended for themselves meanwhile
                     killer.revive()
-                bar.set_postfix_str(f"{killer.kill_one()}; {closer.closed} closed")
-                bar.update()
+                progress.set_postfix_str(f"{killer.kill_one()}; {closer.closed} closed")
+                progress.update()
                 time.sleep(rng.uniform(0, 1.5))
                 if rng.random() < 0.7 or len(killer.alive()) < 3:  # else one more is killed before this one is back
                     killer.revive()
@@ -281,11 +273,11 @@ def wait_recorded(killer: Killer, what: str = "irreversible") -> bool:
     from ledger.models import ChainTransaction, LedgerEntry
 
     done = LedgerEntry.objects.filter(transaction__status=ChainTransaction.Status.IRREVERSIBLE)
-    with _bar(LedgerEntry.objects.count(), what, " sessions") as bar:
+    with bar(LedgerEntry.objects.count(), what, " sessions") as progress:
         moved_at = time.monotonic()
-        while bar.n < (bar.total or 0):
-            if (now := done.count()) > bar.n:
-                bar.update(now - bar.n)
+        while progress.n < (progress.total or 0):
+            if (now := done.count()) > progress.n:
+                progress.update(now - progress.n)
                 moved_at = time.monotonic()
             if time.monotonic() - moved_at > STUCK_AFTER_S:
                 return False
@@ -298,17 +290,9 @@ def wait_quiet() -> None:
     """Wait until alerts are closed, and transactions over that lost their members to others."""
     from ledger.models import Alert, ChainTransaction
 
-    end = time.monotonic() + QUIET_WITHIN_S
     alerts = Alert.objects.filter(closed_at__isnull=True)
     unfinished = ChainTransaction.objects.filter(status__in=ChainTransaction.UNFINISHED)
-    while (alerts.exists() or unfinished.exists()) and time.monotonic() < end:
-        time.sleep(0.2)
-
-
-def _bar(total: int, what: str, unit: str) -> "tqdm[None]":
-    """A bar on a terminal; elsewhere a line now and then."""
-    every = 0.1 if sys.stderr.isatty() else LINE_EVERY_S
-    return tqdm(total=total, desc=what, unit=unit, mininterval=every)
+    wait_until(lambda: not (alerts.exists() or unfinished.exists()), QUIET_WITHIN_S, poll_s=0.2)
 
 
 def run(stack: PortalStack, illnesses: Illnesses, *, sessions: int, kills: int, seed: int) -> list[str]:
@@ -358,9 +342,9 @@ def main(arguments: list[str] | None = None) -> int:
     with stack.running():
         wrong = run(stack, illnesses, sessions=options.sessions, kills=options.kills, seed=options.seed)
     time.sleep(0.2)
-    for pid in left_running(directory):
-        wrong.append(f"left running, ended now: {Path(f'/proc/{pid}/cmdline').read_text()}")
-        os.kill(pid, signal.SIGKILL)
+    for process in left_running(directory):
+        wrong.append(f"left running, ended now: {process}")
+        process.kill()
     if wrong:
         print("\n".join(wrong), f"\nNOT WELL; the logs are in {directory}", sep="", file=sys.stderr)
         return 1

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from dev.common.steps import StackError
 from dev.containers.stack import Stack
-from dev.steps import StackError
 
 TPM_SERVICE, TPM_ITSELF = "tpm", "swtpm"
 CALLERS = ("beat", "worker")  # the setup services too, which have ended by now

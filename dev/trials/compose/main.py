@@ -13,19 +13,18 @@ networks and volumes of the project evportal-test, which go. Its secrets lie in 
 import argparse
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dev.common.processes import ProcessError, free_port
+from dev.common.steps import StackError, run, step
 from dev.containers import engine
 from dev.containers.__main__ import make_ready
 from dev.containers.engine import Engine
 from dev.containers.prepare import Files
 from dev.containers.stack import Stack
-from dev.processes import ProcessError, free_port
 from dev.stack.layout import VAR, make_directories
-from dev.steps import StackError, step
 from dev.trials.compose.isolation import check_hardening, check_isolation
 from dev.trials.compose.pages import (
     check_certificates,
@@ -105,7 +104,7 @@ def take_down(stack: Stack, files: Files) -> None:
     shutil.rmtree(files.directory, ignore_errors=True)
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m dev.trials.compose.main", description="The system in containers, tested."
     )
@@ -118,23 +117,15 @@ def main() -> int:
     started = time.monotonic()
     ports = {name: free_port() for name in PORTS}
     files = Files(DIRECTORY, project=PROJECT, web_port=ports["WEB"])
-    try:
-        with engine.engine(keep=options.keep) as host:
-            stack = Stack(host, files, ports=ports)
-            if options.down:
-                take_down(stack, files)
-                return 0
-            with taken_down(stack, files, keep=options.keep):
-                test(host, stack, files, ports, sessions=options.sessions)
-    except (StackError, ProcessError) as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nInterrupted; everything was taken down.", file=sys.stderr)
-        return 130
+    with engine.engine(keep=options.keep) as host:
+        stack = Stack(host, files, ports=ports)
+        if options.down:
+            take_down(stack, files)
+            return
+        with taken_down(stack, files, keep=options.keep):
+            test(host, stack, files, ports, sessions=options.sessions)
     print(f"make compose-test passed in {time.monotonic() - started:.0f} s.")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main, StackError, ProcessError)

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 from pypdf import PdfReader
 
-from dev.steps import StackError
+from dev.common.steps import StackError
 from dev.trials.compose.portal import DRIVER, Portal
 
 SOON_S = 120

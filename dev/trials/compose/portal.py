@@ -10,10 +10,10 @@ from pathlib import Path
 
 import httpx2
 
+from dev.common.steps import StackError
 from dev.containers.prepare import Files
 from dev.containers.stack import Stack
 from dev.stack.layout import ROOT
-from dev.steps import StackError
 from dev.trials.portal_login import Visitor
 
 DATA = ROOT / "data" / "workplace_charging_sessions.csv"

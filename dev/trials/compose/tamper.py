@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
+from dev.common.steps import StackError, step
 from dev.containers.stack import Stack
-from dev.steps import StackError, step
 from dev.trials.compose.portal import ADMINISTRATOR, Portal, State
 
 MOUNTED, VICTIM = "/app", "tpm/service/keys/signing.py"  # the volume's place in the service, and the file in it
@@ -134,18 +134,5 @@ def _write(stack: Stack, text: str) -> None:
 
 
 def _beside(stack: Stack, *options: str) -> list[str]:
-    mounted = f"{_volume(stack)}:/volume"
-    return [
-        "run",
-        "--rm",
-        "--network",
-        "none",
-        "--user",
-        "0",
-        *options,
-        "--volume",
-        mounted,
-        "--entrypoint",
-        "",
-        "evportal/swtpm",
-    ]
+    alone = ("run", "--rm", "--network", "none", "--user", "0")
+    return [*alone, *options, "--volume", f"{_volume(stack)}:/volume", "--entrypoint", "", "evportal/swtpm"]

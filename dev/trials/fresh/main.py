@@ -23,11 +23,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dev import bootstrap
+from dev.common.processes import ProcessError, free_port
+from dev.common.steps import StackError, step
 from dev.containers import packages
 from dev.containers.engine import DEBOOTSTRAP, run
-from dev.processes import ProcessError, free_port
 from dev.stack.layout import DEFAULT_PORTS, LOG, ROOT, VAR, make_directories, variable
-from dev.steps import StackError, step
 from dev.trials.fresh.room import Room, lived_in
 
 SUITES = ("bookworm", "trixie")

@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from dev.common.processes import POLL_S, Child, ProcessError
 from dev.containers.engine import run
-from dev.processes import POLL_S, Child, ProcessError
 
 # It waits for ever and, as pid 1 has to, takes what is orphaned: who ended in there is gone, for whoever asks.
 FIRST_PROCESS = """

@@ -209,19 +209,7 @@ def _strings(rng: Random, token: str) -> list[str]:
     at = rng.randrange(len(text) + 1)
     char = f"\\u{ord(text[at]):04x}" if at < len(text) and text[at].isalnum() else "\\u0041"
     escaped = f'"{text[:at]}{char}{text[at + 1 :]}"'
-    added = (
-        "\x1f",
-        "\\ud800",
-        "\\udc00\\ud800",
-        "\\/",
-        "\\x41",
-        "\\",
-        "\x7f",
-        "\\u00e",
-        "\U0001f50c",
-        "\ufeff",
-        "\u0661",
-    )
+    added = [*"\x1f\x7f\\\ufeff\u0661\U0001f50c", r"\ud800", r"\udc00\ud800", r"\/", r"\x41", r"\u00e"]
     rest = [f'"{text[:at]}{more}{text[at:]}"' for more in added]
     return [escaped, escaped, escaped.replace("\\u00", "\\u00".upper()), f"'{text}'", token.upper(), text, *rest]
 
@@ -239,31 +227,10 @@ def _others(rng: Random, value: Any, content: Any) -> list[Any]:
     if isinstance(value, str):
         return [*anything, *_texts(rng, value, content) * 3]
     if isinstance(value, int):
-        near = [
-            value + 1,
-            value - 1,
-            -value,
-            float(value),
-            str(value),
-            f"0{value}",
-            f" {value}",
-            f"{value}.0",
-            value + 0.5,
-        ]
-        ends = [
-            2**16,
-            2**31,
-            2**32 - 1,
-            2**32,
-            2**53 - 1,
-            2**53,
-            2**64 - 1,
-            2**64,
-            str(2**64 - 1),
-            10**19,
-            10**25,
-            10**400,
-        ]
+        near: list[Any] = [value + 1, value - 1, -value, value + 0.5, float(value)]
+        near += [f"{before}{value}{after}" for before, after in (("", ""), ("0", ""), (" ", ""), ("", ".0"))]
+        ends: list[Any] = [2**bits - less for bits in (16, 31, 32, 53, 64) for less in (0, 1)]
+        ends += [str(2**64 - 1), 10**19, 10**25, 10**400]
         return [*anything, *near * 3, *ends]
     if isinstance(value, list):
         shorter = [value[1:], value[:-1], value[:1], value * 2, value[::-1], [*value, None], [*value, 0], [*value, {}]]

@@ -1,30 +1,21 @@
 """Tries the three verifiers of receipts, portal, script and browser, on the same made-up cases: they must not differ.
 
-    python -m dev.trials.fuzz.receipts --cases 20000 [--seed N]
-
 Each case is one of tests/vectors, or a small world whose hashes all fit, with receipt, nodes' answers and pins changed
 at random. Compared are the verdict, each step's outcome and the notices; and no record that is not one of the vectors'
-true ones may be VERIFIED by any. A disagreement is printed, kept in var/fuzz_receipts as a file of the vectors' form,
-and ends with exit status 1. How many there were becomes a figure of bench/results.json. The nodes are functions in
-each verifier's own process, so nothing of it goes over a network; a seed gives the same cases again.
+true ones may be VERIFIED by any. A disagreement is printed, and kept in var/fuzz_receipts as a file of the vectors'
+form. The nodes are functions in each verifier's own process, so nothing of it goes over a network; a seed gives the
+same cases again. bench/ledger/fuzz_receipts.py is its command.
 """
 
-import argparse
 import json
-import secrets
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from tqdm import tqdm
 
-from bench import results
-from bench.results import Figure
 from dev.trials.fuzz.mutations import Mutator, written
 from dev.trials.fuzz.worlds import made
 from tests import browser_check
@@ -33,7 +24,6 @@ from tests.vectors.verifiers import Said, portal, script
 
 ROOT = Path(__file__).parents[3]
 KEPT = ROOT / "var" / "fuzz_receipts"
-FIGURE = Figure("fuzz_receipts_disagreements", "fuzz_receipts", "disagreements", 0, databases=())
 BATCH = 250
 WORLDS = 0.3  # of the cases
 SHOWN = 20
@@ -97,19 +87,13 @@ def fuzz(*, count: int, seed: int, quiet: bool = False) -> list[Finding]:
     true = true_records()
     found: list[Finding] = []
     made_up = cases(seed, count)
-    with _browser() as page, tqdm(total=count, unit=" cases", disable=None if not quiet else True) as bar:
+    with browser_check.check_page() as page, tqdm(total=count, unit=" cases", disable=quiet or None) as bar:
         for start in range(0, count, BATCH):
             batch = [next(made_up) for _ in range(min(BATCH, count - start))]
             found += findings(page, batch, start, true)
             bar.update(len(batch))
             bar.set_postfix(disagreements=len(found))
     return found
-
-
-@contextmanager
-def _browser() -> Iterator[Any]:
-    with browser_check.check_page() as page:
-        yield page
 
 
 def report(found: Sequence[Finding], seed: int) -> None:
@@ -125,32 +109,3 @@ def report(found: Sequence[Finding], seed: int) -> None:
         print(f"  kept in {path.relative_to(ROOT)}")
     if len(found) > SHOWN:
         print(f"and {len(found) - SHOWN} more")
-
-
-def keep_figure(count: int, seed: int, disagreements: int) -> None:
-    entry = {
-        **{"unit": FIGURE.unit, "target": FIGURE.target, **FIGURE.summary([disagreements])},
-        "beside": {"cases": count, "seed": seed},
-        "command": f"python -m dev.trials.fuzz.receipts --cases {count} --seed {seed}",
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    results.update(FIGURE, entry, measured_on=results.machine())
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m dev.trials.fuzz.receipts", description="Compare the three verifiers."
-    )
-    parser.add_argument("--cases", type=int, default=20_000)
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32))
-    options = parser.parse_args(arguments)
-    print(f"fuzz_receipts --cases {options.cases} --seed {options.seed}", flush=True)
-    found = fuzz(count=options.cases, seed=options.seed)
-    report(found, options.seed)
-    keep_figure(options.cases, options.seed, len(found))
-    print(f"{len(found)} disagreements in {options.cases} cases")
-    return 1 if found else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from random import Random
 
+from dev.common.processes import wait_until
 from dev.parts.swtpm import Swtpm
 from dev.trials.tpm_faults import stranger
 from dev.trials.tpm_faults.asking import expect
@@ -195,7 +196,4 @@ class Injector:
             expect(time.monotonic() < deadline + WAIT_S, "no command came along for the fault to happen")
 
     def _until(self, check: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + WAIT_S
-        while not check():
-            expect(time.monotonic() < deadline, f"waited {WAIT_S:g} s until {what}")
-            time.sleep(POLL_S)
+        expect(wait_until(check, WAIT_S, poll_s=POLL_S), f"waited {WAIT_S:g} s until {what}")

@@ -36,8 +36,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from tqdm import tqdm
-
+from dev.common.progress import bar
 from dev.parts.tpm_service import SCOPES, TpmStack
 from dev.trials.tpm_faults.asking import REFUSAL_CODES, World, WrongAnswerError, expect
 from dev.trials.tpm_faults.injector import KINDS, Injector
@@ -52,7 +51,6 @@ CALLERS = 4
 ANSWER_S = 5.0
 WELL_AGAIN_S = 2.0
 PAUSE_S = 0.05  # after a refusal
-LINE_EVERY_S = 5.0
 STORAGE_KEY = 0x81000001
 MEASURED_PCR = 8
 LOADED_KEYS = 2  # that the service keeps in the TPM
@@ -195,13 +193,13 @@ class Run:
 
     def _inject(self) -> list[str]:
         try:
-            with _bar(len(self.kinds)) as bar:
+            with bar(len(self.kinds), "faults", " faults") as progress:
                 for number, kind in enumerate(self.kinds):
                     if not self.pace.reached(self.positions[number]):
                         return []
                     self.pace.allow(self.positions[number + 1])
-                    bar.set_postfix_str(f"{self.injector.inject(kind)}; {self.pace.begun} operations")
-                    bar.update()
+                    progress.set_postfix_str(f"{self.injector.inject(kind)}; {self.pace.begun} operations")
+                    progress.update()
         except WrongAnswerError as wrong:
             self.pace.end()
             return [str(wrong)]
@@ -282,12 +280,6 @@ def run(stack: FaultyStack, *, operations: int, faults: float, seed: int) -> tup
     wrong += one.afterwards()
     print(one.report(), flush=True)
     return wrong, one.late()
-
-
-def _bar(total: int) -> "tqdm[None]":
-    """A bar on a terminal; elsewhere a line now and then."""
-    every = 0.1 if sys.stderr.isatty() else LINE_EVERY_S
-    return tqdm(total=total, desc="faults", unit=" faults", mininterval=every)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -26,7 +26,7 @@ from accounts.login.renewal import RENEW_AT
 from accounts.models import SignIn, User
 from accounts.privacy import tasks
 from dev.cognito import Failure, Person, Provider
-from dev.processes import free_port
+from dev.common.processes import free_port
 from tests.accounts.login.conftest import CONTEXT, PASSWORD, Login
 from tests.environment import COGNITO_CLIENT
 from tests.people import log_in

@@ -7,9 +7,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from dev import tamper
+from dev.common.steps import StackError
 from dev.stack import __main__ as main
 from dev.stack import portal
-from dev.steps import StackError
 from stations.models import ChargingSession
 from tests.conftest import CloseSessions, LedgerAccount
 

@@ -15,7 +15,7 @@ from pytest_django.fixtures import Settings
 
 from accounts.models import User
 from dev.chain.nodeos import Nodeos
-from dev.processes import free_port
+from dev.common.processes import free_port
 from ledger.admin import overview
 from ledger.chain import node as chain
 from ledger.chain import nodes

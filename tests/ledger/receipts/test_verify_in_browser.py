@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from dev.chain.keys import KeyPair, new_keypair, public_key_bytes
+from dev.chain.keys import KeyPair, new_keypair
 from ledger.chain import antelope
 from ledger.receipts import receipt
 from ledger.record import canonical
@@ -327,7 +327,7 @@ def test_bytes_and_texts_as_python_makes_them(page: Page) -> None:
     )
     points = [point_of(KeyPair("", key)) for key in keys]
     assert found["digests"] == [antelope.ripemd160(sample).hex() for sample in samples]
-    assert found["keys"] == found["again"] == [public_key_bytes(key)[1:].hex() for key in keys]
+    assert found["keys"] == found["again"] == [antelope.public_key_pack(key)[1:].hex() for key in keys]
     assert found["names"] == [antelope.name_pack(name).hex() for name in names]
     numbers = [point.public_numbers() for point in points]
     assert found["points"] == [f"04{number.x:064x}{number.y:064x}" for number in numbers]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dev.chain.keys import new_keypair
-from dev.processes import free_port
+from dev.common.processes import free_port
 from ledger.receipts import receipt
 from tests.ledger.chain.proxy import Answer, Proxy, altered, cut_before, late, says
 from tests.ledger.receipts.receipt_chain import (

@@ -12,8 +12,8 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from dev.cognito import Failure, access_claims, sign_token
+from dev.common.processes import free_port
 from dev.parts.tpm_service import SCOPES, TpmStack
-from dev.processes import free_port
 from tests.waiting import until
 
 REFETCH_S = 0.5

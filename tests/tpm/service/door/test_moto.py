@@ -15,8 +15,8 @@ import boto3  # type: ignore[import-untyped]
 import httpx2
 import pytest
 
+from dev.common.processes import Child, free_port, port_open
 from dev.parts.tpm_service import TpmStack
-from dev.processes import Child, free_port, port_open
 
 pytestmark = pytest.mark.provider
 

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from dev.cognito import Client, Failure, Provider
+from dev.common.processes import free_port
 from dev.parts.tpm_service import SCOPES
-from dev.processes import free_port
 from tpm import tokens
 from tpm.tokens import ClientCredentials, TokenError
 

@@ -18,8 +18,8 @@ import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from dev.common.processes import Child
 from dev.parts.tpm_service import ROOT, TpmStack, reset_tpm
-from dev.processes import Child
 from tests.tpm.conftest import ALL_SCOPES
 from tests.tpm.verifier import oracle
 from tests.waiting import until

@@ -13,8 +13,9 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
-from bench.close_one import until_irreversible
-from bench.stage import bar, options, perform
+from bench.ledger.close_one import until_irreversible
+from bench.stage import in_portal, options, perform
+from dev.common.progress import bar
 from dev.parts.tpm_service import ROOT
 from dev.trials.portal_stack import PortalStack
 
@@ -79,4 +80,4 @@ def verify(stack: PortalStack, receipt: Path) -> float:
 
 
 if __name__ == "__main__":
-    perform(options(__doc__, count=40, what="verifications"), measure, follower=True)
+    perform(options(__doc__, count=40, what="verifications", portal=True), in_portal(measure, follower=True))

@@ -10,8 +10,9 @@ import time
 from argparse import Namespace
 from uuid import UUID
 
-from bench.stage import bar, options, perform
-from dev.processes import port_open
+from bench.stage import in_portal, options, perform
+from dev.common.processes import port_open, wait_until
+from dev.common.progress import bar
 from dev.trials.portal_stack import PortalStack
 
 POLL_S = 0.02
@@ -41,12 +42,11 @@ def until_irreversible(session_id: UUID) -> float:
 
     begun = time.monotonic()
     status = ChainTransaction.Status.IRREVERSIBLE
-    while not LedgerEntry.objects.filter(session_id=session_id, transaction__status=status).exists():
-        if time.monotonic() - begun > TIMEOUT_S:
-            raise TimeoutError(f"session {session_id} was not irreversible after {TIMEOUT_S:g} s")
-        time.sleep(POLL_S)
+    entries = LedgerEntry.objects.filter(session_id=session_id, transaction__status=status)
+    if not wait_until(entries.all().exists, TIMEOUT_S, poll_s=POLL_S):
+        raise TimeoutError(f"session {session_id} was not irreversible after {TIMEOUT_S:g} s")
     return time.monotonic() - begun
 
 
 if __name__ == "__main__":
-    perform(options(__doc__, count=60, what="sessions"), measure)
+    perform(options(__doc__, count=60, what="sessions", portal=True), in_portal(measure))

@@ -9,7 +9,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from dev.parts.swtpm import Swtpm
-from dev.parts.tpm_service import reset_tpm
 from tpm.service.device.device import Device
 from tpm.service.integrity import loaded
 from tpm.service.integrity.integrity import Integrity, ReleaseSettings
@@ -32,14 +31,8 @@ def released(directory: Path, root: Path) -> ReleaseSettings:
     return ReleaseSettings(directory, key_file, PCR, (), full_pass_s=300)
 
 
-@contextmanager
-def running(directory: Path) -> Iterator[Swtpm]:
-    swtpm = Swtpm(directory / "state", directory / "tpm")
-    swtpm.start()
-    try:
-        yield swtpm
-    finally:
-        swtpm.stop()
+def swtpm_in(directory: Path) -> Swtpm:
+    return Swtpm(directory / "state", directory / "tpm")
 
 
 @contextmanager
@@ -59,7 +52,3 @@ def looked(measured: Collection[bytes], roots: Sequence[str]) -> list[loaded.Fou
     """Take as long as the service for looking at what runs; a bench is not what was released."""
     list(loaded.found(measured, roots))
     return []
-
-
-def reset(swtpm: Swtpm) -> None:
-    reset_tpm(swtpm.socket)

@@ -20,7 +20,7 @@ from django.db import connection, models, transaction
 from psycopg.types.json import Jsonb
 
 from accounts.models import User
-from bench.importing import SOURCE
+from bench.portal.importing import SOURCE
 from ledger.models import ChainTransaction, DataKey, LedgerEntry
 from ledger.record import digest, new_salt, record_of
 from stations.charging.sessions import location_of

@@ -13,7 +13,8 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
-from bench.stage import bar, options, perform
+from bench.stage import in_portal, options, perform
+from dev.common.progress import bar
 from dev.parts.tpm_service import ROOT
 from dev.trials.portal_stack import PortalStack
 
@@ -56,4 +57,4 @@ def write_longer(path: Path, *, rows: int, first_copy: int) -> None:
 
 
 if __name__ == "__main__":
-    perform(options(__doc__, count=50_000, what="rows of the file"), measure)
+    perform(options(__doc__, count=50_000, what="rows of the file", portal=True), in_portal(measure))

@@ -10,7 +10,8 @@ import random
 import time
 from argparse import Namespace
 
-from bench.stage import bar, options, perform
+from bench.stage import in_portal, options, perform
+from dev.common.progress import bar
 from dev.trials.portal_stack import PortalStack
 
 POLL_S = 0.25
@@ -56,4 +57,4 @@ def recorded(total: int) -> int:
 
 
 if __name__ == "__main__":
-    perform(options(__doc__, count=100_000, what="sessions"), measure)
+    perform(options(__doc__, count=100_000, what="sessions", portal=True), in_portal(measure))

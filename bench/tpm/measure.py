@@ -11,8 +11,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.stage import bar, plain_options, write
-from bench.tpm_device import released, reset, running, started
+from bench.stage import options, perform
+from bench.tpm.device import released, started, swtpm_in
+from dev.common.progress import bar
+from dev.parts.tpm_service import reset_tpm
 
 FILES, DIRECTORIES = 5_000, 100
 BYTES = 61_000_000
@@ -32,7 +34,7 @@ def make_tree(root: Path) -> None:
 
 def measure(count: int) -> list[float]:
     samples = []
-    with tempfile.TemporaryDirectory(prefix="evp-") as name, running(Path(name)) as swtpm:
+    with tempfile.TemporaryDirectory(prefix="evp-") as name, swtpm_in(Path(name)).running() as swtpm:
         directory = Path(name)
         make_tree(directory / "tree")
         settings = released(directory, directory / "tree")
@@ -40,7 +42,7 @@ def measure(count: int) -> list[float]:
             secret = device.seal_released(SECRET)
         with bar(count, "measuring", " starts") as progress:
             for _ in range(count):
-                reset(swtpm)
+                reset_tpm(swtpm.socket)
                 begun = time.perf_counter()
                 with started(swtpm, settings) as device:
                     assert device.open_released(secret) == SECRET
@@ -49,10 +51,5 @@ def measure(count: int) -> list[float]:
     return samples
 
 
-def main() -> None:
-    chosen = plain_options(__doc__, count=12, what="starts").parse_args()
-    write(chosen.out, measure(chosen.count))
-
-
 if __name__ == "__main__":
-    main()
+    perform(options(__doc__, count=12, what="starts"), lambda chosen, _: measure(chosen.count))

@@ -1,7 +1,7 @@
 """history_page_p95_ms, session_list_api_p95_ms, history_page_growth and more: pages among a million sessions.
 
 Method: PostgreSQL (fsync on) and Redis of the bench's own. Customers with 100 sessions each are made
-(bench/million.py), first 10,000 sessions, then 1,000,000. In a process of its own, without a network: Django's client
+(million.py), first 10,000 sessions, then 1,000,000. In a process of its own, without a network: Django's client
 takes each request through the whole middleware, with session, second factor or API token, to the rendered answer. Each
 sample is the first request of another customer, drawn at random, after others have warmed the process. `growth` is the
 median page at 1,000,000 over that on a copy of the database with 10,000, measured in turns. Queries are counted in
@@ -13,9 +13,7 @@ import multiprocessing
 import os
 import random
 import re
-import shutil
 import statistics
-import tempfile
 import time
 import warnings
 from argparse import Namespace
@@ -30,12 +28,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
-from bench.stage import bar, options, write
+from bench.stage import become_portal, options, perform
+from bench.stage import seconds as seconds_of
+from dev.common.processes import free_port
+from dev.common.progress import bar
 from dev.parts.postgres import Postgres
 from dev.parts.redis import Redis
-from dev.processes import free_port
-from dev.stack.master_key import ensure_recovery_key
-from dev.trials.portal_stack import outer_environment
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -64,29 +62,11 @@ def portal(directory: Path) -> Iterator[None]:
     try:
         postgres.start()
         redis.start()
-        _enter(directory, postgres.url, redis.url)
+        become_portal(directory, EVPORTAL_DATABASE_URL=postgres.url, EVPORTAL_REDIS_URL=redis.url)
         yield
     finally:
         redis.stop()
         postgres.stop()
-
-
-def _enter(directory: Path, database: str, redis: str) -> None:
-    import django
-    from django.core.management import call_command
-
-    for name in set(os.environ) - set(outer_environment()):
-        del os.environ[name]
-    os.environ |= {
-        "EVPORTAL_ENV_FILE": os.devnull,
-        "EVPORTAL_DATABASE_URL": database,
-        "EVPORTAL_REDIS_URL": redis,
-        "EVPORTAL_LEDGER_RECOVERY_PUBLIC_KEY_FILE": str(ensure_recovery_key(directory / "recovery_key.pem")),
-        "EVPORTAL_LOG_LEVEL": "WARNING",
-        "DJANGO_SETTINGS_MODULE": "evportal.settings",
-    }
-    django.setup()
-    call_command("migrate", verbosity=0)
 
 
 # --- Who asks
@@ -200,9 +180,7 @@ def _set_up() -> None:
 
 
 def _ms(client: "Client", address: str) -> float:
-    begun = time.perf_counter()
-    _get(client, address)
-    return (time.perf_counter() - begun) * 1000
+    return 1000 * seconds_of(lambda: _get(client, address))
 
 
 def _get(client: "Client", address: str) -> None:
@@ -279,7 +257,7 @@ def customers_some(count: int, rng: random.Random) -> list["User"]:
 
 
 def sessions_make(total: int, already: int) -> None:
-    from bench import million
+    from bench.portal import million
 
     with bar(total - already, "making sessions", " sessions") as progress:
         customers = {"count": (total - already) // EACH, "first": already // EACH}
@@ -291,7 +269,7 @@ def sessions_make(total: int, already: int) -> None:
 def fleet_make() -> str:
     """Returns its user's name."""
     from accounts.models import User
-    from bench import million
+    from bench.portal import million
 
     number = User.objects.count()
     list(million.customers_make(count=1, first=number, sessions=FLEET_SESSIONS, found=million.patterns()))
@@ -326,17 +304,12 @@ def measure(chosen: Namespace) -> tuple[dict[str, list[float]], dict[str, float]
     return samples, {"sessions": chosen.count, "made_in_s": round(made_s), "csv_100k_s": round(seconds, 1), **staff}
 
 
-def main() -> None:
-    parser = options(__doc__, count=1_000_000, what="sessions")
-    parser.add_argument("--requests", type=int, default=80, help="measured requests a page (%(default)s)")
-    chosen = parser.parse_args()
-    directory = Path(tempfile.mkdtemp(prefix="evp-"))
+def measure_alone(chosen: Namespace, directory: Path) -> tuple[dict[str, list[float]], dict[str, float]]:
     with portal(directory):
-        samples, beside = measure(chosen)
-    if not chosen.keep:
-        shutil.rmtree(directory)
-    write(chosen.out, samples, **beside)
+        return measure(chosen)
 
 
 if __name__ == "__main__":
-    main()
+    parser = options(__doc__, count=1_000_000, what="sessions", portal=True)
+    parser.add_argument("--requests", type=int, default=80, help="measured requests a page (%(default)s)")
+    perform(parser, measure_alone)

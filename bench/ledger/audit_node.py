@@ -1,4 +1,4 @@
-"""A node for bench/audit.py: serves prepared rows and blocks over HTTP, as nodeos does. Standard library only.
+"""A node for audit.py: serves prepared rows and blocks over HTTP, as nodeos does. Standard library only.
 
 `python audit_node.py DIRECTORY` prints its port. In DIRECTORY: `rows` (32 bytes a ledger id from 1 on, zeros where
 there is none), `blocks` (answers to get_raw_block, one after the other), `node.json` (chain id, where each block is).

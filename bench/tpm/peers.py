@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tpm2_pytss import ESAPI, ESYS_TR, FAPI, TPM2B_DIGEST, TPM2B_SENSITIVE_CREATE
 
-from dev.parts.swtpm import Swtpm
+from bench.tpm.device import swtpm_in
 from tpm.service.device.objects import ECDSA, NO_TICKET, STORAGE_KEY, TEMPLATES, sensitive
 
 AUTH = secrets.token_bytes(32)
@@ -38,7 +38,7 @@ def rate(sign: Sign, count: int) -> float:
 @contextmanager
 def esapi(directory: Path) -> Iterator[Sign]:
     """Raw ESAPI through tpm2_pytss: TPM2_Sign with a loaded key and nothing else."""
-    with _swtpm(directory) as tcti, ESAPI(tcti) as esys:
+    with swtpm_in(directory).running() as swtpm, ESAPI(swtpm.tcti) as esys:
         primary, *_ = esys.create_primary(TPM2B_SENSITIVE_CREATE(), STORAGE_KEY, ESYS_TR.OWNER)
         private, public, *_ = esys.create(primary, sensitive(AUTH), TEMPLATES["ecc-p256", "sign"])
         key = esys.load(primary, private, public)
@@ -49,8 +49,8 @@ def esapi(directory: Path) -> Iterator[Sign]:
 @contextmanager
 def command_line(directory: Path) -> Iterator[Sign]:
     """tpm2_sign of tpm2-tools: a process for each signature; the key is persistent, which saves loading it."""
-    with _swtpm(directory) as tcti:
-        tools = {**os.environ, "TPM2TOOLS_TCTI": tcti, "TSS2_LOG": "all+none"}
+    with swtpm_in(directory).running() as swtpm:
+        tools = {**os.environ, "TPM2TOOLS_TCTI": swtpm.tcti, "TSS2_LOG": "all+none"}
 
         def run(*arguments: str, given: bytes | None = None) -> None:
             subprocess.run(arguments, env=tools, cwd=directory, input=given, check=True, capture_output=True)
@@ -73,8 +73,8 @@ def feature_api(directory: Path) -> Iterator[Sign]:
     stores = {name: str(directory / name) for name in ("user_dir", "system_dir", "log_dir")}
     for store in stores.values():
         Path(store).mkdir(parents=True)
-    with _swtpm(directory) as tcti:
-        profile = {"profile_name": FAPI_PROFILE, "profile_dir": f"{FAPI_PROFILES}/", "tcti": tcti}
+    with swtpm_in(directory).running() as swtpm:
+        profile = {"profile_name": FAPI_PROFILE, "profile_dir": f"{FAPI_PROFILES}/", "tcti": swtpm.tcti}
         settings = directory / "fapi.json"
         settings.write_text(json.dumps({**profile, **stores, "system_pcrs": [], "ek_cert_less": "yes"}))
         os.environ["TSS2_FAPICONF"] = str(settings)
@@ -82,13 +82,3 @@ def feature_api(directory: Path) -> Iterator[Sign]:
             api.provision()
             api.create_key("HS/SRK/bench", "sign, noDa")
             yield lambda digest: api.sign("HS/SRK/bench", digest)
-
-
-@contextmanager
-def _swtpm(directory: Path) -> Iterator[str]:
-    swtpm = Swtpm(directory / "state", directory / "tpm")
-    swtpm.start()
-    try:
-        yield swtpm.tcti
-    finally:
-        swtpm.stop()

@@ -2,14 +2,27 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 WIDTH = 62
 
 
 class StackError(RuntimeError):
     """The stack cannot go on; the message says why and what to do about it."""
+
+
+def run(main: Callable[[], int | None], *errors: type[Exception]) -> NoReturn:
+    """End this program with what `main` returns; an error of these is its last word, with status 1."""
+    try:
+        status = main()
+    except errors as error:
+        sys.exit(f"\n{error}")
+    except KeyboardInterrupt:
+        print("\nInterrupted; the same command goes on from here.", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(status)
 
 
 @contextmanager

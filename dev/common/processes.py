@@ -9,10 +9,11 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from os import killpg
 from pathlib import Path
+from typing import Self
 
 POLL_S = 0.02
 LOG_TAIL_LINES = 20
@@ -43,6 +44,16 @@ def port_open(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_until(check: Callable[[], bool], timeout_s: float, *, poll_s: float = POLL_S) -> bool:
+    """Wait until `check()` is true; tells whether it came to that within `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
+    while not check():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(poll_s)
+    return True
 
 
 class Child:
@@ -140,3 +151,25 @@ class Child:
             return
         killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+
+
+class Server(Child):
+    """A child process that serves: `start` returns when it is `ready`."""
+
+    ready_timeout_s = 60.0
+
+    def ready(self) -> bool:
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Start it, and return when it serves; raises ProcessError."""
+        super().start()
+        self.wait_ready(self.ready, timeout_s=self.ready_timeout_s)
+
+    @contextmanager
+    def running(self) -> Iterator[Self]:
+        try:
+            self.start()
+            yield self
+        finally:
+            self.stop()

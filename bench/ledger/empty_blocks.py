@@ -1,6 +1,6 @@
 """Blocks without transactions by the thousand a second, onto the chain of a nodeos that is stopped.
 
-Not a program of our Python: the nodeos of the wheel runs it, with the chain library inside (`bench/restore.py`).
+Not a program of our Python: the nodeos of the wheel runs it, with the chain library inside (restore.py).
 Arguments: the node's data directory, its producer's private key, how many blocks.
 """
 

@@ -9,13 +9,13 @@ log of key uses costs (a signature's, synced each second, one thread).
 import secrets
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from bench.results import rounded
-from bench.stage import bar, plain_options, write
-from bench.tpm_device import released, running, started
+from bench.stage import options, perform, seconds
+from bench.tpm.device import released, started, swtpm_in
+from dev.common.progress import bar
 from tpm.service.device import attest
 from tpm.service.keys.audit import AuditLog
 
@@ -26,7 +26,7 @@ AUDIT_ENTRIES = 5_000
 def measure(count: int) -> dict[str, list[float]]:
     """Return milliseconds by figure."""
     samples: dict[str, list[float]] = {"quote_ms": [], "unseal_ms": []}
-    with tempfile.TemporaryDirectory(prefix="evp-") as name, running(Path(name)) as swtpm:
+    with tempfile.TemporaryDirectory(prefix="evp-") as name, swtpm_in(Path(name)).running() as swtpm:
         directory = Path(name)
         tree = directory / "tree"
         tree.mkdir()
@@ -53,15 +53,11 @@ def audit_entry_us() -> float:
 
 
 def _ms(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    work()
-    return (time.perf_counter() - begun) * 1000
-
-
-def main() -> None:
-    chosen = plain_options(__doc__, count=300, what="times").parse_args()
-    write(chosen.out, measure(chosen.count), audit_entry_us=audit_entry_us())
+    return 1000 * seconds(work)
 
 
 if __name__ == "__main__":
-    main()
+    perform(
+        options(__doc__, count=300, what="times"),
+        lambda chosen, _: (measure(chosen.count), {"audit_entry_us": audit_entry_us()}),
+    )

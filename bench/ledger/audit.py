@@ -1,8 +1,8 @@
 """audit_100k_ratio, audit_1m_peak_mb: `manage.py ledger_audit` over recorded sessions, its seconds and its peak memory.
 
-Method: PostgreSQL of the bench's own (fsync on) with recorded sessions (bench/million.py), 200 a transaction, each
-transaction packed, signed and in a block of its own, as the portal makes them. A process of its own serves rows and
-blocks over HTTP (bench/audit_node.py); it stands for nodeos, which would take hours to record as many. The command runs
+Method: PostgreSQL of the bench's own (fsync on) with recorded sessions (bench/portal/million.py), 200 a transaction.
+Each transaction is packed, signed and in a block of its own, as the portal makes them. A process of its own serves rows
+and blocks over HTTP (audit_node.py); it stands for nodeos, which would take hours to record as many. The command runs
 in a process of its own: the clock runs from its start to its end, its peak is its resident memory. It must find nothing
 that differs. Runs under this tree's code and under an older one's (bench/against.py).
 """
@@ -13,7 +13,6 @@ import re
 import secrets
 import subprocess
 import sys
-import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
@@ -23,9 +22,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.stage import bar, plain_options, write
+from bench.stage import become_portal, options, perform
+from dev.chain.keys import KeyPair, new_keypair
+from dev.common.progress import bar
 from dev.parts.postgres import Postgres
-from dev.stack.master_key import ensure_recovery_key
 
 EACH = 100  # sessions a customer
 FIRST_BLOCK = 1_000
@@ -83,7 +83,15 @@ def recorded(directory: Path, count: int) -> Iterator[Stage]:
     node = None
     try:
         postgres.start()
-        _enter(directory, postgres.url)
+        become_portal(
+            directory,
+            EVPORTAL_DATABASE_URL=postgres.url,
+            EVPORTAL_REDIS_URL="redis://127.0.0.1:9/0",  # an audit needs none
+            EVPORTAL_LEDGER_CHAIN_ID=CHAIN_ID,
+            EVPORTAL_LEDGER_ACCOUNT=ACCOUNT,
+            EVPORTAL_LEDGER_MASTER_KEY_FILE=str(directory / "master_keys"),
+            EVPORTAL_SECRET_KEY=secrets.token_hex(32),
+        )
         with bar(count, "recording", " sessions") as progress:
             for made in _sessions(count):
                 progress.update(made)
@@ -99,30 +107,10 @@ def recorded(directory: Path, count: int) -> Iterator[Stage]:
         postgres.stop()
 
 
-def _enter(directory: Path, database: str) -> None:
-    import django
-    from django.core.management import call_command
-
-    os.environ |= {
-        "EVPORTAL_ENV_FILE": os.devnull,
-        "EVPORTAL_DATABASE_URL": database,
-        "EVPORTAL_REDIS_URL": "redis://127.0.0.1:9/0",  # an audit needs none
-        "EVPORTAL_LEDGER_CHAIN_ID": CHAIN_ID,
-        "EVPORTAL_LEDGER_ACCOUNT": ACCOUNT,
-        "EVPORTAL_LEDGER_MASTER_KEY_FILE": str(directory / "master_keys"),
-        "EVPORTAL_LEDGER_RECOVERY_PUBLIC_KEY_FILE": str(ensure_recovery_key(directory / "recovery_key.pem")),
-        "EVPORTAL_SECRET_KEY": secrets.token_hex(32),
-        "EVPORTAL_LOG_LEVEL": "WARNING",
-        "DJANGO_SETTINGS_MODULE": "evportal.settings",
-    }
-    django.setup()
-    call_command("migrate", verbosity=0)
-
-
 def _sessions(count: int) -> Iterator[int]:
     from django.db import connection
 
-    from bench import million
+    from bench.portal import million
 
     yield from million.customers_make(count=count // EACH, sessions=EACH, found=million.patterns())
     with connection.cursor() as cursor:  # whose the keys are, as the portal writes it
@@ -136,10 +124,10 @@ def chain_make(directory: Path) -> None:
     """Put the entries' digests into rows and blocks, and what the blocks say into the transactions."""
     from django.db import connection
 
-    from bench import million
+    from bench.portal import million
     from ledger.models import ChainTransaction, LedgerEntry
 
-    signer, offsets, changes = Signer(), [], []
+    signer, offsets, changes = new_keypair("R1"), [], []  # quicker than a TPM's
     last = LedgerEntry.objects.order_by("-pk").values_list("pk", flat=True)[0]
     rows = bytearray(32 * last)
     with (directory / "blocks").open("wb") as blocks:
@@ -166,7 +154,7 @@ def _records(pk: int) -> list[tuple[int, bytes, bytes]]:
     return [(ledger_id, bytes(digest), secrets.token_bytes(SEALED_BYTES)) for ledger_id, digest in entries]
 
 
-def made_block(num: int, records: Sequence[Any], signer: "Signer") -> tuple[dict[str, Any], dict[str, Any]]:
+def made_block(num: int, records: Sequence[Any], signer: KeyPair) -> tuple[dict[str, Any], dict[str, Any]]:
     """A block with one transaction, as get_raw_block says it, and what a ChainTransaction says of it."""
     from ledger.chain import antelope, block
 
@@ -200,7 +188,7 @@ def made_block(num: int, records: Sequence[Any], signer: "Signer") -> tuple[dict
     columns = {
         "packed": packed,
         "signature": signature,
-        "public_key": signer.public_key,
+        "public_key": signer.public,
         "transaction_id": antelope.transaction_id(packed).hex(),
         "expires_at": expires_at,
         "ref_block_num": num - 3,
@@ -211,53 +199,17 @@ def made_block(num: int, records: Sequence[Any], signer: "Signer") -> tuple[dict
     return made, columns
 
 
-class Signer:
-    """A P-256 key, quicker than a TPM's. Which of four keys fits is worked out for its first signature alone."""
-
-    def __init__(self) -> None:
-        from cryptography.hazmat.primitives.asymmetric import ec
-        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-        from ledger.chain.antelope import public_key_encode
-
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._point = self._key.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
-        self.public_key = public_key_encode(self._point)
-        self._first = True
-
-    def sign(self, digest: bytes) -> str:
-        from cryptography.hazmat.primitives.asymmetric import ec, utils
-        from cryptography.hazmat.primitives.hashes import SHA256
-
-        from ledger.chain.antelope import signature_encode
-
-        der = self._key.sign(digest, ec.ECDSA(utils.Prehashed(SHA256())))
-        pair = b"".join(part.to_bytes(32, "big") for part in utils.decode_dss_signature(der))
-        head = self._recovery(digest, pair) if self._first else 31
-        self._first = False
-        return signature_encode(bytes([head]) + pair)
-
-    def _recovery(self, digest: bytes, pair: bytes) -> int:
-        from ledger.chain import p256
-
-        return next(head for head in (31, 32) if p256.recover(digest, bytes([head]) + pair) == self._point)
-
-
-def measure(chosen: Namespace, directory: Path) -> tuple[list[float], float]:
+def measure(chosen: Namespace, directory: Path) -> tuple[dict[str, list[float]], dict[str, float]]:
     """Seconds of each run, and the most memory that one took."""
     with recorded(directory, chosen.count) as stage:
         runs = [stage.audit(directory) for _ in range(chosen.runs)]
-    return [seconds for seconds, _ in runs], max(peak for _, peak in runs)
-
-
-def main() -> None:
-    parser = plain_options(__doc__, count=100_000, what="sessions")
-    parser.add_argument("--runs", type=int, default=1, help="how often it is audited (%(default)s)")
-    chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="evp-") as directory:
-        seconds, peak = measure(chosen, Path(directory))
-    write(chosen.out, seconds, peak_mb=round(peak), sessions_a_minute=round(60 * chosen.count / seconds[-1]))
+    seconds, peaks = zip(*runs, strict=True)
+    samples = {"audit_100k_ratio": list(seconds), "audit_1m_peak_mb": [max(peaks)]}
+    about = {"seconds": round(seconds[-1]), "sessions_a_minute": round(60 * chosen.count / seconds[-1])}
+    return samples, {"peak_mb": round(max(peaks)), **about}
 
 
 if __name__ == "__main__":
-    main()
+    parser = options(__doc__, count=100_000, what="sessions")
+    parser.add_argument("--runs", type=int, default=1, help="how often it is audited (%(default)s)")
+    perform(parser, measure)

@@ -2,31 +2,30 @@
 
 Method: 100 sessions are recorded, each in a block of its own, by the services that workers use. Then nodeos is stopped,
 and the chain library of the same wheel puts empty blocks behind them until there are 100,000: 4,000 a second, real and
-signed, each half a second after the one before, the last ones in the future (bench/empty_blocks.py). A nodeos that
+signed, each half a second after the one before, the last ones in the future (empty_blocks.py). A nodeos that
 makes no blocks serves that chain. Sessions, entries and transactions are deleted, data keys stay. The sample is the
 time of one `restore()`; afterwards every session has to be there. Where in the chain the records are makes no
 difference to either way of reading.
 
-`bench.against` runs this file with another revision's code, too, so it may use only what both have. Each makes a chain
-of its own: the older one cannot read the newer one's actions.
+`bench.against` runs this with another revision's code, too, so it may use only what both have. Each makes a chain of
+its own: the older one cannot read the newer one's actions.
 """
 
 import json
 import os
 import random
 import resource
-import shutil
 import subprocess
 import sysconfig
-import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.stage import bar, options, write
+from bench.stage import in_portal, options, perform
 from dev.chain.nodeos import install
 from dev.chain.transactions import call
+from dev.common.progress import bar
 from dev.trials.portal_stack import Node, PortalStack
 
 BLOCKS = 100_000
@@ -34,7 +33,7 @@ EMPTY_BLOCKS = Path(__file__).with_name("empty_blocks.py")
 TIMEOUT_S = 60.0
 
 
-def measure(stack: PortalStack, chosen: Namespace) -> tuple[float, dict[str, float]]:
+def measure(stack: PortalStack, chosen: Namespace) -> tuple[list[float], dict[str, float]]:
     """Seconds of one restoration, and what explains them."""
     from ledger.chain.node import chain
     from ledger.repair.restoration import restore
@@ -53,7 +52,7 @@ def measure(stack: PortalStack, chosen: Namespace) -> tuple[float, dict[str, flo
         node.stop()
     if done.sessions != chosen.count:
         raise RuntimeError(f"expected {chosen.count} sessions, got {done.sessions}")
-    return seconds, {"blocks": blocks, "records": chosen.count, "memory_grown_mb": round(grown / 1024, 1)}
+    return [seconds], {"blocks": blocks, "records": chosen.count, "memory_grown_mb": round(grown / 1024, 1)}
 
 
 def record(count: int) -> None:
@@ -126,18 +125,7 @@ def forget() -> None:
         model.objects.all().delete()
 
 
-def main() -> None:
-    parser = options(__doc__, count=100, what="sessions")
-    parser.add_argument("--blocks", type=int, default=BLOCKS, help="length of the chain (%(default)s)")
-    chosen = parser.parse_args()
-    directory = Path(tempfile.mkdtemp(prefix="evp-"))
-    stack = PortalStack(directory, database=chosen.database, durable=True)
-    with stack.running():
-        seconds, beside = measure(stack, chosen)
-    if not chosen.keep:
-        shutil.rmtree(directory)
-    write(chosen.out, [seconds], **beside)
-
-
 if __name__ == "__main__":
-    main()
+    parser = options(__doc__, count=100, what="sessions", portal=True)
+    parser.add_argument("--blocks", type=int, default=BLOCKS, help="length of the chain (%(default)s)")
+    perform(parser, in_portal(measure))
