@@ -1,6 +1,5 @@
 """Does a session still equal what was recorded? From the row alone (no I/O), with the chain, and as a receipt."""
 
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -13,11 +12,12 @@ from ledger.audit.entry import entry_check
 from ledger.chain import antelope
 from ledger.errors import ChainError, NotRecordedYet, RecordError
 from ledger.kept import kept_record
-from ledger.models import ChainTransaction, LedgerEntry, SigningKey
+from ledger.models import ChainTransaction, LedgerEntry
 from ledger.receipts import certification, receipt
 from ledger.receipts.link import receipt_fragment
 from ledger.receipts.node_reader import readers
-from ledger.receipts.receipt import Pins, ReceiptError
+from ledger.receipts.published import published_ak, published_key, published_pins
+from ledger.receipts.receipt import ReceiptError
 from stations.models import ChargingSession
 from tpm.register import gate
 from tpm.verifier.certification import Certification
@@ -129,44 +129,3 @@ def verify_receipt(content: dict[str, Any]) -> receipt.Check:
     public_key = published_key(content)
     ak = published_ak(public_key) if content.get("attestation") else None
     return receipt.verify(content, readers(), published_pins(public_key, ak))
-
-
-def published_pins(public_key: str, ak: str | None) -> Pins:
-    """What is published of this ledger beside the receipts, for records that this key signed."""
-    return Pins(
-        public_key=public_key,
-        chain_id=settings.LEDGER_CHAIN_ID,
-        ak=ak,
-        account=settings.LEDGER_ACCOUNT,
-        code_hash=settings.LEDGER_CODE_HASH or None,
-        code_updated=settings.LEDGER_CODE_UPDATED or None,
-    )
-
-
-def published_key(content: Mapping[str, Any]) -> str:
-    """The key published elsewhere than the receipt: ours, where the receipt names one we signed with."""
-    named = str(content.get("public_key", ""))
-    if ChainTransaction.objects.filter(public_key=named, status=ChainTransaction.Status.IRREVERSIBLE).exists():
-        return named
-    newest = ChainTransaction.objects.filter(status=ChainTransaction.Status.IRREVERSIBLE).order_by("-id").first()
-    return newest.public_key if newest else ""
-
-
-def public_nodes() -> list[str]:
-    """The nodes that readers are told to ask, and that their browsers reach."""
-    return list(settings.LEDGER_PUBLIC_NODES or settings.LEDGER_NODES)
-
-
-def published_keys() -> dict[str, str]:
-    """Each key that signs our records or did (PUB_R1_…), newest first, with the fingerprint of its TPM's AK or ""."""
-    newest = ChainTransaction.objects.filter(status=ChainTransaction.Status.IRREVERSIBLE).order_by("-id")
-    keys = list(newest.values_list("public_key", flat=True)[:1])  # also after a restoration into an empty database
-    known = SigningKey.objects.exclude(status=SigningKey.Status.COMING).exclude(public_key="").order_by("-id")
-    keys += known.values_list("public_key", flat=True)
-    return {key: published_ak(key) or "" for key in dict.fromkeys(keys) if key}
-
-
-def published_ak(public_key: str) -> str | None:
-    """The fingerprint of the AK in whose TPM our register says that the key was made; None where it knows of none."""
-    found = gate.certification_of(public_key)
-    return certification.fingerprint(bytes(found.ak_public)) if found else None

@@ -11,7 +11,6 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -20,47 +19,21 @@ from accounts.privacy.access_log import Look
 from common.throttling import seconds_to_wait
 from ledger import standalone
 from ledger.errors import NotRecordedYet, RecordError
-from ledger.kept import as_recorded, kept_record
-from ledger.models import ChainTransaction, LedgerEntry
+from ledger.kept import as_recorded
 from ledger.receipts import checks, receipt
 from ledger.receipts.link import qr_svg, receipt_fragment
 from ledger.receipts.notices import notice_words
-from ledger.receipts.receipt import Pins, ReceiptError
+from ledger.receipts.published import check_command, pins_of, published_pins
+from ledger.receipts.receipt import ReceiptError
 from ledger.receipts.words import TITLES, VERDICTS
 from ledger.record import canonical
 from ledger.state.corrected import corrected_of
 from ledger.state.differences import differences_of
 from ledger.state.words import entry_of, state_of
+from portal.proof.reasons import no_receipt
 from portal.reading import problem, session_read
 from stations.charging.words import period, zone
 from stations.models import ChargingSession
-
-ALTERED = _(
-    "The record that is kept of this session was altered itself: it no longer gives the digest that was recorded, so "
-    "nothing can be proven with it. Keep the receipt that you have, if any: it still can be checked. Ask the operator "
-    "of your charges for an explanation, and name the session's id."
-)
-
-
-def no_receipt(session: ChargingSession, entry: LedgerEntry | None) -> str:
-    """Why there is no receipt of this session, in a sentence; "" where there is one."""
-    if entry is None:
-        return str(state_of(session).reason)
-    if entry.erased_at:
-        return gettext("Its personal data were erased, and with them what a receipt is made of.")
-    if entry.state == ChainTransaction.Status.IRREVERSIBLE:
-        return "" if kept_record(entry) is not None else str(ALTERED)
-    state = state_of(session)
-    if state.kind == "mismatch":
-        return str(state.reason)
-    going = gettext("It is still being recorded.")
-    return f"{going} {state.reason}".rstrip()
-
-
-def pins_of(entry: LedgerEntry | None) -> Pins | None:
-    """What is published for whoever checks this entry's record; None where it is not signed yet."""
-    key = entry.transaction.public_key if entry and entry.transaction else ""
-    return checks.published_pins(key, checks.published_ak(key)) if key else None
 
 
 @require_safe
@@ -154,7 +127,7 @@ def verify_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
         "now": timezone.now(),
         "zone": zone(session),
         "nodes": settings.LEDGER_NODES,
-        "notices": notice_words(check.notices, checks.published_pins("", None)),
+        "notices": notice_words(check.notices, published_pins("", None)),
         "changed": differences_of(session, entry_of(session)),
         "corrected": corrected_of(session),
         "command": _command(session),
@@ -170,22 +143,6 @@ def _command(session: ChargingSession) -> str:
     """The command by which anybody checks the receipt without us."""
     entry = entry_of(session)
     return check_command(_receipt_name(session), entry.transaction.public_key if entry and entry.transaction else "")
-
-
-def check_command(file: str, key: str) -> str:
-    nodes = [*checks.public_nodes(), "URL_OF_A_SECOND_NODE"][: max(2, len(checks.public_nodes()))]
-    pins = checks.published_pins(key, checks.published_ak(key))
-    parts = [
-        f"python3 verify_receipt.py {file}",
-        *(f"--node {node}" for node in nodes),
-        f"--chain-id {pins.chain_id}",
-        f"--account {pins.account}",
-        f"--key {key}",
-        *([f"--ak {pins.ak}"] if pins.ak else []),
-        *([f"--code-hash {pins.code_hash}"] if pins.code_hash else []),
-        *([f"--code-updated {pins.code_updated}"] if pins.code_updated else []),
-    ]
-    return " \\\n    ".join(parts)
 
 
 @public

@@ -11,9 +11,8 @@ from django.views.decorators.http import require_safe
 
 from accounts.login.access import public
 from ledger import standalone
-from ledger.receipts import checks
+from ledger.receipts.published import check_command, public_nodes, published_keys
 from ledger.receipts.words import TITLES, VERDICTS
-from portal.proof.pages import check_command
 
 OWN_MACHINE = ("http://127.0.0.1:*", "http://localhost:*")
 View = Callable[[HttpRequest], HttpResponse]
@@ -30,7 +29,7 @@ def asks_nodes(view: View) -> View:
 
     @wraps(view)
     def asking(request: HttpRequest) -> HttpResponse:
-        allowed = [*checks.public_nodes(), *OWN_MACHINE, "https:"]
+        allowed = [*public_nodes(), *OWN_MACHINE, "https:"]
         response: HttpResponse = csp_update({"connect-src": allowed})(view)(request)  # type: ignore[assignment]
         return response
 
@@ -42,11 +41,11 @@ def asks_nodes(view: View) -> View:
 @asks_nodes
 def public_check(request: HttpRequest) -> HttpResponse:
     """The same page for everybody: the receipt never comes here."""
-    keys = checks.published_keys()
+    keys = published_keys()
     context = {
         "titles": TITLES,
         "verdicts": VERDICTS,
-        "nodes": checks.public_nodes(),
+        "nodes": public_nodes(),
         "chain_id": settings.LEDGER_CHAIN_ID,
         "keys": keys,
         "account": settings.LEDGER_ACCOUNT,

@@ -16,13 +16,14 @@ from django.views.decorators.http import require_safe
 from accounts.privacy.access_log import Look
 from ledger.kept import kept_record
 from ledger.models import ChainTransaction, LedgerEntry
+from ledger.receipts.published import pins_of
 from ledger.receipts.receipt import Pins
 from ledger.receipts.words import TITLES
 from ledger.state.corrected import corrected_of
 from ledger.state.counting import recorded_of
 from ledger.state.differences import differences_of
 from ledger.state.words import entry_of, state_of
-from portal.proof.pages import no_receipt, pins_of
+from portal.proof.reasons import no_receipt
 from portal.reading import reader_of, session_read
 from portal.session.csv import meter_csv_lines
 from portal.session.figures import figures_of

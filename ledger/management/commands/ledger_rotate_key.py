@@ -10,7 +10,7 @@ from ledger.chain.node import chain
 from ledger.errors import ChainError, LedgerError
 from ledger.models import KeyRotation
 from ledger.operations import rotation
-from ledger.receipts.checks import published_ak
+from ledger.receipts.published import published_ak
 from ledger.signing import keys, permissions
 from ledger.signing.signer import signer
 from tpm.client import TpmError

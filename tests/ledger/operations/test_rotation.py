@@ -23,6 +23,7 @@ from ledger.operations import rotation
 from ledger.operations.permission_change import record_change
 from ledger.operations.rotation import Rotation, RotationBusy, RotationError
 from ledger.receipts import checks
+from ledger.receipts.published import published_ak
 from ledger.signing import permissions
 from ledger.signing.signer import TpmSigner, signer
 from tests.conftest import CloseSessions, LedgerAccount
@@ -78,7 +79,7 @@ def test_a_rotation_under_load_loses_and_doubles_nothing(
         check = checks.verify_session(entry.session)
         assert check.verdict == "VERIFIED", check
         assert "made in the TPM of AK" in check.steps[7].note
-    fingerprint = checks.published_ak(new)
+    fingerprint = published_ak(new)
     assert fingerprint and new in text and fingerprint in text.split("Publish")[1]
 
 

@@ -10,7 +10,7 @@ from dev.chain.nodeos import Nodeos
 from ledger.errors import NotRecordedYet
 from ledger.models import LedgerEntry
 from ledger.receipts import checks, receipt
-from portal.proof.pages import check_command
+from ledger.receipts.published import check_command
 from stations.charging.corrections import session_credit
 from stations.models import ChargingSession
 from tests.conftest import CloseSessions, LedgerAccount

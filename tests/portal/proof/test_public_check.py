@@ -19,6 +19,7 @@ from dev.chain.nodeos import Nodeos
 from ledger.models import SigningKey
 from ledger.receipts import checks, receipt
 from ledger.receipts.link import qr_svg, receipt_fragment
+from ledger.receipts.published import public_nodes, published_ak
 from ledger.receipts.words import TITLES
 from ledger.record import credit_mark
 from tests.browsers import chromium_started, evaluated, settled
@@ -170,7 +171,7 @@ def test_from_a_recorded_session_to_verified(
     (session,) = close_sessions()
     drive(all_recorded)
     content = checks.receipt_for(session)
-    fingerprint = checks.published_ak(content["public_key"])
+    fingerprint = published_ak(content["public_key"])
     reader = Checker(chromium, live_server.url, size, color_scheme=scheme)
     reader.open()
     reader.give(content)
@@ -524,9 +525,9 @@ def test_its_titles_are_those_of_the_steps() -> None:
 
 def test_published_nodes_are_the_ledger_s_unless_said_otherwise(settings: Settings) -> None:
     settings.LEDGER_NODES, settings.LEDGER_PUBLIC_NODES = ["http://inside:8888"], []
-    assert checks.public_nodes() == ["http://inside:8888"]
+    assert public_nodes() == ["http://inside:8888"]
     settings.LEDGER_PUBLIC_NODES = ["https://node.example.org"]
-    assert checks.public_nodes() == ["https://node.example.org"]
+    assert public_nodes() == ["https://node.example.org"]
 
 
 def test_the_code_is_black_on_white_without_style(recorded: Recorded) -> None:

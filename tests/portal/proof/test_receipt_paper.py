@@ -14,7 +14,7 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.models import User
 from ledger import standalone
 from ledger.models import LedgerEntry
-from ledger.receipts import checks
+from ledger.receipts import published
 from stations.charging.corrections import session_credit
 from stations.models import ChargingSession
 from tests.api.conftest import caller_for
@@ -56,7 +56,7 @@ def test_it_is_one_page_of_a4(
 ) -> None:
     """Two pages in three of three prints, the second with three lines."""
     settings.LEDGER_CODE_UPDATED = "2026-11-30T08:00:00.000"
-    monkeypatch.setattr(checks, "published_ak", lambda key: "ab" * 32)  # a line more, as where keys are certified
+    monkeypatch.setattr(published, "published_ak", lambda key: "ab" * 32)  # a line more, as where keys are certified
     session = make_session()
     move(session, tariff=TARIFF, flags=["long_session"], meter_values_sha256="ab" * 32)
     record_anew(session)
