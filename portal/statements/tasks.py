@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import translation
 
 from accounts.models import User
-from portal.statements import mail, statements
+from portal.statements import mail, sending, statements
 from portal.statements.files import statement_pdf_keep
 from portal.statements.statements import StatementPeriod
 
@@ -21,16 +21,17 @@ def statement_make(user_id: int, period: str, language: str) -> None:
             statement_pdf_keep(statement=statement)
 
 
-# Less than mail.FIRST_PAUSE: no second attempt begins while one runs.
+# Less than sending.FIRST_PAUSE: no second attempt begins while one runs.
 @shared_task(name="ledger.tasks.statement_mail", time_limit=240)
 def statement_mail(mail_id: int) -> None:
-    mail.statement_mail_send(mail_id=mail_id)
+    """One attempt; the sweep makes the next one."""
+    sending.statement_mail_send(mail_id=mail_id)
 
 
 @shared_task(name="ledger.tasks.statement_mails", time_limit=300)
 def statement_mails() -> None:
     """Send what waits, and what a worker left behind."""
-    for mail_id in mail.statement_mails_due().values_list("pk", flat=True)[:MAILS_A_SWEEP]:
+    for mail_id in sending.statement_mails_due().values_list("pk", flat=True)[:MAILS_A_SWEEP]:
         mail.statement_mail_announce(mail_id)
 
 

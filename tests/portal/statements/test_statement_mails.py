@@ -14,7 +14,7 @@ from pytest_django.fixtures import Settings
 from accounts.models import User
 from ledger.models import Alert, StatementMail, StatementSubscription
 from portal.statements import mail as mailing
-from portal.statements import tasks
+from portal.statements import sending, tasks
 from tests.ledger.smtp_server import SmtpServer, smtp_server
 from tests.portal.statements.statement_sessions import Charge, charge
 from tests.portal.statements.test_statements import page, read
@@ -54,7 +54,7 @@ def ask(browser: Client, month: str = "2026-03", status: int = 302) -> None:
 
 def sweep() -> None:
     """What the beat's task finds is sent here and now."""
-    for mail_id in mailing.statement_mails_due().values_list("pk", flat=True):
+    for mail_id in sending.statement_mails_due().values_list("pk", flat=True):
         tasks.statement_mail(mail_id)
 
 
@@ -65,7 +65,7 @@ def make_due() -> None:
 @pytest.fixture
 def plain_paper(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests of the way, not of what goes it: making a real paper many times takes its time."""
-    monkeypatch.setattr(mailing, "statement_pdf", lambda *, statement: b"%PDF-1.7")
+    monkeypatch.setattr(sending, "statement_pdf", lambda *, statement: b"%PDF-1.7")
 
 
 # --- asked for
@@ -172,7 +172,7 @@ def test_no_server_at_all_is_tried_ten_times_then_given_up(
     settings.EMAIL_PORT = 9
     ask(browser)
     pauses = []
-    for _ in range(mailing.ATTEMPTS):
+    for _ in range(sending.ATTEMPTS):
         make_due()
         sweep()
         pauses.append(round((StatementMail.objects.get().retry_at - timezone.now()).total_seconds() / 60))
@@ -180,7 +180,7 @@ def test_no_server_at_all_is_tried_ten_times_then_given_up(
     assert StatementMail.objects.get().given_up_at
     make_due()
     sweep()
-    assert StatementMail.objects.get().attempts == mailing.ATTEMPTS
+    assert StatementMail.objects.get().attempts == sending.ATTEMPTS
     assert "Not sent" in page(browser)
 
 
@@ -206,7 +206,7 @@ def test_a_worker_that_was_killed_leaves_it_to_the_next(
         raise SystemExit
 
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
-        patch.setattr(mailing, "statement_pdf", killed)
+        patch.setattr(sending, "statement_pdf", killed)
         sweep()
     sweep()
     assert server.messages == []
@@ -228,7 +228,7 @@ def test_ten_workers_at_once_send_it_once(
 
     def work() -> None:
         try:
-            mailing.statement_mail_send(mail_id=mail_id)
+            sending.statement_mail_send(mail_id=mail_id)
         finally:
             connection.close()
 
