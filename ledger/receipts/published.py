@@ -7,7 +7,7 @@ from django.conf import settings
 
 from ledger.models import ChainTransaction, LedgerEntry, SigningKey
 from ledger.receipts import certification
-from ledger.receipts.receipt import Pins
+from ledger.receipts.pins import Pins
 from tpm.register import gate
 
 

@@ -27,7 +27,8 @@ from typing import Any, Literal, TypeVar
 
 from ledger.chain.antelope import AntelopeError
 from ledger.receipts.form import FIRST_FORMAT, FORMAT, Receipt, ReceiptError, check_texts, loads, parse
-from ledger.receipts.steps import STEPS, Finding, Pins, hear
+from ledger.receipts.pins import Pins
+from ledger.receipts.steps import STEPS, Finding, hear
 from ledger.receipts.witness import Node, NodeError, Place, Witness
 
 __all__ = [

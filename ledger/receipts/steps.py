@@ -13,22 +13,11 @@ from ledger.chain import block as blocks
 from ledger.chain.antelope import AntelopeError, Transaction
 from ledger.receipts import certification
 from ledger.receipts.form import Receipt
+from ledger.receipts.pins import Pins
 from ledger.receipts.witness import NodeError, Witness
 from tpm.verifier.errors import AttestationError
 
 ACTION = "record"
-
-
-@dataclass(frozen=True, slots=True)
-class Pins:
-    """What the verifier knows from elsewhere than the receipt; None where nobody pinned it."""
-
-    public_key: str
-    chain_id: str | None = None
-    ak: str | None = None  # fingerprint of the AK in whose TPM the key was made
-    account: str = "evledger"
-    code_hash: str | None = None  # SHA-256 of the contract
-    code_updated: str | None = None  # when it was last changed, as get_account says it
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,18 +33,22 @@ class Counted:
 
     @property
     def counts(self) -> bool:
+        """Whether sums have it at all: neither taken back, nor a credit, nor with an altered record."""
         return self.role == "session" and self.figures is not None
 
     @property
     def energy_wh(self) -> int | None:
+        """What sums add; None where it does not count, also where that is not known."""
         return self.figures.energy_wh if self.counts and self.figures else None
 
     @property
     def cost_minor(self) -> int | None:
+        """What sums add, in minor units of `currency`; None as for energy."""
         return self.figures.cost_minor if self.counts and self.figures else None
 
     @property
     def currency(self) -> str:
+        """Also of what does not count; "" where the record is altered itself."""
         return self.figures.currency if self.figures else ""
 
     def group(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from ledger import record
 from ledger.errors import RecordError
 from ledger.kept import kept_record
 from ledger.models import LedgerEntry
-from ledger.state.words import field_name
+from ledger.state.labels import field_name
 from stations.cards.words import token_name
 from stations.charging import words
 from stations.models import ChargingSession

@@ -6,32 +6,22 @@ In the reader's language; exports take `LABELS_PLAIN`, which stay the same in ev
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.translation import gettext, gettext_noop, pgettext_lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ledger.models import ChainTransaction, LedgerEntry
+from ledger.state.labels import LABELS_PLAIN, Kind, field_name
 from ledger.state.row import differences, meter_values_differ
 from stations.charging.words import date_text, number, zone
 from stations.models import ChargingSession
 
-Kind = Literal["recorded", "pending", "late", "mismatch", "none"]
 Status = ChainTransaction.Status
 
 LATE_AFTER = timedelta(minutes=2)
-
-# The words as exports have them.
-LABELS_PLAIN: dict[Kind, str] = {
-    "recorded": gettext_noop("Recorded"),
-    "pending": gettext_noop("Being recorded"),
-    "late": gettext_noop("Being recorded"),
-    "mismatch": gettext_noop("Differs from its record"),
-    "none": gettext_noop("Not recorded"),
-}
 
 # Why a transaction waits, by its error_code.
 _REASONS: dict[str, Promise] = {
@@ -58,32 +48,6 @@ _NOTHING_LOST = _("Nothing is lost: the session is stored here and is recorded b
 _ON_ITS_WAY = _("It is signed, sent to the chain, and called recorded once nobody can take it back.")
 _ASK = _("Keep your receipt, and ask the operator to explain the difference.")
 
-_FIELDS: dict[str, Promise] = {
-    "cost_minor": _("cost"),
-    "energy_wh": _("energy"),
-    "evse_id": _("outlet"),
-    "connector_id": _("connector"),
-    "id_token": _("card"),
-    "meter_start_wh": _("meter at the start"),
-    "meter_stop_wh": _("meter at the end"),
-    "meter_values": _("meter values"),
-    "meter_values_sha256": _("meter values"),
-    "started_at": _("start"),
-    "stopped_at": _("end"),
-    "location": _("place"),
-    "flags": _("remarks"),
-    "stop_reason": _("why it ended"),
-    "source": _("how it was reported"),
-    "transaction_id": _("the station's number for it"),
-    "credit_reference_id": _("the session it corrects"),
-    "id": pgettext_lazy("charging", "session"),
-    "status": _("status"),
-    "currency": _("currency"),
-    "tariff": _("tariff"),
-    "station": _("station"),
-    "digest": _("the stored record itself"),
-}
-
 
 @dataclass(frozen=True)
 class StateWords:
@@ -100,12 +64,8 @@ class StateWords:
 
 
 def entry_of(session: ChargingSession) -> LedgerEntry | None:
+    """Its record's entry; None where it has none, as before recording began. A query where it was not selected."""
     return getattr(session, "ledger_entry", None)
-
-
-def field_name(field: str) -> str:
-    """A field of the record in plain words: "energy_wh" -> "energy"."""
-    return str(_FIELDS.get(field, field.replace("_", " ")))
 
 
 def finding_of(session: ChargingSession, *, read_meter_values: bool = False) -> tuple[Kind, str | Promise]:

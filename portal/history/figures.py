@@ -1,67 +1,19 @@
-"""PURE: the upper half of the history page, made of the sums by day: a month or year against the one before, and bars.
+"""PURE: fourth step of the history, the upper half of its page: a month or year against the one before, and bars.
 
-A group is a row of `history.by_day`: day, currency, sessions, energy (Wh), cost (minor units).
+All of it is made of the sums by day (`portal.history.query.by_day`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Any, Literal
+from datetime import date
 
 from common.chart import Plot, plot_of
-from portal.history.sums import Totals, totals_of
+from portal.history.spans import UNITS, Days, Span, Unit
+from portal.history.totals import Group, Totals, totals_of
 
-Unit = Literal["day", "month", "year"]
-Group = Mapping[str, Any]
-
-UNITS: tuple[Unit, ...] = ("day", "month", "year")
 # More bars than these are too thin to see on a telephone; fewer are preferred where there is a choice.
 BARS_MAX = {"day": 62, "month": 60, "year": 101}
 CURRENCIES_DRAWN = 4
-
-
-@dataclass(frozen=True)
-class Span:
-    """Whole days from `first` to `last`, both included."""
-
-    first: date
-    last: date
-
-    @classmethod
-    def around(cls, day: date, unit: Unit) -> "Span":
-        """The day, month or year in which a day lies."""
-        if unit == "day":
-            return cls(day, day)
-        if unit == "year":
-            return cls(date(day.year, 1, 1), date(day.year, 12, 31))
-        following = (day.replace(day=1) + timedelta(days=31)).replace(day=1)
-        return cls(day.replace(day=1), following - timedelta(days=1))
-
-    @property
-    def unit(self) -> Unit | None:
-        """ "day", "month" or "year" where the span is exactly one."""
-        return next((unit for unit in UNITS if Span.around(self.first, unit) == self), None)
-
-    @property
-    def before(self) -> "Span | None":
-        """The day, month or year before it; None for other spans, which have no natural one."""
-        return Span.around(self.first - timedelta(days=1), self.unit) if self.unit else None
-
-    @property
-    def after(self) -> "Span | None":
-        return Span.around(self.last + timedelta(days=1), self.unit) if self.unit else None
-
-    def of(self, groups: Sequence[Group]) -> list[Group]:
-        return [group for group in groups if self.first <= group["day"] <= self.last]
-
-    def parts(self, unit: Unit) -> list["Span"]:
-        """The days, months or years in it, those at its ends cut to it."""
-        found, first = [], self.first
-        while first <= self.last:
-            last = min(Span.around(first, unit).last, self.last)
-            found.append(Span(first, last))
-            first = last + timedelta(days=1)
-        return found
 
 
 @dataclass(frozen=True)
@@ -99,6 +51,14 @@ class Figures:
     def filled(self) -> list[Bar]:
         """The rows of the table behind the chart: bars with a session."""
         return [bar for bar in self.bars if bar.totals.sessions]
+
+
+def figures_for(
+    groups: Sequence[Group], days: Days, wanted: Unit | None, *, today: date, everybody: bool
+) -> Figures | None:
+    """Of the days that the filter asks for, with the bars that the address wants; None without anything to sum up."""
+    span = span_chosen(groups, *days, wanted or "day")
+    return figures_of(groups, span, wanted, today=today, everybody=everybody) if span else None
 
 
 def span_chosen(groups: Sequence[Group], first: date | None, last: date | None, unit: Unit) -> Span | None:

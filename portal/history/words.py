@@ -5,7 +5,8 @@ from decimal import Decimal
 from django.utils import dateformat
 from django.utils.translation import gettext
 
-from portal.history.figures import Chart, Figures, Span
+from portal.history.figures import Chart, Figures
+from portal.history.spans import Span
 from stations.charging.words import amount, date_text, day, kwh, number
 from stations.tariffs.pricing import minor_digits
 

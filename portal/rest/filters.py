@@ -6,8 +6,7 @@ import django_filters
 from django.db.models import QuerySet
 
 from api.filters import MomentFilter, NameFilter, OneOfFilter
-from portal.history import filter
-from portal.rest.serializers import STATES
+from ledger.state.filters import IN_STATE
 from stations.models import ChargingSession
 
 
@@ -23,7 +22,7 @@ class SessionFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-f
     station = NameFilter(field_name="station__identity", help_text="At the station with this identity.")
     token = NameFilter(field_name="id_token__uid", help_text="Charged with the card or contract of this uid.")
     status = OneOfFilter(names=list(ChargingSession.Status.values), help_text="With this status.")
-    ledger_state = OneOfFilter(names=STATES, method="by_state", help_text="With a record in this state.")
+    ledger_state = OneOfFilter(names=list(IN_STATE), method="by_state", help_text="With a record in this state.")
     order = OneOfFilter(
         names=["started_at", "-started_at", "updated_at"],
         method="unchanged",
@@ -31,7 +30,8 @@ class SessionFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-f
     )
 
     def by_state(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
-        return rows.filter(filter.STATES[value][1])
+        """As the history's filter finds them."""
+        return rows.filter(IN_STATE[value])
 
     def unchanged(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
         """The view orders; pages depend on it."""

@@ -6,13 +6,15 @@ from typing import Any
 from rest_framework import serializers
 
 from ledger.models import ChainTransaction, LedgerEntry
-from ledger.receipts.receipt import STEPS
+from ledger.receipts.words import TITLES
 from ledger.state.corrected import corrected_of
 from ledger.state.counting import RECORD_WORDS, counted_of, credited_by, record_word
-from ledger.state.words import Kind, entry_of, finding_of, state_of
+from ledger.state.filters import IN_STATE
+from ledger.state.labels import Kind
+from ledger.state.words import entry_of, finding_of, state_of
 from stations.models import ChargingSession, MeterValue
 
-STATES = ["recorded", "pending", "mismatch", "none"]
+STATES = list(IN_STATE)
 PLACE = ("id", "name", "country", "time_zone")
 FIGURES = (*("meter_start_wh", "meter_stop_wh", "energy_wh", "cost_minor", "currency", "stop_reason", "source"),)
 
@@ -126,6 +128,7 @@ def record_shown(session: ChargingSession) -> dict[str, Any]:
 
 
 def ledger_summary(session: ChargingSession, kind: Kind, reason: object) -> dict[str, Any]:
+    """What LedgerSummarySerializer shows; `kind` and `reason` as ledger.state.words.finding_of gave them."""
     entry = entry_of(session)
     row = entry.transaction if entry else None
     recorded = row if row and row.status == ChainTransaction.Status.IRREVERSIBLE else None
@@ -149,6 +152,7 @@ class MeterValueSerializer(serializers.ModelSerializer[MeterValue]):
         read_only_fields = fields
 
     def get_exact(self, sample: MeterValue) -> str:
+        """Without trailing zeros and without an exponent."""
         return f"{sample.value.normalize():f}"
 
 
@@ -236,7 +240,7 @@ def moment(value: datetime | None) -> str | None:
 
 
 class StepSerializer(serializers.Serializer[Any]):
-    number = serializers.IntegerField(min_value=1, max_value=len(STEPS))
+    number = serializers.IntegerField(min_value=1, max_value=len(TITLES))
     title = serializers.CharField()
     expected = serializers.CharField(allow_blank=True)
     found = serializers.CharField(allow_blank=True)

@@ -38,6 +38,7 @@ class SessionRows(RowsView):
     scopes = READ
 
     def looked_at(self, rows: list[ChargingSession]) -> None:
+        """Called with each page before it is answered."""
         session_looked_at(self.request, rows)
 
 
@@ -57,6 +58,7 @@ class SessionsView(SessionRows, ListView):
     ordering = ("-started_at", "-id")
 
     def get_ordering(self) -> tuple[str, ...]:
+        """By time as the caller wants it, then by id in the same direction: a cursor needs a total order."""
         first = self.request.query_params.get("order", "-started_at")
         return (first, "-id" if first.startswith("-") else "id")
 
@@ -73,6 +75,7 @@ class MeterValuesView(ListView):
     ordering = ("sampled_at", "id")
 
     def visible(self) -> QuerySet[MeterValue]:
+        """Of the one session in the address; 404 where the caller may not see it."""
         session = get_object_or_404(ChargingSession.objects.visible_to(self.request.user), pk=self.kwargs["id"])
         session_looked_at(self.request, [session])
         return MeterValue.objects.filter(session=session)
@@ -83,6 +86,7 @@ class EntryView(SessionRows):
     operations = {"GET": "sessions_ledger"}
 
     def get(self, request: Request, **kwargs: Any) -> Response:
+        """All null where the session is from before recording began, or still charging."""
         shown = serializers.entry_shown
         session = self.row()
         return Response(shown(session, chain_id=settings.LEDGER_CHAIN_ID, account=settings.LEDGER_ACCOUNT))
@@ -99,6 +103,7 @@ class ReceiptView(SessionRows):
     operations = {"GET": "sessions_receipt"}
 
     def get(self, request: Request, **kwargs: Any) -> Response:
+        """409 where there is none (yet), with the reason."""
         session = self.row()
         try:
             return Response(checks.receipt_for(session))
@@ -114,6 +119,7 @@ class ProofView(SessionRows):
     throttle_classes = [CostlyThrottle, CallerThrottle]
 
     def get(self, request: Request, **kwargs: Any) -> Response:
+        """Reads whole blocks of every node, so it takes seconds; 409 where there is nothing to check (yet)."""
         session = self.row()
         try:
             check = checks.verify_session(session)
@@ -132,6 +138,7 @@ class StatementsView(ApiView):
     scopes, operations = {"GET": "statements.read"}, {"GET": "statements_list"}
 
     def get(self, request: Request) -> Response:
+        """403 for a program, which has no months of its own."""
         if not isinstance(request.user, User):
             raise exceptions.PermissionDenied("statements are a person's: expected a personal token")
         where, months = months_of(request.user)
@@ -143,4 +150,5 @@ class LedgerView(ApiView):
     scopes, operations = {"GET": "ledger.read"}, {"GET": "ledger_get"}
 
     def get(self, request: Request) -> Response:
+        """The chain's part is asked of a node, at most once in two seconds."""
         return Response(ledger_now(datetime.now(tz=timezone.get_default_timezone())))

@@ -7,7 +7,8 @@ from typing import Any
 
 from ledger.record import utc_text
 from ledger.state.counting import counted_of, credited_by, record_word
-from ledger.state.words import LABELS_PLAIN, entry_of, finding_of
+from ledger.state.labels import LABELS_PLAIN
+from ledger.state.words import entry_of, finding_of
 from stations.charging.corrections import with_credits
 from stations.charging.words import place, zone
 from stations.models import ChargingSession, ChargingSessionQuerySet, MeterValue
@@ -27,6 +28,7 @@ class _Echo:
     """A file that gives back what is written to it, so that csv can write into a stream."""
 
     def write(self, text: str) -> str:
+        """Where a file would keep it."""
         return text
 
 

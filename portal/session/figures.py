@@ -1,4 +1,4 @@
-"""What the page of a session says of the charge itself, apart from its record."""
+"""What the page of a session says of the charge itself, apart from its record. Works on what was read, asks nothing."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,8 +11,10 @@ from stations.charging.words import also_text, zone, zone_named
 from stations.models import ChargingSession, MeterValue
 from stations.tariffs.bill import bill_of, cost_so_far
 
+Figures = dict[str, Any]
 
-def figures_of(session: ChargingSession, values: Sequence[MeterValue], reader: User) -> dict[str, Any]:
+
+def figures_of(session: ChargingSession, values: Sequence[MeterValue], reader: User) -> Figures:
     """For the template: power over time, cost or how far it has come, and its times on this reader's clock.
 
     `values` are all meter values of the session in the order of time.
@@ -28,11 +30,11 @@ def figures_of(session: ChargingSession, values: Sequence[MeterValue], reader: U
     }
 
 
-def _finished(session: ChargingSession) -> dict[str, Any]:
+def _finished(session: ChargingSession) -> Figures:
     return {"bill": bill_of(session), "mean_w": mean_w(session)}
 
 
-def _going_on(session: ChargingSession, values: Sequence[MeterValue]) -> dict[str, Any]:
+def _going_on(session: ChargingSession, values: Sequence[MeterValue]) -> Figures:
     progress = progress_of(session, values)
     return {
         "progress": progress,

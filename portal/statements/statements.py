@@ -27,8 +27,8 @@ from accounts.models import User
 from ledger.models import LedgerEntry
 from ledger.state.counting import KEYS, Counted, counted_groups, counted_of
 from ledger.state.words import StateWords, entry_of, state_of
-from portal.history import sums as history
-from portal.history.sums import Totals
+from portal.history.totals import Totals
+from portal.history.visible import as_databases_know, newest, reading_zone
 from stations.charging.corrections import with_credits
 from stations.charging.words import Period, period, zone
 from stations.models import ChargingSession, ChargingSessionQuerySet
@@ -60,6 +60,7 @@ class StatementPeriod:
 
     @classmethod
     def month_of(cls, day: date) -> "StatementPeriod":
+        """The month in which that day lies."""
         return cls(day.year, day.month)
 
     def __str__(self) -> str:
@@ -67,6 +68,7 @@ class StatementPeriod:
 
     @property
     def first_day(self) -> date:
+        """As StatementMail.first_day names the month."""
         return date(self.year, self.month or 1, 1)
 
     @property
@@ -86,6 +88,7 @@ class StatementPeriod:
         return _midnight(self.first_day, where), _midnight(self.day_after, where)
 
     def is_over(self, where: ZoneInfo) -> bool:
+        """From its last midnight there on; until then a statement is a preliminary one."""
         return timezone.now() >= self.bounds(where)[1]
 
 
@@ -106,6 +109,7 @@ class Sums:
     not_billed: int = 0
 
     def add(self, group: Mapping[str, Any]) -> None:
+        """A group of one status: of those not billed only the number counts."""
         self.credits += group["credits"]
         if group["status"] != Status.COMPLETED:
             self.not_billed += group["sessions"]
@@ -135,8 +139,8 @@ def sessions_of(user: User) -> ChargingSessionQuerySet:
 
 def zone_of(user: User) -> ZoneInfo:
     """Where the person's months begin."""
-    newest = history.newest(sessions_of(user))
-    return history.reading_zone(user, zone(newest).key if newest else None)
+    latest = newest(sessions_of(user))
+    return reading_zone(user, zone(latest).key if latest else None)
 
 
 def years_of(user: User, where: ZoneInfo) -> list[YearOfSums]:
@@ -144,7 +148,7 @@ def years_of(user: User, where: ZoneInfo) -> list[YearOfSums]:
     groups: Iterable[Mapping[str, Any]] = (
         sessions_of(user)
         .order_by()
-        .values("status", "currency", month=TruncMonth("started_at", tzinfo=history.as_databases_know(where)), **KEYS)
+        .values("status", "currency", month=TruncMonth("started_at", tzinfo=as_databases_know(where)), **KEYS)
         .annotate(**_SUMS)
         .order_by("-month", "currency")
     )
@@ -196,10 +200,12 @@ class Line:
 
     @property
     def digest(self) -> str:
+        """Of the session's record, in hex; "" where it has none."""
         return bytes(self.entry.digest).hex() if self.entry else ""
 
     @property
     def block_num(self) -> int | None:
+        """Where the record stands on the chain; None until it does."""
         return self.entry.transaction.block_num if self.entry and self.entry.transaction else None
 
 
@@ -267,18 +273,22 @@ class Statement:
 
     @cached_property
     def cost_sums(self) -> list[CostSum]:
+        """How the cost of what counts came about."""
         return cost_sums(line.session for line in self.billed if line.counted.counts)
 
     @property
     def is_over(self) -> bool:
+        """Whether no session can join it any more."""
         return self.period.is_over(self.where)
 
     @cached_property
     def recorded(self) -> int:
+        """How many of those that count stand on the chain for good and equal their record."""
         return sum(line.state.kind == "recorded" and line.counted.counts for line in self.billed)
 
     @property
     def last_day(self) -> date:
+        """As the paper's head says it: the last day that is still in it."""
         return date.fromordinal(self.period.day_after.toordinal() - 1)
 
     @cached_property

@@ -4,7 +4,8 @@ from typing import Any
 
 from django import template
 
-from ledger.state.words import StateWords, field_name, state_of
+from ledger.state.labels import field_name
+from ledger.state.words import StateWords, state_of
 from portal.history import words
 
 register = template.Library()

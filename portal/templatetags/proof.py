@@ -12,6 +12,7 @@ register = template.Library()
 
 @register.simple_tag
 def milestones_of(entry: LedgerEntry | None) -> list[Milestone]:
+    """How the session came onto the chain, in the order of time; [] where it has no record."""
     return milestones(entry) if entry else []
 
 

@@ -179,7 +179,7 @@ def progress_of(session: "ChargingSession", values: "Sequence[MeterValue]") -> P
 
 
 def progress_reported(session: Any) -> Progress:
-    """From the last values alone, which `portal.history.sums.charging` has put beside the session."""
+    """From the last values alone, which `portal.history.query.charging` has put beside the session."""
     register = _sample(REGISTER, session.last_register, session.last_register_unit)
     power = _sample(POWER, session.last_power, session.last_power_unit)
     return Progress(

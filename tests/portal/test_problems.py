@@ -58,7 +58,7 @@ def test_a_failure_of_ours_gives_an_id_that_is_in_the_log(
     def broken(*args: object) -> None:
         raise RuntimeError("the reader's name is in here")
 
-    monkeypatch.setattr("portal.history.sums.used_by", broken)
+    monkeypatch.setattr("portal.history.visible.used_by", broken)
     browser.raise_request_exception = False
     response = browser.get("/")
     assert response.status_code == 500

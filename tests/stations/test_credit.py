@@ -15,7 +15,8 @@ from django.urls import reverse
 
 from accounts.login.roles import roles_set
 from accounts.models import Role, User
-from portal.history import sums
+from portal.history.query import by_day
+from portal.history.totals import Totals, totals_of
 from stations.charging import plausibility
 from stations.charging.corrections import Figures, correction_about, refusal, session_correct, session_credit
 from stations.errors import CorrectionRefusedError, RecordingUnavailableError
@@ -78,8 +79,8 @@ def figures(**changes: Any) -> Figures:
     return Figures(**usual | changes)
 
 
-def totals() -> sums.Totals:
-    return sums.totals_of(sums.by_day(ChargingSession.objects.all(), ZoneInfo("Europe/Berlin")))
+def totals() -> Totals:
+    return totals_of(by_day(ChargingSession.objects.all(), ZoneInfo("Europe/Berlin")))
 
 
 # --- what is made

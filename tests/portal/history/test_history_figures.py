@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from accounts.login.roles import roles_set
 from accounts.models import User
-from portal.history.figures import Span, figures_of, span_chosen
+from portal.history.figures import figures_of, span_chosen
+from portal.history.spans import Span
 from portal.statements import statements
 from stations.charging.words import kwh, zone_named
 from stations.models import ChargingSession, Connector, IdToken, Site, Station

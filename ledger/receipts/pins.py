@@ -1,0 +1,15 @@
+"""PURE: what a reader of a receipt has from elsewhere, to which the eleven steps hold it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """What the verifier knows from elsewhere than the receipt; None where nobody pinned it."""
+
+    public_key: str
+    chain_id: str | None = None
+    ak: str | None = None  # fingerprint of the AK in whose TPM the key was made
+    account: str = "evledger"
+    code_hash: str | None = None  # SHA-256 of the contract
+    code_updated: str | None = None  # when it was last changed, as get_account says it
