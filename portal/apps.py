@@ -7,6 +7,7 @@ class PortalConfig(AppConfig):
     name = "portal"
 
     def ready(self) -> None:
+        """Adds the receipts to the archive of "My data"."""
         from portal import personal_data
 
         personal_data.add_section()

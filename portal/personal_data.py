@@ -27,6 +27,7 @@ def recorded(user: User) -> ChargingSessionQuerySet:
 
 
 def files(user: User) -> Iterator[tuple[str, Chunks]]:
+    """(name, content) one after the other, as they are packed; a receipt that cannot be made says why in its place."""
     sessions = ChargingSession.objects.filter(customer=user).select_related(*RELATED)
     without_bytes = sessions.defer("ledger_entry__transaction__packed").order_by("started_at", "pk")
     yield "charges.csv", csv_lines(without_bytes)
@@ -41,11 +42,13 @@ def files(user: User) -> Iterator[tuple[str, Chunks]]:
 
 
 def holds(user: User) -> str:
+    """What the page "My data" says of it, before anybody downloads anything."""
     count = recorded(user).count()
     return ngettext("%(count)d receipt", "%(count)d receipts", count) % {"count": count}
 
 
 def add_section() -> None:
+    """Called once, when the app is ready; the archive itself knows nothing of ledgers."""
     about = _(
         "charges.csv: the same charges as a table, with the state of their records. receipts/: the receipt of each "
         "charge that is recorded. verify_receipt.py: checks a receipt without us."

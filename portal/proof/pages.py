@@ -40,6 +40,7 @@ from stations.models import ChargingSession
 @login_required
 @never_cache
 def receipt_file(request: HttpRequest, session_id: UUID) -> HttpResponse:
+    """The receipt as JSON, which anybody checks without us; 409 with the reason where there is none."""
     session = session_read(request, session_id, Look.RECEIPT)
     reason = no_receipt(session, entry_of(session))
     if reason:

@@ -26,6 +26,7 @@ SILENT_AFTER_S = 20  # a maker that says nothing for so long is gone
 
 
 def statement_name(statement: Statement, ending: str) -> str:
+    """The file's name for a download or an attachment, the same in every language."""
     return f"evportal-statement-{statement.period}.{ending}"
 
 
@@ -62,6 +63,7 @@ class Making:
 
 
 def is_short(statement: Statement) -> bool:
+    """Whether a reader can wait for it within his request."""
     return len(statement.billed) + len(statement.not_billed) <= SHORT_LINES
 
 

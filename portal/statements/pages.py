@@ -25,9 +25,11 @@ class PeriodConverter:
     regex = "[0-9]{4}(?:-[0-9]{2})?"
 
     def to_python(self, value: str) -> StatementPeriod:
-        return StatementPeriod.parse(value)  # a ValueError means that no address fits
+        """A ValueError, as for month 13, means to Django that no address fits."""
+        return StatementPeriod.parse(value)
 
     def to_url(self, value: StatementPeriod | str) -> str:
+        """Templates give it as a text, views as what it is."""
         return str(value)
 
 
@@ -48,6 +50,7 @@ def _statement(request: HttpRequest, of: StatementPeriod) -> Statement:
 @login_required
 @never_cache
 def statements_page(request: HttpRequest) -> HttpResponse:
+    """The months with sessions and their sums, what became of the newest e-mail of each, and the monthly e-mail."""
     user = _user(request)
     where = statements.zone_of(user)
     newest_mails = {mail.first_day: mail for mail in StatementMail.objects.filter(user=user).order_by("id")}
@@ -97,6 +100,7 @@ def statement_making(request: HttpRequest, of: StatementPeriod) -> HttpResponse:
 @login_required
 @never_cache
 def statement_csv_file(request: HttpRequest, of: StatementPeriod) -> StreamingHttpResponse:
+    """One line a session, in the columns of the history's export; read from the database while it is sent."""
     statement = _statement(request, of)
     headers = {"Content-Disposition": f'attachment; filename="{statement_name(statement, "csv")}"'}
     lines = statement_csv(statement=statement)
