@@ -12,12 +12,12 @@ from django.utils.translation import gettext_lazy as _
 
 from ledger.models import ChainTransaction, LedgerEntry
 from ledger.state.corrected import corrected_of
-from ledger.state.counting import credited_by
 from ledger.state.differences import differences_of
 from ledger.state.marking import mark_differing
 from ledger.state.rows import with_record
 from ledger.state.words import entry_of, state_of
 from stations.admin.tables import ChargingSessionAdmin
+from stations.charging.corrections import credited_by
 from stations.models import ChargingSession
 
 Status = ChainTransaction.Status

@@ -11,8 +11,7 @@ from typing import Literal
 from uuid import UUID
 
 from ledger.models import LedgerEntry
-from ledger.state.counting import credited_by
-from stations.charging.corrections import correction_about
+from stations.charging.corrections import correction_about, credited_by
 from stations.models import ChargingSession
 
 Part = Literal["superseded", "credit", "replacement"]

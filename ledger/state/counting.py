@@ -14,7 +14,7 @@ from django.db.models import Case, Exists, F, Q, SmallIntegerField, UUIDField, V
 
 from ledger.kept import as_recorded, kept_record
 from ledger.models import LedgerEntry
-from stations.charging.corrections import credits_of_row, with_credits
+from stations.charging.corrections import credited_by, credits_of_row, with_credits
 from stations.models import ChargingSession
 
 Role = Literal["session", "superseded", "credit"]
@@ -70,12 +70,6 @@ def counted_of(session: ChargingSession, *, differs: bool) -> Counted:
     if (figures or session).credit:
         return Counted("credit", differs, figures)
     return Counted("superseded" if credited_by(session) else "session", differs, figures)
-
-
-def credited_by(session: ChargingSession) -> UUID | None:
-    """The session that takes it back, as stations.charging.corrections.with_credits found it."""
-    found: UUID | None = session.credit_pk  # type: ignore[attr-defined]
-    return found
 
 
 def record_word(counted: Counted, state: str) -> str:

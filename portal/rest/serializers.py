@@ -8,10 +8,11 @@ from rest_framework import serializers
 from ledger.models import ChainTransaction, LedgerEntry
 from ledger.receipts.words import TITLES
 from ledger.state.corrected import corrected_of
-from ledger.state.counting import RECORD_WORDS, counted_of, credited_by, record_word
+from ledger.state.counting import RECORD_WORDS, counted_of, record_word
 from ledger.state.filters import IN_STATE
 from ledger.state.labels import Kind
 from ledger.state.words import entry_of, finding_of, state_of
+from stations.charging.corrections import credited_by
 from stations.models import ChargingSession, MeterValue
 
 STATES = list(IN_STATE)

@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 from ledger.record import utc_text
-from ledger.state.counting import counted_of, credited_by, record_word
+from ledger.state.counting import counted_of, record_word
 from ledger.state.labels import LABELS_PLAIN
 from ledger.state.words import entry_of, finding_of
-from stations.charging.corrections import with_credits
+from stations.charging.corrections import credited_by, with_credits
 from stations.charging.words import place, zone
 from stations.models import ChargingSession, ChargingSessionQuerySet, MeterValue
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, Subquery
@@ -190,3 +191,9 @@ def correction_about(session: ChargingSession) -> Correction | None:
     part_of = list(Correction.objects.filter(Q(session=session) | Q(credit=session) | Q(replacement=session)))
     part_of.sort(key=lambda correction: correction.session_id != session.pk)
     return part_of[0] if part_of else None
+
+
+def credited_by(session: ChargingSession) -> UUID | None:
+    """The session that takes it back, as `with_credits` found it."""
+    found: UUID | None = session.credit_pk  # type: ignore[attr-defined]
+    return found
