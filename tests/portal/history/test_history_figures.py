@@ -15,7 +15,6 @@ from django.utils import timezone
 
 from accounts.login.roles import roles_set
 from accounts.models import User
-from portal.history.figures import figures_of, span_chosen
 from portal.history.spans import Span
 from portal.statements import statements
 from stations.charging.words import kwh, zone_named
@@ -347,30 +346,7 @@ def test_a_customers_queries_name_the_customer(browser: Client, year: list[Charg
     assert len(asked.captured_queries) <= 8
 
 
-# --- Spans, without a page
-
-
-def test_spans() -> None:
-    march = Span.around(date(2026, 3, 15), "month")
-    assert (march.first, march.last, march.unit) == (date(2026, 3, 1), date(2026, 3, 31), "month")
-    assert march.before == Span(date(2026, 2, 1), date(2026, 2, 28))
-    leap = Span.around(date(2024, 2, 29), "year")
-    assert leap.after == Span(date(2025, 1, 1), date(2025, 12, 31))
-    assert Span(date(2026, 3, 1), date(2026, 3, 30)).before is None
-    assert len(leap.parts("day")) == 366
-    assert [part.first.month for part in Span(date(2026, 1, 15), date(2026, 3, 2)).parts("month")] == [1, 2, 3]
-
-
-def test_a_hundred_years_are_drawn_by_year() -> None:
-    groups = [
-        {"day": date(year, 1, 1), "currency": "EUR", "sessions": 1, "energy": 10, "cost": 1} for year in (2000, 2100)
-    ]
-    span = span_chosen(groups, date(2000, 1, 1), date(2100, 12, 31), "day")
-    assert span
-    figures = figures_of(groups, span, "day", today=date(2026, 1, 1))
-    assert figures.unit == "year"
-    assert len(figures.bars) == 101
-    assert figures.totals.energy_wh == 20
+# --- What may change under the sums
 
 
 def test_what_was_taken_back_counts_nowhere(browser: Client, make: Make) -> None:
@@ -381,17 +357,6 @@ def test_what_was_taken_back_counts_nowhere(browser: Client, make: Make) -> None
     page = text(browser, "/")
     assert sums(page) == "1 session, 1.00 kWh, 0.40 EUR"
     assert page.count("data-session=") == 3 and page.count('data-bar="') == 1
-
-
-def test_costs_are_drawn_where_something_was_paid() -> None:
-    names = ["AUD", "CHF", "EUR", "GBP", "USD"]
-    today = date(2026, 3, 2)
-    for paid, drawn, undrawn in [([], 0, False), (["EUR"], 1, False), (names[:4], 4, False), (names, 4, True)]:
-        day = {"day": today, "sessions": 1, "energy": 1_000}
-        groups = [{**day, "currency": name, "cost": 100 if name in paid else 0} for name in names]
-        figures = figures_of(groups, Span.around(today, "month"), "day", today=today)
-        assert [chart.currency for chart in figures.charts] == ["", *paid[:drawn]]
-        assert figures.undrawn is undrawn
 
 
 def test_the_latest_site_says_where_days_begin(

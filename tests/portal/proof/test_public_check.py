@@ -2,39 +2,31 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import segno
-from axe_playwright_python.sync_playwright import Axe
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
+from playwright.sync_api import Browser, expect
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
 from dev.chain.nodeos import Nodeos
-from ledger.models import SigningKey
 from ledger.receipts import checks, receipt
-from ledger.receipts.link import qr_svg, receipt_fragment
-from ledger.receipts.published import public_nodes, published_ak
-from ledger.receipts.words import TITLES
+from ledger.receipts.link import receipt_fragment
+from ledger.receipts.published import published_ak
 from ledger.record import credit_mark
-from tests.browsers import chromium_started, evaluated, settled
+from tests.browsers import chromium_started
 from tests.conftest import CloseSessions, LedgerAccount
 from tests.ledger.chain.proxy import Proxy, altered
 from tests.ledger.conftest import all_recorded, drive
 from tests.ledger.receipts.receipt_chain import ACCOUNT, Recorded
 from tests.people import log_in
-from tests.portal.conftest import MakeSession
-from tests.portal.history.test_history import move
-from tests.readers import PATIENCE_MS
+from tests.portal.proof.checker import Checker, film_write, fragment_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
-Json = dict[str, Any]
-SIZES = {"wide": (1280, 900), "narrow": (390, 844)}
 
 
 CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
@@ -44,99 +36,9 @@ CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"
 def chromium(recorded: Recorded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Its camera shows the code of a true receipt, as somebody's telephone would see it on paper."""
     film = tmp_path_factory.mktemp("camera") / "code.y4m"
-    _film(film, f"https://portal.example.org/verify#{fragment_of(recorded)}")
+    film_write(film, f"https://portal.example.org/verify#{fragment_of(recorded)}")
     with chromium_started(*CAMERA, f"--use-file-for-fake-video-capture={film}") as browser:
         yield browser
-
-
-class Checker:
-    """Somebody with a receipt at the public page; keeps what the console says and what the browser asks whom."""
-
-    def __init__(self, browser: Browser, base: str, size: str = "wide", **options: Any) -> None:
-        width, height = SIZES[size]
-        viewport = {"width": width, "height": height}
-        self.context: BrowserContext = browser.new_context(viewport=viewport, **options)  # type: ignore[arg-type]
-        self.context.set_default_timeout(PATIENCE_MS)
-        self.base, self.width = base, width
-        self.page: Page = self.context.new_page()
-        self.complaints: list[str] = []
-        self.requests: list[Request] = []
-        self.page.on("console", lambda said: self._hear(said.type, said.text))
-        self.page.on("pageerror", lambda error: self._hear("error", str(error)))
-        self.page.on("request", lambda request: self.requests.append(request))
-
-    def _hear(self, kind: str, words: str) -> None:
-        if kind in {"error", "warning"}:
-            self.complaints.append(words)
-
-    def open(self, fragment: str = "") -> None:
-        self.page.goto(f"{self.base}/verify" + (f"#{fragment}" if fragment else ""))
-        if self.context.browser and self.page.locator("#check").count():
-            expect(self.page.locator("#check")).to_be_visible()
-
-    def give(self, content: Json | bytes, name: str = "receipt.json", kind: str = "application/json") -> None:
-        data = content if isinstance(content, bytes) else receipt.dumps(content).encode()
-        self.page.locator("#file").set_input_files({"name": name, "mimeType": kind, "buffer": data})
-
-    def drop(self, content: Json) -> None:
-        """As the browser does when a file is dropped."""
-        evaluated(
-            self.page,
-            """(text) => {
-          const dataTransfer = new DataTransfer();
-          dataTransfer.items.add(new File([text], "receipt.json", { type: "application/json" }));
-          document.getElementById("drop").dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true }));
-        }""",
-            receipt.dumps(content),
-        )
-
-    def ask(self, *nodes: str) -> None:
-        self.page.locator("#nodes").fill("\n".join(nodes))
-        self.page.get_by_role("button", name="Check with these").click()
-
-    def sees(self, verdict: str, *reasons: str) -> None:
-        expect(self.page.locator("#verdict")).to_have_text(verdict)
-        for reason in reasons:
-            expect(self.page.locator("#reason")).to_contain_text(reason)
-
-    def outcomes(self) -> list[str]:
-        found: list[str] = evaluated(
-            self.page,
-            """[...document.querySelectorAll("#steps [data-outcome]")]
-              .filter((one) => one.checkVisibility()).map((one) => one.dataset.outcome)""",
-        )
-        return found
-
-    def look(self) -> None:
-        """Nothing in the console, nothing sideways, nothing that a screen reader stumbles over."""
-        assert self.complaints == []
-        found = settled(self.page, lambda: Axe().run(self.page)).response["violations"]
-        assert [(bad["id"], bad["nodes"][0]["html"]) for bad in found if bad["impact"] in ("serious", "critical")] == []
-        assert evaluated(self.page, "document.documentElement.scrollWidth") <= self.width
-
-    def uploads(self, content: Json) -> list[str]:
-        """Whatever of the receipt left the browser, but for the numbers and the account that nodes are asked about."""
-        allowed = {content["ledger_id"], content["account"]}
-        secrets = [value for value in content.values() if isinstance(value, str) and value not in allowed]
-        secrets += [json.dumps(value) for value in content["record"].values()]
-        secrets = [text for text in secrets if len(text) >= 6]
-        sent = [f"{request.url} {request.post_data or ''} {request.headers}" for request in self.requests]
-        return [text for text in sent for secret in secrets if secret in text]
-
-    def close(self) -> None:
-        self.context.close()
-
-
-MakeChecker = Callable[..., Checker]
-
-
-@pytest.fixture
-def published(recorded: Recorded, settings: Settings, db: None) -> Recorded:
-    """The portal publishes this chain's nodes, id and key."""
-    settings.LEDGER_PUBLIC_NODES, settings.LEDGER_CHAIN_ID = list(recorded.nodes), recorded.chain_id
-    settings.LEDGER_ACCOUNT = ACCOUNT
-    SigningKey.objects.create(name="ledger", public_key=recorded.key)
-    return recorded
 
 
 @pytest.fixture
@@ -145,10 +47,6 @@ def checker(chromium: Browser, live_server: LiveServer, published: Recorded) -> 
     someone.open()
     yield someone
     someone.close()
-
-
-def fragment_of(made: Recorded) -> str:
-    return receipt_fragment(made.receipt)
 
 
 # --- a receipt, however it comes
@@ -286,18 +184,6 @@ def test_the_camera_reads_it(checker: Checker, published: Recorded) -> None:
     expect(checker.page.locator("#video")).to_be_hidden()
     expect(checker.page.get_by_role("button", name="Scan its QR code")).to_be_visible()
     checker.look()
-
-
-def _film(path: Path, text: str, width: int = 1280, height: int = 720) -> None:
-    """Two pictures of the code in YUV 4:2:0, black on light grey."""
-    matrix = [list(row) for row in segno.make_qr(text, error="m", boost_error=False).matrix_iter(scale=4, border=4)]
-    top, left = (height - len(matrix)) // 2, (width - len(matrix[0])) // 2
-    luma = [bytearray([200] * width) for _ in range(height)]
-    for y, row in enumerate(matrix):
-        for x, dark in enumerate(row):
-            luma[top + y][left + x] = 30 if dark else 225
-    frame = b"FRAME\n" + b"".join(luma) + bytes([128]) * (width * height // 2)
-    path.write_bytes(f"YUV4MPEG2 W{width} H{height} F10:1 Ip A1:1 C420\n".encode() + frame * 2)
 
 
 # --- what it is compared with
@@ -496,73 +382,3 @@ def test_without_script_it_says_so_and_offers_the_other_one(
     for part in (*published.nodes, published.chain_id, published.key, "--account", "--code-hash"):
         assert part in command
     reader.close()
-
-
-# --- without a browser
-
-
-def test_the_page_is_for_everybody_and_names_what_is_published(client: Client, published: Recorded) -> None:
-    response = client.get("/verify")
-    page = response.content.decode()
-    for part in (*published.nodes, published.chain_id, published.key):
-        assert part in page
-    policy = response["Content-Security-Policy"]
-    (sources,) = re.findall(r"connect-src ([^;]+)", policy)
-    assert "'self'" not in sources.split() and set(published.nodes) < set(sources.split())
-    assert "default-src 'self'" in policy and "unsafe" not in policy
-    assert "camera=(self)" in response["Permissions-Policy"]
-    assert "connect-src" not in client.get("/login")["Content-Security-Policy"]
-    assert client.post("/verify", {"receipt": "{}"}).status_code in (403, 405)
-
-
-def test_without_records_the_page_still_stands(client: Client, db: None) -> None:
-    assert client.get("/verify").status_code == 200
-
-
-def test_its_titles_are_those_of_the_steps() -> None:
-    assert [str(title) for title in TITLES] == [title for title, _, _ in receipt.STEPS]
-
-
-def test_published_nodes_are_the_ledger_s_unless_said_otherwise(settings: Settings) -> None:
-    settings.LEDGER_NODES, settings.LEDGER_PUBLIC_NODES = ["http://inside:8888"], []
-    assert public_nodes() == ["http://inside:8888"]
-    settings.LEDGER_PUBLIC_NODES = ["https://node.example.org"]
-    assert public_nodes() == ["https://node.example.org"]
-
-
-def test_the_code_is_black_on_white_without_style(recorded: Recorded) -> None:
-    svg = qr_svg(f"https://portal.example.org/verify#{receipt_fragment(recorded.receipt)}")
-    assert svg.startswith("<svg") and "style=" not in svg and "<script" not in svg
-
-
-def test_a_link_too_long_for_a_code_has_none(recorded: Recorded) -> None:
-    link = "https://portal.example.org/verify#"
-    assert len(qr_svg(link + "x" * 2_200)) > len(qr_svg(link + "x" * 1_000)) > 0
-    assert qr_svg(link + "x" * 2_500).startswith("<svg")  # level L
-    assert qr_svg(link + "x" * 3_000) == ""
-
-
-def test_the_receipt_page_is_the_owner_s_alone(
-    browser: Client, other_browser: Client, client: Client, make_session: MakeSession
-) -> None:
-    session = make_session()
-    address = f"/sessions/{session.pk}/receipt"
-    page = browser.get(address)
-    assert page.status_code == 200 and "no-store" in page["Cache-Control"]
-    assert '<svg viewBox="0 0' in page.content.decode() and "7780" in page.content.decode()
-    assert other_browser.get(address).status_code == 404
-    assert client.get(address).status_code == 302
-    pending = make_session("SENT")
-    assert "It is still being recorded." in browser.get(f"/sessions/{pending.pk}/receipt").content.decode()
-
-
-def test_the_session_page_says_how_far_it_came(browser: Client, make_session: MakeSession) -> None:
-    for status, done in ((None, 1), ("SENT", 3), ("IRREVERSIBLE", 5)):
-        session = make_session(status)
-        page = browser.get(f"/sessions/{session.pk}").content.decode()
-        way = page[page.index('<ol class="way"') :].partition("</ol>")[0]
-        assert way.count('class="done"') == done
-        assert ("/verify#" in page) == (status == "IRREVERSIBLE")
-    assert "In block 1,234,567" in page
-    move(session, energy_wh=7_781)
-    assert "/verify#" in browser.get(f"/sessions/{session.pk}").content.decode()  # the link shows what is wrong
