@@ -4,6 +4,7 @@ Their widgets are written out here: Django's own fill a template for each option
 the list below them.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, NoReturn
 
@@ -69,7 +70,7 @@ class _Select(forms.Select):
 class NamedField(forms.ChoiceField):
     """One of what this reader may choose."""
 
-    def __init__(self, label: str, every: str, choices: list[tuple[str, str]]) -> None:
+    def __init__(self, label: str, every: str, choices: Sequence[tuple[str, str]]) -> None:
         select = _Select(attrs={"class": "form-select"})
         super().__init__(label=label, required=False, choices=[("", every), *choices], widget=select)
 
