@@ -1,7 +1,8 @@
-"""TODO."""
+"""The public check, the receipt's page and the session's, without a browser: who gets them, and what they say."""
 
 import re
 
+import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
@@ -12,6 +13,8 @@ from ledger.receipts.words import TITLES
 from tests.ledger.receipts.receipt_chain import Recorded
 from tests.portal.conftest import MakeSession
 from tests.portal.history.test_history import move
+
+pytestmark = pytest.mark.django_db
 
 
 def test_the_page_is_for_everybody_and_names_what_is_published(client: Client, published: Recorded) -> None:
