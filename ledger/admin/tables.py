@@ -23,7 +23,7 @@ from common.change_log import values_of
 from ledger.admin.records import RecordFilter, record_kind, record_shown
 from ledger.admin.repair import Repairable
 from ledger.alerts import alert_close, what_to_do
-from ledger.audit.entry import entry_check
+from ledger.audit.audit import entry_check
 from ledger.errors import ChainError, LedgerError
 from ledger.models import Alert, ChainTransaction, DataKey, KeyRotation, LedgerEntry, SigningKey, StatementMail
 from ledger.recording.entries import entry_send_again

@@ -10,7 +10,9 @@ from typing import Any
 
 from django.db.models import F, Window
 from django.db.models.functions import Lag
+from django.utils import timezone
 
+from ledger.alerts import alert_close, alert_raise
 from ledger.audit import rows as audit_rows
 from ledger.audit.beside import beside
 from ledger.audit.chain import Carrier, Carriers
@@ -20,7 +22,7 @@ from ledger.chain.history import history_findings
 from ledger.chain.node import Chain, chain
 from ledger.chain.records import rows_of
 from ledger.chain.walk import record_data, walk
-from ledger.models import LedgerEntry
+from ledger.models import ChainTransaction, LedgerEntry
 from stations.models import ChargingSession
 
 CHUNK = 1000
@@ -238,3 +240,24 @@ def _impossible() -> Iterator[Finding]:
         yield Finding("not_entered", None, str(session), "closed, but without a ledger entry")
     for pk in LedgerEntry.objects.filter(pk__lte=0).values_list("pk", flat=True):
         yield Finding("different", pk, "", "ledger ids begin at 1")
+
+
+@dataclass(frozen=True)
+class Check:
+    """The outcome of comparing one entry with the chain; `reason` says in one sentence what differs."""
+
+    ok: bool
+    reason: str
+
+
+def entry_check(*, entry: LedgerEntry) -> Check:
+    """Compare row, entry and chain; keep the finding on the entry, open or close the alert. Raises ChainError."""
+    ((found, verdict),) = Auditor().of([entry.pk]).verdicts
+    reason = verdict.mismatch
+    LedgerEntry.objects.filter(pk=entry.pk).update(mismatch=reason[:255], checked_at=timezone.now())
+    if reason:
+        alert_raise("mismatch", f"entry {entry.pk}", reason)
+        return Check(False, reason)
+    alert_close("mismatch", f"entry {entry.pk}")
+    recorded = found.status == ChainTransaction.Status.IRREVERSIBLE
+    return Check(True, "equal to the record on the chain" if recorded else "not recorded yet; the row equals its entry")

@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator
 
 from ledger.chain import antelope
-from ledger.chain.block import BlockTransaction
 from ledger.chain.node import Block, Chain, State
+from ledger.chain.records import record_data_in
 from ledger.errors import ChainError, ChainRefused
 
 ATTEMPTS = 20  # a chain that changes its newest blocks oftener than that is not to be read
@@ -42,18 +42,6 @@ def walk(node: Chain, *, first_block: int = 2) -> Iterator[Block]:
 def record_data(block: Block, account: str) -> list[antelope.RecordData]:
     """What the `record` actions of this account say in the block."""
     return [data for found in block.transactions.values() for data in record_data_in(found, account)]
-
-
-def record_data_in(found: BlockTransaction, account: str) -> list[antelope.RecordData]:
-    """What the `record` actions of this account say in an executed transaction."""
-    if found.status != "executed" or found.deferred_id:
-        return []
-    try:
-        actions = antelope.Transaction.unpack(found.packed).actions
-        data = [action.data for action in actions if (action.account, action.name) == (account, "record")]
-        return [antelope.unpack_record_data(part) for part in data]
-    except antelope.AntelopeError:
-        return []  # somebody else's transaction of a form that we never make
 
 
 def _start(node: Chain) -> tuple[State, int, list[int]]:

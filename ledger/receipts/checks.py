@@ -8,7 +8,7 @@ from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from ledger import record
-from ledger.audit.entry import entry_check
+from ledger.audit.audit import entry_check
 from ledger.chain import antelope
 from ledger.errors import ChainError, NotRecordedYet, RecordError
 from ledger.kept import kept_record

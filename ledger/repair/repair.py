@@ -17,8 +17,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from common.change_log import Change, change_write, changes_between, command_line, values_of
 from ledger import record
-from ledger.audit.audit import audit
-from ledger.audit.entry import entry_check
+from ledger.audit.audit import audit, entry_check
 from ledger.errors import RepairRefused
 from ledger.keys.seals import restored_seal
 from ledger.models import ChainTransaction, DataKey, LedgerEntry

@@ -11,8 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from dev.chain.transactions import Action, push_actions
 from ledger import record
-from ledger.audit.audit import Report, audit
-from ledger.audit.entry import entry_check
+from ledger.audit.audit import Report, audit, entry_check
 from ledger.keys import seals
 from ledger.keys.erasure import customer_erase
 from ledger.models import ChainTransaction, DataKey, LedgerEntry

@@ -12,8 +12,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from dev.chain.nodeos import Nodeos
-from ledger.audit.audit import audit
-from ledger.audit.entry import entry_check
+from ledger.audit.audit import audit, entry_check
 from ledger.errors import NotRecordedYet
 from ledger.models import Alert, LedgerEntry
 from ledger.receipts import checks

@@ -17,8 +17,7 @@ from accounts.login.roles import roles_set
 from accounts.models import Role, User
 from common.change_log import change_lines
 from ledger import record
-from ledger.audit.audit import audit
-from ledger.audit.entry import entry_check
+from ledger.audit.audit import audit, entry_check
 from ledger.keys import data_keys
 from ledger.keys.erasure import customer_erase
 from ledger.models import Alert, ChainTransaction, LedgerEntry
