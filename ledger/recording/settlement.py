@@ -13,13 +13,12 @@ from django.db import transaction
 
 from common import clock
 from ledger.alerts import alert_close, alert_raise, alerts_close
-from ledger.chain import antelope, p256
-from ledger.chain.block import BlockTransaction
-from ledger.chain.node import Block, Status
+from ledger.chain.node import Status
 from ledger.chain.records import records_in, rows_of
 from ledger.chain.view import View, first_block_at
 from ledger.errors import BlockUnavailable, ChainError
 from ledger.models import Alert, ChainTransaction, LedgerEntry
+from ledger.recording.adopted import adopted_row
 from ledger.recording.transactions import longest_wait, move, transaction_send
 from ledger.signals import transactions_recorded
 
@@ -195,31 +194,6 @@ def _adopt(entries: Sequence[LedgerEntry], view: View) -> bool:
     if start > 2:
         view.block(start - 1)  # raises BlockUnavailable where they may lie in blocks that no node has any more
     return False
-
-
-def adopted_row(block: Block, found: BlockTransaction, view: View) -> ChainTransaction:
-    unpacked = antelope.Transaction.unpack(found.packed)
-    digest = antelope.signing_digest(bytes.fromhex(view.chain.chain_id), found.packed)
-    _, signature = antelope.signature_decode(found.signatures[0])
-    row, _ = ChainTransaction.objects.update_or_create(
-        transaction_id=found.id.hex(),
-        defaults={
-            "status": S.IRREVERSIBLE,
-            "packed": found.packed,
-            "signature": found.signatures[0],
-            "public_key": antelope.public_key_encode(p256.recover(digest, signature)),
-            "expires_at": unpacked.expiration,
-            "ref_block_num": block.num - ((block.num - unpacked.ref_block_num) & 0xFFFF),
-            "sent_at": block.time,
-            "block_num": block.num,
-            "block_id": block.id,
-            "created_at": block.time,
-            "irreversible_at": block.time,
-            "error_code": "",
-            "error_message": "",
-        },
-    )
-    return row
 
 
 # --- everything that is open

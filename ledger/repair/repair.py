@@ -21,7 +21,7 @@ from ledger.audit.audit import audit, entry_check
 from ledger.errors import RepairRefused
 from ledger.keys.seals import restored_seal
 from ledger.models import ChainTransaction, DataKey, LedgerEntry
-from ledger.recording.settlement import adopted_row
+from ledger.recording.adopted import adopted_row
 from ledger.repair.copies import Copy
 from ledger.repair.rebuilding import Places, entry_values, session_put
 from ledger.repair.truth import RECORDED, Recorded, Truth

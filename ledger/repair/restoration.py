@@ -21,8 +21,8 @@ from ledger.chain.walk import walk
 from ledger.errors import ChainRefused
 from ledger.models import ChainTransaction, LedgerEntry
 from ledger.recording import hold
+from ledger.recording.adopted import adopted_row
 from ledger.recording.ids import ids_above, next_id
-from ledger.recording.settlement import adopted_row
 from ledger.repair.copies import Copy, Opener, copies_in
 from ledger.repair.rebuilding import Places, entry_values, session_put
 from ledger.signals import transactions_recorded
