@@ -16,8 +16,10 @@ from dev.common.processes import POLL_S, Child, ProcessError
 from dev.containers.engine import run
 
 # It waits for ever and, as pid 1 has to, takes what is orphaned: who ended in there is gone, for whoever asks.
+# The folder becomes a mount, as the root of a system is one: without that, nothing in there could unshare its mounts.
 FIRST_PROCESS = """
 set -e
+[ "$1" = / ] || mount --bind "$1" "$1"
 mount -t proc proc "$1/proc"
 mount --rbind /sys "$1/sys"
 mount --rbind /dev "$1/dev"
@@ -31,6 +33,7 @@ READY = "ready\n"
 START_TIMEOUT_S = 60
 END_TIMEOUT_S = 20
 OWN = ["--mount", "--pid", "--ipc"]
+INTO = ["--root", *OWN]  # the first process's root, which a room in a room has another of
 ENVIRONMENT = {
     "HOME": "/root",
     "LANG": "C.UTF-8",
@@ -56,7 +59,7 @@ class Room:
         inside = ["chroot", str(self.root), "/usr/bin/env", "-i", *settings, "sh", "-c", f"cd {folder} && {command}"]
         with log.open("a") as output:
             before = output.tell()
-            run(["nsenter", "--target", str(self.first), *OWN, "--", *inside], timeout_s=timeout_s, log=output)
+            run(["nsenter", "--target", str(self.first), *INTO, "--", *inside], timeout_s=timeout_s, log=output)
         with log.open(errors="replace") as output:
             output.seek(before)
             return output.read()
@@ -66,7 +69,8 @@ class Room:
         space = _pid_space(self.first)
         pids = [int(process.name) for process in Path("/proc").glob("[0-9]*")]
         running = [command_line(pid) for pid in pids if pid != self.first and _pid_space(pid) == space]
-        return [command for command in running if command not in ("", SLEEP)]
+        its_own = ("", SLEEP, command_line(self.first))  # the last is the sleep too, for a moment
+        return [command for command in running if command not in its_own]
 
 
 def _pid_space(pid: int) -> str:
