@@ -23,7 +23,7 @@ from dev.chain.keys import KeyPair, new_keypair
 from dev.chain.nodeos import Nodeos
 from dev.chain.setup import bootstrap, write_genesis
 from dev.cognito import Provider
-from dev.common.processes import free_port
+from dev.common.processes import free_port, wait_until
 from dev.parts.tpm_service import TpmStack
 from ledger.chain.node import Chain, chain
 from ledger.keys import data_keys
@@ -117,6 +117,19 @@ def second_node(chain_node: Nodeos) -> Iterator[Nodeos]:
     node.start()
     yield node
     node.stop()
+
+
+@pytest.fixture(autouse=True)
+def the_second_node_follows(request: pytest.FixtureRequest) -> None:
+    """On a machine that is full a follower may lose its peer and stay behind; then it is started anew before a test."""
+    if "second_node" not in request.fixturenames:
+        return
+    producer: Nodeos = request.getfixturevalue("chain_node")
+    follower: Nodeos = request.getfixturevalue("second_node")
+    wanted = int(producer.info()["head_block_num"])
+    if not wait_until(lambda: int(follower.info()["head_block_num"]) >= wanted, timeout_s=30):
+        follower.stop()
+        follower.start()
 
 
 @pytest.fixture(scope="session")
