@@ -112,7 +112,8 @@ def removed(folder: Path, *, keep: bool) -> Iterator[None]:
         if keep:
             print(f"\nKept: {folder}, a Debian in each folder. To look into one: chroot {folder}/demo")
         else:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever is impatient now would leave half of it behind
+            for impatient in (signal.SIGINT, signal.SIGTERM):  # either would leave half of it behind
+                signal.signal(impatient, signal.SIG_IGN)
             with step("removing what was made"):
                 remove(folder)
 
