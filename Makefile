@@ -24,7 +24,7 @@ status: ## what of the demo runs
 QUICK := -m "not node and not tpm and not browser and not provider" --nomigrations
 CORES ?= $(shell nproc)
 
-quick: ## a minute: ruff, mypy, and all tests that need no node, TPM, browser or identity provider
+quick: ## a minute or two: ruff, mypy, and all tests that need no node, TPM, browser or identity provider
 	@$(PYTHON) -m dev.bootstrap test
 	$(VENV)/ruff check .
 	@$(MAKE) --no-print-directory --jobs 2 quick-types quick-tests
