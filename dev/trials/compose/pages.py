@@ -32,7 +32,8 @@ print(json.dumps([sorted(queue.name for queue in settings.CELERY_TASK_QUEUES), t
 PING = """
 from accounts.models import User
 from ledger.models import Webhook
-from ledger.webhooks.outbox import ping, secret_make
+from ledger.webhooks.delivery import secret_make
+from ledger.webhooks.outbox import ping
 hook = Webhook(user=User.objects.get(username="driver"), url="https://192.0.2.1/")
 secret_make(hook=hook)
 hook.save()
