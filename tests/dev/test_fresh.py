@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.common.processes import ProcessError
+from dev.common.processes import ProcessError, wait_until
 from dev.common.steps import StackError
 from dev.trials.fresh import main
 from dev.trials.fresh.room import Room, command_line, lived_in
@@ -36,7 +36,8 @@ def test_what_runs_in_a_room_ends_with_it(tmp_path: Path) -> None:
         assert room.processes() == []
         pid = int(say(room, "setsid sleep 4321 > /dev/null 2>&1 & echo $!", log))
         assert pid < 100, "pids are the room's own"
-        assert room.processes() == ["sleep 4321"]
+        # The process is there before it has become what it was started as.
+        assert wait_until(lambda: room.processes() == ["sleep 4321"], timeout_s=30), room.processes()
         assert runs("sleep 4321")
         assert mounts() == before
     assert not runs("sleep 4321")
