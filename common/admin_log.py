@@ -77,7 +77,7 @@ class ChangeLogAdmin(ReadOnly):
 
     @admin.display(description=_("when, UTC"), ordering="action_time")
     def when(self, entry: LogEntry) -> str:
-        """To the second, in the admin's time zone."""
+        """To the second, UTC."""
         return f"{entry.action_time:%Y-%m-%d %H:%M:%S}"
 
     @admin.display(description=_("did"), ordering="action_flag")

@@ -207,7 +207,7 @@ class ChargingSessionAdmin(NotesLooks, Correctable, Comparable, ReadOnly, Logged
 
     @admin.display(description=_("duration"))
     def lasted(self, session: ChargingSession) -> str:
-        """In words; nothing while it goes on."""
+        """In words; a dash while it goes on."""
         return spelled(duration(session))
 
     @admin.display(description=_("remarks"))
