@@ -7,7 +7,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from playwright.sync_api import Browser, Page, sync_playwright
 from playwright.sync_api import Error as BrowserError
@@ -19,6 +19,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 # What Playwright and axe-core say when the page that was asked gave way to the next one.
 WENT_AWAY = ("Execution context was destroyed", "page is navigating", "axe is not defined")
+WHICH = "[document.readyState, performance.timeOrigin]"
 T = TypeVar("T")
 
 
@@ -40,13 +41,17 @@ def settled(page: Page, ask: Callable[[], T]) -> T:
 
     Whatever reads a page, and does not wait for an element as `expect` does, goes this way: after a click the next page
     may be on its way. Playwright's own `wait_for_function` is none: it looks once in the call, in which a page's policy
-    is lifted, and again in the page's own time, in which a policy without 'unsafe-eval' refuses it.
+    is lifted, and again in the page's own time, in which a policy without 'unsafe-eval' refuses it. Nor is its load
+    state alone enough: it may be of the page before, while the next one is there and half of it is not.
     """
 
     def once() -> list[T]:
         page.wait_for_load_state()
         try:
-            return [ask()]
+            state, began = page.evaluate(WHICH)
+            found = ask() if state == "complete" else None
+            same = state == "complete" and page.evaluate(WHICH) == [state, began]
+            return [cast(T, found)] if same else []
         except BrowserError as error:
             if not any(words in error.message for words in WENT_AWAY):
                 raise
