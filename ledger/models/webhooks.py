@@ -36,6 +36,9 @@ class Webhook(models.Model):
     is_active = models.BooleanField(pgettext_lazy("webhook", "active"), default=True)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     failing_since = models.DateTimeField(_("failing since"), null=True, blank=True, editable=False)
+    # a receiver in trouble is left alone until then; and how often it was, since something arrived
+    held_until = models.DateTimeField(_("held until"), null=True, blank=True, editable=False)
+    held_times = models.PositiveSmallIntegerField(_("times held"), default=0, editable=False)
     disabled_reason = models.CharField(_("disabled reason"), max_length=200, blank=True, default="", editable=False)
 
     class Meta:
@@ -50,6 +53,10 @@ class Webhook(models.Model):
 
     def __str__(self) -> str:
         return gettext("webhook %(url)s") % {"url": self.url[:60]}
+
+    def begin_anew(self) -> None:
+        """As if nothing had failed (not saved here)."""
+        self.failing_since, self.held_until, self.held_times, self.disabled_reason = None, None, 0, ""
 
 
 class WebhookDelivery(models.Model):

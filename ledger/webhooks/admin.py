@@ -24,6 +24,7 @@ class WebhookAdmin(ReadOnly, Logged):
         "client",
         "is_active",
         "failing_since",
+        "held_until",
         "disabled_reason_shown",
         "created_at",
     )

@@ -4,6 +4,9 @@ At least once: `webhook-id` is the same at each attempt, so a receiver can drop 
 say (https://www.standardwebhooks.com): `webhook-signature: v1,BASE64(HMAC-SHA256(secret, id.timestamp.body))`.
 
 An attempt is counted before it is made. A worker that is killed has used it up, and the next one comes by itself.
+
+What a receiver refuses waits alone, longer each time: it says nothing about its neighbours. A receiver that does not
+answer, or says that it has too much to do, is left alone as a whole for a while, and hears another message first then.
 """
 
 import asyncio
@@ -17,7 +20,7 @@ from typing import Any
 
 import httpx2
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from common import clock, sealed_text
 from common.outgoing import AddressRefused, Target, authorities, resolve
@@ -35,6 +38,8 @@ KEPT_FOR = timedelta(days=30)
 TIMEOUT = httpx2.Timeout(5.0, connect=3.0)
 ATTEMPT_S = 8  # in all, however slowly an answer drips: less than the first wait, or another would begin the same one
 AT_ONCE = 20
+TOO_BUSY = {429, 503}
+HOLDS = [*BACKOFF[:4], timedelta(hours=1)]  # how long a receiver in trouble is left alone, again and again
 OWNER_ACTIVE = Q(user__is_active=True) | Q(client__is_active=True)
 
 
@@ -57,22 +62,39 @@ def signature(secret: str, *, message_id: str, timestamp: int, body: str) -> str
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
+def open_webhooks() -> QuerySet[Webhook]:
+    """Those that may be called now: not switched off, not left alone for a while."""
+    rested = Q(held_until__isnull=True) | clock.due("held_until", HOLDS[-1])
+    return Webhook.objects.filter(OWNER_ACTIVE, rested, is_active=True)
+
+
 def due_webhooks() -> list[Any]:
     """The ids of webhooks that have something due."""
     due = WebhookDelivery.objects.filter(clock.due("next_attempt_at", BACKOFF[-1]), status=Status.PENDING)
-    hooks = Webhook.objects.filter(OWNER_ACTIVE, is_active=True, pk__in=due.order_by().values("webhook"))
-    return list(hooks.values_list("pk", flat=True))
+    return list(open_webhooks().filter(pk__in=due.order_by().values("webhook")).values_list("pk", flat=True))
+
+
+def all_due(*, hook: Webhook) -> None:
+    """What waits for a later attempt may be sent at once."""
+    waiting = hook.deliveries.filter(status=Status.PENDING, next_attempt_at__gt=clock.now())
+    waiting.update(next_attempt_at=clock.now())
 
 
 def webhook_deliver(*, hook: Webhook) -> bool:
-    """Send what is due to this webhook, the oldest first, until one fails; whether there may be more to send."""
+    """Send what is due to this webhook, what waits longest first; whether there may be more to send."""
     due = hook.deliveries.filter(clock.due("next_attempt_at", BACKOFF[-1]), status=Status.PENDING)
-    deliveries = list(due.order_by("created_at", "id")[:AT_ONCE])
-    return all(delivery_send(delivery=delivery, hook=hook) for delivery in deliveries) and len(deliveries) == AT_ONCE
+    deliveries = list(due.order_by("next_attempt_at", "created_at", "id")[:AT_ONCE])
+    if not all(delivery_send(delivery=delivery, hook=hook) for delivery in deliveries) or len(deliveries) < AT_ONCE:
+        return False
+    sent = hook.deliveries.filter(pk__in=[delivery.pk for delivery in deliveries])
+    if not sent.filter(status=Status.DELIVERED).exists():  # so many in a row: it is the receiver after all
+        _hold(hook)
+        hook.save(update_fields=["held_until", "held_times"])
+    return hook.held_until is None
 
 
 def delivery_send(*, delivery: WebhookDelivery, hook: Webhook) -> bool:
-    """One attempt; False where it failed, or where another worker makes this attempt."""
+    """One attempt; whether the next delivery may follow: not to a receiver in trouble, nor beside another worker."""
     if not _claim(delivery):
         return False
     status, error = _post(delivery, hook)
@@ -80,7 +102,7 @@ def delivery_send(*, delivery: WebhookDelivery, hook: Webhook) -> bool:
         _arrived(delivery, hook, status)
         return True
     _failed(delivery, hook, status, error or f"expected a status from 200 to 299, got {status}")
-    return False
+    return hook.is_active and hook.held_until is None
 
 
 def _claim(delivery: WebhookDelivery) -> bool:
@@ -134,29 +156,36 @@ def _arrived(delivery: WebhookDelivery, hook: Webhook, status: int) -> None:
     WebhookDelivery.objects.filter(pk=delivery.pk).update(
         status=Status.DELIVERED, delivered_at=clock.now(), response_status=status, error=""
     )
-    if hook.failing_since is not None:
-        hook.failing_since = None
-        hook.save(update_fields=["failing_since"])
+    if hook.failing_since is not None or hook.held_times:
+        hook.begin_anew()
+        hook.save(update_fields=["failing_since", "held_until", "held_times"])
 
 
 def _failed(delivery: WebhookDelivery, hook: Webhook, status: int | None, error: str) -> None:
-    """Note it; what else is due waits as long, so that a receiver in trouble is not flooded."""
+    """Note it; a receiver in trouble is left alone for a while, one that refuses this message is not."""
     over = delivery.attempts >= ATTEMPTS_MAX
     WebhookDelivery.objects.filter(pk=delivery.pk).update(
         status=Status.FAILED if over else Status.PENDING, response_status=status, error=error[:200]
     )
-    waiting = hook.deliveries.filter(status=Status.PENDING, next_attempt_at__lt=delivery.next_attempt_at)
-    waiting.update(next_attempt_at=delivery.next_attempt_at)
     now = clock.now()
     hook.failing_since = hook.failing_since or now
+    hook.held_until = None
+    if status is None or status in TOO_BUSY:
+        _hold(hook)
     if status == 410:  # Standard Webhooks: the receiver does not want to hear of it again
         hook.is_active, hook.disabled_reason = False, "the receiver answered 410 Gone"
     elif now - hook.failing_since >= DISABLED_AFTER:
         hook.is_active = False
         hook.disabled_reason = f"nothing arrived since {hook.failing_since:%Y-%m-%d %H:%M} UTC; the last error: {error}"
     hook.disabled_reason = hook.disabled_reason[:200]
-    hook.save(update_fields=["failing_since", "is_active", "disabled_reason"])
+    hook.save(update_fields=["failing_since", "held_until", "held_times", "is_active", "disabled_reason"])
     log.info("webhook %s: attempt %d of %s failed: %s", hook.pk, delivery.attempts, delivery.pk, error[:200])
+
+
+def _hold(hook: Webhook) -> None:
+    """Leave the receiver alone for a while, longer each time (not saved here)."""
+    hook.held_until = clock.now() + HOLDS[min(hook.held_times, len(HOLDS) - 1)]
+    hook.held_times = min(hook.held_times + 1, len(HOLDS))
 
 
 def deliveries_prune() -> int:

@@ -88,9 +88,3 @@ def ping(*, hook: Webhook) -> WebhookDelivery:
 
 def _announce() -> None:
     announce("ledger.tasks.webhooks_sweep", once_in_s=1)
-
-
-# --- secrets and signatures
-
-
-# --- sending

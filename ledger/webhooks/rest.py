@@ -126,11 +126,12 @@ class WebhookView(WebhookRows, ChangeView):
     operations = {"GET": "webhooks_get", "PATCH": "webhooks_update", "DELETE": "webhooks_delete"}
 
     def change(self, row: Any, body: dict[str, Any]) -> None:
-        """One that is made active again begins anew, with what still waits."""
+        """One that is made active again begins anew, at once, with what still waits."""
         for name, value in body.items():
             setattr(row, name, value)
         if body.get("is_active"):
-            row.failing_since, row.disabled_reason = None, ""
+            row.begin_anew()
+            delivery.all_due(hook=row)
         row.save()
 
     def delete(self, request: Request, **kwargs: Any) -> Response:

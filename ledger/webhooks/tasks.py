@@ -4,7 +4,6 @@ from celery import shared_task
 
 from api.idempotency import answers_prune
 from common.announce import announce
-from ledger.models import Webhook
 from ledger.webhooks import delivery
 
 DELIVER = "ledger.tasks.webhook_deliver"
@@ -20,7 +19,7 @@ def webhooks_sweep() -> None:
 @shared_task(name=DELIVER, time_limit=180)
 def webhook_deliver(webhook_id: str) -> None:
     """One turn of one webhook; announced again while more is due."""
-    hook = Webhook.objects.filter(pk=webhook_id, is_active=True).first()
+    hook = delivery.open_webhooks().filter(pk=webhook_id).first()
     if hook and delivery.webhook_deliver(hook=hook):
         announce(DELIVER, webhook_id, expires=60)
 

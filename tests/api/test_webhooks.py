@@ -36,6 +36,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.status, self.heard, self.drips = 204, list[tuple[dict[str, str], str]](), False
+        self.refuses = dict[str, int]()  # answers by session
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -48,7 +49,8 @@ class Receiver:
                     except OSError:
                         return
                     time.sleep(0.05)
-                self.send_response(receiver.status)
+                about = str(json.loads(body)["data"].get("session"))
+                self.send_response(receiver.refuses.get(about, receiver.status))
                 self.send_header("Location", "http://127.0.0.1:9/elsewhere")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -100,6 +102,7 @@ def deliver() -> None:
 
 
 def later() -> None:
+    Webhook.objects.update(held_until=None)
     WebhookDelivery.objects.update(next_attempt_at=timezone.now())
 
 
