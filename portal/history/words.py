@@ -8,7 +8,7 @@ from django.utils.translation import gettext
 from portal.history.figures import Chart, Figures
 from portal.history.spans import Span
 from stations.charging.words import amount, date_text, day, kwh, number
-from stations.tariffs.pricing import minor_digits
+from stations.tariffs.currencies import minor_digits
 
 MONTHS_NAMED = 12
 LABELS = 6

@@ -29,7 +29,7 @@ from stations.charging.corrections import (
 from stations.charging.words import kwh, money
 from stations.errors import CorrectionRefusedError
 from stations.models import ChargingSession
-from stations.tariffs.pricing import minor_digits
+from stations.tariffs.currencies import minor_digits
 
 KWH_MAX = Decimal(1_000_000)
 

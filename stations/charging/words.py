@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from stations.cards.words import token_name
 from stations.charging import plausibility
 from stations.models import ChargingSession
-from stations.tariffs.pricing import minor_digits
+from stations.tariffs.currencies import minor_digits
 
 NONE = "–"
 

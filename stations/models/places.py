@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models.people import time_zone_validate
 from common.dated import Dated, DatedQuerySet
-from stations.models.tariffs import Tariff, tariff_currency_check
+from stations.models.tariffs import Tariff, currency_validate, tariff_currency_check
 from stations.models.visibility import Visible
 from stations.silence import SILENT_AFTER
 
@@ -52,7 +52,9 @@ class Site(Dated):
     )
     public = models.BooleanField(_("public"), default=False, help_text=_("may be shown to anybody in apps and on maps"))
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[time_zone_validate])
-    currency = models.CharField(_("currency"), max_length=3, default="EUR", help_text="ISO 4217")
+    currency = models.CharField(
+        _("currency"), max_length=3, default="EUR", validators=[currency_validate], help_text="ISO 4217"
+    )
     tariff = models.ForeignKey(
         Tariff,
         verbose_name=_("tariff"),

@@ -12,13 +12,19 @@ from django.utils.translation import gettext_lazy as _
 
 from common.dated import Dated, DatedQuerySet
 from common.decimal_text import decimal_text
+from stations.tariffs.currencies import is_currency
 
-currency_validate = RegexValidator(r"\A[A-Z]{3}\Z", _("Expected a currency of ISO 4217 such as EUR."))
 # As OCPI's CiString(36), without what an address would have to escape.
 code_validate = RegexValidator(
     r"\A[A-Za-z0-9][A-Za-z0-9*_=:|@.\-]{0,35}\Z", _("Expected up to 36 letters, digits or *_=:|@.-")
 )
 price_validate = MinValueValidator(Decimal(0))
+
+
+def currency_validate(code: str) -> None:
+    """Raises ValidationError where no price may be in it. Rows that were written before stay as they are."""
+    if not is_currency(code):
+        raise ValidationError(_("Expected a currency of ISO 4217 such as EUR, got %(got)s."), params={"got": code[:20]})
 
 
 class Tariff(Dated):

@@ -8,7 +8,7 @@ from typing import Any
 
 from common.decimal_text import decimal_text
 from stations.ocpi.errors import Invalid
-from stations.tariffs.pricing import minor_digits
+from stations.tariffs.currencies import minor_digits
 
 # Always UTC; an offset, +00:00 included, is no OCPI DateTime.
 DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z?", re.ASCII)

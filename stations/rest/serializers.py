@@ -7,9 +7,10 @@ from typing import Any
 from rest_framework import serializers
 
 from api.forms import IDENTIFIER, NUMBER_MAX, TIME
-from api.strict_fields import PLAIN_TEXT, StrictSerializer, TextField, WholeNumberField
+from api.strict_fields import PLAIN_TEXT, StrictSerializer, TextField, WholeNumberField, described
 from common.decimal_text import decimal_text
 from stations.models import Connector, IdToken, Site, Station, Tariff
+from stations.tariffs.currencies import DIGITS, is_currency
 
 IDENTITY = r"[A-Za-z0-9][A-Za-z0-9*_=:+|@.\-]{0,47}"  # OCPP 2.0.1, as it stands in the station's address
 TARIFF_CODE = r"[A-Za-z0-9][A-Za-z0-9*_=:|@.\-]{0,35}"
@@ -30,6 +31,19 @@ def text(maximum: int, minimum: int = 0, **kwargs: Any) -> TextField:
     return TextField(pattern=f"{PLAIN_TEXT}{{{minimum},{maximum}}}", **kwargs)
 
 
+class CurrencyField(TextField):
+    """A currency of ISO 4217 in which a price may be."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(one_of=list(DIGITS), **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        """The code; the message names the standard, not its 165 codes."""
+        if not isinstance(data, str) or not is_currency(data):
+            raise serializers.ValidationError(f"expected a currency of ISO 4217 such as EUR, got {described(data)}")
+        return data
+
+
 class SiteSerializer(serializers.ModelSerializer[Site]):
     class Meta:
         model = Site
@@ -45,7 +59,7 @@ class SiteBody(StrictSerializer):
     city = text(100, required=False)
     country = TextField(pattern=r"([A-Z]{3})?", required=False)
     time_zone = TextField(pattern=r"[A-Za-z0-9_+\-/]{1,64}", required=False)
-    currency = TextField(pattern=r"[A-Z]{3}", required=False)
+    currency = CurrencyField(required=False)
 
 
 class NewSiteBody(SiteBody):
@@ -156,7 +170,7 @@ class TariffBody(StrictSerializer):
     """A change names only what changes, and holds for sessions that start from then on; `code` stays."""
 
     name = text(255, 1)
-    currency = TextField(pattern=r"[A-Z]{3}", required=False)
+    currency = CurrencyField(required=False)
     price_per_kwh = DecimalTextField(pattern=PRICE, required=False)
     price_per_session = DecimalTextField(pattern=PRICE, required=False)
     vat_percent = DecimalTextField(pattern=r"[0-9]{1,3}(\.[0-9]{1,2})?", required=False, allow_null=True)

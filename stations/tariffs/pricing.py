@@ -15,12 +15,10 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
+from stations.tariffs.currencies import minor_digits
+
 if TYPE_CHECKING:
     from stations.models import ChargingSession
-
-# ISO 4217: currencies whose minor unit is not a hundredth.
-DECIMALS = {"BHD": 3, "CLP": 0, "IQD": 3, "ISK": 0, "JOD": 3, "JPY": 0, "KRW": 0, "KWD": 3, "LYD": 3, "OMR": 3}
-DECIMALS |= {"PYG": 0, "RWF": 0, "TND": 3, "UGX": 0, "VND": 0, "VUV": 0, "XAF": 0, "XOF": 0, "XPF": 0}
 
 # OCPI TariffDimensionType
 ENERGY = "ENERGY"
@@ -68,11 +66,6 @@ def session_cost_lines(session: "ChargingSession") -> list[CostLine]:
         for line in cost_lines(session.tariff, energy_wh=abs(session.energy_wh))
     ]
     return lines if total_minor(lines) == session.cost_minor else []
-
-
-def minor_digits(currency: str) -> int:
-    """How many digits the currency has after the point."""
-    return DECIMALS.get(currency, 2)
 
 
 def minor_units(amount: Decimal, currency: str) -> int:

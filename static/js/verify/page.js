@@ -1,5 +1,6 @@
 // The page of the check: takes a receipt, shows the steps as they come. What comes from a receipt or a node is shown as
 // text only (textContent). The page's words are in the page (#words), in the reader's language.
+import { minorDigits } from "./currencies.js";
 import { canonical, decoder } from "./json.js";
 import { fromFragment, receiptIn } from "./link.js";
 import { distinct } from "./node.js";
@@ -161,8 +162,7 @@ const energy = ({ energy_wh: wh }) => (typeof wh === "bigint" ? `${numbers(2, 3)
 
 function cost({ cost_minor: minor, currency }) {
   if (typeof minor !== "bigint" || !/^[A-Z]{3}$/.test(currency)) return "";
-  const style = new Intl.NumberFormat("en", { style: "currency", currency });
-  const digits = style.resolvedOptions().maximumFractionDigits;
+  const digits = minorDigits(currency);
   return `${numbers(digits, digits).format(Number(minor) / 10 ** digits)} ${currency}`;
 }
 
