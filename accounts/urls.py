@@ -1,4 +1,4 @@
-"""Addresses for logging in and out, the second factor, and what a person sets for himself."""
+"""Addresses for logging in and out, the second factor, and what people set for themselves."""
 
 from django.urls import path
 

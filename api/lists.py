@@ -31,7 +31,7 @@ class RowsView(ApiView):
     ordering: tuple[str, ...] = ("id",)
 
     def visible(self) -> models.QuerySet[Any]:
-        """The rows that the caller may see; others do not exist for him."""
+        """The rows that the caller may see; others do not exist for them."""
         rows: Any = self.queryset.all()
         visible: models.QuerySet[Any] = rows.visible_to(self.request.user)
         return visible

@@ -1,4 +1,4 @@
-"""REST: who the caller is. A person may change how he reads: his language and time zone."""
+"""REST: who the caller is. A person may change how they read: language and time zone."""
 
 import zoneinfo
 from typing import Any
@@ -85,7 +85,7 @@ class MeView(ApiView):
             own = {"kind": "program", "id": user.client.client_id, "name": user.client.name, "roles": []}
             return {**own, "language": "", "time_zone": "", "scopes": scopes, "token_expires_at": None}
         own = {"kind": "person", "id": str(user.pk), "name": user.get_username(), "roles": user.roles}
-        assert grant.token is not None, "a person calls with a token of his own"
+        assert grant.token is not None, "a person calls with a token of their own"
         expires = serializers.DateTimeField().to_representation(grant.token.expires_at)
         reads = {"language": user.language, "time_zone": user.time_zone}
         return {**own, **reads, "scopes": scopes, "token_expires_at": expires}

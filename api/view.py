@@ -39,7 +39,7 @@ class ApiView(APIView):
     rights: dict[str, str] = {}
 
     def check_permissions(self, request: Request) -> None:
-        """401 comes first: who is not known hears nothing of what he may not do."""
+        """401 comes first: who is not known hears nothing of what they may not do."""
         if not request.user:
             raise exceptions.NotAuthenticated("expected the header Authorization: Bearer …")
         super().check_permissions(request)

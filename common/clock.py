@@ -59,5 +59,5 @@ def is_due(moment: datetime, longest: timedelta) -> bool:
 
 
 def free(longest: timedelta) -> Q:
-    """Nobody has it (`claimed_until`), or whoever had it is over his time."""
+    """Nobody has it (`claimed_until`), or whoever had it is over their time."""
     return Q(claimed_until__isnull=True) | due("claimed_until", longest)

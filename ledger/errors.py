@@ -9,7 +9,7 @@ LedgerError
 ├── DatabaseBehind          the chain has records that the database does not have: nothing may be recorded now
 ├── NotRecordedYet          no receipt before the transaction is irreversible
 ├── RepairRefused           this cannot be put back to what was recorded; the message says why
-├── StatementMailRefused    a statement cannot be sent to this person now; the message is for him
+├── StatementMailRefused    a statement cannot be sent to this person now; the message is for them
 └── ChainError              `permanent` tells stop from retry, `code` is the node's
     ├── ChainUnreachable        no node answered a read
     │   └── CallMissing         no node offers this call

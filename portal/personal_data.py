@@ -1,9 +1,9 @@
-"""What the ledger holds of a person, for the archive: his charges as a table, and their receipts."""
+"""What the ledger holds of a person, for the archive: their charges as a table, and their receipts."""
 
 from collections.abc import Iterator
 
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from accounts.models import User
 from accounts.privacy.archive import Chunks, Section, section_add
@@ -20,7 +20,7 @@ RELATED = ("station", "connector", "id_token", "ledger_entry__transaction")
 
 
 def recorded(user: User) -> ChargingSessionQuerySet:
-    """His sessions of which there is a receipt."""
+    """Their sessions of which there is a receipt."""
     final = ChainTransaction.Status.IRREVERSIBLE
     found = ChargingSession.objects.filter(customer=user, ledger_entry__transaction__status=final)
     return found.filter(ledger_entry__erased_at__isnull=True)
@@ -44,6 +44,8 @@ def files(user: User) -> Iterator[tuple[str, Chunks]]:
 def holds(user: User) -> str:
     """What the page "My data" says of it, before anybody downloads anything."""
     count = recorded(user).count()
+    if not count:
+        return gettext("no receipts")
     return ngettext("%(count)d receipt", "%(count)d receipts", count) % {"count": count}
 
 

@@ -1,4 +1,4 @@
-"""What the driver's pages have in common: who reads, what of a session he may see, and what cannot be done."""
+"""What the driver's pages have in common: who reads, what of a session they may see, and what cannot be done."""
 
 from uuid import UUID
 

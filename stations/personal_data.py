@@ -1,4 +1,4 @@
-"""What this package holds of a person, for the archive (cards, charges, meter values), and how it forgets his cards."""
+"""What this package holds of a person, for the archive (cards, charges, meter values), and how it forgets cards."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +19,7 @@ METER_COLUMNS = ("session_id", "sampled_at", "measurand", "value", "unit", "phas
 
 
 def cards_files(user: User) -> Iterator[tuple[str, Chunks]]:
-    """Cards that are his, and those that he charged with before."""
+    """Cards that are theirs, and those that they charged with before."""
     used = IdToken.objects.filter(sessions__customer=user)
     tokens = (IdToken.objects.filter(customer=user) | used).distinct().order_by("pk")
     names = ("uid", "type", "contract_id")
@@ -30,6 +30,8 @@ def cards_files(user: User) -> Iterator[tuple[str, Chunks]]:
 def cards_holds(user: User) -> str:
     """How many, in words."""
     count = IdToken.objects.filter(customer=user).count()
+    if not count:
+        return gettext("no card and no contract")
     return ngettext("%(count)d card or contract", "%(count)d cards and contracts", count) % {"count": count}
 
 
@@ -63,6 +65,8 @@ def meter_row(value: MeterValue) -> tuple[Any, ...]:
 def charges_holds(user: User) -> str:
     """How many, in words."""
     count = ChargingSession.objects.filter(customer=user).count()
+    if not count:
+        return gettext("no charges")
     text = ngettext("%(count)d charge with its meter values", "%(count)d charges with their meter values", count)
     return text % {"count": count}
 
@@ -71,7 +75,7 @@ def charges_holds(user: User) -> str:
 
 
 def cards_forget(erasure: Erasure) -> None:
-    """The numbers of his cards, in the admin's log; before the cards themselves are gone."""
+    """The numbers of their cards, in the admin's log; before the cards themselves are gone."""
     uids = IdToken.objects.filter(customer=erasure.customer_id).values_list("uid", flat=True)
     log_forget(words=list(uids), pseudonym=erasure.pseudonym)
 

@@ -1,6 +1,6 @@
 """Which tests start a node, a TPM, a browser or an identity provider; `make quick` leaves these out (`-p tests.parts`).
 
-Nobody marks them by hand who names what he starts: the markers come from the code of the test and of its fixtures. What
+Nobody marks them by hand who names what it starts: the markers come from the code of the test and of its fixtures. What
 is started out of sight, by a helper or in another process, carries its marker in the test's file. No marker can be
 missing: a test that starts a part without it is refused, in each run.
 """

@@ -74,7 +74,7 @@ class Reader:
         evaluated(self.page, "document.getAnimations().forEach((one) => one.finish())")
 
     def speak(self, language: str) -> None:
-        """What is opened from now on is in this language, as if he had chosen it."""
+        """What is opened from now on is in this language, as if they had chosen it."""
         self.language = language
         self.context.add_cookies([{"name": settings.LANGUAGE_COOKIE_NAME, "value": language, "url": self.base}])
 

@@ -88,7 +88,7 @@ def read(response: Any) -> str:
 
 
 def is_refused(response: Any, path: str, lead: str) -> bool:
-    """404 or 405, 401 of an API, or led to where somebody shows who he is."""
+    """404 or 405, 401 of an API, or led to where somebody shows who they are."""
     if is_api(path):
         return response.status_code in (401, 404, 405)
     return response.status_code in (404, 405) or response.headers.get("Location", "").startswith(lead)

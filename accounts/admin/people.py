@@ -27,7 +27,7 @@ admin.site.unregister(Group)  # roles are the identity provider's groups (accoun
 
 @admin.register(User)
 class PersonAdmin(Erasable, Logged):
-    """Nobody is added here, for people come by logging in; nobody is deleted: his copies would stay readable."""
+    """Nobody is added here, for people come by logging in; nobody is deleted: their copies would stay readable."""
 
     change_form_template = "admin/accounts/user/change_form.html"
     list_display = ("username", "email", "role_names", "is_active", "last_login")
@@ -49,7 +49,7 @@ class PersonAdmin(Erasable, Logged):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody: who leaves is erased, with the keys of his records."""
+        """Nobody: who leaves is erased, with the keys of their records."""
         return False
 
     @admin.display(description=_("roles"))
@@ -71,15 +71,15 @@ class PersonAdmin(Erasable, Logged):
         return recovery_codes_left(person)
 
     def get_urls(self) -> list[URLPattern]:
-        """With the page that resets a second factor, for who has just shown his own."""
+        """With the page that resets a second factor, for who has just shown their own."""
         view = self.admin_site.admin_view(never_cache(access.recent_second_factor(self.reset_view)))
         return [path("<int:pk>/second-factor/", view, name="accounts_user_second_factor"), *super().get_urls()]
 
     def reset_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """For somebody who has lost his authenticator: ask why, forget it, write it down and tell him."""
+        """For somebody who has lost their authenticator: ask why, forget it, write it down and tell them."""
         person = get_object_or_404(User, pk=pk)
         if not self.has_change_permission(request, person) or person == request.user:
-            raise PermissionDenied  # nobody for himself: a second person has to look
+            raise PermissionDenied  # nobody for themselves: a second person has to look
         form = ResetForm(request.POST or None)
         if form.is_valid():
             second_factor_reset(user=person)

@@ -82,7 +82,7 @@ def second_factor_holds(user: User) -> bool:
 
 
 def remembering_allowed(user: User) -> bool:
-    """Whether this person may have devices remembered: by the setting, and by what staff decided for him."""
+    """Whether this person may have devices remembered: by the setting, and by what staff decided for them."""
     by_setting = {"all": True, "drivers": not user.is_staff, "off": False}[settings.REMEMBER_DEVICE]
     return by_setting and user.remember_allowed
 

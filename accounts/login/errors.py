@@ -1,8 +1,10 @@
-"""What can go wrong at the identity provider.
+"""What can go wrong at the identity provider, and with a code.
 
 IdentityError
 ├── IdentityUnavailableError  it does not answer, or not sensibly, or is not set up: try again later
 └── LoginRefusedError         what it or the browser sent cannot be trusted: begin anew
+
+CodeTooEarlyError             a code of the second factor that was not looked at
 """
 
 
@@ -16,3 +18,11 @@ class IdentityUnavailableError(IdentityError):
 
 class LoginRefusedError(IdentityError):
     pass
+
+
+class CodeTooEarlyError(Exception):
+    """After wrong codes none is looked at for `wait_s` seconds: this one may well be right."""
+
+    def __init__(self, wait_s: int) -> None:
+        super().__init__(f"no code is looked at for {wait_s} s")
+        self.wait_s = wait_s

@@ -1,4 +1,4 @@
-"""E-mails about an account's second factor: whoever did not do it himself should hear of it."""
+"""E-mails about an account's second factor: whoever did not do it themselves should hear of it."""
 
 import logging
 import smtplib
@@ -21,7 +21,7 @@ SUBJECTS = {
 
 
 def notice_send(*, user: User, about: str) -> bool:
-    """Write to the person, in his language; False where there is no verified address or the mail server fails."""
+    """Write to the person, in their language; False where there is no verified address or the mail server fails."""
     if not user.email:
         return False
     with translation.override(user.language or None):

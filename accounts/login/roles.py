@@ -1,6 +1,6 @@
 """What a person may do, by role. Roles come from Cognito's groups at each login. The rights are stated here alone.
 
-customer   his own sessions, as everybody who is logged in
+customer   their own sessions, as everybody who is logged in
 operator   reads everything, runs the stations, puts ledger entries back to work
 auditor    reads everything, starts audits of the ledger, changes nothing
 admin      may do everything (a superuser)

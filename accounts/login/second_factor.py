@@ -8,7 +8,6 @@ import secrets
 from base64 import b32encode
 from datetime import timedelta
 
-import django_otp
 import segno
 from django.contrib.sessions.backends.base import SessionBase
 from django.core import signing
@@ -18,6 +17,7 @@ from django.utils import timezone
 from django_otp.models import Device
 
 from accounts.login.access import remembering_allowed
+from accounts.login.errors import CodeTooEarlyError
 from accounts.login.notices import notice_send
 from accounts.login.people import sign_in_record
 from accounts.models import (
@@ -78,11 +78,14 @@ def authenticator_qr(device: Authenticator) -> str:
 
 
 def authenticator_confirm(*, user: User, code: str) -> Authenticator | None:
-    """Take the pending authenticator into use when its code is right; the one before it and remembered devices go."""
+    """Take the pending authenticator into use when its code is right; the one before it and remembered devices go.
+
+    Raises CodeTooEarlyError.
+    """
     with transaction.atomic():
         pending = Authenticator.objects.select_for_update().filter(user=user, confirmed=False)
         device: Authenticator | None = pending.first()
-        if device is None or not device.verify_token(code):
+        if device is None or not _taken(device, code):
             return None
         Authenticator.objects.filter(user=user, confirmed=True).delete()
         RememberedDevice.objects.filter(user=user).delete()
@@ -92,13 +95,28 @@ def authenticator_confirm(*, user: User, code: str) -> Authenticator | None:
 
 
 def code_check(*, user: User, device: Device, code: str) -> Device | None:
-    """The device, when its code is right, not used before, and nobody has to wait; its use is kept."""
-    return django_otp.verify_token(user, device.persistent_id, code)
+    """The device, when its code is right and not used before; its use is kept. Raises CodeTooEarlyError."""
+    with transaction.atomic():
+        locked: Device | None = Device.from_persistent_id(device.persistent_id, for_verify=True)
+        if locked is None or locked.user_id != user.pk or not _taken(locked, code):
+            return None
+    return locked
+
+
+def _taken(device: Device, code: str) -> bool:
+    """Whether the code is right. While one has to wait django-otp calls every code wrong, without looking at it."""
+    if wait_s := _wait_s(device):
+        raise CodeTooEarlyError(wait_s)
+    return bool(device.verify_token(code))
 
 
 def seconds_locked(device: Device) -> int:
     """How long this device takes no code, after wrong ones."""
     device.refresh_from_db()
+    return _wait_s(device)
+
+
+def _wait_s(device: Device) -> int:
     allowed, why = device.verify_is_allowed()
     if allowed:
         return 0

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods
 from django_otp.models import Device
 
 from accounts.login import access, second_factor
+from accounts.login.errors import CodeTooEarlyError
 from accounts.login.forms import CodeForm, RecoveryCodeForm
 from accounts.login.notices import notice_send
 from accounts.login.people import sign_in_record
@@ -73,8 +74,11 @@ def recovery_page(request: HttpRequest) -> HttpResponse:
     if sheet and form.is_valid() and checked(request, sheet, form, SignIn.Outcome.RECOVERY_CODE):
         left = second_factor.recovery_codes_left(user)
         notice_send(user=user, about="recovery_code")
-        words = ngettext("%(count)d recovery code is left.", "%(count)d recovery codes are left.", left)
-        messages.info(request, words % {"count": left})
+        if left:
+            words = ngettext("%(count)d recovery code is left.", "%(count)d recovery codes are left.", left)
+            messages.info(request, words % {"count": left})
+        else:
+            messages.warning(request, _("That was the last recovery code. Make new ones."))
         return HttpResponseRedirect(target)
     return render(request, "accounts/recovery.html", {"form": form, "next": target, "has_codes": sheet is not None})
 
@@ -91,10 +95,14 @@ def enrol_page(request: HttpRequest) -> HttpResponse:
     device = second_factor.authenticator_pending(user=user, session=request.session)
     form = CodeForm(request.POST or None)
     if form.is_valid():
-        confirmed = second_factor.authenticator_confirm(user=user, code=form.cleaned_data["code"])
-        if confirmed:
-            return enrolled(request, confirmed, target)
-        form.add_error("code", wrong(second_factor.seconds_locked(device)))
+        try:
+            confirmed = second_factor.authenticator_confirm(user=user, code=form.cleaned_data["code"])
+        except CodeTooEarlyError as error:
+            form.add_error("code", wrong(error.wait_s, locked=True))
+        else:
+            if confirmed:
+                return enrolled(request, confirmed, target)
+            form.add_error("code", wrong(second_factor.seconds_locked(device)))
     context: dict[str, Any] = {"form": form, "next": target, "has_one": has_one}
     context["key"] = second_factor.authenticator_key(device)
     context["qr"] = second_factor.authenticator_qr(device)
@@ -120,12 +128,11 @@ def codes_shown(request: HttpRequest, codes: list[str], *, target: str) -> HttpR
 def checked(request: HttpRequest, device: Device, form: Any, outcome: SignIn.Outcome) -> bool:
     """Whether the form's code is right, which the session then has shown; else the form says why."""
     user = person(request)
-    wait = second_factor.seconds_locked(device)
-    if wait:  # not even looked at
-        form.add_error("code", wrong(wait, locked=True))
-        return False
     try:
         right = second_factor.code_check(user=user, device=device, code=form.cleaned_data["code"])
+    except CodeTooEarlyError as error:
+        form.add_error("code", wrong(error.wait_s, locked=True))
+        return False
     except SealedTextError as error:
         log.error("authenticator %s: %s", device.pk, error)
         form.add_error("code", _("Codes of your authenticator cannot be checked at the moment. Use a recovery code."))
@@ -141,11 +148,13 @@ def checked(request: HttpRequest, device: Device, form: Any, outcome: SignIn.Out
 
 def wrong(wait_s: int, *, locked: bool = False) -> str:
     """What to say of a code that is not taken."""
-    said = _("No code is looked at yet.") if locked else _("This code is wrong, or it was used already.")
+    said = _("This code is wrong, or it was used already.")
+    if locked:
+        said = _("This code was not looked at: it may be right.")
     if not wait_s:
         return said
-    wait = ngettext("Wait %(count)d second.", "Wait %(count)d seconds.", wait_s) % {"count": wait_s}
-    return f"{said} {wait}"
+    wait = ngettext("Wait %(count)d second, then type one.", "Wait %(count)d seconds, then type one.", wait_s)
+    return f"{said} {wait % {'count': wait_s}}"
 
 
 def remember(request: HttpRequest, response: HttpResponse) -> None:

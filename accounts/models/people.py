@@ -69,7 +69,7 @@ def secret_digest(secret: str) -> str:
 class Authenticator(TOTPDevice):  # type: ignore[misc]  # django-otp has no types
     """An authenticator app, whose `key` the database keeps sealed: a copy of it makes nobody's codes.
 
-    It opens for the person only to whom it belongs: nobody can give somebody else his own by writing to the table.
+    It opens for the person only to whom it belongs: nobody can give it to somebody else by writing to the table.
     """
 
     KEY_BYTES = 20  # RFC 4226, 4, R6
@@ -113,7 +113,7 @@ class Authenticator(TOTPDevice):  # type: ignore[misc]  # django-otp has no type
 
 
 class RecoverySheet(ThrottlingMixin, Device):  # type: ignore[misc]  # django-otp has no types
-    """A person's ten recovery codes, as a device of django-otp: what somebody shows who has lost his authenticator."""
+    """A person's ten recovery codes, as a device of django-otp: what somebody shows who has lost the authenticator."""
 
     made_at = models.DateTimeField(default=timezone.now)
 

@@ -1,4 +1,4 @@
-"""What a person's rights over his data leave in the database: who looked, his archives, the erasure of his account."""
+"""What a person's rights over their data leave in the database: who looked, archives, the erasure of the account."""
 
 from typing import Any
 
@@ -143,7 +143,7 @@ class Erasure(models.Model):
         max_length=150,
         blank=True,
         default="",
-        help_text=_("the person himself (empty), or who of the staff"),
+        help_text=_("the person themselves (empty), or who of the staff"),
     )
     reason = models.CharField(_("reason"), max_length=255, blank=True, default="")
     although_charging = models.BooleanField(_("although a charge is open"), default=False)

@@ -1,7 +1,7 @@
 """Who looked at whose data: one row for each look of staff or of a program, read by the customer and by auditors.
 
 Whoever shows a customer's data to somebody else calls `access_note` (or `access_note_all` for lists and exports)
-before he shows it: what cannot be noted is not shown. A customer's own looks are not noted.
+before it is shown: what cannot be noted is not shown. A customer's own looks are not noted.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ def access_note(
 ) -> None:
     """Note that `viewer` (a user, or the label of a program: "partner ABC") looks at data of `customer`.
 
-    `customer` may be given by its id; None (nobody's data) and the viewer himself are not noted. `what` is one of
+    `customer` may be given by its id; None (nobody's data) and the viewer's own are not noted. `what` is one of
     `Look`; `subject` names the thing looked at (a session's id). The same look again within ten minutes, with the same
     reason, is the same row; the first subject stays.
     """

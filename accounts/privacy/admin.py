@@ -23,12 +23,12 @@ class Erasable(NotesLooks):
     customer_path = "pk"
 
     def get_urls(self) -> list[URLPattern]:
-        """With the page that erases a person, for who has just shown his second factor."""
+        """With the page that erases a person, for who has just shown a second factor."""
         view = self.admin_site.admin_view(never_cache(access.recent_second_factor(self.erase_view)))
         return [path("<int:pk>/erase/", view, name="accounts_user_erase"), *super().get_urls()]
 
     def erase_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Erase a customer, as he can himself: ask for the name and a reason, and begin."""
+        """Erase a customer, as they can themselves: ask for the name and a reason, and begin."""
         customer = self.get_object(request, str(pk))
         if customer is None:
             raise Http404(f"no user {pk}")
@@ -48,7 +48,7 @@ class Erasable(NotesLooks):
 
 @admin.register(AccessLogEntry)
 class AccessLogAdmin(ReadOnly):
-    """Read by auditors; the rows that a customer reads about himself, with all of them."""
+    """Read by auditors; the rows that customers read about themselves, with all of them."""
 
     list_display = ("at", "viewer_name", "what", "customer", "looked_at", "reason")
     list_filter = ("what",)

@@ -158,7 +158,7 @@ def _ready(archive: Archive, *, size: int) -> None:
 
 
 def _tell(customer: User) -> None:
-    """An e-mail that it is ready, without the archive and without an address that opens it: he logs in for that."""
+    """An e-mail that it is ready, without the archive and without an address that opens it: one logs in for that."""
     if not customer.email:
         return
     try:
@@ -168,7 +168,7 @@ def _tell(customer: User) -> None:
         ready = gettext("The archive of your data is ready")
         send_mail(f"EVPortal: {ready}", text, None, [customer.email])
     except (smtplib.SMTPException, OSError) as error:
-        log.warning("user %s was not told of his archive: %s", customer.pk, type(error).__name__)
+        log.warning("user %s was not told of their archive: %s", customer.pk, type(error).__name__)
 
 
 class Progress:

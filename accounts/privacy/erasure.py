@@ -32,7 +32,7 @@ class ErasureWaits(Exception):
 class Step:
     """`run` does it, may be repeated, and raises ErasureWaits where it has to wait. Steps go by `order`.
 
-    `hindrance` says in words why the person cannot be erased now, "" where he can: asked before anything is done.
+    `hindrance` says in words why the person cannot be erased now, "" where they can: asked before anything is done.
     """
 
     name: str
@@ -67,7 +67,7 @@ def hindrances(customer: User, *, although_charging: bool = False) -> list[str]:
 def erasure_ask(*, customer: User, asked_by: str = "", reason: str = "", although_charging: bool = False) -> Erasure:
     """Lock the account, and begin to erase it after commit; asked again, it is the same one.
 
-    `asked_by` is who of the staff, "" for the person himself. Raises ErasureRefusedError with the reason in words.
+    `asked_by` is who of the staff, "" for the person themselves. Raises ErasureRefusedError with the reason in words.
     """
     locked = User.objects.select_for_update(no_key=True).get(pk=customer.pk)
     if found := Erasure.objects.filter(customer=locked).first():

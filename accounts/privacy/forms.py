@@ -33,7 +33,7 @@ class DeleteForm(forms.Form):
         self.user = user
 
     def clean_name(self) -> str:
-        """His own, letter by letter: nobody deletes by mistake."""
+        """Their own, letter by letter: nobody deletes by mistake."""
         if self.cleaned_data["name"] != self.user.get_username():
             raise forms.ValidationError(_("This is not the name of the account."))
         return str(self.cleaned_data["name"])

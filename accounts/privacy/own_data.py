@@ -1,4 +1,4 @@
-"""What this package holds of a person, for the archive: his profile, what hangs on his account, and who looked."""
+"""What this package holds of a person, for the archive: the profile, what hangs on the account, and who looked."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from accounts.models import AccessLogEntry, User
 from accounts.privacy.archive import Chunks, Section, section_add
 from accounts.privacy.own_erasure import belongings
 
-# Secrets that he has himself, or that nobody can read: they prove who somebody is, and say nothing of him.
+# Secrets that the person has, or that nobody can read: they prove who somebody is, and say nothing else.
 SECRET_PARTS = frozenset({"password", "secret", "hash", "credential", "salt", "key", "digest"})
 # The archive is not in the archive; its being made would be the newest thing in it.
 LEFT_OUT = frozenset({"accounts.archive"})
@@ -84,7 +84,7 @@ def belongings_holds(user: User) -> str:
 
 
 def looks_files(user: User) -> Iterator[tuple[str, Chunks]]:
-    """The access log, as far as it is about him."""
+    """The access log, as far as it is about them."""
     looks = AccessLogEntry.objects.filter(customer=user).order_by("at", "pk")
     names = ("at", "viewer_name", "what", "subject", "reason")
     yield "access-log.json", json_list(looks.values(*names).iterator())
@@ -93,9 +93,10 @@ def looks_files(user: User) -> Iterator[tuple[str, Chunks]]:
 def looks_holds(user: User) -> str:
     """How many looks, in words."""
     count = AccessLogEntry.objects.filter(customer=user).count()
-    return ngettext("%(count)d look of somebody else at your data", "%(count)d looks of others at your data", count) % {
-        "count": count
-    }
+    if not count:
+        return str(_("no looks of others at your data"))
+    text = ngettext("%(count)d look of somebody else at your data", "%(count)d looks of others at your data", count)
+    return text % {"count": count}
 
 
 def add_sections() -> None:

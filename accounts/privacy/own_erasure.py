@@ -14,12 +14,12 @@ from django.db.models.functions import Cast, Concat
 from accounts.models import AccessLogEntry, Erasure, User
 from accounts.privacy.erasure import Step, step_add
 
-# Hangs on the person by the letter, but is what he did as staff, or says what was done here.
+# Hangs on the person by the letter, but is what they did as staff, or says what was done here.
 KEPT_MODELS = frozenset({"admin.logentry"})
 
 
 def belongings() -> Iterator[tuple[type[models.Model], str]]:
-    """(model, its field) of all that is a person's own and goes with him: whatever would be deleted with his row.
+    """(model, its field) of all that is a person's own and goes with them: whatever would be deleted with their row.
 
     So a new model is covered by itself: sign-ins, devices, API tokens, archives, and whatever comes.
     """
@@ -40,7 +40,7 @@ def belongings_forget(erasure: Erasure) -> None:
 
 
 def looks_forget(erasure: Erasure) -> None:
-    """The access log keeps that there was a look, under the pseudonym; reasons in words may name him."""
+    """The access log keeps that there was a look, under the pseudonym; reasons in words may name the person."""
     pseudonym, customer = erasure.pseudonym, erasure.customer_id
     AccessLogEntry.objects.filter(viewer=customer).update(viewer_name=pseudonym)
     about = AccessLogEntry.objects.filter(customer=customer).exclude(reason="").exclude(reason__startswith="erased ")

@@ -35,7 +35,7 @@ class ApiTokenAdmin(Logged):
     actions = ("revoke",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody: a person makes his own."""
+        """Nobody: people make their own."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

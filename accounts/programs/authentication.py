@@ -1,4 +1,4 @@
-"""Who calls the REST API: a person with a token of his own, or a program that Cognito knows.
+"""Who calls the REST API: a person with a token of their own, or a program that Cognito knows.
 
     Authorization: Bearer evp_…      a personal token (accounts/programs/tokens.py)
     Authorization: Bearer eyJ…       an access token of Cognito's client credentials (accounts/programs/cognito.py)

@@ -1,7 +1,7 @@
-"""The support view: staff reads a customer's pages as he reads them, for a reason, for a while; each page is logged.
+"""The support view: staff reads a customer's pages as they read them, for a reason, for a while; each page is logged.
 
-Only pages that show his charges are swapped, and only for reading. Everything else of the portal is closed meanwhile,
-so that nothing is taken for the customer's that is not, and nothing is done in his name.
+Only pages that show charges are swapped, and only for reading. Everything else of the portal is closed meanwhile,
+so that nothing is taken for the customer's that is not, and nothing is done in their name.
 """
 
 from collections.abc import Callable
@@ -74,7 +74,7 @@ def _viewer(request: HttpRequest) -> User:
 
 
 def as_customer(customer: User, viewer: User) -> User:
-    """The customer as a reader of pages: with his own sessions and no right of staff, whatever else he is."""
+    """The customer as a reader of pages: with their own sessions and no right of staff, whatever else they are."""
     customer.is_staff = customer.is_superuser = False
     customer.roles = []
     # the second factor is the viewer's, who has shown it

@@ -1,6 +1,6 @@
 """Sessions by the million for benches that read, made from the real data: as if drivers had charged for years.
 
-Each customer takes after one of the real drivers with at least twenty sessions: his times of day, durations, energy,
+Each customer takes after one of the real drivers with at least twenty sessions: their times of day, durations, energy,
 cost, stations and sites, moved by whole weeks (so weekdays and shift times stay) and a few minutes. Sessions are
 recorded: salt, canonical record and digest are real, the transactions that carry them are not, as there is no chain.
 One entry in 500 waits still to be recorded. Import it once Django is set up; PostgreSQL only, as it is filled by COPY.

@@ -73,7 +73,7 @@ def portal(directory: Path) -> Iterator[None]:
 
 
 def in_browser(user: "User") -> "Client":
-    """With a session and the second factor, as a person after his login."""
+    """With a session and the second factor, as a person after login."""
     from django.test import Client
 
     from tests.people import log_in
@@ -84,7 +84,7 @@ def in_browser(user: "User") -> "Client":
 
 
 def with_token(user: "User") -> "Client":
-    """With a personal API token, as his program."""
+    """With a personal API token, as their program."""
     from django.test import Client
 
     from accounts.programs.tokens import token_make  # type: ignore[import-not-found,unused-ignore]  # comes with the REST API

@@ -145,7 +145,7 @@ def add_people(app: Flask, pool: Pool, server: AuthorizationServer) -> None:
 
 
 def signed_in(pool: Pool) -> tuple[Person, int] | None:
-    """The person whom the cookie names, and when he gave his password."""
+    """The person whom the cookie names, and when they gave their password."""
     auth_time = int(session.get("auth_time", 0))
     person = pool.person(session.get("sub", ""))
     if person is None or not person.enabled or auth_time < time.time() - SESSION_LIFETIME_S:

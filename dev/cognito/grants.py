@@ -62,7 +62,7 @@ def code_grant(pool: Pool, issue: Issue) -> type[AuthorizationCodeGrant]:
             pool.sign_in_keep(code, sign_in, lifetime_s=CODE_LIFETIME_S)
 
         def query_authorization_code(self, code: str, client: Client) -> SignIn | None:
-            """Whoever tries a code has used it up, also when his verifier, address or client is wrong."""
+            """Whoever tries a code has used it up, also when their verifier, address or client is wrong."""
             found = pool.sign_in_of(code, once=True)
             return found if found and found.check_client(client) else None
 

@@ -139,7 +139,7 @@ class Swtpm(Server):
 
 
 def listens(path: Path) -> bool:
-    """Tell whether somebody listens on this Unix socket, without disturbing him: he serves one client at a time."""
+    """Tell whether somebody listens on this Unix socket, without disturbing it: it serves one client at a time."""
     sockets_now = (line.split(maxsplit=7) for line in Path("/proc/net/unix").read_text().splitlines())
     return any(len(fields) == 8 and fields[3] == LISTENING and fields[7] == str(path) for fields in sockets_now)
 

@@ -133,7 +133,7 @@ def _summary(ports: Ports, *, key: str, chain: str, sessions: str, driver_sessio
 EVPortal runs. {sessions}
 
   The portal      {ports.url("WEB")}/
-  Log in as       driver   / {demo_password("driver")}   a driver: {driver_sessions:,} sessions are his
+  Log in as       driver   / {demo_password("driver")}   a driver: {driver_sessions:,} sessions are theirs
                   operator / {demo_password("operator")}   runs the stations
                   auditor  / {demo_password("auditor")}   reads everything, changes nothing
                   admin    / {demo_password("admin")}   may do everything

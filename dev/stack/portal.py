@@ -53,7 +53,7 @@ def prepare() -> None:
 
 
 def make_logins() -> None:
-    """The people of the identity provider; the driver's account is made before his first login, for his sessions."""
+    """The people of the identity provider; the driver's account is made before the first login, for the sessions."""
     (driver,) = [person for person in demo_people() if person.username == DRIVER]
     account, _ = User.objects.get_or_create(username=DRIVER, defaults={"time_zone": "America/New_York"})
     if account.sub != driver.sub:  # new, or of a demo from before there was a provider
@@ -99,7 +99,7 @@ def differing() -> list[str]:
 
 
 def give_driver_a_token() -> int:
-    """Link the token with the most sessions to the demo driver, unless he has one; returns how many are his."""
+    """Link the token with the most sessions to the demo driver, unless they have one; returns how many are theirs."""
     driver = User.objects.get(username=DRIVER)
     if not driver.id_tokens.exists():
         tokens = IdToken.objects.filter(customer__isnull=True).annotate(count=Count("sessions"))

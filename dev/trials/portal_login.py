@@ -13,7 +13,7 @@ TIMEOUT_S = 30
 
 
 class Visitor:
-    """One person with cookies of his own for the portal and the provider.
+    """One person with cookies of their own for the portal and the provider.
 
     `get` and `submit` return the page where the redirects end; StackError says what was expected and what came.
     """

@@ -6,7 +6,7 @@ wraps data keys: closing a session asks no TPM. Its private half is sealed in th
 seals
 copies for the chain, or restores from it, opens data keys.
 
-Erasing a customer destroys his wrapped data keys and replaces the master key, so that an older backup of the
+Erasing a customer destroys their wrapped data keys and replaces the master key, so that an older backup of the
 wrapped keys cannot be opened with the master key of a later day either. The directory key never changes; it
 only tells which data key a copy on the chain belongs to.
 """

@@ -1,7 +1,7 @@
-"""Forgetting a customer: his data keys are destroyed, so the copies on the chain stay closed for ever.
+"""Forgetting a customer: their data keys are destroyed, so the copies on the chain stay closed for ever.
 
 What stays: the digests on the chain (without salt and record they say nothing), and the sessions' figures without
-token and customer, which the operator must keep for his accounts.
+token and customer, which the operator must keep for the accounts.
 """
 
 import json
@@ -23,14 +23,14 @@ SEALED_AT_ONCE = 500
 
 
 def customer_erase(*, customer: User, although_charging: bool = False) -> int:
-    """Destroy his data keys and unlink his sessions and tokens; returns how many sessions were touched. Repeats safely.
+    """Destroy their data keys and unlink their sessions and tokens; returns how many of them. Repeats safely.
 
-    Entries that are not recorded yet get there without a copy. Copies of those who held one of his tokens before or
-    after him have keys of their own, and stay. Raises ChargeRunningError while he charges, and nothing was changed
+    Entries that are not recorded yet get there without a copy. Copies of those who held one of their tokens before or
+    after them have keys of their own, and stay. Raises ChargeRunningError while they charge, and nothing was changed
     then; `although_charging` cuts the tie to what is running, which is recorded later as nobody's.
 
-    The master key is replaced afterwards, so that an older backup of the wrapped keys opens nothing of his with the
-    master key of a later day. Make a new key backup then: older ones are of no use any more. Where the TPM is away his
+    The master key is replaced afterwards, so that an older backup of the wrapped keys opens nothing of theirs with the
+    master key of a later day. Make a new key backup then: older ones are of no use any more. Where the TPM is away the
     keys are destroyed all the same; the sweep replaces the master key later, and the alert `master_key_due` says so.
     """
     with transaction.atomic():
@@ -40,13 +40,13 @@ def customer_erase(*, customer: User, although_charging: bool = False) -> int:
 
 
 def _erase(customer: User, although_charging: bool) -> int:
-    # Locked: who is about to start a charge with one of his tokens, or to close one, waits or is waited for.
+    # Locked: who is about to start a charge with one of their tokens, or to close one, waits or is waited for.
     tokens = list(IdToken.objects.select_for_update(no_key=True).filter(customer=customer).order_by("pk"))
     running = charges_running(customer=customer)
     if running and not although_charging:
-        raise ChargeRunningError(f"{len(running)} of his charges are still running")
-    his = Q(customer=customer) | Q(entries__session__customer=customer)
-    data_keys.destroy(DataKey.objects.filter(his, site__isnull=True).distinct())
+        raise ChargeRunningError(f"{len(running)} of their charges are still running")
+    theirs = Q(customer=customer) | Q(entries__session__customer=customer)
+    data_keys.destroy(DataKey.objects.filter(theirs, site__isnull=True).distinct())
     entries = LedgerEntry.objects.filter(session__customer=customer, data_key__destroyed_at__isnull=False)
     _entries_erase(entries.select_related("data_key").order_by("pk"))
     count = ChargingSession.objects.filter(customer=customer).update(id_token=None, customer=None)

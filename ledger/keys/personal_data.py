@@ -7,7 +7,7 @@ from stations.errors import ChargeRunningError
 
 
 def forget(erasure: Erasure) -> None:
-    """His keys are destroyed; the master key follows, at once or by the ledger's sweep (alert `master_key_due`)."""
+    """Their keys are destroyed; the master key follows, at once or by the ledger's sweep (alert `master_key_due`)."""
     try:
         customer_erase(customer=erasure.customer, although_charging=erasure.although_charging)
     except ChargeRunningError as error:

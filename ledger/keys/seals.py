@@ -1,6 +1,6 @@
 """What only this portal can say of a ledger entry: sealed under SECRET_KEY, which is in no database.
 
-Whoever writes everything in the database can mark an entry as erased, or a session as restored; he cannot seal that.
+Whoever writes everything in the database can mark an entry as erased, or a session as restored, but cannot seal that.
 `manage.py reseal` seals anew after SECRET_KEY was changed.
 """
 

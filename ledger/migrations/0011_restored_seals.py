@@ -1,6 +1,6 @@
 """Sessions that were brought back from the chain before that was noted: there were meter values, and none is left.
 
-Whoever removed all meter values of a session until today is not found out by this; from now on he is.
+Whoever removed all meter values of a session until today is not found out by this; from now on they are.
 """
 
 from typing import Any

@@ -14,7 +14,7 @@ class DataKey(models.Model):
     """An AES-256 key that seals the copies of one IdToken's sessions of one customer, or of nobody's.
 
     (Or of a site's, for sessions without a token.) A token that changes hands has a key for each holder: destroying
-    one (wrapped = NULL) makes his copies unreadable for ever, and leaves the others'.
+    one (wrapped = NULL) makes their copies unreadable for ever, and leaves the others'.
     """
 
     key_id = models.BinaryField(_("key id"), max_length=16, unique=True)  # random, named inside the sealed copy
@@ -321,7 +321,7 @@ class Alert(models.Model):
 
 
 class StatementSubscription(models.Model):
-    """A person who wants each month's statement by e-mail, in the language in which he asked for it."""
+    """A person who wants each month's statement by e-mail, in the language in which they asked for it."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="statement_subscription"
@@ -347,7 +347,7 @@ class StatementMail(models.Model):
     monthly = models.BooleanField(_("monthly"), help_text=_("sent by itself, not asked for"))
     language = models.CharField(_("language"), max_length=10)
     requested_at = models.DateTimeField(_("requested at"), default=timezone.now)
-    # Whoever begins an attempt counts it and moves the next one into the future: that is his claim.
+    # Whoever begins an attempt counts it and moves the next one into the future: that is their claim.
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     retry_at = models.DateTimeField(_("retry at"), default=timezone.now)
     error = models.CharField(_("error"), max_length=255, blank=True, default="")  # of the last one, for staff

@@ -1,7 +1,7 @@
 """Giving the contract away, for ever: owner and active go to others, or to nobody; what records and prunes stays ours.
 
 Whoever holds owner or active can replace the contract, take records out of its tables and put it back: the account's
-own operator included. After this he cannot (docs/ledger.md).
+own operator included. After this they cannot (docs/ledger.md).
 """
 
 import time

@@ -51,7 +51,7 @@ def _seen_by(hook: Webhook, sessions: Sequence[ChargingSession]) -> Iterable[Cha
 
 
 def _delivery(hook: Webhook, session: ChargingSession, entry: LedgerEntry, row: ChainTransaction) -> WebhookDelivery:
-    """Ids only: whoever receives it asks for the rest with a token of his own."""
+    """Ids only: whoever receives it asks for the rest with a token of their own."""
     at = row.irreversible_at
     data = {
         "session": str(session.pk),

@@ -69,7 +69,7 @@ def _latest_month(query: Mapping[str, Any], visible: Visible) -> Mapping[str, An
 class HistoryFilter(forms.Form):
     """From, to (days where the reader's days begin), site (its code), station (identity), token (uid), state.
 
-    Who sees everybody's sessions has to say which days, unless he names a station or token.
+    Who sees everybody's sessions has to say which days, unless they name a station or token.
     """
 
     def __init__(self, query: Mapping[str, Any], visible: Visible) -> None:

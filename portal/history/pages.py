@@ -1,6 +1,6 @@
 """The charging history: the page, and the file of what it shows.
 
-A request walks through once: who reads (visible.py), what he asks for (filter.py), what the database has of it
+A request walks through once: who reads (visible.py), what they ask for (filter.py), what the database has of it
 (query.py), the sums and bars (figures.py), the words of the page (context.py).
 """
 

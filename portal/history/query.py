@@ -1,4 +1,4 @@
-"""Third step of the history: what the database has for the reader and his filter; three queries for a driver.
+"""Third step of the history: what the database has for the reader and the filter; three queries for a driver.
 
 The sums by day, the sessions of one page of the list, and what charges now. A session that differs from its record is
 marked on the way, as soon as somebody looks at it.
@@ -117,7 +117,7 @@ _SUMMED = {"sessions": Count("pk", filter=~_ACTIVE), "energy": Sum("energy_wh"),
 def _sums(visible: Visible, asked: Asked) -> tuple[Sequence[Group], Totals]:
     """The sums of all days, as what a month is compared with may lie outside of the filter, and of its days alone.
 
-    For who sees everything not of all days: of those that he named, and of the month or year before.
+    For who sees everything not of all days: of those that they named, and of the month or year before.
     """
     sessions, (first, last) = _narrowed(visible, asked), asked.days
     if visible.everybody and first and last:

@@ -1,4 +1,4 @@
-"""First step of the history: which sessions a reader sees, what his filter can name, and where his days begin.
+"""First step of the history: which sessions a reader sees, what the filter can name, and where the reader's days begin.
 
 One query for a driver, two for who sees everybody's sessions.
 """
@@ -70,7 +70,7 @@ class Visible:
 
 
 def visible_for(user: User) -> Visible:
-    """What this reader sees: a driver his own, staff with the right to it everybody's."""
+    """What this reader sees: a driver their own, staff with the right to it everybody's."""
     sessions = ChargingSession.objects.visible_to(user)
     if user.is_staff and user.has_perm("stations.view_chargingsession"):  # asks no database about a driver
         return _everybodys(user, sessions)
@@ -103,7 +103,7 @@ def newest(sessions: ChargingSessionQuerySet) -> ChargingSession | None:
 
 
 def reading_zone(user: User, latest: object) -> ZoneInfo:
-    """Where days and months begin for this reader: his own zone, else `latest`, the one of his newest session."""
+    """Where days and months begin for this reader: their own zone, else `latest`, the one of their newest session."""
     return zone_named(user.time_zone or latest)
 
 

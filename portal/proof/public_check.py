@@ -21,8 +21,8 @@ View = Callable[[HttpRequest], HttpResponse]
 def asks_nodes(view: View) -> View:
     """Let this page's scripts ask nodes of the chain, and only them: `connect-src` without 'self'.
 
-    Not only the published nodes: the point of the check is that the reader need not believe us, so he may name nodes
-    of his own, any with HTTPS and those of his own machine. A receipt names no nodes, so whoever sends one cannot make
+    Not only the published nodes: the point of the check is that the reader need not believe us, so they may name nodes
+    of their own, any with HTTPS and those of their machine. A receipt names no nodes, so whoever sends one cannot make
     a browser ask anybody. What our scripts tell a node is numbers of block and record (static/js/verify/node.js),
     scripts of others do not run here (`default-src 'self'`), and the requests carry no cookies.
     """

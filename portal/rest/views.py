@@ -43,7 +43,7 @@ class SessionRows(RowsView):
 
 
 def session_looked_at(request: Request, rows: Sequence[ChargingSession]) -> None:
-    """Each customer reads later that somebody else looked at his sessions, and who."""
+    """Each customer reads later that somebody else looked at their sessions, and who."""
     caller: Any = request.user
     viewer = caller if isinstance(caller, User) else f"program {caller.client.name}"
     customers = {row.customer_id for row in rows}

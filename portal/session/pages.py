@@ -1,7 +1,7 @@
 """The driver's page of one session: its figures, its record, its meter values; and these as a file.
 
-A request walks through once: may he see it (portal/reading.py), what the database has of it (query.py), power and cost
-(figures.py), the words of the page (context.py).
+A request walks through once: may the reader see it (portal/reading.py), what the database has of it (query.py), power
+and cost (figures.py), the words of the page (context.py).
 """
 
 from uuid import UUID

@@ -63,7 +63,7 @@ class Making:
 
 
 def is_short(statement: Statement) -> bool:
-    """Whether a reader can wait for it within his request."""
+    """Whether a reader can wait for it within the request."""
     return len(statement.billed) + len(statement.not_billed) <= SHORT_LINES
 
 

@@ -27,7 +27,7 @@ AFTER_THE_MONTH = timedelta(days=1)
 
 
 def address_of(user: User) -> str:
-    """His e-mail address; "" where there is none that the identity provider has verified: others are never kept."""
+    """The e-mail address; "" where there is none that the identity provider has verified: others are never kept."""
     return user.email
 
 

@@ -4,7 +4,7 @@ A statement is about one calendar month, or year, in the reader's zone, and abou
 COMPLETED ones are billed; one that was corrected counts once (ledger/state/counting.py): the session that was taken
 back and
 its credit, with its minus, are listed and net out. INVALID ones are listed apart and count nowhere. It is always about
-the person's own sessions, whatever else he may see.
+the person's own sessions, whatever else they may see.
 """
 
 import hashlib

@@ -1,12 +1,14 @@
 """Template tags for what drivers read: the ledger state (ledger/state/words.py), and the bars of the history."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import template
 
 from ledger.state.labels import field_name
 from ledger.state.words import StateWords, state_of
 from portal.history import words
+from portal.statements.statements import zone_of
 
 register = template.Library()
 register.filter("ledger_state", state_of)
@@ -18,6 +20,12 @@ register.filter("edge", words.edge)
 register.filter("value_text", words.value_text)
 register.filter("chart_name", words.chart_name)
 register.filter("summary", words.summary)
+
+
+@register.simple_tag(takes_context=True)
+def reader_zone(context: Any) -> ZoneInfo:
+    """Where the clock of whoever reads this page stands: their own zone, else that of their newest charge."""
+    return zone_of(context["request"].user)
 
 
 @register.inclusion_tag("_state.html")

@@ -61,7 +61,7 @@ class Overview:
 
 
 def overview_for(user: User) -> Overview:
-    """The figures by the days and months of this person's zone (UTC where he has none)."""
+    """The figures by the days and months of this person's zone (UTC where they have none)."""
     where = zone_named(user.time_zone)
     return remembered(f"overview:{where.key}", FIGURES_FOR_S, lambda: overview(where))
 

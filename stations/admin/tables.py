@@ -30,14 +30,14 @@ from stations.models import ChargingSession, IdToken, LinkCode, MeterValue, Site
 
 
 class IdTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # a generic in the stubs alone
-    """A token and its customer; what becomes of the sessions when it leaves him is asked, not guessed."""
+    """A token and its customer; what becomes of the sessions when it leaves them is asked, not guessed."""
 
     mistaken = forms.BooleanField(
         label=_("the link was a mistake"),
         required=False,
         help_text=_(
             "Only when the customer changes: the sessions leave the former customer with the card, because they were "
-            "never his. Otherwise they stay his, and whoever gets the card next does not see them."
+            "never theirs. Otherwise they stay theirs, and whoever gets the card next does not see them."
         ),
     )
 
@@ -48,7 +48,7 @@ class IdTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # a generic in th
 
 @admin.register(IdToken)
 class IdTokenAdmin(NotesLooks, NamesStay):
-    """A customer gets a card here, or a code with which he links it himself; what was charged with it comes along."""
+    """A customer gets a card here, or a code to link it by themselves; what was charged with it comes along."""
 
     form = IdTokenForm
     names = ("uid", "type")

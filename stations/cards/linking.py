@@ -1,4 +1,4 @@
-"""One-time codes by which a driver links a card or contract to his account.
+"""One-time codes by which a driver links a card or contract to their account.
 
 An operator makes the code on the token's page and hands it over with the card; it is shown once and kept as an HMAC
 under the portal's secret key, so the database alone gives none away. 30^10 codes, and few tries an hour.

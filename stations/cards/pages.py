@@ -1,4 +1,4 @@
-"""The page "Cards": what a driver charges with, linked to his account by a code and unlinked by a button."""
+"""The page "Cards": what a driver charges with, linked to their account by a code and unlinked by a button."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,8 +40,8 @@ def _user(request: HttpRequest) -> User:
 
 def cards(tokens: QuerySet[IdToken], user: User) -> list[Card]:
     """These tokens with the user's own sessions, the last used first."""
-    his = Q(sessions__customer=user)
-    counted = tokens.annotate(count=Count("sessions", filter=his), last=Max("sessions__started_at", filter=his))
+    theirs = Q(sessions__customer=user)
+    counted = tokens.annotate(count=Count("sessions", filter=theirs), last=Max("sessions__started_at", filter=theirs))
     found = [Card(token, token_name(token.type, token.uid), token.count, token.last) for token in counted]
     return sorted(found, key=lambda card: card.last_used_at.timestamp() if card.last_used_at else 0.0, reverse=True)
 
@@ -76,7 +76,10 @@ def _link(request: HttpRequest, form: LinkForm) -> bool:
     except LinkCodesThrottledError:
         form.add_error("code", _("No more codes can be tried at the moment. Nothing is lost: try again in an hour."))
         return False
-    past = ngettext("%(count)d earlier charge came along.", "%(count)d earlier charges came along.", count)
+    if not count:
+        past = _("No earlier charge came along.")
+    else:
+        past = ngettext("%(count)d earlier charge came along.", "%(count)d earlier charges came along.", count)
     linked = _("Linked: %(card)s.") % {"card": token_name(token.type, token.uid)}
     messages.success(request, f"{linked} {past % {'count': count}}")
     return True

@@ -36,7 +36,7 @@ def id_token_get(*, token: TokenRef) -> IdToken:
 def id_token_link(*, id_token: IdToken, customer: User) -> int:
     """Give the token to a customer, and with it the sessions that never belonged to anybody; returns their number.
 
-    Sessions of a former holder stay his. Codes for linking the token end. Raises TokenTakenError where it belongs to
+    Sessions of a former holder stay theirs. Codes for linking the token end. Raises TokenTakenError where it belongs to
     another customer: unlink it there first.
     """
     free = Q(customer__isnull=True) | Q(customer=customer)
@@ -49,10 +49,10 @@ def id_token_link(*, id_token: IdToken, customer: User) -> int:
 
 @transaction.atomic
 def id_token_unlink(*, id_token: IdToken, mistaken: bool = False) -> int:
-    """Take the token from its customer; returns the number of sessions that left him with it. Nothing linked: 0.
+    """Take the token from its customer; returns the number of sessions that left them with it. Nothing linked: 0.
 
-    His sessions stay his, and whoever is given the token next does not see them: 0. Unless the link was `mistaken`:
-    then they were never his, and belong to nobody until the token is linked again.
+    Their sessions stay theirs, and whoever is given the token next does not see them: 0. Unless the link was
+    `mistaken`: then they never were the customer's, and belong to nobody until the token is linked again.
     """
     locked = IdToken.objects.select_for_update(no_key=True).get(pk=id_token.pk)
     if locked.customer_id is None:

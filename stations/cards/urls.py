@@ -1,4 +1,4 @@
-"""Addresses of the driver's pages about his cards."""
+"""Addresses of the driver's pages about their cards."""
 
 from django.urls import path
 

@@ -190,7 +190,7 @@ def cost_apply(*, session: ChargingSession) -> None:
 
 
 def charges_running(*, customer: User) -> list[ChargingSession]:
-    """His charges that have not ended, locked to the end of the transaction: one that is just closing is waited for."""
+    """Their charges that go on, locked to the end of the transaction: one that is just closing is waited for."""
     rows = ChargingSession.objects.filter(customer=customer, status=ChargingSession.Status.ACTIVE).order_by("pk")
     return list(rows.select_for_update(of=("self",), no_key=True))
 

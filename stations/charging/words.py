@@ -201,14 +201,18 @@ def zone_mark(moment: datetime) -> str:
     return f"UTC{name}" if name[:1] in {"+", "-"} else name
 
 
-def date_text(moment: date) -> str:
-    """A date, also of a moment: "18 Nov 2014" (German "18. Nov. 2014")."""
-    return _written(moment, "{date}")
+def date_text(moment: date, where: ZoneInfo | None = None) -> str:
+    """A date, also of a moment as it is given or, with `where`, there: "18 Nov 2014" (German "18. Nov. 2014")."""
+    local = moment.astimezone(where) if where and isinstance(moment, datetime) else moment
+    return _written(local, "{date}")
 
 
-def minute_text(moment: datetime | None) -> str:
-    """A moment to the minute, as it is given: "18 Nov 2014, 15:40"; None -> ""."""
-    return f"{date_text(moment)}, {moment:%H:%M}" if moment else ""
+def minute_text(moment: datetime | None, where: ZoneInfo) -> str:
+    """A moment to the minute with its zone: "18 Nov 2014, 15:40 EST"; None -> ""."""
+    if moment is None:
+        return ""
+    local = moment.astimezone(where)
+    return f"{date_text(local)}, {local:%H:%M} {zone_mark(local)}"
 
 
 def day(moment: date) -> str:

@@ -15,7 +15,7 @@ from stations.models.visibility import Visible
 
 
 class IdTokenQuerySet(Visible["IdToken"]):
-    """A driver sees his own; a program with chosen sites those that charged there."""
+    """Drivers see their own; a program with chosen sites those that charged there."""
 
     permission = "stations.view_idtoken"
 

@@ -23,7 +23,7 @@ class SessionClosedError(Exception):
 
 class ChargingSessionQuerySet(DatedQuerySet["ChargingSession"]):
     def visible_to(self, user: Any) -> "ChargingSessionQuerySet":
-        """What this caller may see: a person his own sessions, staff with the permission all, a program its sites'."""
+        """What this caller may see: people their own sessions, staff with the permission all, a program its sites'."""
         if isinstance(user, Program):
             sites = apps.get_model("stations", "Site").objects.visible_to(user).order_by().values("pk")
             return self if user.client.all_sites else self.filter(station__site__in=sites)

@@ -1,7 +1,7 @@
 """Which sites, stations, connectors and tokens a caller sees; sessions: `ChargingSessionQuerySet.visible_to`.
 
 staff      all of them, if the role reads them
-a driver   his own tokens, and the places where he charged
+a driver   their own tokens, and the places where they charged
 a program  all, or those of the sites that were chosen for it
 """
 

@@ -2,7 +2,7 @@
 
 The Link to the next page carries, beside `offset`, how far one got (`after`): a page begins behind the last object
 of the one before, whatever changes meanwhile. A row that changes moves to the end and is told again; none is missed,
-and the thousandth page costs as much as the first. Who counts `offset` himself gets what OCPI describes.
+and the thousandth page costs as much as the first. Who counts `offset` without it gets what OCPI describes.
 """
 
 import hashlib

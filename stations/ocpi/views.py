@@ -126,7 +126,7 @@ class CredentialsView(OcpiView):
         return self._ours(request, self.caller.token)
 
     def post(self, request: Request) -> Response:
-        """A partner registers, and hears the token that he calls with from then on."""
+        """A partner registers, and hears the token that it calls with from then on."""
         told = credentials_read(request.data)
         return self._ours(request, partners.partner_register(partner=self.partner, told=told))
 

@@ -7,7 +7,7 @@ A tariff is its snapshot, as a session keeps it from its start: integers as text
 
 Prices are what the driver pays, VAT included, in units of the currency. `vat_percent` is left out where no VAT
 applies. Each line is rounded half up to whole minor units, and the total is the sum of the lines: what a driver adds
-up by hand is what he pays. The price per session is due for every completed session, whatever it charged.
+up by hand is what they pay. The price per session is due for every completed session, whatever it charged.
 """
 
 from collections.abc import Mapping

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 ROUTES = [str(route.pattern) for route in urls_api.urlpatterns]
 PUBLIC = {"openapi.json", "docs"}
-EVERYBODY = {"me", "statements", "ledger"}  # about the caller himself, or about nobody
+EVERYBODY = {"me", "statements", "ledger"}  # about the caller, or about nobody
 METHODS = ("get", "post", "put", "patch", "delete", "options")
 
 

@@ -1,6 +1,6 @@
 """What compose.yaml promises, read from the file; the secrets it mounts; and the entry of the TPM service's container.
 
-That it runs, and that nobody reaches what he should not, tests `make compose-test` (dev/trials/compose/main.py).
+That it runs, and that nobody reaches what they should not, tests `make compose-test` (dev/trials/compose/main.py).
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The support view: as the customer sees it, for a reason, only to read, and each page in his access log."""
+"""The support view: as the customer sees it, for a reason, only to read, and each page in their access log."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ from tests.portal.conftest import MakeSession
 from tests.portal.history.test_history import text
 
 pytestmark = pytest.mark.django_db
-REASON = "He called: a charge is missing."
+REASON = "They called: a charge is missing."
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ def test_unlinking_asks_once_names_the_card_and_keeps_the_past(
     id_token.refresh_from_db()
     assert id_token.customer is None
     assert ChargingSession.objects.filter(customer=owner).count() == 2
-    assert browser.post(address).status_code == 404, "again: it is his no more"
+    assert browser.post(address).status_code == 404, "again: it is theirs no more"
 
 
 def test_somebody_elses_card_is_not_there(other_browser: Client, id_token: IdToken, owner: User) -> None:

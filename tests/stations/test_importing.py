@@ -343,7 +343,7 @@ def test_link_token_gives_and_takes_the_sessions(capsys: Any, customer: User) ->
         with pytest.raises(CommandError, match=r"no token|no user"):
             call_command("link_token", *wrong)
     call_command("link_token", "98345808", "driver", unlink=True)
-    assert mine.count() == 192, "what he charged stays his"
+    assert mine.count() == 192, "what they charged stays theirs"
     call_command("link_token", "98345808", "driver")
     call_command("link_token", "98345808", "driver", unlink=True, mistaken=True)
     assert not mine.exists()

@@ -53,13 +53,16 @@ def test_figures_in_two_languages(language: str, expected: list[str]) -> None:
 def test_exact_values_and_times_in_two_languages() -> None:
     assert moment_text(NOON, NEW_YORK) == "18 Nov 2014, 15:40:26 EST"
     assert plain(Decimal("7780.5000")) == "7,780.5"
-    assert minute_text(NOON) == "18 Nov 2014, 20:40"
-    assert minute_text(None) == ""
+    assert minute_text(NOON, NEW_YORK) == "18 Nov 2014, 15:40 EST"
+    assert minute_text(None, NEW_YORK) == ""
+    late = NOON + timedelta(hours=4)
+    assert (date_text(late), date_text(late, BERLIN)) == ("19 Nov 2014", "19 Nov 2014")
+    assert (date_text(late), date_text(late, NEW_YORK)) == ("19 Nov 2014", "18 Nov 2014")
     assert plain(Decimal("1E+3")) == "1,000"
     assert spelled(timedelta(minutes=91)) == "1 h 31 min"
     with translation.override("de"):
         assert moment_text(NOON, NEW_YORK) == "18. Nov. 2014, 15:40:26 EST"
-        assert minute_text(NOON) == "18. Nov. 2014, 20:40"
+        assert minute_text(NOON, BERLIN) == "18. Nov. 2014, 21:40 CET"
         assert plain(Decimal("7780.5000")) == "7.780,5"
         assert date_text(date(2015, 3, 1)) == "1. März 2015"
 

@@ -32,8 +32,8 @@ class Command(BaseCommand):
         backup.add_argument("file", type=Path)
         erase = commands.add_parser(
             "erase",
-            help="erase a customer, as he can himself: destroy his data keys, for ever, take his name from everything, "
-            "and replace the master key; make a new backup afterwards, older ones are of no use any more",
+            help="erase a customer, as they can themselves: destroy their data keys, for ever, take their name from "
+            "everything, and replace the master key; make a new backup afterwards, older ones are of no use any more",
         )
         erase.add_argument("username")
         erase.add_argument("--reason", default="", help="why, for those who look later")
@@ -99,7 +99,7 @@ class Command(BaseCommand):
         if customer is None:
             raise CommandError(f"there is no user {username!r}")
         if not options["yes"]:
-            answer = input(f"Erase {username} and destroy his data keys for ever? Type the name to go on: ")
+            answer = input(f"Erase {username} and destroy their data keys for ever? Type the name to go on: ")
             if answer != username:
                 raise CommandError("nothing was changed")
         count = ChargingSession.objects.filter(customer=customer).count()

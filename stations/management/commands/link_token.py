@@ -13,8 +13,8 @@ from stations.models import IdToken
 
 class Command(BaseCommand):
     help = (
-        "Give a token, and its sessions that are nobody's, to a customer; or (--unlink) take the token from him. His "
-        "sessions stay his, unless the link was a mistake (--mistaken). Safe to repeat."
+        "Give a token, and its sessions that are nobody's, to a customer; or (--unlink) take the token from them. "
+        "Their sessions stay theirs, unless the link was a mistake (--mistaken). Safe to repeat."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -22,7 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("username")
         parser.add_argument("--type", default=IdToken.Type.CENTRAL.value, choices=IdToken.Type.values)
         parser.add_argument("--unlink", action="store_true")
-        parser.add_argument("--mistaken", action="store_true", help="with --unlink: its sessions were never his")
+        parser.add_argument("--mistaken", action="store_true", help="with --unlink: its sessions were never theirs")
 
     def handle(self, *args: Any, **options: Any) -> None:
         id_token = IdToken.objects.filter(uid=options["uid"], type=options["type"]).first()

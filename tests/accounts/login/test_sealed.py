@@ -79,7 +79,7 @@ def test_a_key_is_not_in_the_database(authenticator: Authenticator) -> None:
 
 
 def test_somebody_elses_key_opens_nothing(half_in: Client, other_customer: User, authenticator: Authenticator) -> None:
-    """Who can write to the table, but has not SECRET_KEY, gives nobody his own authenticator."""
+    """Who can write to the table, but has not SECRET_KEY, gives nobody an authenticator of their own."""
     own = Authenticator.make(user=other_customer, confirmed=True)
     code = code_of(own)
     Authenticator.objects.filter(pk=authenticator.pk).update(key=own.key)
@@ -146,7 +146,7 @@ def test_without_it_a_recovery_code_leads_to_a_new_authenticator(
     assert "Codes of your authenticator cannot be checked at the moment. Use a recovery code." in page
     assert "SECRET_KEY_FALLBACKS" in caplog.text
     authenticator.refresh_from_db()
-    assert authenticator.throttling_failure_count == 0, "nobody has to wait for what is no fault of his"
+    assert authenticator.throttling_failure_count == 0, "nobody has to wait for what is no fault of theirs"
     assert client.post("/second-factor/recovery", {"code": recovery})["Location"] == "/"
     page = client.get("/second-factor/set-up").content.decode()
     (key,) = re.findall(r"data-value[^>]*>([A-Z2-7 ]+)<", page)

@@ -100,6 +100,19 @@ def test_a_wrong_code_sets_nothing_up(half_in: Client, owner: User) -> None:
     assert half_in.get("/")["Location"] == NOWHERE
 
 
+def test_a_right_code_too_early_is_not_called_wrong(half_in: Client) -> None:
+    """Neither where one is set up, nor where one is asked for (test_guessing_has_to_wait_ever_longer)."""
+    where = "/second-factor/set-up"
+    half_in.get(where)
+    device = Authenticator.objects.get()
+    assert "This code is wrong" in half_in.post(where, {"code": wrong_code_of(device)}).content.decode()
+    early = half_in.post(where, {"code": code_of(device)}).content.decode()
+    assert "This code was not looked at: it may be right." in early and "is wrong" not in early
+    unlock(device)
+    assert "recovery codes" in half_in.post(where, {"code": code_of(device)}).content.decode()
+    assert Authenticator.objects.get().confirmed
+
+
 def test_a_stolen_password_replaces_no_authenticator(half_in: Client, authenticator: Authenticator) -> None:
     assert half_in.get("/second-factor/set-up")["Location"].startswith("/second-factor?again=1")
     assert half_in.post("/second-factor/set-up", {"code": "123456"})["Location"].startswith("/second-factor")
@@ -185,7 +198,7 @@ def test_guessing_has_to_wait_ever_longer(half_in: Client, owner: User, authenti
         said = show(half_in, wrong_code_of(authenticator))
         waits.append(int(re.findall(r"Wait (\d+) second", said)[0]))
     assert waits == [2, 4, 8, 16, 32]
-    assert "No code is looked at yet" in show(half_in, code_of(authenticator))  # not even the right one
+    assert "This code was not looked at: it may be right." in show(half_in, code_of(authenticator))
     assert half_in.get("/")["Location"] == NOWHERE
     unlock(authenticator)
     assert show(half_in, code_of(authenticator)) == "/security"
@@ -268,7 +281,7 @@ def test_recovery_codes_are_hashed(codes: list[str]) -> None:
 
 def test_guessing_recovery_codes_has_to_wait(half_in: Client, owner: User, codes: list[str]) -> None:
     assert "Wait 1 second" in recover(half_in, "abcd-efgh-jkmn-pqrs")
-    assert "No code is looked at yet" in recover(half_in, codes[0])
+    assert "This code was not looked at: it may be right." in recover(half_in, codes[0])
     unlock(RecoverySheet.objects.get(user=owner))
     assert recover(half_in, codes[0]) == "/security"
 

@@ -61,8 +61,8 @@ def test_a_look_is_noted_once(owner: User, auditor: User) -> None:
 def test_other_looks_are_other_rows(owner: User, other_customer: User, auditor: User) -> None:
     access_note(viewer=auditor, customer=owner, what=Look.SESSION)
     access_note(viewer=auditor, customer=owner, what=Look.RECEIPT)
-    access_note(viewer=auditor, customer=owner, what=Look.SUPPORT, reason="he called")
-    access_note(viewer=auditor, customer=owner, what=Look.SUPPORT, reason="he called again")
+    access_note(viewer=auditor, customer=owner, what=Look.SUPPORT, reason="they called")
+    access_note(viewer=auditor, customer=owner, what=Look.SUPPORT, reason="they called again")
     access_note(viewer="partner ABC", customer=owner, what=Look.API)
     access_note_all(viewer=auditor, customers=[owner, other_customer.pk, None], what=Look.EXPORT)
     assert AccessLogEntry.objects.filter(customer=owner).count() == 6

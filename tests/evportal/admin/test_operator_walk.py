@@ -24,7 +24,7 @@ from tests.readers import Reader, reader_at
 from tests.stations.test_imports_admin import row, text_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
-REASON = "The meter was read wrong, he called."
+REASON = "The meter was read wrong, they called."
 
 
 @pytest.fixture(params=[("wide", "light", "en"), ("narrow", "dark", "de")], ids=["wide", "narrow"])

@@ -57,7 +57,7 @@ def test_an_entry_that_only_says_that_it_was_erased_is_found(recorded: list[Char
 
 
 def test_who_forges_an_erasure_in_all_tables_is_found(recorded: list[ChargingSession]) -> None:
-    """Key destroyed, token and customer gone, as an erasure leaves it; what he cannot make is the portal's seal."""
+    """Key destroyed, token and customer gone, as an erasure leaves it; what they cannot make is the portal's seal."""
     now = timezone.now()
     pks = [session.pk for session in recorded]
     ChargingSession.objects.filter(pk__in=pks).update(id_token=None, customer=None)
@@ -163,7 +163,7 @@ def test_no_meter_values_left_is_a_difference(measured: ChargingSession) -> None
 
 
 def test_restored_sessions_have_none_and_only_the_portal_says_so(measured: ChargingSession) -> None:
-    """Whoever removes meter values and writes "restored" himself is found: he has no seal for it."""
+    """Whoever removes meter values and writes "restored" on top is found: they have no seal for it."""
     MeterValue.objects.all().delete()
     ChargingSession.objects.filter(pk=measured.pk).update(restored_at=timezone.now())
     assert "this portal did not restore it" in said(audit())

@@ -113,7 +113,7 @@ def test_the_record_key_does_not_sign_for_active(ledger: LedgerAccount, name: st
 
 
 def test_known_weakness_the_record_key_can_replace_itself(ledger: LedgerAccount) -> None:
-    """Antelope lets every permission change itself: who steals the TPM's use once can plant a key of his own.
+    """Antelope lets every permission change itself: who steals the TPM's use once can plant a key of their own.
 
     Nothing in the contract can forbid it. The portal watches get_account and raises an alarm, and
     active takes the permission back.

@@ -1,4 +1,4 @@
-"""Erasing a customer: his copies are closed for ever, and nobody else loses anything, shared cards or not."""
+"""Erasing a customer: their copies are closed for ever, and nobody else loses anything, shared cards or not."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -157,7 +157,7 @@ def test_a_second_time_changes_nothing(close_sessions: CloseSessions, owner: Use
     assert (list(DataKey.objects.values()), list(LedgerEntry.objects.values())) == before
 
 
-# --- while he charges
+# --- while they charge
 
 
 @pytest.fixture

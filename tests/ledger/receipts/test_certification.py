@@ -345,7 +345,7 @@ def test_a_session_s_receipt_says_in_which_tpm_its_key_was_made(
     client: Client,
     settings: Settings,
 ) -> None:
-    """Recorded with the real TPM: the file that the driver downloads, the page that he sees, and the script."""
+    """Recorded with the real TPM: the file that the driver downloads, the page that they see, and the script."""
     settings.LEDGER_NODES = nodes = [ledger_account.node.url, second_node.url]
     (session,) = close_sessions()
     drive(all_recorded)

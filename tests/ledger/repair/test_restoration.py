@@ -118,7 +118,7 @@ def test_without_the_master_key_file_the_command_says_so(two_customers: object, 
 def test_an_erased_customer_stays_erased(
     two_customers: tuple[list[ChargingSession], list[ChargingSession]], owner: User, tmp_path: Path
 ) -> None:
-    """Neither a later backup nor an earlier one opens his copies with the master key of a later day."""
+    """Neither a later backup nor an earlier one opens their copies with the master key of a later day."""
     annas, bens = two_customers
     early, later = tmp_path / "early.json", tmp_path / "later.json"
     run("ledger_keys", "backup", str(early))

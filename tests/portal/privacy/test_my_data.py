@@ -81,7 +81,7 @@ def test_all_that_is_held_is_in_it(charged: list[ChargingSession], owner: User) 
     (look,) = read_json(zipped, "access-log.json")
     assert (look["viewer_name"], look["what"]) == ("partner ABC", "api")
     assert b"--chain-id" in zipped.read("verify_receipt.py")
-    assert any(name.startswith("account/") for name in zipped.namelist()), "his authenticator is his, too"
+    assert any(name.startswith("account/") for name in zipped.namelist()), "the authenticator is theirs, too"
 
 
 def test_every_file_is_explained(charged: list[ChargingSession], owner: User) -> None:

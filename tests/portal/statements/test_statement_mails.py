@@ -99,7 +99,7 @@ def test_a_button_pressed_twice_sends_once_and_later_again(
     sweep()
     sweep()
     assert len(server.messages) == 1
-    ask(browser)  # he lost it
+    ask(browser)  # it was lost
     sweep()
     assert len(server.messages) == 2
 

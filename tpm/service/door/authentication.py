@@ -33,7 +33,7 @@ from tpm.service.turn import caller
 log = logging.getLogger(__name__)
 
 ALGORITHM = "RS256"
-TOKEN_USE = "access"  # noqa: S105 - and not "id", which tells who somebody is, not what he may do
+TOKEN_USE = "access"  # noqa: S105 - and not "id", which tells who somebody is, not what they may do
 REQUIRED = ["exp", "iss", "token_use", "client_id"]
 RETRY_S = 1.0  # after a failed fetch while we have no key at all: nobody could be let in
 FETCH_TIMEOUT_S = 3.0

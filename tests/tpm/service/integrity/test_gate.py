@@ -1,4 +1,4 @@
-"""Integrity that fails between the gate and the TPM: whoever waits for his turn then gets nothing any more."""
+"""Integrity that fails between the gate and the TPM: whoever waits for a turn then gets nothing any more."""
 
 import os
 import subprocess
