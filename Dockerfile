@@ -50,5 +50,5 @@ ENV PYTHONPATH=/site-packages PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /app
 USER 10001:10001
 EXPOSE 8000
-CMD ["python3", "-m", "gunicorn", "evportal.wsgi", "--bind", "0.0.0.0:8000", "--workers", "2", "--threads", "4", \
+CMD ["python3", "-m", "gunicorn", "--config", "evportal/web/gunicorn.conf.py", "--bind", "0.0.0.0:8000", \
      "--worker-tmp-dir", "/dev/shm", "--access-logfile", "-"]
