@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import User
 from common.admin_log import Logged
 from common.admin_read_only import ReadOnly
-from common.csv_files import csv_response
+from common.csv_files import csv_lines, csv_response
 from ledger.admin.limits import PUT_BACK, PUT_BACK_AT_ONCE_MAX
 from ledger.audit.report import audit_pdf, counts_of
 from ledger.audit.runs import audit_ask, audit_cancel
@@ -136,7 +136,7 @@ class AuditRunAdmin(ReadOnly, Logged):
     def csv_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         """Every difference, a line each; the header alone where there is none."""
         run = self._run(request, pk)
-        return csv_response(f"audit-{run.pk}.csv", COLUMNS, _rows(run))
+        return csv_response(f"audit-{run.pk}.csv", csv_lines(COLUMNS, _rows(run)))
 
     def pdf_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The report on paper."""

@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.privacy.access_log import Look, access_note_all
+from common.csv_files import csv_response
 from ledger.state.rows import in_rows
 from portal.history.context import context_of
 from portal.history.figures import figures_for
@@ -54,9 +55,7 @@ def history_csv(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         customers = sessions.order_by().values_list("customer_id", flat=True).distinct()
         access_note_all(viewer=visible.user, customers=customers, what=Look.EXPORT)
     name = f"evportal-sessions-{timezone.now():%Y-%m-%d}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    lines = csv_lines(in_rows(sessions))
-    return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
+    return csv_response(name, csv_lines(in_rows(sessions)))
 
 
 def _refused(request: HttpRequest, asked: Asked) -> HttpResponse:

@@ -1,10 +1,10 @@
-"""History and meter values as CSV, the same in every language: ISO 8601 times, points in numbers, units in data."""
+"""History and meter values as CSV: names of columns, codes and ISO 8601 times are the same in every language."""
 
-import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+from common import csv_files
 from ledger.record import utc_text
 from ledger.state.counting import counted_of, record_word
 from ledger.state.labels import LABELS_PLAIN
@@ -24,30 +24,16 @@ METER_COLUMNS = ("session_id", "sampled_at", "measurand", "phase", "context", "v
 CHUNK = 500
 
 
-class _Echo:
-    """A file that gives back what is written to it, so that csv can write into a stream."""
-
-    def write(self, text: str) -> str:
-        """Where a file would keep it."""
-        return text
-
-
 def csv_lines(sessions: ChargingSessionQuerySet) -> Iterator[str]:
     """One line a session, made as they are asked for: the database hands out CHUNK rows at a time."""
-    yield from _lines(COLUMNS, (_row(session) for session in with_credits(sessions).iterator(chunk_size=CHUNK)))
+    rows = (_row(session) for session in with_credits(sessions).iterator(chunk_size=CHUNK))
+    return csv_files.csv_lines(COLUMNS, rows)
 
 
 def meter_csv_lines(session: ChargingSession) -> Iterator[str]:
     """One line a meter value of the session, in the order of time."""
     values = session.meter_values.iterator(chunk_size=CHUNK)
-    yield from _lines(METER_COLUMNS, (_meter_row(value) for value in values))
-
-
-def _lines(columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield writer.writerow(columns)
-    for row in rows:
-        yield writer.writerow([_cell(value) for value in row])
+    return csv_files.csv_lines(METER_COLUMNS, (_meter_row(value) for value in values))
 
 
 def _meter_row(value: MeterValue) -> tuple[Any, ...]:
@@ -69,10 +55,3 @@ def _row(session: ChargingSession) -> tuple[Any, ...]:
         *(record_word(counted, kind), credited_by(session)),
         *(counted.energy_wh, counted.cost_minor, counted.currency if counted.counts else None),
     )
-
-
-def _cell(value: Any) -> Any:
-    """Our own numbers stay; a text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r", "\n"}:
-        return f"'{value}"
-    return value

@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.privacy.access_log import Look
+from common.csv_files import csv_response
 from portal.reading import reader_of, session_read
 from portal.session.context import context_of
 from portal.session.csv import meter_csv_lines
@@ -37,5 +38,4 @@ def session_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
 def meter_values_csv(request: HttpRequest, session_id: UUID) -> StreamingHttpResponse:
     """All of them, exact; the page shows the first ones, rounded. A look of staff is noted as an export."""
     session = session_read(request, session_id, Look.EXPORT)
-    headers = {"Content-Disposition": f'attachment; filename="evportal-meter-values-{session.pk}.csv"'}
-    return StreamingHttpResponse(meter_csv_lines(session), content_type="text/csv; charset=utf-8", headers=headers)
+    return csv_response(f"evportal-meter-values-{session.pk}.csv", meter_csv_lines(session))

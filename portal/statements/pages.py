@@ -9,6 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
+from common.csv_files import csv_response
 from ledger.errors import StatementMailRefused
 from ledger.models import StatementMail, StatementSubscription
 from portal.statements import mail as mailing
@@ -102,9 +103,7 @@ def statement_making(request: HttpRequest, of: StatementPeriod) -> HttpResponse:
 def statement_csv_file(request: HttpRequest, of: StatementPeriod) -> StreamingHttpResponse:
     """One line a session, in the columns of the history's export; read from the database while it is sent."""
     statement = _statement(request, of)
-    headers = {"Content-Disposition": f'attachment; filename="{statement_name(statement, "csv")}"'}
-    lines = statement_csv(statement=statement)
-    return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
+    return csv_response(statement_name(statement, "csv"), statement_csv(statement=statement))
 
 
 @require_POST

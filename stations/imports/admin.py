@@ -18,7 +18,7 @@ from accounts.models import User, time_zone_validate
 from common.admin_log import Logged
 from common.admin_read_only import ReadOnly
 from common.change_log import values_of
-from common.csv_files import csv_response
+from common.csv_files import csv_lines, csv_response
 from stations.charging.words import FLAGS, number
 from stations.errors import ImportFileError, ImportStateError
 from stations.imports.file import Options
@@ -165,7 +165,7 @@ class ImportRunAdmin(ReadOnly, Logged):
         if not self.has_view_permission(request, run):
             raise PermissionDenied
         rows = run.findings.values_list(*REPORT_COLUMNS).iterator(chunk_size=2000)
-        return csv_response(f"import-{run.pk}-report.csv", REPORT_COLUMNS, rows)
+        return csv_response(f"import-{run.pk}-report.csv", csv_lines(REPORT_COLUMNS, rows))
 
     def _address(self, run: ImportRun) -> str:
         return reverse("admin:stations_importrun_change", args=[run.pk])

@@ -16,6 +16,7 @@ from django.db import DatabaseError
 from tqdm import tqdm
 
 from accounts.models import time_zone_validate
+from common.csv_files import cell
 from stations.errors import ImportFileError, RecordingUnavailableError
 from stations.imports.file import Finding, Options, Tally, file_import
 
@@ -95,7 +96,7 @@ Exit status: 0 every row is in; 3 done, but rows were left out (the report names
         with file:
             writer = csv.writer(file)
             writer.writerow(["line", "session_id", "outcome", "reason"])
-            yield lambda found: writer.writerow([found.line, found.session_id, found.outcome, found.reason])
+            yield lambda found: writer.writerow(map(cell, (found.line, found.session_id, found.outcome, found.reason)))
 
     def finding_printer(self) -> Callable[[Finding], None]:
         shown = 0

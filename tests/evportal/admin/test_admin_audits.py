@@ -103,7 +103,7 @@ def test_the_report_names_each_difference_and_leads_to_it(
     assert f'<a href="/admin/ledger/ledgerentry/{session.ledger_entry.pk}/change/">' in page
     assert "18446744073709551615" in page
     answer = auditor.get(f"{LIST}{run.pk}/report.csv")
-    rows = list(csv.reader(io.StringIO(answer.getvalue().decode())))
+    rows = list(csv.reader(io.StringIO(answer.getvalue().decode("utf-8-sig"))))
     assert rows[0] == ["kind", "ledger_id", "session", "message", "found_at"]
     assert rows[1][:4] == ["different", str(session.ledger_entry.pk), str(session.pk), found_words()]
     assert (rows[2][1], rows[3][3]) == (str(2**64 - 1), "'=gone")

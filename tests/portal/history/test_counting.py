@@ -174,5 +174,5 @@ def test_a_file_of_many_reads_with_few_questions(
 ) -> None:
     close_sessions(40)
     with django_assert_max_num_queries(8):
-        content = b"".join(browser.get("/history.csv").streaming_content).decode()  # type: ignore[attr-defined]
+        content = b"".join(browser.get("/history.csv").streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
     assert len(list(csv.DictReader(io.StringIO(content)))) == 40

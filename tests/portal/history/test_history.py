@@ -24,12 +24,12 @@ def text(client: Client, address: str, status: int = 200) -> str:
     return " ".join(response.content.decode().split())
 
 
-def download(client: Client, address: str) -> list[dict[str, str]]:
+def download(client: Client, address: str, separator: str = ",") -> list[dict[str, str]]:
     response = client.get(address)
     assert response.status_code == 200
     assert "attachment" in response["Content-Disposition"]
-    content = b"".join(response.streaming_content).decode()  # type: ignore[attr-defined]
-    return list(csv.DictReader(io.StringIO(content)))
+    content = b"".join(response.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
+    return list(csv.DictReader(io.StringIO(content), delimiter=separator))
 
 
 def move(session: ChargingSession, **fields: object) -> None:

@@ -76,7 +76,7 @@ def test_all_that_is_held_is_in_it(charged: list[ChargingSession], owner: User) 
     assert [charge["id"] for charge in charges] == [str(session.pk) for session in charged]
     assert charges[0]["location"]["name"] == "Büro am Hafen 🔌" and charges[0]["energy_wh"] == 7780
     assert charges[0]["id_token"] == {"uid": "04A2B3C4D5E680", "type": "ISO14443"}
-    rows = list(csv.DictReader(io.StringIO(zipped.read("charges.csv").decode())))
+    rows = list(csv.DictReader(io.StringIO(zipped.read("charges.csv").decode("utf-8-sig"))))
     assert [row["session_id"] for row in rows] == [str(session.pk) for session in charged]
     (look,) = read_json(zipped, "access-log.json")
     assert (look["viewer_name"], look["what"]) == ("partner ABC", "api")
@@ -104,7 +104,7 @@ def test_it_holds_no_secret_and_nothing_of_others(charged: list[ChargingSession]
 
 def test_no_cell_is_a_formula(charged: list[ChargingSession], owner: User) -> None:
     for name in ("meter-values.csv", "charges.csv"):
-        for row in csv.reader(io.StringIO(made(owner).read(name).decode())):
+        for row in csv.reader(io.StringIO(made(owner).read(name).decode("utf-8-sig"))):
             assert not [cell for cell in row if cell[:1] in set("=+@\t\r\n")]
 
 

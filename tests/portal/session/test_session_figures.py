@@ -138,7 +138,9 @@ def test_how_far_it_has_come(browser: Client, active: ChargingSession) -> None:
     assert 'id="session" data-live data-moving' in page
 
 
-def test_german_pages_have_german_figures_and_exports_do_not(browser: Client, make_session: MakeSession) -> None:
+def test_german_pages_have_german_figures_and_exports_their_marks(
+    browser: Client, make_session: MakeSession
+) -> None:
     session = make_session()
     browser.defaults["HTTP_ACCEPT_LANGUAGE"] = "de"
     page = text(browser, f"/sessions/{session.pk}")
@@ -147,8 +149,10 @@ def test_german_pages_have_german_figures_and_exports_do_not(browser: Client, ma
     page = text(browser, "/")
     for words in ("7,78", "3,12 EUR", "So 1. März 2026", "März 2026"):
         assert words in page
-    (row,) = download(browser, "/history.csv")
+    (row,) = download(browser, "/history.csv", separator=";")
     assert (row["energy_wh"], row["started_at"], row["record_state"]) == ("7780", "2026-03-01T08:00:00Z", "Recorded")
+    report(session, (1, "Power.Active.Import", "-7400.5", "W"))
+    assert download(browser, f"/sessions/{session.pk}/meter-values.csv", separator=";")[-1]["value"] == "-7400,5"
 
 
 # --- Files
@@ -203,7 +207,7 @@ def _streamed(browser: Client, like: ChargingSession, more: int) -> tuple[int, i
 def test_a_file_reads_as_csv_whatever_the_texts(browser: Client, make_session: MakeSession) -> None:
     session = make_session()
     move(session, location={"name": 'A "quoted", place\nof two lines', "time_zone": "UTC"})
-    content = b"".join(browser.get("/history.csv").streaming_content).decode()  # type: ignore[attr-defined]
+    content = b"".join(browser.get("/history.csv").streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
     header, row = csv.reader(io.StringIO(content))
     assert len(header) == len(row)
     assert 'A "quoted", place\nof two lines' in row

@@ -52,7 +52,7 @@ def read(content: bytes) -> str:
 def rows(client: Client, address: str) -> list[dict[str, str]]:
     response = client.get(address)
     assert response.status_code == 200
-    content = b"".join(response.streaming_content).decode()  # type: ignore[attr-defined]
+    content = b"".join(response.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
     return list(csv.DictReader(io.StringIO(content)))
 
 
