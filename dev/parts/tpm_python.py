@@ -20,11 +20,13 @@ UNUSED = {  # of the library: for developers, for screens, or from elsewhere
     *("__pycache__", "site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "turtledemo"),
     *("ensurepip", "venv", "lib2to3", "pydoc_data", "distutils", "msilib", "curses", "dbm"),
 }
+OPTIONS = ("-S", "-P", "-B")
 TIMEOUT_S = 120
 IMPORTS = """
-import ctypes, grp, pwd, socket, sys
-import gunicorn.app.wsgiapp, gunicorn.workers.gthread
+import ctypes, grp, pwd, runpy, socket, sys
+import gunicorn.__main__, gunicorn.app.wsgiapp, gunicorn.glogging, gunicorn.workers.gthread
 import tpm.service.wsgi, tpm.service.door.worker
+import cryptography.hazmat.backends.openssl.backend  # for a release that is verified
 ctypes.CDLL("libgcc_s.so.1")  # which libc loads when a thread is cancelled
 pwd.getpwall(), grp.getgrall()  # and what /etc/nsswitch.conf names
 for host in ("localhost", "nobody.invalid"):
@@ -32,6 +34,10 @@ for host in ("localhost", "nobody.invalid"):
         socket.getaddrinfo(host, 80)
     except OSError:
         pass
+for module in list(sys.modules.values()):
+    for path in (getattr(module, "__file__", None), getattr(module, "__cached__", None)):
+        if path:
+            print(path)
 for line in open("/proc/self/maps", errors="surrogateescape"):
     path = line.rstrip("\\n").split(maxsplit=5)[5:]
     if path and path[0].startswith("/") and "(deleted)" not in path[0]:
@@ -70,8 +76,8 @@ def inputs() -> Iterator[str]:
         yield f"{path} {state.st_size} {state.st_mtime_ns}"
 
 
-def mapped(argv: Sequence[str], environment: Mapping[str, str], scratch: Path) -> list[str]:
-    """Return the files that the service maps, run like this; raises ReleaseError. `scratch` is for its keys."""
+def loaded(argv: Sequence[str], environment: Mapping[str, str], scratch: Path) -> list[str]:
+    """Return the files that the service loads and maps, run like this; `scratch` is for keys. Raises ReleaseError."""
     env = {"PATH": os.environ["PATH"], "TPM_KEY_DIR": str(scratch), **SETTINGS, **environment}
     done = subprocess.run(
         [*argv, "-c", IMPORTS], env=env, cwd=scratch, capture_output=True, text=True, timeout=TIMEOUT_S

@@ -47,10 +47,6 @@ SMALL = ("inotify_simple", "PyJWT")  # what a release that is not full has of it
 BASES = ROOT / "var" / "tpm-base"  # what all those of one machine share: Python and all packages, measured there
 BASES_KEPT_S = 86_400
 UNUSED = (".po", ".mo")  # Django's translations are half of all files, and the service speaks English
-# Of Django, what has no place in a service without pages: each start reads and hashes every file.
-UNUSED_OF_DJANGO = tuple(
-    f"django/contrib/{name}/" for name in ("flatpages", "gis", "redirects", "sitemaps", "syndication")
-)
 STAMP = "inputs.json"
 MAPPED = "mapped.json"
 MEASURED_PCR = 8
@@ -130,7 +126,7 @@ def environment(directory: Path) -> dict[str, str]:
 
 def python(directory: Path) -> list[str]:
     """Return how Python starts without site-packages of its own, the working directory, or writing .pyc files."""
-    return [str(tpm_python.interpreter(_base(directory.resolve()) / "python")), "-S", "-P", "-B"]
+    return [str(tpm_python.interpreter(_base(directory.resolve()) / "python")), *tpm_python.OPTIONS]
 
 
 def argv(directory: Path, port: int) -> list[str]:
@@ -188,9 +184,9 @@ def requirements() -> list[str]:
 
 def _rebuild(directory: Path, inputs: str, *, full: bool) -> None:
     """Make the directory anew, beside its place, and move it there."""
-    base = directory if full else _shared_base()
     with _building(directory) as building:
         _copy_app(building / "app" / "tpm")
+        base = directory if full else _shared_base(building / "app")
         if full:
             _make_base(building)
         else:
@@ -200,7 +196,7 @@ def _rebuild(directory: Path, inputs: str, *, full: bool) -> None:
         (building / STAMP).write_text(json.dumps({"inputs": inputs, "full": full, "base": str(base)}))
     if not (base / MAPPED).exists():
         with tempfile.TemporaryDirectory() as scratch:
-            found = tpm_python.mapped(python(directory), environment(directory), Path(scratch))
+            found = tpm_python.loaded(python(directory), environment(directory), Path(scratch))
         elsewhere = [path for path in found if not any(within(path, str(own)) for own in (directory, base))]
         write(base / MAPPED, json.dumps(elsewhere).encode())
 
@@ -220,8 +216,12 @@ def _building(directory: Path) -> Iterator[Path]:
         shutil.rmtree(building, ignore_errors=True)
 
 
-def _shared_base() -> Path:
-    """Return the base of releases that are not full, made when it is missing; one that is a day old is not needed."""
+def _shared_base(app: Path) -> Path:
+    """Return the base of releases that are not full, made when it is missing; one that is a day old is not needed.
+
+    Each start of a service reads and hashes every file, and tests start hundreds: of the packages it has only what
+    this application loads. All is loaded before it is measured, so that nothing else is ever wanted.
+    """
     base = BASES / hashlib.sha256("\n".join([str(BASES), sys.version, *_base_inputs()]).encode()).hexdigest()[:16]
     with locked(BASES / ".lock"):
         if base.exists():
@@ -233,7 +233,20 @@ def _shared_base() -> Path:
         with _building(base) as building:
             _make_base(building)
             _compile(building, base)
+            _drop_what_is_not_loaded(building, app)
     return base
+
+
+def _drop_what_is_not_loaded(base: Path, app: Path) -> None:
+    """Whole folders go in which nothing is loaded; not single files: one may be loaded that then has no use here."""
+    env = {"PYTHONPATH": f"{app}:{base / 'site-packages'}", "LC_ALL": "C.UTF-8"}
+    argv = [str(tpm_python.interpreter(base / "python")), *tpm_python.OPTIONS]
+    with tempfile.TemporaryDirectory() as scratch:
+        loaded = map(Path, tpm_python.loaded(argv, env, Path(scratch)))
+        used = {folder for path in loaded for folder in path.parents}
+    for folder in [path for path in base.rglob("*") if path.is_dir()]:
+        if folder not in used and folder.suffix != ".dist-info":
+            shutil.rmtree(folder, ignore_errors=True)  # perhaps with the one above it
 
 
 def _make_base(building: Path) -> None:
@@ -245,7 +258,7 @@ def _make_base(building: Path) -> None:
 def _base_inputs() -> Iterator[str]:
     """Yield a line for all that Python and the packages are made of, and one that changes with the machine's files."""
     yield from tpm_python.inputs()
-    yield f"without {UNUSED_OF_DJANGO}"
+    yield hashlib.sha256(Path(__file__).read_bytes() + Path(tpm_python.__file__).read_bytes()).hexdigest()
     yield f"{_library_directory()} {_library_directory().stat().st_mtime_ns}"
     for distribution in closure(requirements()):
         yield f"{distribution.name} {distribution.read_text('RECORD')}"
@@ -276,8 +289,7 @@ def _used(file: PurePath) -> bool:
     """Tell whether the service may need this file of a distribution."""
     if ".." in file.parts or "__pycache__" in file.parts or file.suffix in UNUSED:
         return False
-    formats = file.parts[:3] == ("django", "conf", "locale") and len(file.parts) > 4  # of other countries' dates
-    return not formats and not str(file).startswith(UNUSED_OF_DJANGO)
+    return file.parts[:3] != ("django", "conf", "locale") or len(file.parts) <= 4  # of other countries' dates
 
 
 def _copy_libraries(target: Path) -> None:
