@@ -51,7 +51,7 @@ SQLITE_TESTS := $(if $(NAMED),$(sort $(foreach name,$(NAMED),$(call among_these,
 
 # Several at once, because most tests wait: for blocks, time-outs, recoveries. A file's tests stay together, so that one
 # file needs no workers, and begins sooner without.
-WORKERS ?= 4
+WORKERS ?= 6
 FILES := $(sort $(foreach name,$(NAMED),$(call file_of,$(name))))
 AT_ONCE := $(if $(filter-out 1,$(words $(FILES) $(filter-out %.py,$(FILES)))),-n $(WORKERS) --dist loadfile --no-loadscope-reorder)
 

@@ -1,4 +1,4 @@
-"""Debian's Chromium for tests, the one way to ask a page, and the scripts served where WebCrypto and modules work."""
+"""Chromium for tests, the one way to ask a page, and the scripts served where WebCrypto and modules work."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 from playwright.sync_api import Browser, Page, sync_playwright
 from playwright.sync_api import Error as BrowserError
 
+from dev import bootstrap
 from tests.waiting import until
 
 STATIC = Path(__file__).parents[1] / "static"
@@ -29,7 +30,7 @@ def chromium_started(*flags: str) -> Iterator[Browser]:
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     try:
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*FLAGS, *flags])
+            browser = playwright.chromium.launch(executable_path=bootstrap.browser(), args=[*FLAGS, *flags])
             yield browser
             browser.close()
     finally:

@@ -95,7 +95,6 @@ def pytest_collection_finish() -> None:
         PREPARED.wait()
         if not (POSTGRES.alive or ON_SQLITE or _hands_out()):
             POSTGRES.start()
-    gc.collect()
     gc.freeze()
     gc.enable()
 

@@ -8,6 +8,7 @@ missing: a test that starts a part without it is refused, in each run.
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from types import CodeType
 
@@ -67,6 +68,7 @@ def parts_of(item: pytest.Item) -> set[str]:
     }
 
 
+@cache
 def started_by(function: Callable[..., object]) -> set[str]:
     code = getattr(function, "__code__", None)
     return {STARTERS[name] for name in _names(code) & STARTERS.keys()} if code else set()

@@ -19,7 +19,10 @@ PACKAGES = ("accounts", "api", "common", "gateway", "ledger", "portal", "station
 def announced() -> Iterator[tuple[str, str]]:
     """(file, name) of each `announce("…")`; a constant of the same file counts as what it says."""
     for path in sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
-        tree = ast.parse(path.read_text())
+        text = path.read_text()
+        if "announce(" not in text:
+            continue
+        tree = ast.parse(text)
         constants = {
             name.id: statement.value.value
             for statement in tree.body

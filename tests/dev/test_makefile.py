@@ -14,7 +14,8 @@ IN_KEYS = f"{KEYS}::test_whoever_makes_keys_while_the_master_key_is_replaced_los
 
 def said(*arguments: str) -> str:
     """What make would do, whatever the make did in which these tests run."""
-    env = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}}
+    ours = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "ARGS", "WORKERS"}
+    env = {name: value for name, value in os.environ.items() if name not in ours}
     command = ["make", "--dry-run", "--no-print-directory", *arguments]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True).stdout
 
@@ -33,7 +34,7 @@ def commands(arguments: str) -> dict[str, list[str]]:
 def test_everything_runs_on_several_workers_and_sqlite_has_its_half() -> None:
     found = commands("-ra")
     assert {RECORDING, IN_KEYS} <= set(found["on-sqlite"])
-    assert found["on-postgresql"][:2] == ["-n", "4"] and found["on-postgresql"][-1] == "-ra"
+    assert found["on-postgresql"][:2] == ["-n", "6"] and found["on-postgresql"][-1] == "-ra"
 
 
 @pytest.mark.parametrize(
@@ -56,4 +57,4 @@ def test_one_file_needs_no_workers(arguments: str, on_sqlite: list[str] | None) 
 
 def test_a_folder_has_its_part_of_sqlite() -> None:
     found = commands("tests/ledger/keys/")
-    assert (found["on-sqlite"], found["on-postgresql"][:2]) == ([IN_KEYS], ["-n", "4"])
+    assert (found["on-sqlite"], found["on-postgresql"][:2]) == ([IN_KEYS], ["-n", "6"])

@@ -17,7 +17,7 @@ def drive(until: Callable[[], bool], *, timeout_s: float = 120) -> None:
             states = list(ChainTransaction.objects.values_list("id", "status", "error_code", "error_message"))
             raise AssertionError(f"not reached in {timeout_s} s: transactions {states}")
         tasks.sweep()
-        time.sleep(0.1)
+        time.sleep(0.2)  # a block comes every half second
 
 
 def all_recorded() -> bool:
