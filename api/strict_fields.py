@@ -6,6 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from api.forms import described
+
 SURROGATES = r"\ud800-\udfff"
 PLAIN_TEXT = rf"[^\x00-\x1f\x7f{SURROGATES}]"
 
@@ -65,13 +67,3 @@ class FlagField(serializers.Field[bool, Any, bool, Any]):
         if not isinstance(data, bool):
             raise serializers.ValidationError(f"expected true or false, got {described(data)}")
         return data
-
-
-def described(data: Any) -> str:
-    """A foreign value as a message may quote it: short, control characters escaped."""
-    if isinstance(data, (dict, list)):
-        return "an object" if isinstance(data, dict) else "a list"
-    if data is None or isinstance(data, bool):
-        return str(data).lower().replace("none", "null")
-    text = ascii(data) if isinstance(data, str) else f"{data:.6g}" if isinstance(data, float) else str(data)
-    return text if len(text) <= 60 else text[:60] + "…"

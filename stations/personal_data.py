@@ -13,7 +13,7 @@ from accounts.privacy.own_data import json_list, json_text, row_content
 from accounts.privacy.own_erasure import log_forget
 from common.csv_files import csv_lines
 from stations.charging.words import moment_text, place, zone
-from stations.models import ChargingSession, IdToken, MeterValue
+from stations.models import ChargingSession, IdToken, MeterValue, SetAside
 
 METER_COLUMNS = ("session_id", "sampled_at", "measurand", "value", "unit", "phase", "context")
 
@@ -75,9 +75,11 @@ def charges_holds(user: User) -> str:
 
 
 def cards_forget(erasure: Erasure) -> None:
-    """The numbers of their cards, in the admin's log; before the cards themselves are gone."""
-    uids = IdToken.objects.filter(customer=erasure.customer_id).values_list("uid", flat=True)
-    log_forget(words=list(uids), pseudonym=erasure.pseudonym)
+    """The numbers of their cards, in the admin's log and in messages set aside, before the cards themselves go."""
+    uids = list(IdToken.objects.filter(customer=erasure.customer_id).values_list("uid", flat=True))
+    log_forget(words=uids, pseudonym=erasure.pseudonym)
+    for uid in uids:
+        SetAside.objects.filter(example__icontains=uid).update(example="")
 
 
 def charging_now(user: User) -> str:

@@ -4,8 +4,10 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 
-from api.forms import DECIMAL, METER_MAX_WH, TIME
+from api.forms import TIME
 from api.strict_fields import SURROGATES
+from gateway.rest.serializers import SAMPLES_MAX
+from stations.charging.vocabulary import CONTEXTS, MEASURANDS, PHASES
 
 Schema = dict[str, Any]
 
@@ -46,10 +48,19 @@ class MomentSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-
         return {"type": "string", "format": "date-time", "pattern": f"^{TIME.pattern}$"}
 
 
-class QuantitySchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
-    target_class = "gateway.rest.serializers.QuantityField"
+class ValuesSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    target_class = "gateway.rest.serializers.ReadField"
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:
-        """A whole number, or text with a point."""
-        whole = {"type": "integer", "minimum": -METER_MAX_WH, "maximum": METER_MAX_WH}
-        return {"anyOf": [whole, {"type": "string", "pattern": f"^{DECIMAL.pattern}$"}]}
+        """Sampled values at their best; one that is said otherwise is set aside."""
+        units = sorted({unit for _, units in MEASURANDS.values() for unit, _ in units.values()})
+        texts = {"measurand": list(MEASURANDS), "unit": units, "phase": PHASES, "context": CONTEXTS}
+        members: Schema = {
+            "sampled_at": {"type": "string", "description": "RFC 3339, with offset"},
+            "value": {"anyOf": [{"type": "number"}, {"type": "string"}]},
+            **{
+                name: {"type": "string", "description": ", ".join(filter(None, known))} for name, known in texts.items()
+            },
+        }
+        sample = {"type": "object", "properties": members, "required": ["sampled_at", "value"]}
+        return {"type": "array", "minItems": 1, "maxItems": SAMPLES_MAX, "items": sample}

@@ -1,20 +1,26 @@
 """What stations may say over REST, strictly, and what they are answered.
 
-Unknown members, floats, numbers as text, times without offset and times that cannot be now are refused.
+Unknown members, floats, numbers as text, times without offset and times that cannot be now are refused. Meter values
+are read leniently: one that is not understood is set aside, at the cost of no other.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from api.forms import DECIMAL, IDENTIFIER, METER_MAX_WH, NUMBER_MAX, TIME
-from api.strict_fields import FlagField, StrictSerializer, TextField, WholeNumberField, described
+from api.forms import IDENTIFIER, METER_MAX_WH, NUMBER_MAX, TIME, described
+from api.strict_fields import FlagField, StrictSerializer, TextField, WholeNumberField
 from stations.cards.services import TokenRef
-from stations.charging.sessions import Sample
+from stations.charging.asides import Aside
+from stations.charging.vocabulary import (
+    NotUnderstood,
+    Sample,
+    sample_read,
+)
 from stations.models import ChargingSession, IdToken
 
 SAMPLES_MAX = 200
@@ -47,42 +53,6 @@ STOP_REASONS = [
     "Timeout",
     "UnlockCommand",
 ]
-# OCPP 2.0.1 MeasurandEnumType and its units; energy in Wh only, so that it stays a whole number.
-UNITS = {
-    "Current.Export": ["A"],
-    "Current.Import": ["A"],
-    "Current.Offered": ["A"],
-    "Energy.Active.Export.Interval": ["Wh"],
-    "Energy.Active.Export.Register": ["Wh"],
-    "Energy.Active.Import.Interval": ["Wh"],
-    "Energy.Active.Import.Register": ["Wh"],
-    "Energy.Active.Net": ["Wh"],
-    "Energy.Reactive.Export.Interval": ["varh"],
-    "Energy.Reactive.Export.Register": ["varh"],
-    "Energy.Reactive.Import.Interval": ["varh"],
-    "Energy.Reactive.Import.Register": ["varh"],
-    "Frequency": ["Hz"],
-    "Power.Active.Export": ["W", "kW"],
-    "Power.Active.Import": ["W", "kW"],
-    "Power.Factor": ["Percent"],
-    "Power.Offered": ["W", "kW"],
-    "Power.Reactive.Export": ["var", "kvar"],
-    "Power.Reactive.Import": ["var", "kvar"],
-    "SoC": ["Percent"],
-    "Temperature": ["Celsius", "Fahrenheit", "K"],
-    "Voltage": ["V"],
-}
-PHASES = ["L1", "L2", "L3", "N", "L1-N", "L2-N", "L3-N", "L1-L2", "L2-L3", "L3-L1"]
-CONTEXTS = [
-    "Interruption.Begin",
-    "Interruption.End",
-    "Other",
-    "Sample.Clock",
-    "Sample.Periodic",
-    "Transaction.Begin",
-    "Transaction.End",
-    "Trigger",
-]
 
 
 class MomentField(serializers.Field[datetime, Any, str, Any]):
@@ -103,20 +73,6 @@ class MomentField(serializers.Field[datetime, Any, str, Any]):
                 f" got {described(data)}; it is {now:%Y-%m-%dT%H:%M:%SZ}"
             )
         return moment
-
-
-class QuantityField(serializers.Field[Decimal, Any, str, Any]):
-    """A JSON integer, or (units other than Wh) a decimal number as text, exact to four digits. Never a float."""
-
-    def to_internal_value(self, data: Any) -> Decimal:
-        """The exact number; a fraction comes as text, since JSON's numbers are not exact."""
-        whole = type(data) is int and abs(data) <= METER_MAX_WH
-        if not whole and not (isinstance(data, str) and DECIMAL.fullmatch(data)):
-            raise serializers.ValidationError(
-                f'expected a whole number, or text like "230.5" with at most four digits after the point,'
-                f" got {described(data)}"
-            )
-        return Decimal(data) + 0  # -0 is 0
 
 
 class TokenSerializer(StrictSerializer):
@@ -148,34 +104,57 @@ class StopSerializer(StrictSerializer):
     stop_reason = TextField(one_of=STOP_REASONS, default="")
 
 
-class SampleSerializer(StrictSerializer):
-    sampled_at = MomentField()
-    value = QuantityField()
-    measurand = TextField(one_of=list(UNITS), default="Energy.Active.Import.Register")
-    unit = TextField(one_of=sorted({unit for units in UNITS.values() for unit in units}), default="Wh")
-    phase = TextField(one_of=PHASES, default="")
-    # OCPP's name; DRF takes declared fields off the class, so its own `context` stays what it is.
-    context = TextField(one_of=CONTEXTS, default="Sample.Periodic")  # type: ignore[assignment]
+@dataclass(frozen=True)
+class Read:
+    """What of a list of values is understood, and what is not."""
 
-    def to_internal_value(self, data: Any) -> Sample:
-        """The sample; its unit must be one of the measurand's, and Wh are whole."""
-        sample = Sample(**super().to_internal_value(data))
-        units = UNITS[sample.measurand]
-        if sample.unit not in units:
-            message = f"expected {' or '.join(units)} for {sample.measurand}, got {sample.unit}"
-            raise serializers.ValidationError({"unit": [message]})
-        if sample.unit == "Wh" and type(data["value"]) is not int:
-            raise serializers.ValidationError({"value": [f"expected whole Wh, got {described(data['value'])}"]})
-        return sample
+    samples: list[Sample]
+    aside: list[Aside]
+
+
+class ReadField(serializers.Field[Read, Any, str, Any]):
+    """A list of sampled values (stations/charging/vocabulary.py). One that is not understood costs no other."""
+
+    def to_internal_value(self, data: Any) -> Read:
+        """A list of objects is expected; what each says is taken, or set aside with the reason."""
+        if not isinstance(data, list) or not 1 <= len(data) <= SAMPLES_MAX:
+            got = f"{len(data)}" if isinstance(data, list) else described(data)
+            raise serializers.ValidationError(f"expected a list of 1 to {SAMPLES_MAX} values, got {got}")
+        read = Read([], [])
+        for index, said in enumerate(data):
+            if not isinstance(said, dict):
+                raise serializers.ValidationError({str(index): [f"expected an object, got {described(said)}"]})
+            try:
+                read.samples.append(sample_read(said, _sampled_at(said)))
+            except NotUnderstood as error:
+                read.aside.append(Aside(error.subject, str(error), said, index))
+        return read
+
+
+def _sampled_at(said: dict[str, Any]) -> datetime:
+    try:
+        return MomentField().to_internal_value(said.get("sampled_at"))
+    except serializers.ValidationError as error:
+        raise NotUnderstood("sampled_at", f"sampled_at: {error.detail[0]}") from error  # type: ignore[index]
 
 
 class MeterValuesSerializer(StrictSerializer):
-    values = serializers.ListField(child=SampleSerializer(), allow_empty=False, max_length=SAMPLES_MAX)
+    values = ReadField()
+
+
+class AsideSerializer(serializers.Serializer[Aside]):
+    """A value that was not taken: which one of the list, counted from 0, and why."""
+
+    index = serializers.IntegerField()
+    reason = serializers.CharField()
 
 
 class MeterValuesAnswerSerializer(serializers.Serializer[Any]):
+    """`set_aside` is there where something was not understood; it is counted for the operator."""
+
     accepted = serializers.IntegerField()
     repeated = serializers.IntegerField()
+    set_aside = AsideSerializer(many=True, required=False)
 
 
 class TokenAnswerSerializer(serializers.ModelSerializer[IdToken]):

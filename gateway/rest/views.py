@@ -21,8 +21,9 @@ from gateway.rest.serializers import (
     StopSerializer,
 )
 from gateway.rest.throttling import StationThrottle
+from stations.charging.asides import set_aside
 from stations.charging.sessions import meter_values_add, session_close, session_start
-from stations.models import ChargingSession, Station
+from stations.models import ChargingSession, SetAside, Station
 
 
 class StationView(APIView):
@@ -73,13 +74,17 @@ class MeterValuesView(StationView):
     operations, statuses = {"POST": "station_meter_values"}, {"POST": 200}
 
     def post(self, request: Request, transaction_id: str) -> Response:
-        """Meter values: 200 with the number of new ones and of those that were there already."""
+        """Meter values: 200 with the number of new ones, of those that were there already, and what was set aside."""
         session = self.get_session(transaction_id)
         message = MeterValuesSerializer(data=request.data)
         message.is_valid(raise_exception=True)
-        samples = message.validated_data["values"]
-        accepted = meter_values_add(session=session, samples=samples)
-        return Response({"accepted": accepted, "repeated": len(samples) - accepted})
+        read = message.validated_data["values"]
+        accepted = meter_values_add(session=session, samples=read.samples)
+        set_aside(station=self.station, kind=SetAside.Kind.VALUE, asides=read.aside)
+        answer = {"accepted": accepted, "repeated": len(read.samples) - accepted, "set_aside": read.aside}
+        if not read.aside:
+            del answer["set_aside"]
+        return Response(MeterValuesAnswerSerializer(answer).data)
 
 
 class StopView(StationView):

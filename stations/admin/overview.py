@@ -8,20 +8,21 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from django.core.cache import cache
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Case, Count, F, Q, QuerySet, Sum, When
 from django.utils import timezone
 from redis.exceptions import RedisError
 
 from accounts.models import User
 from stations.charging.corrections import counting
 from stations.charging.words import zone_named
-from stations.models import ChargingSession, Station
+from stations.models import ChargingSession, SetAside, Station
 from stations.models.imports import ImportRun
 
 log = logging.getLogger(__name__)
 FIGURES_FOR_S = 30
 SILENT_SHOWN = 10
 IMPORTS_SHOWN = 3
+ASIDE_SHOWN = 5
 
 T = TypeVar("T")
 
@@ -103,6 +104,13 @@ def active_now() -> int:
 def silent_stations() -> QuerySet[Station]:
     """Stations that were heard before and are silent for longer than usual, the longest first."""
     return Station.objects.silent(timezone.now()).select_related("site").order_by(F("last_seen_at").asc())
+
+
+def set_aside_open() -> QuerySet[SetAside]:
+    """What nobody has seen to, what needs a person first (partial index set_aside_open)."""
+    needs = Case(When(kind__in=SetAside.WAITING, then=0), default=1)
+    rows = SetAside.objects.filter(settled_at=None).select_related("station__site")
+    return rows.order_by(needs, "-last_at")
 
 
 def latest_imports() -> list[ImportRun]:

@@ -149,7 +149,7 @@ def _replacement(session: ChargingSession, figures: Figures) -> ChargingSession:
         max_power_w=session.connector.max_power_w,
     )
     verdict = plausibility.judge(charge)
-    if not verdict.billable:
+    if not verdict.billable or figures.energy_wh < 0:  # nobody rounds here
         words = gettext("expected 0 to %(limit)s Wh, what this connector can give in that time, got %(got)s Wh")
         limit, got = number(plausibility.energy_limit_wh(charge)), number(figures.energy_wh)
         raise CorrectionRefusedError(words % {"limit": limit, "got": got})

@@ -26,6 +26,11 @@ LONG_AFTER = timedelta(hours=24)
 DEFAULT_MAX_POWER_W = 400_000
 # Connectors are rated at nominal voltage, and EN 50160 lets mains voltage exceed that by 10 %.
 POWER_TOLERANCE_PERCENT = 10
+# Energy that was rounded by two hands: a start is cut to whole Wh where a sample is rounded, and the other way round.
+# Each is off by less than a watt-hour, so readings of one moment differ by one at most.
+ROUNDING_WH = 1
+# The same of times: a clock that is read to the second stops up to a second before one that knows fractions.
+ROUNDING_TIME = timedelta(seconds=1)
 # Stations report whole minutes or seconds, and a start may be stamped after the first energy has flowed.
 CLOCK_TOLERANCE = timedelta(seconds=60)
 
@@ -46,10 +51,14 @@ class Charge:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`invalid`: why it must not be billed (empty: it may be). `remarks`: why a person may want to look."""
+    """`invalid`: why it must not be billed (empty: it may be). `remarks`: why a person may want to look.
+
+    `energy_wh`: what was charged, where it may be billed; a stop that was cut below its start is 0.
+    """
 
     invalid: tuple[str, ...]
     remarks: tuple[str, ...]
+    energy_wh: int | None
 
     @property
     def billable(self) -> bool:
@@ -64,7 +73,8 @@ class Verdict:
 
 def judge(charge: Charge) -> Verdict:
     """Judge a charge that has ended; `stopped_at` is not before `started_at`."""
-    return Verdict(invalid=tuple(_invalid(charge)), remarks=tuple(_remarks(charge)))
+    invalid = tuple(_invalid(charge))
+    return Verdict(invalid, tuple(_remarks(charge)), energy_wh=None if invalid else max(charge.energy_wh, 0))
 
 
 def _invalid(charge: Charge) -> list[str]:
@@ -82,7 +92,7 @@ def _remarks(charge: Charge) -> list[str]:
     remarks = []
     if charge.start_reported_late:
         remarks.append(START_REPORTED_LATE)
-    if charge.energy_wh == 0:
+    if -ROUNDING_WH <= charge.energy_wh <= 0:
         remarks.append(ZERO_ENERGY)
     if charge.stopped_at - charge.started_at > LONG_AFTER:
         remarks.append(LONG_SESSION)
@@ -90,11 +100,14 @@ def _remarks(charge: Charge) -> list[str]:
 
 
 def meter_backwards(charge: Charge) -> bool:
-    """Whether some reading lies below the first or above the last; asks nothing of the samples' own clock."""
+    """Whether some reading lies below the first or above the last, by more than rounding explains.
+
+    It asks nothing of the samples' own clock.
+    """
     start, stop = charge.meter_start_wh, charge.meter_stop_wh
-    below = start is not None and any(sample < start for sample in charge.samples_wh)
-    above = stop is not None and any(sample > stop for sample in charge.samples_wh)
-    return charge.energy_wh < 0 or below or above
+    below = start is not None and any(sample < start - ROUNDING_WH for sample in charge.samples_wh)
+    above = stop is not None and any(sample > stop + ROUNDING_WH for sample in charge.samples_wh)
+    return charge.energy_wh < -ROUNDING_WH or below or above
 
 
 def energy_limit_wh(charge: Charge) -> int:

@@ -12,6 +12,7 @@ from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from common.chart import WIDTH, Line, line_of
+from stations.charging.plausibility import ROUNDING_WH
 
 if TYPE_CHECKING:
     from stations.models import ChargingSession, MeterValue
@@ -93,7 +94,10 @@ def _total(phases: Sequence[tuple[str, int]]) -> int:
 
 
 def _derived(session: "ChargingSession", values: "Iterable[MeterValue]") -> tuple[list[Point], int]:
-    """Mean power between readings of the register; nothing where it goes backwards, as then it says nothing."""
+    """Mean power between readings of the register; nothing where it goes backwards, as then it says nothing.
+
+    A watt-hour less is rounding, and no power.
+    """
     readings = {value.sampled_at: wh for value in values if (wh := register_wh(value)) is not None}
     if not readings:
         return [], 1
@@ -104,10 +108,10 @@ def _derived(session: "ChargingSession", values: "Iterable[MeterValue]") -> tupl
     ordered = sorted(readings.items())
     size = _size(len(ordered))
     kept = ordered[::size] + ([ordered[-1]] if (len(ordered) - 1) % size else [])
-    if any(later < earlier for (_, earlier), (_, later) in pairwise(ordered)):
+    if any(later < earlier - ROUNDING_WH for (_, earlier), (_, later) in pairwise(ordered)):
         return [], 1
     return [
-        Point(at, (later - earlier) * _MICROSECONDS_AN_HOUR // ((until - at) // _MICROSECOND), until)
+        Point(at, max(later - earlier, 0) * _MICROSECONDS_AN_HOUR // ((until - at) // _MICROSECOND), until)
         for (at, earlier), (until, later) in pairwise(kept)
     ], size
 
@@ -195,4 +199,5 @@ def _sample(measurand: str, value: Decimal | None, unit: str | None) -> Reported
 def _since_start(session: "ChargingSession", register: int | None) -> int | None:
     if register is None or session.meter_start_wh is None:
         return None
-    return register - session.meter_start_wh
+    charged = register - session.meter_start_wh
+    return 0 if -ROUNDING_WH <= charged < 0 else charged

@@ -1,9 +1,7 @@
 """What happens to stations, tokens and charging sessions, one step each."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -13,6 +11,7 @@ from accounts.models import User
 from stations.cards.services import TokenRef, id_token_get
 from stations.charging import plausibility
 from stations.charging.meter_digest import meter_values_sha256
+from stations.charging.vocabulary import ENERGY_REGISTER, Sample
 from stations.errors import (
     ConnectorUnknownError,
     SessionConflictError,
@@ -22,26 +21,6 @@ from stations.errors import (
 from stations.models import ChargingSession, Connector, MeterValue, Site, Station
 from stations.signals import sessions_closed
 from stations.tariffs.pricing import cost_lines, total_minor
-
-ENERGY_REGISTER = "Energy.Active.Import.Register"
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One sampled value (OCPP 2.0.1 SampledValueType)."""
-
-    sampled_at: datetime
-    value: Decimal
-    measurand: str = ENERGY_REGISTER
-    unit: str = "Wh"
-    phase: str = ""
-    context: str = "Sample.Periodic"
-
-    @property
-    def key(self) -> tuple[datetime, str, str, str]:
-        """What makes it another value rather than the same one reported again."""
-        return (self.sampled_at, self.measurand, self.phase, self.context)
-
 
 # --- Sessions
 
@@ -140,6 +119,8 @@ def session_close(
     Raises SessionConflictError for another stop than the one before, TimesImpossibleError.
     """
     session = session_locked(session)
+    if session.started_at - plausibility.ROUNDING_TIME < stopped_at < session.started_at:
+        stopped_at = session.started_at  # cut to the second
     reported = {"stopped_at": stopped_at, "meter_stop_wh": meter_stop_wh, "stop_reason": stop_reason}
     if session.is_closed:
         difference_refuse(session=session, reported=reported)
@@ -177,7 +158,7 @@ def verdict_apply(*, session: ChargingSession) -> None:
         )
     )
     session.status = ChargingSession.Status.COMPLETED if verdict.billable else ChargingSession.Status.INVALID
-    session.energy_wh = energy_wh if verdict.billable else None
+    session.energy_wh = verdict.energy_wh
     session.flags = verdict.flags
 
 

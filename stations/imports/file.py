@@ -277,7 +277,7 @@ def session_of(row: Row, places: Places) -> ChargingSession:
         status=ChargingSession.Status.COMPLETED if verdict.billable else ChargingSession.Status.INVALID,
         started_at=period.started_at,
         stopped_at=period.stopped_at,
-        energy_wh=row.energy_wh if verdict.billable else None,
+        energy_wh=verdict.energy_wh,
         cost_minor=row.cost_minor if verdict.billable else None,
         currency=CURRENCY if verdict.billable else "",
         source=ChargingSession.Source.IMPORT,

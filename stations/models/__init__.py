@@ -1,5 +1,6 @@
 """The app's models, for everybody outside this folder; here they import each other directly."""
 
+from stations.models.asides import SetAside
 from stations.models.cards import IdToken, LinkCode
 from stations.models.corrections import Correction
 from stations.models.imports import ImportFile, ImportFinding, ImportRun
@@ -22,6 +23,7 @@ __all__ = [
     "MeterValue",
     "OcpiPartner",
     "SessionClosedError",
+    "SetAside",
     "Site",
     "Station",
     "Tariff",

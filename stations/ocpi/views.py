@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from accounts.models import AccessLogEntry
 from accounts.privacy.access_log import access_note_all
 from api.parsers import StrictJSONParser
-from stations.charging.sessions import ENERGY_REGISTER
+from stations.charging.vocabulary import ENERGY_REGISTER
 from stations.models import Connector, MeterValue, OcpiPartner, Site
 from stations.ocpi import charges, locations, partners, peer, published
 from stations.ocpi.access import (

@@ -6,7 +6,15 @@ from django import template
 from django.utils.translation import gettext
 
 from accounts.models import User
-from stations.admin.overview import SILENT_SHOWN, active_now, latest_imports, overview_for, silent_stations
+from stations.admin.overview import (
+    ASIDE_SHOWN,
+    SILENT_SHOWN,
+    active_now,
+    latest_imports,
+    overview_for,
+    set_aside_open,
+    silent_stations,
+)
 
 register = template.Library()
 
@@ -26,6 +34,13 @@ def silent_overview() -> dict[str, Any]:
     """The stations that somebody should look at, the longest silent first."""
     found = list(silent_stations()[: SILENT_SHOWN + 1])
     return {"stations": found[:SILENT_SHOWN], "more": len(found) > SILENT_SHOWN}
+
+
+@register.inclusion_tag("admin/_set_aside.html")
+def set_aside_overview() -> dict[str, Any]:
+    """What stations said and was not taken; nothing where there is none."""
+    found = list(set_aside_open()[: ASIDE_SHOWN + 1])
+    return {"rows": found[:ASIDE_SHOWN], "more": len(found) > ASIDE_SHOWN}
 
 
 @register.inclusion_tag("admin/_imports.html")

@@ -22,7 +22,7 @@ from ledger.models import (
 )
 from ledger.models.audits import AuditRun
 from stations.cards.linking import link_code_make
-from stations.models import ChargingSession, IdToken, MeterValue, OcpiPartner, Tariff
+from stations.models import ChargingSession, IdToken, MeterValue, OcpiPartner, SetAside, Tariff
 from stations.models.imports import ImportRun
 from tests.conftest import CloseSessions
 from tests.people import log_in
@@ -109,6 +109,9 @@ def everything(make_session: MakeSession) -> ChargingSession:
     MeterValue.objects.create(session=session, sampled_at=session.started_at, value=1000)
     alert_raise("ram", "evledger", "account evledger has insufficient ram")
     access_note(viewer="partner ABC", customer=session.customer, what=Look.API)
+    SetAside.objects.create(
+        station=session.station, kind=SetAside.Kind.VALUE, subject="unit 'Furlong'", reason="no unit"
+    )
     ImportRun.objects.create(file_name="january.csv", sha256="0" * 64, size=1, time_zone="UTC")
     Tariff.objects.create(code="T1", name="Day")
     OcpiPartner.objects.create(name="Eight volts", country_code="DE", party_id="8AC")

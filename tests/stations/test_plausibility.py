@@ -21,7 +21,8 @@ def charge(*, seconds: int = 3600, energy_wh: int = 5000, **others: Any) -> Char
     [
         (charge(), [], True),
         (charge(energy_wh=0), ["zero_energy"], True),
-        (charge(energy_wh=-1), ["meter_backwards"], False),
+        (charge(energy_wh=-1), ["zero_energy"], True),  # rounded by two hands
+        (charge(energy_wh=-2), ["meter_backwards"], False),
         (charge(seconds=0, energy_wh=0), ["zero_energy"], True),
         (charge(seconds=24 * 3600), [], True),
         (charge(seconds=24 * 3600 + 1), ["long_session"], True),
@@ -50,10 +51,11 @@ def charge(*, seconds: int = 3600, energy_wh: int = 5000, **others: Any) -> Char
             True,
         ),
         (charge(meter_start_wh=100, meter_stop_wh=5100, samples_wh=[100, 5100, 2000]), [], True),
-        (charge(meter_start_wh=100, meter_stop_wh=5100, samples_wh=[99]), ["meter_backwards"], False),
-        (charge(meter_start_wh=100, meter_stop_wh=5100, samples_wh=[5101]), ["meter_backwards"], False),
+        (charge(meter_start_wh=100, meter_stop_wh=5100, samples_wh=[99, 5101]), [], True),
+        (charge(meter_start_wh=100, meter_stop_wh=5100, samples_wh=[98]), ["meter_backwards"], False),
+        (charge(meter_start_wh=100, meter_stop_wh=5100, samples_wh=[5102]), ["meter_backwards"], False),
         (
-            charge(energy_wh=-1, meter_start_wh=1, meter_stop_wh=0, seconds=90_000),
+            charge(energy_wh=-2, meter_start_wh=2, meter_stop_wh=0, seconds=90_000),
             ["meter_backwards", "long_session"],
             False,
         ),
@@ -79,8 +81,11 @@ charges = st.builds(
 
 @given(charges)
 def test_what_is_billed_is_never_negative_nor_more_than_the_connector_gives(reported: Charge) -> None:
-    if judge(reported).billable:
-        assert 0 <= reported.energy_wh <= energy_limit_wh(reported)
+    verdict = judge(reported)
+    assert (verdict.energy_wh is not None) == verdict.billable
+    if verdict.energy_wh is not None:
+        assert 0 <= verdict.energy_wh <= energy_limit_wh(reported)
+        assert verdict.energy_wh - reported.energy_wh in {0, 1}
 
 
 @given(charges, st.integers(1, 10**6))

@@ -53,6 +53,7 @@ def test_every_model_is_registered() -> None:
             "accounts.signin",
             "accounts.apiclient",
             "accounts.apitoken",
+            "stations.setaside",
             "stations.site",
             "stations.station",
             "stations.connector",

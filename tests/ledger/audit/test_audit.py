@@ -16,7 +16,8 @@ from ledger.keys import seals
 from ledger.keys.erasure import customer_erase
 from ledger.models import ChainTransaction, DataKey, LedgerEntry
 from ledger.state import row
-from stations.charging.sessions import Sample, meter_values_add, session_close, session_start
+from stations.charging.sessions import meter_values_add, session_close, session_start
+from stations.charging.vocabulary import Sample
 from stations.models import ChargingSession, Connector, IdToken, MeterValue
 from tests.conftest import CloseSessions, LedgerAccount
 from tests.waiting import until

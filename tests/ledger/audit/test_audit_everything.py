@@ -20,7 +20,8 @@ from ledger.keys.seals import restored_seal
 from ledger.models import LedgerEntry
 from stations.cards.services import TokenRef
 from stations.charging.corrections import Figures, session_correct, session_credit
-from stations.charging.sessions import Sample, meter_values_add, session_close, session_start
+from stations.charging.sessions import meter_values_add, session_close, session_start
+from stations.charging.vocabulary import Sample
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, Site
 from tests.conftest import TARIFF, CloseSessions, LedgerAccount
 from tests.ledger.everything import audited_models, cases, exempt, rows_of

@@ -17,7 +17,8 @@ from ledger.errors import NotRecordedYet
 from ledger.models import Alert, LedgerEntry
 from ledger.receipts import checks
 from ledger.state.row import differences
-from stations.charging.sessions import Sample, meter_values_add, session_close, session_start
+from stations.charging.sessions import meter_values_add, session_close, session_start
+from stations.charging.vocabulary import Sample
 from stations.models import ChargingSession, Connector, MeterValue
 from tests.conftest import TARIFF, CloseSessions, LedgerAccount
 

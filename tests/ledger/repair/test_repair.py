@@ -22,7 +22,8 @@ from ledger.keys import data_keys
 from ledger.keys.erasure import customer_erase
 from ledger.models import Alert, ChainTransaction, LedgerEntry
 from stations.charging.corrections import session_credit
-from stations.charging.sessions import Sample, meter_values_add, session_close, session_start
+from stations.charging.sessions import meter_values_add, session_close, session_start
+from stations.charging.vocabulary import Sample
 from stations.models import ChargingSession, Connector, Correction, IdToken, MeterValue, Station
 from tests.conftest import TARIFF, CloseSessions, LedgerAccount
 from tests.ledger.audit.test_tampering import FIELDS

@@ -1,0 +1,171 @@
+"""PURE: the words of OCPP for sampled values, as stations write them; what is not understood is told apart.
+
+OCPP 1.6 (SampledValue, with the spellings that errata 4 lets a central system accept) and OCPP 2.0.1
+(SampledValueType, MeasurandEnumType and appendix "Standardized Units of Measure"). Stations cannot be changed, so
+they are read in any letters. Energy becomes whole watt-hours, other quantities keep four digits after the point.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from typing import Any
+
+from api.forms import METER_MAX_WH, described
+
+ENERGY_REGISTER = "Energy.Active.Import.Register"
+PERIODIC = "Sample.Periodic"
+# Before the point, of quantities other than energy: 13 digits in all, as SQLite keeps decimals as floats, exact to 15.
+OTHERS_MAX = 10**9
+NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,40})?([eE][+-]?\d{1,2})?", re.ASCII)
+
+# A unit in small letters -> as we keep it, and how many of ours it is.
+Units = dict[str, tuple[str, Decimal]]
+ONE, THOUSAND = Decimal(1), Decimal(1000)
+
+
+def _units(**kept: str) -> Units:
+    return {spelled.lower(): (unit, ONE) for unit, spellings in kept.items() for spelled in (unit, *spellings.split())}
+
+
+WH: Units = {"wh": ("Wh", ONE), "kwh": ("Wh", THOUSAND)}
+VARH: Units = {"varh": ("varh", ONE), "kvarh": ("varh", THOUSAND)}
+VAH: Units = {"vah": ("VAh", ONE), "kvah": ("VAh", THOUSAND)}
+AMPERE, VOLT = _units(A="Amp Ampere Amperes"), _units(V="Volt Volts")
+WATT, VAR = _units(W="Watt Watts", kW=""), _units(var="", kvar="")
+PERCENT, HERTZ, RPM = _units(Percent="% pct"), _units(Hz="Hertz"), _units(RPM="1/min")
+DEGREES = _units(Celsius="Celcius C °C", Fahrenheit="F °F", K="Kelvin")
+
+# The first unit is meant where none is told, unless several are left to guess from (None).
+MEASURANDS: dict[str, tuple[str | None, Units]] = {
+    **dict.fromkeys(("Current.Export", "Current.Import", "Current.Offered"), ("A", AMPERE)),
+    **{
+        f"Energy.Active.{kind}": ("Wh", WH)
+        for kind in ("Export.Interval", "Export.Register", "Import.Interval", "Import.Register", "Net")
+    },
+    **{
+        f"Energy.Reactive.{kind}": (None, VARH)
+        for kind in ("Export.Interval", "Export.Register", "Import.Interval", "Import.Register", "Net")
+    },
+    **{f"Energy.Apparent.{kind}": (None, VAH) for kind in ("Export", "Import", "Net")},
+    "Frequency": ("Hz", HERTZ),
+    **dict.fromkeys(("Power.Active.Export", "Power.Active.Import", "Power.Offered"), (None, WATT)),
+    "Power.Factor": ("", {"": ("", ONE), **PERCENT}),
+    **dict.fromkeys(("Power.Reactive.Export", "Power.Reactive.Import"), (None, VAR)),
+    "RPM": ("RPM", RPM),
+    "SoC": ("Percent", PERCENT),
+    "Temperature": (None, DEGREES),
+    "Voltage": ("V", VOLT),
+}
+PHASES = ["L1", "L2", "L3", "N", "L1-N", "L2-N", "L3-N", "L1-L2", "L2-L3", "L3-L1"]
+CONTEXTS = [
+    "Interruption.Begin",
+    "Interruption.End",
+    "Other",
+    "Sample.Clock",
+    PERIODIC,
+    "Transaction.Begin",
+    "Transaction.End",
+    "Trigger",
+]
+# Where it was measured, if not at the outlet: the state of charge is the car's.
+LOCATIONS = {"outlet"}
+MEMBERS = {"sampled_at", "value", "measurand", "unit", "phase", "context", "location", "format"}
+
+_BY_LETTERS = {name.lower(): name for name in MEASURANDS}
+_PHASE = {name.lower(): name for name in PHASES}
+_CONTEXT = {name.lower(): name for name in CONTEXTS}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sampled value (OCPP 2.0.1 SampledValueType)."""
+
+    sampled_at: datetime
+    value: Decimal
+    measurand: str = ENERGY_REGISTER
+    unit: str = "Wh"
+    phase: str = ""
+    context: str = PERIODIC
+
+    @property
+    def key(self) -> tuple[datetime, str, str, str]:
+        """What makes it another value rather than the same one reported again."""
+        return (self.sampled_at, self.measurand, self.phase, self.context)
+
+
+class NotUnderstood(Exception):
+    """`subject`: the word or kind that is not known, in few letters, as such things are counted by it."""
+
+    def __init__(self, subject: str, reason: str) -> None:
+        super().__init__(reason)
+        self.subject = subject
+
+
+def sample_read(said: Mapping[str, Any], sampled_at: datetime) -> Sample:
+    """What a station said of one value, as a sample; raises NotUnderstood. `sampled_at` was read from it already."""
+    if unknown := sorted(set(said) - MEMBERS):
+        # It may change what the value means (a multiplier), so the value is left aside, not the member alone.
+        raise _not_one_of("member", unknown[0], sorted(MEMBERS))
+    measurand = _word(said, "measurand", _BY_LETTERS, ENERGY_REGISTER)
+    default, units = MEASURANDS[measurand]
+    told = _text(said, "unit") or default
+    if told is None or told.lower() not in units:
+        raise _not_one_of(f"{measurand}, unit", said.get("unit"), sorted({unit for unit, _ in units.values()}))
+    unit, scale = units[told.lower()]
+    _at_the_outlet(said, measurand)
+    return Sample(
+        sampled_at=sampled_at,
+        value=_quantity(said.get("value"), scale, is_energy=units is WH),
+        measurand=measurand,
+        unit=unit,
+        phase=_word(said, "phase", _PHASE, ""),
+        context=_CONTEXT.get(_text(said, "context", PERIODIC).lower(), "Other"),  # says when, never what
+    )
+
+
+def _at_the_outlet(said: Mapping[str, Any], measurand: str) -> None:
+    """Another place of measuring is another value, which would stand for this one; signed data are no number."""
+    location, form = _text(said, "location", "Outlet"), _text(said, "format", "Raw")
+    if location.lower() not in (LOCATIONS | {"ev"} if measurand == "SoC" else LOCATIONS):
+        raise _not_one_of("location", location, ["Outlet"])
+    if form.lower() != "raw":
+        raise _not_one_of("format", form, ["Raw"])
+
+
+def _quantity(said: Any, scale: Decimal, *, is_energy: bool) -> Decimal:
+    """The number in our unit: whole for energy, else with four digits; more of them is noise of a float."""
+    if isinstance(said, bool) or not NUMBER.fullmatch(repr(said) if isinstance(said, float) else str(said)):
+        raise NotUnderstood("value", f"value: expected a number, got {described(said)}")
+    exact = Decimal(repr(said) if isinstance(said, float) else said) * scale
+    if abs(exact) > METER_MAX_WH if is_energy else abs(exact) >= OTHERS_MAX:
+        raise NotUnderstood("value", f"value: expected a number that a meter can show, got {described(said)}")
+    if is_energy:
+        return exact.quantize(ONE, ROUND_HALF_UP) + 0  # -0 is 0
+    return exact.quantize(Decimal("0.0001"), ROUND_HALF_EVEN) + 0
+
+
+def _word(said: Mapping[str, Any], name: str, known: Mapping[str, str], default: str) -> str:
+    text = _text(said, name)
+    if not text:
+        return default
+    if text.lower() not in known:
+        raise _not_one_of(name, text, list(known.values()))
+    return known[text.lower()]
+
+
+def _text(said: Mapping[str, Any], name: str, default: str = "") -> str:
+    """The member's text without spaces around it; what is missing, null or empty is the default."""
+    value = said.get(name)
+    if value is None or value == "":
+        return default
+    if not isinstance(value, str):
+        raise NotUnderstood(name, f"{name}: expected text, got {described(value)}")
+    return value.strip()
+
+
+def _not_one_of(name: str, got: Any, expected: list[str]) -> NotUnderstood:
+    shown = described(got)
+    choice = " or ".join(expected) if len(expected) <= len(PHASES) else f"a {name} of OCPP"
+    return NotUnderstood(f"{name} {shown}"[:60], f"{name}: expected {choice}, got {shown}")
