@@ -22,7 +22,7 @@ BYTE_ORDER_MARK = "\ufeff"
 
 # Where a cell begins, in whatever way the row is taken apart, and what makes it a formula then. A number with a minus
 # is none. East Asian spreadsheets take the wide forms of the marks, too.
-_BEGIN = r"(^|[;,\t\r\n])(\s*)"
+_BEGIN = r"(^|[;,\t\r\n])([\s\"]*)"  # a quote that stands in a text is one around a cell to whoever cuts there
 _FORMULA = r"(?:[=+@＝＋－＠]|-(?![0-9]+(?:[.,][0-9]+)?(?:$|[;,\t\r\n])))"
 _WRITES = re.compile(rf"{_BEGIN}(?='*{_FORMULA})")
 _READS = re.compile(rf"{_BEGIN}'(?='*{_FORMULA})")

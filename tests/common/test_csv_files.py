@@ -70,6 +70,7 @@ def test_what_would_be_a_formula_is_none(text: str, kept: str) -> None:
 
 @given(st.lists(texts, min_size=1, max_size=3), st.sampled_from(["en", "de"]), st.sampled_from(",;\t"))
 @example(['a";=1'], "en", ";")
+@example(["", ';"='], "en", ";")
 @example(['"\n=1'], "de", ",")
 def test_no_cell_begins_a_formula_wherever_the_row_is_cut(values: list[str], language: str, separator: str) -> None:
     content = written(language, tuple(values))
