@@ -22,7 +22,7 @@ status: ## what of the demo runs
 # The loop while writing: what needs no node, TPM, browser or provider (tests/parts.py marks it), on SQLite with tables made
 # from the models, as quick as 2 cores are. mypy looks again at what changed only; the first time it takes 20 s more.
 QUICK := -m "not node and not tpm and not browser and not provider" --nomigrations
-CORES ?= $(shell nproc)
+CORES ?= $(shell expr $$(nproc) + 1)
 
 quick: ## a minute or two: ruff, mypy, and all tests that need no node, TPM, browser or identity provider
 	@$(PYTHON) -m dev.bootstrap test
