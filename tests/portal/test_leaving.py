@@ -26,7 +26,9 @@ def takes_a_statement(reader: Reader, session: ChargingSession) -> None:
     month = reader.page.locator("#m2026-03")
     expect(month).to_contain_text("7,78" if reader.language == "de" else "7.78")
     assert reader.downloads(month.get_by_text("PDF")).startswith(b"%PDF-")
-    rows = list(csv.DictReader(io.StringIO(reader.downloads(month.get_by_text("CSV")).decode())))
+    separator = ";" if reader.language == "de" else ","
+    content = reader.downloads(month.get_by_text("CSV")).decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(content), delimiter=separator))
     assert [row["session_id"] for row in rows] == [str(session.pk)]
     reader.look()
 

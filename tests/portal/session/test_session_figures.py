@@ -138,9 +138,7 @@ def test_how_far_it_has_come(browser: Client, active: ChargingSession) -> None:
     assert 'id="session" data-live data-moving' in page
 
 
-def test_german_pages_have_german_figures_and_exports_their_marks(
-    browser: Client, make_session: MakeSession
-) -> None:
+def test_german_pages_have_german_figures_and_exports_their_marks(browser: Client, make_session: MakeSession) -> None:
     session = make_session()
     browser.defaults["HTTP_ACCEPT_LANGUAGE"] = "de"
     page = text(browser, f"/sessions/{session.pk}")
