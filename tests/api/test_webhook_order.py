@@ -66,7 +66,7 @@ def test_a_busy_receiver_is_left_alone_and_hears_the_others_first(
     deliver()
     assert told(receiver)[1:3] == others and len(told(receiver)) == 4
     hook.refresh_from_db()
-    assert (hook.held_until, hook.held_times, hook.failing_since) == (None, 0, None)
+    assert [hook.held_until, hook.held_times, hook.failing_since] == [None, 0, None]
 
 
 def test_who_does_not_answer_is_asked_less_and_less(api: Caller, receiver: Receiver, record: Any) -> None:
