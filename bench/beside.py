@@ -32,7 +32,6 @@ THEN = {
     "ledger.recording.tasks": "ledger.tasks",
     "ledger.repair.restoration": "ledger.restoration",
     "stations.charging.sessions": "stations.services",
-    "stations.imports.workplace_csv": "stations.workplace_csv",
 }
 ROOMS = {name.rpartition(".")[0] for name in THEN}
 

@@ -14,7 +14,8 @@
     ├── ImportStateError            the import is not in the state in which this can be done
     ├── CorrectionRefusedError      this session cannot be credited or corrected, or was already
     └── ImportFileError             a file that cannot be imported at all
-        └── ImportRowError          one row of it that cannot
+        ├── ImportRowError          one row of it that cannot
+        └── ZoneMissingError        its times name no zone, and nobody said it
 
 `code` is stable: clients may rely on it. Only RecordingUnavailableError is mended by repeating the
 same call later.
@@ -83,6 +84,10 @@ class CorrectionRefusedError(StationsError):
 
 class ImportFileError(StationsError):
     code = "import_file_unusable"
+
+
+class ZoneMissingError(ImportFileError):
+    code = "time_zone_missing"
 
 
 class ImportRowError(ImportFileError):

@@ -8,3 +8,7 @@ sessions_closed = Signal()
 
 # Sent inside the transaction in which all of `former`'s sessions with `id_token` went to somebody else (None: nobody).
 sessions_moved = Signal()
+
+# Sent inside the transaction that deletes closed sessions again, with session_ids=list[UUID]. Who has recorded one of
+# them, or is about to, raises ImportStateError: then all of them stay.
+sessions_taken_back = Signal()

@@ -32,7 +32,7 @@ def measure(stack: PortalStack, chosen: Namespace) -> list[float]:
             path = stack.directory / f"sessions-{run}.csv"
             write_longer(path, rows=chosen.count, first_copy=1 + run * 1000)
             begun = time.monotonic()
-            command = [sys.executable, "manage.py", "import_sessions", str(path)]
+            command = [sys.executable, "manage.py", "import_sessions", str(path), "--time-zone", "America/New_York"]
             subprocess.run(command, cwd=ROOT, env=stack.worker.env, stdout=subprocess.DEVNULL, check=True)
             samples.append(chosen.count / (time.monotonic() - begun))
             progress.update()

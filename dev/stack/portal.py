@@ -29,6 +29,7 @@ from tpm.service.release.release_key import public_path
 
 DATA = ROOT / "data" / "workplace_charging_sessions.csv"
 REPORT = VAR / "import-report.csv"
+DATA_ZONE = "America/New_York"  # the data set names none; told here as an operator would tell it
 DRIVER = "driver"
 POLL_S = 0.5
 STUCK_AFTER_S = 180.0
@@ -83,7 +84,7 @@ def import_sessions() -> None:
     `differing` tells of it.
     """
     try:
-        call_command("import_sessions", str(DATA), report=REPORT)
+        call_command("import_sessions", str(DATA), report=REPORT, time_zone=DATA_ZONE)
     except CommandError as error:
         if error.returncode != EXIT_ROWS_LEFT_OUT:
             raise StackError(f"import_sessions: {error}") from error

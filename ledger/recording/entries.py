@@ -1,5 +1,6 @@
 """Ledger entries: opened with the session that closes, announced, put back to work."""
 
+import uuid
 from collections.abc import Sequence
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from ledger.errors import (
 )
 from ledger.keys import data_keys as keys
 from ledger.models import ChainTransaction, LedgerEntry
+from stations.errors import ImportStateError
 from stations.models import ChargingSession
 
 ANCHOR = "ledger.tasks.anchor"
@@ -39,6 +41,23 @@ def entries_open(*, sessions: Sequence[ChargingSession]) -> list[LedgerEntry]:
     # robust: the session is closed, whatever becomes of the announcement
     transaction.on_commit(lambda: anchor_soon(len(opened)), robust=True)
     return opened
+
+
+def entries_forget(*, session_ids: Sequence[uuid.UUID]) -> None:
+    """Delete the entries of sessions that are taken back, in their transaction.
+
+    Raises ImportStateError where one of them is recorded or on its way: a transaction has taken it. Locked first, so
+    that none can take it meanwhile; who is just taking it is waited for.
+    """
+    entries = LedgerEntry.objects.filter(session__in=session_ids)
+    locked = list(entries.order_by("pk").select_for_update().values_list("transaction_id", "conflict"))
+    if taken := sum(transaction_id is not None or bool(conflict) for transaction_id, conflict in locked):
+        words = gettext(
+            "%(taken)s of these sessions are recorded on the chain or are just being recorded, so the import cannot be"
+            " taken back: nothing was changed. Credit what is wrong on the session's own page"
+        )
+        raise ImportStateError(words % {"taken": taken})
+    entries.delete()
 
 
 def entry_send_again(*, entry: LedgerEntry) -> None:

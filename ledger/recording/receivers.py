@@ -1,5 +1,6 @@
 """The ledger's ear: what it does in the same database transaction in which sessions close or change hands."""
 
+import uuid
 from typing import Any
 
 from django.dispatch import receiver
@@ -10,7 +11,7 @@ from ledger.keys import data_keys
 from ledger.recording import entries
 from stations.errors import RecordingUnavailableError
 from stations.models import ChargingSession, IdToken
-from stations.signals import sessions_closed, sessions_moved
+from stations.signals import sessions_closed, sessions_moved, sessions_taken_back
 from tpm.client import TpmError
 
 
@@ -27,3 +28,8 @@ def open_entries(sender: Any, sessions: list[ChargingSession], **kwargs: Any) ->
 def key_close(sender: Any, id_token: IdToken, former: User | None, **kwargs: Any) -> None:
     """Sessions that changed hands keep their key; it must not seal anybody else's."""
     data_keys.close(id_token=id_token, customer=former)
+
+
+@receiver(sessions_taken_back, dispatch_uid="ledger.entries_forget")
+def entries_forget(sender: Any, session_ids: list[uuid.UUID], **kwargs: Any) -> None:
+    entries.entries_forget(session_ids=session_ids)

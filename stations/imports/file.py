@@ -6,42 +6,26 @@ run again: what is there is recognised and counted.
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from django.db import IntegrityError, models, transaction
-from django.db.models import Q
+from django.db import IntegrityError, transaction
 
 from stations.charging import plausibility
 from stations.charging.sessions import location_of
 from stations.errors import ImportFileError, ImportRowError
-from stations.imports import workplace_csv
-from stations.imports.workplace_csv import Layout, Row
-from stations.models import ChargingSession, Connector, IdToken, Site, Station
+from stations.imports.known import Known, Seen, differences
+from stations.imports.places import Places, session_id
+from stations.imports.plan import Options, Plan, planned
+from stations.imports.reading.row import Record, Row, duration_check, period
+from stations.models import ChargingSession
 from stations.signals import sessions_closed
 
-STATION_PREFIX = "WP-"  # "workplace": identities of real stations do not collide with the file's numbers
-CURRENCY = "USD"
-# The session's UUID follows from the file's sessionId: the same row is the same session wherever it is imported.
-SESSION_NAMESPACE = uuid.UUID("0c1d7c4e-6a0f-5f0e-9a51-2f1d6f4e8b1a")
 BATCH_ATTEMPTS = 3
-COMPARED = (
-    "station_id",
-    "connector_id",
-    "id_token_id",
-    "started_at",
-    "stopped_at",
-    "status",
-    "energy_wh",
-    "cost_minor",
-    "currency",
-)
-
-M = TypeVar("M", bound=models.Model)
 
 
 @dataclass(frozen=True)
@@ -65,10 +49,20 @@ class Finding:
         return cls(line, session_id, "skipped", str(error), error.field, error.expected, error.got)
 
     @classmethod
-    def different(cls, row: Row, differing: Sequence[tuple[str, object, object]]) -> "Finding":
-        reason = "; ".join(f"{name}: stored {stored}, got {got}" for name, stored, got in differing)
+    def different(cls, row: Row, differing: Sequence[tuple[str, object, object]], earlier: int | None) -> "Finding":
+        """A row that says otherwise than the stored session, or than line `earlier` of the same file."""
+        there = f"line {earlier} of this file has" if earlier else "stored"
+        reason = "; ".join(f"{name}: {there} {stored}, got {got}" for name, stored, got in differing)
         names, stored, got = (", ".join(str(part[column]) for part in differing) for column in range(3))
-        return cls(row.line, row.session_id, "different", reason, names, f"{stored}, as stored", got)
+        where = f"as line {earlier} of this file says" if earlier else "as stored"
+        return cls(row.line, row.number, "different", reason, names, f"{stored}, {where}", got)
+
+    @classmethod
+    def repeated(cls, row: Row, earlier: int) -> "Finding":
+        """A row that says otherwise than an earlier one, of which a dry run keeps no more than where it was."""
+        expected = f"what line {earlier} of this file says, or another number"
+        error = ImportRowError(expected, "other values", field="")
+        return cls(row.line, row.number, "different", str(error), "", error.expected, error.got)
 
 
 @dataclass
@@ -93,16 +87,15 @@ class Tally:
         self.flags += other.flags
 
 
-@dataclass(frozen=True)
-class Options:
-    """`time_zone` is for sites that the import makes; a site that is there keeps its own.
+@dataclass
+class Bringing:
+    """One import on its way: what was decided for the file, and what it has brought so far."""
 
-    `dry_run`: each batch is rolled back, and nobody is told. A row repeated in a later batch then counts as new.
-    """
-
-    time_zone: str = "America/New_York"
-    batch: int = 1000
-    dry_run: bool = False
+    plan: Plan
+    options: Options
+    run_id: int | None = None
+    seen: Seen = field(default_factory=Seen)
+    made: dict[str, list[str]] = field(default_factory=dict)  # places and tokens of the last batch that were not there
 
 
 def file_import(
@@ -111,48 +104,50 @@ def file_import(
     options: Options,
     report: Callable[[Finding], None],
     progress: Callable[[int, Tally], None],
+    begin: Callable[[Plan], int | None] = lambda plan: None,
+    stored: Callable[[Bringing, Tally], None] = lambda bringing, tally: None,
 ) -> Tally:
     """Import a file. `report` gets each row that stays out, `progress` the bytes read so far after each batch.
 
+    `begin` hears what the file is before anything is stored, and gives the id of its run; `stored` hears of each batch
+    in its transaction.
     Raises ImportFileError where the file as a whole is unusable; batches before that stay.
     """
     total = Tally()
     try:
         with path.open("rb") as file:
-            layout = Layout(workplace_csv.line_read(file))
-            lines = iter(lambda: workplace_csv.line_read(file), b"")
-            for batch in batches(lines, options.batch):
-                total.add(batch_import(batch, layout=layout, options=options, report=report))
+            plan = planned(file, options)
+            bringing = Bringing(plan, options, begin(plan))
+            for batch in batches(plan.records(), options.batch):
+                with transaction.atomic() if bringing.run_id else nullcontext():
+                    tally = batch_import(batch, bringing=bringing, report=report)
+                    stored(bringing, tally)
+                total.add(tally)
                 progress(file.tell(), total)
     except OSError as error:
         raise ImportFileError(f"cannot be read: {error.strerror}") from error
     return total
 
 
-def batches(lines: Iterable[bytes], size: int, *, first: int = 2) -> Iterator[list[tuple[int, bytes]]]:
-    """Numbered lines in lists of `size`; the header was line 1, `first` is the number of the first one here."""
-    batch: list[tuple[int, bytes]] = []
-    for numbered in enumerate(lines, start=first):
-        batch.append(numbered)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
+def batches(records: Iterable[Record], size: int) -> Iterator[list[Record]]:
+    """Records in lists of `size`."""
+    several = iter(records)
+    while batch := list(islice(several, size)):
         yield batch
 
 
-def batch_import(
-    lines: Sequence[tuple[int, bytes]], *, layout: Layout, options: Options, report: Callable[[Finding], None]
-) -> Tally:
-    """Read and store one batch of lines, all or (if something raises) none of it."""
-    latest = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1)
-    rows, findings = [], []
-    for number, line in lines:
-        try:
-            rows.append(layout.row(number, line, latest=latest))
-        except ImportRowError as error:
-            findings.append(Finding.skipped(number, "", error))
-    tally, stored = batch_store(rows, options=options)
+def batch_import(records: Sequence[Record], *, bringing: Bringing, report: Callable[[Finding], None]) -> Tally:
+    """Read and store one batch of records, all or (if something raises) none of it."""
+    rows, findings, read = [], [], bringing.plan.read
+    for line, values, error in records:
+        if error is None:
+            try:
+                rows.append(read(line, values))
+            except ImportRowError as found:
+                error = found
+        if error is not None:
+            findings.append(Finding.skipped(line, "", error))
+    tally, stored = batch_store(rows, bringing=bringing)
     findings += stored
     for finding in sorted(findings, key=lambda finding: finding.line):
         report(finding)
@@ -161,160 +156,106 @@ def batch_import(
     return tally
 
 
-def batch_store(rows: Sequence[Row], *, options: Options) -> tuple[Tally, list[Finding]]:
+def batch_store(rows: Sequence[Row], *, bringing: Bringing) -> tuple[Tally, list[Finding]]:
     """Store the rows in one transaction; once more where another import put some of them in at the same time."""
     for _ in range(BATCH_ATTEMPTS - 1):
         try:
-            return _batch_store(rows, options=options)
+            return _batch_store(rows, bringing)
         except IntegrityError:
             continue
-    return _batch_store(rows, options=options)
+    return _batch_store(rows, bringing)
 
 
 @transaction.atomic
-def _batch_store(rows: Sequence[Row], *, options: Options) -> tuple[Tally, list[Finding]]:
-    places = Places(rows, time_zone=options.time_zone)
+def _batch_store(rows: Sequence[Row], bringing: Bringing) -> tuple[Tally, list[Finding]]:
+    dry_run, seen = bringing.options.dry_run, bringing.seen
+    places = Places(rows, bringing.plan)
     sessions, findings = [], []
     for row in rows:
         try:
-            sessions.append((row, session_of(row, places)))
+            sessions.append((row, session_of(row, places, bringing.run_id)))
         except ImportRowError as error:
-            findings.append(Finding.skipped(row.line, row.session_id, error))
+            findings.append(Finding.skipped(row.line, row.number, error))
     known = Known([session for _, session in sessions])
-    tally, new = Tally(), []
+    tally, new = Tally(), dict[uuid.UUID, tuple[Row, ChargingSession]]()
     for row, session in sessions:
         stored = known.find(session)
-        if stored is None:
+        if stored is None and dry_run and (earlier := seen.repeated(session.pk, row)):
+            if earlier[1]:
+                tally.already_there += 1
+            else:
+                findings.append(Finding.repeated(row, earlier[0]))
+        elif stored is None:
             known.add(session)
-            new.append(session)
+            new[session.pk] = (row, session)
             tally.flags.update(session.flags)
         elif differing := differences(stored, session):
-            findings.append(Finding.different(row, differing))
+            findings.append(Finding.different(row, differing, _earlier(stored, row, new, bringing)))
         else:
             tally.already_there += 1
     tally.imported = len(new)
-    if options.dry_run:
+    _keep(places, [session for _, session in new.values()], bringing)
+    for row, session in new.values():
+        seen.add(session.pk, row, dry_run=dry_run)
+    return tally, findings
+
+
+def _earlier(
+    stored: ChargingSession, row: Row, new: Mapping[uuid.UUID, tuple[Row, ChargingSession]], bringing: Bringing
+) -> int | None:
+    """The line of this file that brought the stored session, where it was this file."""
+    if stored.pk in new:
+        return new[stored.pk][0].line
+    ours = stored.import_run_id == bringing.run_id
+    return bringing.seen.line_of(stored.pk, row.line) if ours else None
+
+
+def _keep(places: Places, new: list[ChargingSession], bringing: Bringing) -> None:
+    bringing.made = {} if bringing.options.dry_run else places.made
+    if bringing.options.dry_run:
         transaction.set_rollback(True)
     elif new:
         ChargingSession.objects.bulk_create(new)
         sessions_closed.send(sender=ChargingSession, sessions=new)
-    return tally, findings
 
 
-class Places:
-    """The sites, stations, connectors and tokens of a batch: looked up once, made where missing."""
-
-    def __init__(self, rows: Sequence[Row], *, time_zone: str) -> None:
-        by_site = {row.site_code: row for row in reversed(rows)}
-        by_station = {STATION_PREFIX + row.station_id: row for row in reversed(rows)}
-        self.sites = ensure(Site.objects.all(), "code", by_site, lambda code: site_new(by_site[code], time_zone))
-        self.stations = ensure(
-            Station.objects.select_related("site"),
-            "identity",
-            by_station,
-            lambda identity: Station(identity=identity, site=self.sites[by_station[identity].site_code]),
-        )
-        by_id = {str(station.pk): station for station in self.stations.values()}
-        self.connectors = ensure(
-            Connector.objects.select_related("station__site").filter(evse_id=1, connector_id=1),
-            "station_id",
-            by_id,
-            lambda station_id: Connector(station=by_id[station_id]),
-        )
-        # Locked: who links a token meanwhile must wait, or these sessions would miss their customer.
-        self.tokens = ensure(
-            IdToken.objects.filter(type=IdToken.Type.CENTRAL).order_by("uid").select_for_update(no_key=True),
-            "uid",
-            {row.user_id for row in rows},
-            lambda uid: IdToken(uid=uid, type=IdToken.Type.CENTRAL),
-        )
-
-
-def ensure(found_by: models.QuerySet[M], name: str, keys: Iterable[str], make: Callable[[str], M]) -> dict[str, M]:
-    """The rows whose field `name` is one of `keys`, by that key; the missing ones are made.
-
-    Made in sorted order, so that two imports at once wait for each other instead of locking each other out.
-    """
-    wanted = sorted(keys)
-    found = {str(getattr(row, name)): row for row in found_by.filter(**{f"{name}__in": wanted})}
-    missing = [make(key) for key in wanted if key not in found]
-    if not missing:
-        return found
-    found_by.model._default_manager.bulk_create(missing, ignore_conflicts=True)
-    return {str(getattr(row, name)): row for row in found_by.filter(**{f"{name}__in": wanted})}
-
-
-def site_new(row: Row, time_zone: str) -> Site:
-    name = f"Workplace {row.site_code} ({row.facility})"
-    return Site(code=row.site_code, name=name, time_zone=time_zone, currency=CURRENCY)
-
-
-def session_of(row: Row, places: Places) -> ChargingSession:
+def session_of(row: Row, places: Places, run_id: int | None) -> ChargingSession:
     """The row as a closed session that is not stored yet; raises ImportRowError."""
-    station = places.stations[STATION_PREFIX + row.station_id]
-    site = station.site
-    if site.code != row.site_code:
-        raise ImportRowError(f"{site.code}, where station {station} is", row.site_code, field="locationId")
-    connector = places.connectors[str(station.pk)]
-    token = places.tokens[row.user_id]
-    period = workplace_csv.period(row, ZoneInfo(site.time_zone))
-    verdict = plausibility.judge(
-        plausibility.Charge(
-            started_at=period.started_at,
-            stopped_at=period.stopped_at,
-            energy_wh=row.energy_wh,
-            max_power_w=connector.max_power_w,
+    station = places.station(row)
+    site, connector, token = station.site, places.outlet(row, station), places.token(row)
+    times = period(row, ZoneInfo(site.time_zone))
+    duration_check(row, times)
+    flags = list(row.flags)
+    billable = row.energy_wh is not None
+    if row.energy_wh is not None:
+        verdict = plausibility.judge(
+            plausibility.Charge(
+                started_at=times.started_at,
+                stopped_at=times.stopped_at,
+                energy_wh=row.energy_wh,
+                max_power_w=connector.max_power_w,
+            )
         )
-    )
+        billable = verdict.billable
+        flags += [flag for flag in verdict.flags if flag not in flags]
     return ChargingSession(
-        id=uuid.uuid5(SESSION_NAMESPACE, row.session_id),
+        id=session_id(row, places.plan),
         station=station,
         connector=connector,
-        transaction_id=row.session_id,
+        transaction_id=row.number,
         id_token=token,
-        customer_id=token.customer_id,
+        customer_id=token.customer_id if token else None,
         location=location_of(site),
-        status=ChargingSession.Status.COMPLETED if verdict.billable else ChargingSession.Status.INVALID,
-        started_at=period.started_at,
-        stopped_at=period.stopped_at,
-        energy_wh=verdict.energy_wh,
-        cost_minor=row.cost_minor if verdict.billable else None,
-        currency=CURRENCY if verdict.billable else "",
+        status=ChargingSession.Status.COMPLETED if billable else ChargingSession.Status.INVALID,
+        started_at=times.started_at,
+        stopped_at=times.stopped_at,
+        meter_start_wh=row.meter_start_wh,
+        meter_stop_wh=row.meter_stop_wh,
+        energy_wh=row.energy_wh if billable else None,
+        cost_minor=row.cost_minor if billable else None,
+        currency=row.currency if billable else "",
+        stop_reason=row.stop_reason,
         source=ChargingSession.Source.IMPORT,
-        flags=verdict.flags + [plausibility.AMBIGUOUS_TIME] * period.ambiguous,
+        flags=flags + [plausibility.AMBIGUOUS_TIME] * (times.ambiguous and plausibility.AMBIGUOUS_TIME not in flags),
+        import_run_id=run_id,
     )
-
-
-class Known:
-    """Sessions that are there already, found by UUID or by what a station calls them."""
-
-    def __init__(self, sessions: Sequence[ChargingSession]) -> None:
-        self._by_id: dict[uuid.UUID, ChargingSession] = {}
-        self._by_name: dict[tuple[int, str], ChargingSession] = {}
-        same_id = Q(pk__in=[session.pk for session in sessions])
-        same_name = Q(
-            station__in={session.station_id for session in sessions},
-            transaction_id__in={session.transaction_id for session in sessions},
-        )
-        for session in ChargingSession.objects.filter(same_id | same_name):
-            self.add(session)
-
-    def add(self, session: ChargingSession) -> None:
-        self._by_id[session.pk] = session
-        self._by_name[session.station_id, session.transaction_id] = session
-
-    def find(self, session: ChargingSession) -> ChargingSession | None:
-        return self._by_id.get(session.pk) or self._by_name.get((session.station_id, session.transaction_id))
-
-
-def differences(stored: ChargingSession, session: ChargingSession) -> list[tuple[str, object, object]]:
-    """(name, stored, got) of what a row says otherwise than the stored session.
-
-    A token that was erased since then is no difference.
-    """
-    return [
-        (name.removesuffix("_id"), getattr(stored, name), getattr(session, name))
-        for name in COMPARED
-        if getattr(stored, name) != getattr(session, name)
-        and not (name == "id_token_id" and stored.id_token_id is None)
-    ]

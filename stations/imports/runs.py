@@ -3,7 +3,8 @@
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
@@ -15,11 +16,13 @@ from accounts.models import User
 from common import clock
 from common.announce import announce
 from stations.charging.words import number
-from stations.errors import ImportFileError, ImportStateError, RecordingUnavailableError
-from stations.imports import workplace_csv
-from stations.imports.file import Finding, Options, Tally, batch_import, batches
-from stations.imports.workplace_csv import Layout
-from stations.models.imports import ImportFile, ImportFinding, ImportRun
+from stations.errors import ImportFileError, ImportRowError, ImportStateError, RecordingUnavailableError
+from stations.imports.file import Bringing, Finding, Tally, batch_import, batches
+from stations.imports.formats.mapped import format_of_mapping
+from stations.imports.places import session_id
+from stations.imports.plan import Options, Plan, planned, recognised, zone_asked
+from stations.imports.reading.row import Record
+from stations.models.imports import ImportFile, ImportFinding, ImportMapping, ImportRun
 
 State = ImportRun.State
 SIZE_MAX = 20 * 1024 * 1024
@@ -29,7 +32,8 @@ ATTEMPTS_MAX = 5
 COUNTS = ("imported", "already_there", "skipped", "different")
 BEGINNING: dict[str, object] = {
     "position": 0,
-    "line": 2,
+    "made": {},
+    "line": 1,
     "flags": {},
     "attempts": 0,
     "reason": "",
@@ -38,7 +42,17 @@ BEGINNING: dict[str, object] = {
 BEGINNING |= dict.fromkeys(COUNTS, 0)
 
 
-def import_upload(*, name: str, content: bytes, time_zone: str, by: User) -> ImportRun:
+@dataclass(frozen=True)
+class Told:
+    """What the reader says of a file: its zone, whose numbers it has, the form of its dates, a mapping."""
+
+    time_zone: str = ""
+    source: str = ""
+    dates: str = ""
+    mapping: ImportMapping | None = None
+
+
+def import_upload(*, name: str, content: bytes, by: User, told: Told) -> ImportRun:
     """Take a file in and announce its check. Raises ImportFileError where nothing of it can be read at all."""
     if not content:
         raise ImportFileError(gettext("expected a header line, the file is empty"))
@@ -47,13 +61,19 @@ def import_upload(*, name: str, content: bytes, time_zone: str, by: User) -> Imp
             "expected at most %(most)s bytes, got %(got)s: split it, or import it by `manage.py import_sessions`"
         )
         raise ImportFileError(words % {"most": number(SIZE_MAX), "got": number(len(content))})
-    Layout(workplace_csv.line_read(io.BytesIO(content)))
+    file, form = recognised(io.BytesIO(content), format_of_mapping(told.mapping))
+    zone_asked(form, told.time_zone)
     with transaction.atomic():
         run = ImportRun.objects.create(
             file_name=name[:200],
             sha256=hashlib.sha256(content).hexdigest(),
             size=len(content),
-            time_zone=time_zone,
+            form=form.title[:100],
+            kind=file.kind[:200],
+            time_zone=told.time_zone,
+            source=told.source,
+            dates=told.dates,
+            mapping=told.mapping,
             uploaded_by=by,
         )
         ImportFile.objects.create(run=run, content=content)
@@ -101,7 +121,8 @@ def import_announce(run_id: int) -> None:
 
 def imports_due() -> list[ImportRun]:
     """Runs that move and that no worker has at the moment."""
-    return list(ImportRun.objects.filter(_free(), state__in=ImportRun.MOVING).order_by("id"))
+    moving = ImportRun.objects.filter(_free(), state__in=ImportRun.MOVING, file__isnull=False)
+    return list(moving.order_by("id"))
 
 
 def _free() -> Q:
@@ -135,7 +156,8 @@ def _claimed(run_id: int) -> ImportRun | None:
 
     A file at which workers die again and again is given up.
     """
-    run = ImportRun.objects.filter(_free(), pk=run_id, state__in=ImportRun.MOVING).first()
+    moving = ImportRun.objects.filter(_free(), pk=run_id, state__in=ImportRun.MOVING, file__isnull=False)
+    run = moving.select_related("mapping").first()
     if run is None:
         return None
     claim = {"claimed_until": clock.now() + CLAIM, "attempts": run.attempts + 1}
@@ -150,36 +172,64 @@ def _claimed(run_id: int) -> ImportRun | None:
 
 def _advance(run: ImportRun, go_on: Callable[[], bool]) -> bool:
     file = io.BytesIO(bytes(run.file.content))
-    layout = Layout(workplace_csv.line_read(file))
-    file.seek(max(run.position, file.tell()))
-    options = Options(time_zone=run.time_zone, batch=BATCH, dry_run=run.state == State.CHECKING)
-    for batch in batches(iter(lambda: workplace_csv.line_read(file), b""), BATCH, first=run.line):
+    options = options_of(run)
+    plan = planned(file, options)
+    bringing = Bringing(plan, options, run.pk)
+    for batch in batches(_from_here(plan, run, bringing), BATCH):
         findings: list[Finding] = []
         with transaction.atomic():
             # First of all the run's row, locked: a cancelled run, or one that another worker took over, is left alone.
             if not _still_ours(run):
                 return False
-            tally = batch_import(batch, layout=layout, options=options, report=findings.append)
-            _checkpoint(run, tally, findings, position=file.tell(), rows=len(batch))
+            tally = batch_import(batch, bringing=bringing, report=findings.append)
+            _checkpoint(run, tally, findings, bringing, position=file.tell(), line=batch[-1].line + 1)
         if not go_on():
             return True
     _finish(run, State.CHECKED if options.dry_run else State.DONE)
     return False
 
 
+def options_of(run: ImportRun) -> Options:
+    """What a run was told."""
+    return Options(
+        time_zone=run.time_zone,
+        batch=BATCH,
+        dry_run=run.state == State.CHECKING,
+        source=run.source,
+        dates=run.dates,
+        mapping=format_of_mapping(run.mapping),
+    )
+
+
+def _from_here(plan: Plan, run: ImportRun, bringing: Bringing) -> Iterator[Record]:
+    """The records that no turn has had yet; what those before brought is remembered, to name repetitions."""
+    for record in plan.records():
+        if record.line >= run.line:
+            yield record
+        elif record.error is None:
+            try:
+                row = plan.read(record.line, record.values)
+            except ImportRowError:
+                continue
+            bringing.seen.add(session_id(row, plan), row, dry_run=bringing.options.dry_run)
+
+
 def _still_ours(run: ImportRun) -> bool:
-    here = ImportRun.objects.filter(pk=run.pk, state=run.state, position=run.position)
+    here = ImportRun.objects.filter(pk=run.pk, state=run.state, line=run.line)
     return bool(here.update(claimed_until=clock.now() + CLAIM))
 
 
-def _checkpoint(run: ImportRun, tally: Tally, findings: list[Finding], *, position: int, rows: int) -> None:
+def _checkpoint(
+    run: ImportRun, tally: Tally, findings: list[Finding], bringing: Bringing, *, position: int, line: int
+) -> None:
     """Count a batch, in the transaction that stores it."""
-    run.position, run.line = position, run.line + rows
+    run.position, run.line = min(position, run.size), line
+    run.made = made_with(run.made, bringing.made)
     for name in COUNTS:
         setattr(run, name, getattr(run, name) + getattr(tally, name))
     run.flags = dict(Counter(run.flags) + tally.flags)
     run.attempts, run.reason = 0, ""
-    run.save(update_fields=["position", "line", "flags", "attempts", "reason", *COUNTS])
+    run.save(update_fields=["position", "line", "made", "flags", "attempts", "reason", *COUNTS])
     ImportFinding.objects.bulk_create(
         ImportFinding(
             run=run,
@@ -192,6 +242,11 @@ def _checkpoint(run: ImportRun, tally: Tally, findings: list[Finding], *, positi
         )
         for found in findings
     )
+
+
+def made_with(made: dict[str, list[str]], more: dict[str, list[str]]) -> dict[str, list[str]]:
+    """What a run made, with what its last batch did."""
+    return {table: [*made.get(table, []), *more.get(table, [])] for table in {*made, *more}}
 
 
 @transaction.atomic

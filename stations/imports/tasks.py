@@ -5,7 +5,7 @@ import time
 
 from celery import shared_task
 
-from stations.imports import runs
+from stations.imports import by_command, runs
 
 log = logging.getLogger(__name__)
 TURN_S = 10.0  # then the worker is free for others, and the rest is announced anew
@@ -20,6 +20,7 @@ def import_continue(run_id: int) -> None:
 
 @shared_task(name="stations.tasks.import_sweep", time_limit=300)
 def import_sweep() -> None:
-    """Take up what a killed worker or an absent broker left."""
+    """Take up what a killed worker or an absent broker left; say of commands that they were killed."""
+    by_command.abandoned_end()
     for run in runs.imports_due():
         import_continue(run.pk)

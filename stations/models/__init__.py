@@ -3,7 +3,7 @@
 from stations.models.asides import SetAside
 from stations.models.cards import IdToken, LinkCode
 from stations.models.corrections import Correction
-from stations.models.imports import ImportFile, ImportFinding, ImportRun
+from stations.models.imports import ImportFile, ImportFinding, ImportMapping, ImportRun
 from stations.models.ocpi import OcpiPartner
 from stations.models.places import EMI3_ID, Connector, Site, Station
 from stations.models.sessions import ChargingSession, ChargingSessionQuerySet, MeterValue, SessionClosedError
@@ -18,6 +18,7 @@ __all__ = [
     "IdToken",
     "ImportFile",
     "ImportFinding",
+    "ImportMapping",
     "ImportRun",
     "LinkCode",
     "MeterValue",

@@ -100,6 +100,17 @@ class ChargingSession(Dated):
     meter_values_sha256 = models.CharField(_("meter values, SHA-256"), max_length=64, blank=True, default="")
     # When its row was made from the chain's copy, which has no meter values: then none at all is no alteration.
     restored_at = models.DateTimeField(_("brought back from the chain at"), null=True, blank=True)
+    # The import that brought it, while it is known; not part of the record.
+    import_run = models.ForeignKey(
+        "stations.ImportRun",
+        verbose_name=_("import"),
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="sessions",
+        db_index=False,
+    )
     credit = models.BooleanField(_("credit"), default=False)
     credit_reference = models.ForeignKey(
         "self",
@@ -150,6 +161,8 @@ class ChargingSession(Dated):
             models.Index(fields=["-started_at", "-id"], name="session_newest"),
             # OCPI: what changed since, oldest first.
             models.Index(fields=["updated_at", "id"], name="session_updated"),
+            # What an import brought.
+            models.Index(fields=["import_run"], condition=Q(import_run__isnull=False), name="session_import_run"),
             # Open sessions of a station, a small part of the table.
             models.Index(fields=["station"], condition=Q(status="ACTIVE"), name="session_active"),
         ]

@@ -23,7 +23,7 @@ from ledger.models import (
 from ledger.models.audits import AuditRun
 from stations.cards.linking import link_code_make
 from stations.models import ChargingSession, IdToken, MeterValue, OcpiPartner, SetAside, Tariff
-from stations.models.imports import ImportRun
+from stations.models.imports import ImportMapping, ImportRun
 from tests.conftest import CloseSessions
 from tests.people import log_in
 
@@ -113,6 +113,7 @@ def everything(make_session: MakeSession) -> ChargingSession:
         station=session.station, kind=SetAside.Kind.VALUE, subject="unit 'Furlong'", reason="no unit"
     )
     ImportRun.objects.create(file_name="january.csv", sha256="0" * 64, size=1, time_zone="UTC")
+    ImportMapping.objects.create(name="wallbox", columns={"started": "From", "stopped": "Until", "energy": "kWh"})
     Tariff.objects.create(code="T1", name="Day")
     OcpiPartner.objects.create(name="Eight volts", country_code="DE", party_id="8AC")
     ApiClient.objects.create(client_id="abc", name="fleet")

@@ -90,7 +90,8 @@ class Portal:
             head = next(file)
             rows = "".join(islice(file, first, first + count))
         self.stack.execute("worker", "sh", "-c", "cat > /tmp/sessions.csv", stdin=head + rows)
-        self.stack.execute("worker", "python3", "manage.py", "import_sessions", "/tmp/sessions.csv")  # noqa: S108
+        command = ("import_sessions", "/tmp/sessions.csv", "--time-zone", "America/New_York")  # noqa: S108
+        self.stack.execute("worker", "python3", "manage.py", *command)
 
     def state(self) -> State:
         return State(**json.loads(self.python(STATE.format(limit=RECEIPTS))))

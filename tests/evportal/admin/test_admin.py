@@ -63,6 +63,7 @@ def test_every_model_is_registered() -> None:
             "stations.chargingsession",
             "stations.metervalue",
             "stations.importrun",
+            "stations.importmapping",
             "stations.tariff",
             "stations.ocpipartner",
         ),

@@ -13,13 +13,14 @@ from django.http import HttpRequest, QueryDict
 from django.template import engines
 from django.test import RequestFactory
 from django.utils import timezone, translation
+from django.utils.html import escape
 from rest_framework import exceptions
 
 from accounts.models import ApiClient, Role, User
 from api.lists import row_save
 from stations.errors import ImportFileError, ImportStateError
 from stations.imports import tasks
-from stations.imports.runs import import_cancel, import_upload
+from stations.imports.runs import Told, import_cancel, import_upload
 from stations.models import Connector, IdToken, Site, Station, Tariff
 from stations.models.imports import ImportFile, ImportRun
 from tests.admin_words import english_left, inline_words, names_of, words_of
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.django_db
 OURS = [model for model in admin.site._registry if model._meta.app_label == "stations"]
 # The same in both languages: names of standards, units, and OCPP's codes of tokens.
 SAME = {"SHA-256", "UID", "URL", "OCPP", "ISO 4217", "ISO 3166-1 alpha-3", "OCPI ConnectorType", "OCPI PowerType", "A"}
-SAME |= {"Name", "Code", "Status", "Phase", "Import"}
+SAME |= {"kWh", "Wh", "Name", "Code", "Status", "Phase", "Import"}
 SAME |= {str(label) for label in IdToken.Type.labels}
 
 
@@ -86,12 +87,12 @@ def read(user: User, run: ImportRun) -> str:
 
 
 def uploaded(user: User, content: bytes) -> ImportRun:
-    return import_upload(name="januar.csv", content=content, time_zone="UTC", by=user)
+    return import_upload(name="januar.csv", content=content, by=user, told=Told("UTC"))
 
 
 def test_what_came_of_an_import_is_german_and_what_is_stored_english(olga: User) -> None:
     with translation.override("de"):
-        run = uploaded(olga, text_of(row(1), row(2, kwhTotal="=1+1")) + b"\xff\xfe\n")
+        run = uploaded(olga, text_of(row(1), row(2, kwhTotal="=1+1")) + b"a\x00b\n")
         assert "Die Datei wird geprüft" in read(olga, run) and "0 Zeilen gelesen." in read(olga, run)
         tasks.import_sweep()  # whatever language the process was left in
     run.refresh_from_db()
@@ -106,17 +107,17 @@ def test_what_came_of_an_import_is_german_and_what_is_stored_english(olga: User)
         '<td data-name="Feld">die ganze Zeile</td>',
     ):
         assert said in page
-    assert [found.expected for found in run.findings.all()] == ["a number from 0 to 999999999", "UTF-8"]
-    assert "byte 0xff at position 0" in run.findings.last().got  # type: ignore[union-attr]
+    assert [found.expected for found in run.findings.all()] == ["a number from 0 to 999999999", "text"]
+    assert "a NUL byte" in run.findings.last().got  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
         (b"", "erwartet wird eine Kopfzeile, aber die Datei ist leer"),
-        (b"GIF89a\x01\x00\x01\x00\x80", "Kopfzeile: erwartet: UTF-8; gefunden: Byte 0x80 an Stelle 10"),
+        (b"GIF89a\x01\x00\x01\x00\x80", "ein Bild: exportieren Sie die Ladevorgänge als CSV, JSON oder XLSX"),
         (b"a\x00b,c\n", "Kopfzeile: erwartet: Text; gefunden: ein NUL-Byte"),
-        (b"sessionId,kwhTotal\n1,2\n", "nicht so: dollars, created"),
+        (b"a;b\n1;2\n", "Die Datei ist CSV (;), UTF-8, mit 2 Spalten: a, b"),
         (b"x" * 20_000, "Kopfzeile: erwartet: höchstens 16384 Bytes in einer Zeile; gefunden: mehr"),
     ],
 )
@@ -132,8 +133,9 @@ def test_what_fails_in_the_worker_is_stored_in_english(olga: User) -> None:
     with translation.override("de"):
         tasks.import_sweep()
     run.refresh_from_db()
-    assert run.state == ImportRun.State.FAILED and run.reason.startswith("header: expected each of sessionId")
-    assert f'<span lang="en">{run.reason[0].upper()}{run.reason[1:]}.</span>' in read(olga, run)
+    assert run.state == ImportRun.State.FAILED and run.reason.startswith("no format is known with these columns")
+    said = escape(run.reason[0].upper() + run.reason[1:])
+    assert f'<span lang="en">{said}.</span>' in read(olga, run)
 
 
 def test_who_decides_too_late_hears_it_in_german(olga: User) -> None:

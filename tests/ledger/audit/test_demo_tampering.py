@@ -40,7 +40,7 @@ def test_an_import_that_finds_other_figures_goes_on(monkeypatch: pytest.MonkeyPa
     portal.import_sessions()
     assert tamper.tamper(None, 1) is not None
     with pytest.raises(CommandError, match="left out"):
-        call_command("import_sessions", str(portal.DATA))
+        call_command("import_sessions", str(portal.DATA), time_zone=portal.DATA_ZONE)
     portal.import_sessions()  # says so in its report, and goes on
     assert "different" in portal.REPORT.read_text()
 
