@@ -6,14 +6,12 @@ TpmError
 """
 
 import base64
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-import httpx2
-
+from common.outgoing.asking import Answer, Asker, NoAnswer, Patience
 from tpm.tokens import ClientCredentials, TokenError
 
 RETRY_LATER = {423, 429}
@@ -58,12 +56,12 @@ class TpmClient:
 
     def __init__(self, base_url: str, token: Callable[[], str], *, timeout_s: float = 5.0) -> None:
         self._token = token
-        headers = {"Accept-Encoding": "identity"}  # what is packed may be a thousand times as large
-        self._http = httpx2.Client(base_url=base_url.rstrip("/") + "/v1", timeout=timeout_s, headers=headers)
+        self._base_url, self._timeout_s = base_url.rstrip("/") + "/v1", timeout_s
+        self._asker = Asker()
 
     def close(self) -> None:
         """Close the kept connections; the client is of no use any more."""
-        self._http.close()
+        self._asker.close()
 
     def key_create(self, name: str, *, policy: str | None = None) -> Key:
         """Make a P-256 signing key, or return the one of this name that is there.
@@ -150,13 +148,13 @@ class TpmClient:
         `{"live": true, "tpm": "ok" | "unavailable", "integrity": "verified" | "failed" | "unmeasured"}`
         """
         answer = self._send("GET", "/health", None, {})
-        if answer.status_code not in (200, 503):
+        if answer.status not in (200, 503):
             raise _problem(answer)
         return _json(answer)
 
     def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         answer = self._send(method, path, body, self._authorization())
-        if answer.status_code == httpx2.codes.UNAUTHORIZED and isinstance(self._token, ClientCredentials):
+        if answer.status == 401 and isinstance(self._token, ClientCredentials):
             self._token.forget()  # the provider changed its keys before the token expired: once more with a new one
             answer = self._send(method, path, body, self._authorization())
         if not answer.is_success:
@@ -169,26 +167,14 @@ class TpmClient:
         except TokenError as error:
             raise (TpmRefused if error.permanent else TpmUnavailable)("token", str(error)) from error
 
-    def _send(self, method: str, path: str, body: object, headers: dict[str, str]) -> httpx2.Response:
+    def _send(self, method: str, path: str, body: object, headers: dict[str, str]) -> Answer:
+        patience = Patience(self._timeout_s, self._timeout_s, max(WHOLE_ANSWER_S, self._timeout_s))
         try:
-            with self._http.stream(method, path, json=body, headers=headers) as answer:
-                return _whole(answer)
-        except httpx2.TimeoutException as error:
-            raise TpmUnavailable("timeout", f"{method} {path} took too long") from error
-        except httpx2.HTTPError as error:
-            raise TpmUnavailable("connection", f"{method} {path}: {type(error).__name__}") from error
-
-
-def _whole(answer: httpx2.Response) -> httpx2.Response:
-    """Read the answer, up to a size and for a while: whoever answers may be anybody."""
-    content, until = bytearray(), time.monotonic() + WHOLE_ANSWER_S
-    for part in answer.iter_raw():
-        content += part
-        if len(content) > MAX_ANSWER_BYTES:
-            raise TpmUnavailable("answer", f"expected at most {MAX_ANSWER_BYTES} bytes")
-        if time.monotonic() > until:
-            raise TpmUnavailable("timeout", f"the answer was not whole after {WHOLE_ANSWER_S:g} s")
-    return httpx2.Response(answer.status_code, headers={"Content-Type": "application/json"}, content=bytes(content))
+            return self._asker.ask(
+                method, self._base_url + path, json=body, headers=headers, patience=patience, most=MAX_ANSWER_BYTES
+            )
+        except NoAnswer as error:
+            raise TpmUnavailable(error.code, f"{method} {path}: {error}") from error
 
 
 def _read(answer: dict[str, Any], read: Callable[[dict[str, Any]], Read]) -> Read:
@@ -233,24 +219,24 @@ def _key(data: dict[str, Any]) -> Key:
     return Key(**{name: _text(data[name] or "") for name in names}, created_at=created_at)
 
 
-def _json(answer: httpx2.Response) -> dict[str, Any]:
+def _json(answer: Answer) -> dict[str, Any]:
     try:
         body = answer.json()
-    except (ValueError, RecursionError) as error:
-        raise TpmUnavailable("answer", f"expected JSON with status {answer.status_code}") from error
+    except ValueError as error:
+        raise TpmUnavailable("answer", f"expected JSON with status {answer.status}") from error
     if not isinstance(body, dict):
         raise TpmUnavailable("answer", "expected a JSON object")
     return body
 
 
-def _problem(answer: httpx2.Response) -> TpmError:
+def _problem(answer: Answer) -> TpmError:
     """Return the error for an RFC 9457 problem; a proxy in between may answer something else."""
     try:
         body = answer.json()
         code, detail = str(body["code"]), str(body["detail"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        code, detail = "answer", f"expected a problem, got status {answer.status_code}"
-    return _refusal(answer.status_code, code, detail)
+    except (ValueError, KeyError, TypeError):
+        code, detail = "answer", f"expected a problem, got status {answer.status}"
+    return _refusal(answer.status, code, detail)
 
 
 def _refusal(status: int, code: str, detail: str) -> TpmError:

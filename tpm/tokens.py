@@ -5,11 +5,12 @@ import threading
 import time
 from collections.abc import Sequence
 
-import httpx2
+from common.outgoing.asking import Asker, NoAnswer, Patience
 
 RENEW_BEFORE_S = 60.0  # or half of its life, when that is shorter
 RETRY_S = 1.0  # after a request that failed: callers go on with the old token, or hear of the failure at once
-TIMEOUT_S = 5.0
+PATIENCE = Patience(5.0, 5.0, 10.0)
+MAX_ANSWER_BYTES = 65_536
 
 
 class TokenError(Exception):
@@ -28,7 +29,7 @@ class ClientCredentials:
 
     def __init__(self, token_url: str, client_id: str, client_secret: str, scopes: Sequence[str]) -> None:
         self._token_url = token_url
-        self._credentials = httpx2.BasicAuth(client_id, client_secret)
+        self._credentials = (client_id, client_secret)
         self._scopes = " ".join(scopes)
         self._renewing = threading.Lock()
         self._token = ""
@@ -71,12 +72,20 @@ class ClientCredentials:
     def _request(self) -> tuple[str, float]:
         form = {"grant_type": "client_credentials", "scope": self._scopes}
         try:
-            answer = httpx2.post(self._token_url, data=form, auth=self._credentials, timeout=TIMEOUT_S)
-        except httpx2.HTTPError as error:
-            raise TokenError(f"{self._token_url}: {type(error).__name__}", permanent=False) from error
-        if answer.status_code != httpx2.codes.OK:
-            permanent = answer.is_client_error and answer.status_code != httpx2.codes.TOO_MANY_REQUESTS
-            raise TokenError(f"{self._token_url}: expected 200, got {answer.status_code}", permanent=permanent)
+            with Asker() as asker:
+                answer = asker.ask(
+                    "POST",
+                    self._token_url,
+                    data=form,
+                    auth=self._credentials,
+                    patience=PATIENCE,
+                    most=MAX_ANSWER_BYTES,
+                )
+        except NoAnswer as error:
+            raise TokenError(f"{self._token_url}: {error}", permanent=False) from error
+        if answer.status != 200:
+            permanent = 400 <= answer.status < 500 and answer.status != 429
+            raise TokenError(f"{self._token_url}: expected 200, got {answer.status}", permanent=permanent)
         try:
             body = answer.json()
             token, expires_in = str(body["access_token"]), float(body["expires_in"])

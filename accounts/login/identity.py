@@ -9,16 +9,17 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-import httpx2
 import jwt
 from django.conf import settings
 
 from accounts.login.errors import IdentityUnavailableError, LoginRefusedError
 from accounts.pool_keys import PoolUnreachable, pool_key
+from common.outgoing.asking import Answer, Asker, NoAnswer, Patience
 
 log = logging.getLogger(__name__)
 
-TIMEOUT_S = 5.0
+PATIENCE = Patience(5.0, 5.0, 10.0)
+ANSWER_MAX_BYTES = 262_144
 DISCOVERY_LIFETIME_S = 3600
 CLOCKS_APART_S = 10
 SUB_MAX = 64
@@ -83,22 +84,22 @@ def tokens_renew(refresh_token: str) -> Tokens:
 
 def token_revoke(refresh_token: str) -> None:
     """Take a refresh token back, and what came from it (RFC 7009). Nobody waits for a provider that is away."""
-    client = httpx2.BasicAuth(settings.OIDC_RP_CLIENT_ID, settings.OIDC_RP_CLIENT_SECRET)
+    client = (settings.OIDC_RP_CLIENT_ID, settings.OIDC_RP_CLIENT_SECRET)
     try:
         endpoint = provider().revocation_endpoint
         if refresh_token and endpoint:
-            response = _asked("POST", endpoint, data={"token": refresh_token}, auth=client)
-            if response.is_client_error:
-                log.warning("a refresh token is not revoked: the provider answered %d", response.status_code)
+            answer = _asked("POST", endpoint, data={"token": refresh_token}, auth=client)
+            if not answer.is_success:
+                log.warning("a refresh token is not revoked: the provider answered %d", answer.status)
     except IdentityUnavailableError as error:
         log.warning("a refresh token is not revoked: %s", error)
 
 
 def _tokens(form: Mapping[str, str]) -> Tokens:
-    response = _asked("POST", provider().token_endpoint, data=dict(form))
-    body = _json(response)
-    if response.is_client_error:
-        raise LoginRefusedError(f"token endpoint: {response.status_code} {body.get('error')}")
+    answer = _asked("POST", provider().token_endpoint, data=dict(form))
+    body = _json(answer)
+    if not answer.is_success:
+        raise LoginRefusedError(f"token endpoint: {answer.status} {body.get('error')}")
     try:
         renewed = body.get("refresh_token", form.get("refresh_token", ""))
         return Tokens(str(body["id_token"]), str(body["access_token"]), str(renewed))
@@ -151,26 +152,27 @@ def logout_url(*, back: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _client() -> httpx2.Client:
+def _asker() -> Asker:
     """One for all: making it takes longer than asking with it."""
-    return httpx2.Client(timeout=TIMEOUT_S)
+    return Asker()
 
 
-def _asked(method: str, url: str, **options: Any) -> httpx2.Response:
+def _asked(method: str, url: str, **request: Any) -> Answer:
+    """A success, or a refusal of what was asked; raises IdentityUnavailableError for everything else."""
     try:
-        response = _client().request(method, url, **options)
-    except httpx2.HTTPError as error:
-        raise IdentityUnavailableError(f"{urlsplit(url).path}: {type(error).__name__}") from error
-    if response.is_server_error or response.is_redirect or response.status_code == httpx2.codes.TOO_MANY_REQUESTS:
-        raise IdentityUnavailableError(f"{urlsplit(url).path}: {response.status_code}")
-    return response
+        answer = _asker().ask(method, url, patience=PATIENCE, most=ANSWER_MAX_BYTES, **request)
+    except NoAnswer as error:
+        raise IdentityUnavailableError(f"{urlsplit(url).path}: {error}") from error
+    if not (answer.is_success or 400 <= answer.status < 500) or answer.status == 429:
+        raise IdentityUnavailableError(f"{urlsplit(url).path}: {answer.status}")
+    return answer
 
 
-def _json(response: httpx2.Response) -> dict[str, Any]:
+def _json(answer: Answer) -> dict[str, Any]:
     try:
-        found = response.json()
+        found = answer.json()
     except ValueError as error:
-        raise IdentityUnavailableError(f"{response.url.path}: {response.status_code}, expected JSON") from error
+        raise IdentityUnavailableError(f"the provider answered {answer.status}, expected JSON") from error
     if not isinstance(found, dict):
-        raise IdentityUnavailableError(f"{response.url.path}: expected an object, got {type(found).__name__}")
+        raise IdentityUnavailableError(f"the provider answered a {type(found).__name__}, expected an object")
     return found

@@ -12,18 +12,18 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
 
-import httpx2
 from django.conf import settings
 from eospy.types import Transaction
 from eospy.utils import sig_digest
 
+from common.outgoing.asking import Patience
 from ledger.chain import antelope
 from ledger.chain import block as blocks
 from ledger.chain.block import BlockTransaction
 from ledger.chain.nodes import Info, Nodes, info_read, node_time, number
 from ledger.errors import BlockUnavailable, CallMissing, ChainRefused, ChainUnreachable, WrongChain
 
-TIMEOUT = httpx2.Timeout(10.0, connect=2.0)
+PATIENCE = Patience(2.0, 10.0, 20.0)
 ROWS_PAGE = 500
 NO_SUCH_TABLE = 3060003
 T = TypeVar("T")
@@ -76,10 +76,10 @@ class Block:
 class Chain:
     """One contract account on one chain, reached through any of `nodes` (base URLs)."""
 
-    def __init__(self, nodes: Sequence[str], *, account: str, chain_id: str, timeout: httpx2.Timeout = TIMEOUT) -> None:
+    def __init__(self, nodes: Sequence[str], *, account: str, chain_id: str, patience: Patience = PATIENCE) -> None:
         if not nodes:
             raise ChainUnreachable("no node is configured: set EVPORTAL_LEDGER_NODES")
-        self.nodes = Nodes([node.rstrip("/") for node in nodes], chain_id=chain_id, timeout=timeout)
+        self.nodes = Nodes([node.rstrip("/") for node in nodes], chain_id=chain_id, patience=patience)
         self.account = account
         self.chain_id = chain_id
 
@@ -312,7 +312,7 @@ def chain_for_pages() -> Chain:
 
 @lru_cache(maxsize=4)
 def _chain_for_pages(nodes: tuple[str, ...], account: str, chain_id: str) -> Chain:
-    return Chain(nodes, account=account, chain_id=chain_id, timeout=httpx2.Timeout(1.0, connect=0.5))
+    return Chain(nodes, account=account, chain_id=chain_id, patience=Patience(0.5, 1.0, 3.0))
 
 
 def chain() -> Chain:

@@ -9,7 +9,6 @@ Where there are several nodes, how they stand is looked at every few seconds. On
 than another's is cut off, however readily it answers; one of another chain is none of ours. Both are passed over.
 """
 
-import json
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,9 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-import httpx2
-
-from common.outgoing import UNPACKED, NotWhole, whole
+from common.outgoing.asking import Answer, Asker, NoAnswer, Patience
 from ledger.errors import (
     BY_CODE,
     CallMissing,
@@ -34,10 +31,9 @@ from ledger.errors import (
 
 BEHIND_AFTER = timedelta(seconds=30)
 LOOK_EVERY_S = 5.0
-LOOK_PATIENCE = httpx2.Timeout(2.0, connect=1.0)
+LOOK_PATIENCE = Patience(1.0, 2.0, 5.0)
 QUIET_FOR_S = 15.0  # who gave no answer is asked last for so long
 MAX_ANSWER_BYTES = 32 * 1024 * 1024  # a full block in hex has 2 MB
-WHOLE_ANSWER_S = 20.0
 # Said by gateways and by nodes that are full, whatever the body is.
 NOBODY = {403, 408, 425, 429, 502, 503, 504}
 T = TypeVar("T")
@@ -111,9 +107,9 @@ def info_read(found: dict[str, Any]) -> Info:
 class Nodes:
     """The nodes at `urls`; one HTTP session. Threads may share it."""
 
-    def __init__(self, urls: Sequence[str], *, chain_id: str, timeout: httpx2.Timeout) -> None:
+    def __init__(self, urls: Sequence[str], *, chain_id: str, patience: Patience) -> None:
         self.urls, self.chain_id = list(urls), chain_id
-        self._http = httpx2.Client(timeout=timeout, headers=UNPACKED)
+        self._asker, self._patience = Asker(), patience
         self._standings = [Standing(url) for url in self.urls]
         self._look_at = 0.0
         self._looking = threading.Lock()
@@ -157,15 +153,14 @@ class Nodes:
         call: str,
         body: dict[str, Any],
         understand: Callable[[dict[str, Any]], T],
-        timeout: httpx2.Timeout | None = None,
+        patience: Patience | None = None,
     ) -> T:
-        url, patience = f"{node}/v1/chain/{call}", timeout or self._http.timeout
+        url = f"{node}/v1/chain/{call}"
         try:
-            with self._http.stream("POST", url, json=body, timeout=patience) as response:
-                status, content = response.status_code, whole(response, most=MAX_ANSWER_BYTES, within_s=WHOLE_ANSWER_S)
-        except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError, NotWhole) as error:
-            raise _NoAnswer(str(error) or type(error).__name__) from error
-        answer = _answer(status, content)
+            said = self._asker.ask("POST", url, json=body, patience=patience or self._patience, most=MAX_ANSWER_BYTES)
+        except NoAnswer as error:
+            raise _NoAnswer(str(error)) from error
+        answer = _answer(said)
         try:
             return understand(answer)
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -266,17 +261,18 @@ class _Asked:
         return CallMissing(said) if self._missing and nobody is ChainUnreachable else nobody(said)
 
 
-def _answer(status: int, content: bytes) -> dict[str, Any]:
+def _answer(said: Answer) -> dict[str, Any]:
     """The JSON of a success; a node's refusal as a typed error; anything else is no answer."""
+    status = said.status
     if status in NOBODY:
         raise _NoAnswer(f"HTTP {status}")
     try:
-        answer = json.loads(content)
-    except (ValueError, RecursionError) as error:  # RecursionError: JSON nested without end
+        answer = said.json()
+    except ValueError as error:
         raise _NoAnswer(f"HTTP {status} without JSON") from error
     if not isinstance(answer, dict):
         raise _NoAnswer(f"HTTP {status} with a {type(answer).__name__}")
-    if 200 <= status < 300:
+    if said.is_success:
         return answer
     if status == 404:
         raise _NoSuchCall("HTTP 404: this node does not offer the call")

@@ -14,25 +14,24 @@ from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx2
 from django.conf import settings
 
 from common import strict_json
+from common.outgoing.asking import Asker, NoAnswer, Patience
 from common.strict_json import StrictJsonError
 from ledger.receipts.witness import NodeError, NoSuchTable, Place
 
 # somebody waits for the page: a node that hangs is given up sooner than by a worker
-TIMEOUT = httpx2.Timeout(4.0, connect=2.0)
+CONNECT_S, READ_S = 2.0, 4.0
 NODE_S = 20  # for all answers of one node
 ANSWER_MAX = 32 * 1024 * 1024
 NO_SUCH_TABLE = 3060003  # contract_table_query_exception
-HEADERS = {"accept-encoding": "identity"}  # nobody here inflates what a stranger packed
 
 
 @lru_cache(maxsize=1)
-def _http() -> httpx2.Client:
-    """One HTTP session a process."""
-    return httpx2.Client(timeout=TIMEOUT, headers=HEADERS, follow_redirects=False)
+def _asker() -> Asker:
+    """One a process."""
+    return Asker()
 
 
 class NodeReader:
@@ -47,10 +46,7 @@ class NodeReader:
         return time.monotonic() + NODE_S
 
     def ask(self, call: str, body: Mapping[str, Any]) -> Any:
-        try:
-            status, data = self.post(call, body)
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise NodeError(str(error) or type(error).__name__) from error
+        status, data = self.post(call, body)
         if not 200 <= status < 300:
             raise NoSuchTable("no such table") if _is_no_such_table(status, data) else NodeError(f"HTTP {status}")
         try:
@@ -59,25 +55,20 @@ class NodeReader:
             raise NodeError(f"{call}: {error}") from error
 
     def post(self, call: str, body: Mapping[str, Any]) -> tuple[int, bytes]:
-        """Status and body; raises NodeError or httpx2's errors."""
-        data = bytearray()
-        if time.monotonic() > self._deadline:
+        """Status and body; raises NodeError."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
             raise NodeError(f"no more answers after {NODE_S} s")
-        with _http().stream("POST", f"{self.url}/v1/chain/{call}", json=dict(body)) as response:
-            self._see_certificate(response)
-            if response.headers.get("content-encoding", "identity") != "identity":
-                raise NodeError("expected an answer that is not packed")
-            for part in response.iter_raw():
-                data += part
-                if len(data) > ANSWER_MAX or time.monotonic() > self._deadline:
-                    raise NodeError(f"expected at most {ANSWER_MAX} bytes within {NODE_S} s")
-        return response.status_code, bytes(data)
-
-    def _see_certificate(self, response: httpx2.Response) -> None:
-        secured = response.extensions["network_stream"].get_extra_info("ssl_object")
-        shown: bytes | None = secured and secured.getpeercert(True)
-        if shown:
-            self._certificate = hashlib.sha256(shown).hexdigest()
+        patience = Patience(CONNECT_S, READ_S, left)
+        try:
+            answer = _asker().ask(
+                "POST", f"{self.url}/v1/chain/{call}", json=dict(body), patience=patience, most=ANSWER_MAX
+            )
+        except NoAnswer as error:
+            raise NodeError(str(error)) from error
+        if answer.certificate:
+            self._certificate = hashlib.sha256(answer.certificate).hexdigest()
+        return answer.status, answer.content
 
     @cached_property
     def _place(self) -> Place:

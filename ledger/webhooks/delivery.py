@@ -9,7 +9,6 @@ What a receiver refuses waits alone, longer each time: it says nothing about its
 answer, or says that it has too much to do, is left alone as a whole for a while, and hears another message first then.
 """
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -18,12 +17,12 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
-import httpx2
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from common import clock, sealed_text
-from common.outgoing import AddressRefused, Target, authorities, resolve
+from common.outgoing.addresses import AddressRefused, resolve
+from common.outgoing.asking import Asker, NoAnswer, Patience
 from common.resealing import Column, column_add
 from common.sealed_text import SealedTextError
 from ledger.models import Webhook, WebhookDelivery
@@ -35,8 +34,8 @@ BACKOFF = [timedelta(seconds=s) for s in (10, 60, 300, 1800, 7200, 18_000, 36_00
 ATTEMPTS_MAX = len(BACKOFF)  # over about three days
 DISABLED_AFTER = timedelta(days=3)  # of nothing but failures
 KEPT_FOR = timedelta(days=30)
-TIMEOUT = httpx2.Timeout(5.0, connect=3.0)
-ATTEMPT_S = 8  # in all, however slowly an answer drips: less than the first wait, or another would begin the same one
+# In all less than the first wait, or another would begin the same attempt
+PATIENCE = Patience(connect_s=3.0, read_s=5.0, whole_s=8.0)
 AT_ONCE = 20
 TOO_BUSY = {429, 503}
 HOLDS = [*BACKOFF[:4], timedelta(hours=1)]  # how long a receiver in trouble is left alone, again and again
@@ -119,26 +118,24 @@ def _post(delivery: WebhookDelivery, hook: Webhook) -> tuple[int | None, str]:
     """The receiver's status, or None and why there is none. Its answer is not read: only the status counts."""
     try:
         target = resolve(hook.url, local_allowed=settings.WEBHOOK_ALLOW_LOCAL)
-        headers = _headers(delivery, sealed_text.unseal(hook.secret)) | {"Host": target.netloc}
-        return asyncio.run(_status(target, delivery.body.encode(), headers)), ""
+        headers = _headers(delivery, sealed_text.unseal(hook.secret))
+        with Asker(strangers=True) as asker:
+            answer = asker.ask(
+                "POST",
+                hook.url,
+                target=target,
+                content=delivery.body.encode(),
+                headers=headers,
+                patience=PATIENCE,
+                most=0,
+            )
+            return answer.status, ""
     except AddressRefused as error:
         return None, str(error)
     except SealedTextError:
         return None, "the secret cannot be read any more: make a new one"
-    except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError, OSError) as error:
-        return None, f"no answer: {type(error).__name__}"
-
-
-async def _status(target: Target, content: bytes, headers: dict[str, str]) -> int:
-    """No proxy, no redirect: the connection goes to the address that was checked, and nowhere else."""
-    async with (
-        asyncio.timeout(ATTEMPT_S),  # the time-out of httpx2 is one for each read
-        httpx2.AsyncClient(verify=authorities(), trust_env=False, follow_redirects=False, timeout=TIMEOUT) as client,
-        client.stream(
-            "POST", target.url, content=content, headers=headers, extensions={"sni_hostname": target.host}
-        ) as response,
-    ):
-        return response.status_code
+    except NoAnswer as error:
+        return None, f"no answer: {error}"
 
 
 def _headers(delivery: WebhookDelivery, secret: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from accounts.models import Program
 from api.lists import ChangeView, ListView, NewRowView, RowsView
 from api.strict_fields import FlagField, StrictSerializer, TextField
-from common.outgoing import URL_MAX, AddressRefused, url_check
+from common.outgoing.addresses import URL_MAX, AddressRefused, url_check
 from ledger.models import Webhook, WebhookDelivery
 from ledger.webhooks import delivery, outbox
 from stations.rest.serializers import text

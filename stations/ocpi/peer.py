@@ -1,27 +1,24 @@
 """The partner's own OCPI interface, as far as the registration needs it: its versions and its endpoints.
 
 The only place that calls addresses which partners name. Unless the settings say otherwise they have to be https and
-public (common/outgoing.py), so that nobody makes the portal ask its own network; redirects are not followed.
+public (common/outgoing/), so that nobody makes the portal ask its own network; redirects are not followed.
 """
 
 import base64
-import json
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx2
 from django.conf import settings
 
-from common.outgoing import AddressRefused, Target, authorities, resolve
+from common.outgoing.addresses import AddressRefused, Target, resolve
+from common.outgoing.asking import Asker, NoAnswer, Patience
 from stations.ocpi.errors import EndpointsMissing, PeerUnusable, VersionUnsupported
 
 VERSION = "2.2.1"
-TIMEOUT_S = 5.0
-WHOLE_ANSWER_S = 20.0  # from the first to the last byte: the time-out is one for each of them
+PATIENCE = Patience(5.0, 5.0, 20.0)
 BODY_MAX_BYTES = 262_144
 ENDPOINTS_MAX = 100
 
@@ -53,7 +50,12 @@ def get(url: str, token: str) -> Any:
         "X-Correlation-ID": str(uuid.uuid4()),
     }
     with _unusable_if_it_fails(url):
-        answer = json.loads(_body(_target(url), headers))
+        with Asker(strangers=True) as asker:
+            target = _target(url)
+            found = asker.ask("GET", url, target=target, headers=headers, patience=PATIENCE, most=BODY_MAX_BYTES)
+        if found.status != 200:
+            raise ValueError(f"HTTP {found.status}")
+        answer = found.json()
         if not isinstance(answer, dict) or answer.get("status_code") != 1000:
             raise ValueError("no OCPI response with status_code 1000")
         return answer.get("data")
@@ -66,36 +68,14 @@ def _target(url: str) -> Target:
     return resolve(url)
 
 
-def _body(target: Target, headers: dict[str, str]) -> bytes:
-    body, until = b"", time.monotonic() + WHOLE_ANSWER_S
-    with (
-        httpx2.Client(verify=authorities(), trust_env=False, timeout=TIMEOUT_S, follow_redirects=False) as client,
-        client.stream(
-            "GET",
-            target.url,
-            headers=headers | {"Host": target.netloc},
-            extensions={"sni_hostname": target.host},
-        ) as response,
-    ):
-        if response.status_code != 200:
-            raise ValueError(f"HTTP {response.status_code}")
-        for chunk in response.iter_bytes():
-            body += chunk
-            if time.monotonic() > until:
-                raise ValueError(f"not whole after {WHOLE_ANSWER_S} s")
-            if len(body) > BODY_MAX_BYTES:
-                raise ValueError(f"more than {BODY_MAX_BYTES} bytes")
-    return body
-
-
 @contextmanager
 def _unusable_if_it_fails(url: str) -> Iterator[None]:
     try:
         yield
     except AddressRefused as error:
         raise PeerUnusable(f"your interface at {url}: {error}") from error
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError) as error:
-        reason = str(error) if type(error) is ValueError else type(error).__name__
+    except (NoAnswer, ValueError) as error:
+        reason = str(error) if type(error) in {ValueError, NoAnswer} else type(error).__name__
         raise PeerUnusable(f"your interface at {url} does not answer as expected: {reason}") from error
 
 

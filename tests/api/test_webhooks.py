@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from accounts.models import ApiClient, User
-from common.outgoing import AddressRefused, resolve, url_check
+from common.outgoing.addresses import AddressRefused, resolve, url_check
 from ledger.models import ChainTransaction, LedgerEntry, Webhook, WebhookDelivery
 from ledger.recording import settlement
 from ledger.signals import transactions_recorded
@@ -189,13 +190,13 @@ def test_an_answer_that_drips_holds_nobody_up(
     api: Caller, receiver: Receiver, record: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each byte would begin the time-out of a read anew; the attempt ends all the same."""
-    monkeypatch.setattr(delivery, "ATTEMPT_S", 0.5)
+    monkeypatch.setattr(delivery, "PATIENCE", replace(delivery.PATIENCE, whole_s=0.5))
     receiver.drips = True
     api.post("webhooks", {"url": receiver.url})
     record()
     deliver()
     sent = WebhookDelivery.objects.get()
-    assert (sent.status, sent.attempts, sent.error) == ("pending", 1, "no answer: TimeoutError")
+    assert (sent.status, sent.attempts) == ("pending", 1) and sent.error.startswith("no answer: ")
 
 
 def test_a_killed_worker_has_used_up_one_attempt(

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from common.outgoing.asking import authorities
 from ledger.receipts import node_reader
 from tests.ledger.receipts.receipt_chain import STEPS, Verification, Verifier, script, verifier
 from tests.vectors.loading import Vector, vectors
@@ -138,12 +139,14 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         trusted = tmp_path / "trusted.pem"
         trusted.write_bytes(b"".join(pem.read_bytes() for pem in {*pems.values()}))
         monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
-        node_reader._http.cache_clear()
+        node_reader._asker.cache_clear()
+        authorities.cache_clear()
         servers.extend(serve(address, pem) for address, pem in pems.items())
         return tuple(f"https://{server.server_address[0]!s}:{server.server_address[1]}" for server in servers)
 
     yield start
-    node_reader._http.cache_clear()
+    node_reader._asker.cache_clear()
+    authorities.cache_clear()
     for server in servers:
         server.shutdown()
         server.server_close()

@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-import httpx2
 import pytest
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from common.outgoing.asking import Patience
 from dev.chain.keys import new_keypair
 from dev.chain.setup import update_auth
 from dev.chain.transactions import Action, pack_name, push_actions
@@ -33,7 +33,7 @@ def proxy(ledger_account: LedgerAccount, settings: Settings, monkeypatch: pytest
     proxy = Proxy(ledger_account.node.url)
     settings.LEDGER_NODES = [proxy.url]
     # The test waits for the time-out, so that is short; everything else stays as it is.
-    impatient = functools.partial(node.Chain, timeout=httpx2.Timeout(1.0))
+    impatient = functools.partial(node.Chain, patience=Patience(1.0, 1.0, 20.0))
     monkeypatch.setattr(node, "_chain", lambda nodes, account, key: impatient(nodes, account=account, chain_id=key))
     yield proxy
     proxy.close()

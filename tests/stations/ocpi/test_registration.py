@@ -246,7 +246,7 @@ def test_a_platform_that_does_not_answer_as_it_should(
     for receiver.status, receiver.raw in ((500, b""), (302, b""), (200, b"<html>"), (200, b"[" * 40_000)):
         refused(post(), 200, 3001)
     receiver.status, receiver.raw = 200, b" " * 300_000
-    assert "more than 262144 bytes" in refused(post(), 200, 3001)
+    assert "at most 262144 bytes" in refused(post(), 200, 3001)
     receiver.raw = b""
     refused(post(url="http://127.0.0.1:1/versions"), 200, 3001)
     refused(post(token="another-token"), 200, 3001)
@@ -317,17 +317,19 @@ def test_the_address_that_was_checked_is_the_one_that_is_called(
     settings.OCPI_PARTNER_URLS = "public"
     answers = iter(["93.184.215.14", "127.0.0.1"])
     monkeypatch.setattr(
-        "common.outgoing.socket.getaddrinfo", lambda host, port, type: [(2, type, 6, "", (next(answers), port))]
+        "common.outgoing.addresses.socket.getaddrinfo",
+        lambda host, port, type: [(2, type, 6, "", (next(answers), port))],
     )
     called: list[httpx2.Request] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         called.append(request)
-        return httpx2.Response(200, json={"status_code": 1000, "data": []})
+        return httpx2.Response(200, stream=httpx2.ByteStream(b'{"status_code": 1000, "data": []}'))
 
     real = httpx2.Client
     monkeypatch.setattr(
-        "stations.ocpi.peer.httpx2.Client", lambda **options: real(transport=httpx2.MockTransport(answer), **options)
+        "common.outgoing.asking.httpx2.Client",
+        lambda **options: real(transport=httpx2.MockTransport(answer), **options),
     )
     assert get("https://rebind.example/versions?x=1", "token") == []
     (request,) = called

@@ -12,10 +12,13 @@ create, random, hash) needs the scope without a name. Each name of a key can sta
 quotes, '/' and backslash there); a resource server has room for 100 scopes, a client for 50.
 """
 
+import json
 import logging
+import socket
 import threading
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -37,6 +40,8 @@ TOKEN_USE = "access"  # noqa: S105 - and not "id", which tells who somebody is, 
 REQUIRED = ["exp", "iss", "token_use", "client_id"]
 RETRY_S = 1.0  # after a failed fetch while we have no key at all: nobody could be let in
 FETCH_TIMEOUT_S = 3.0
+FETCH_S = 6.0  # in all: the time-out is one for each read
+FETCH_MAX_BYTES = 262_144
 LEEWAY_S = 5  # our clock and the provider's
 MAX_TOKENS = 256
 CACHED_TOKEN_S = 60.0  # a verified token is not verified again for so long, or until it expires
@@ -98,7 +103,10 @@ class SigningKeys:
     def _fetch(self) -> None:
         try:
             keys = _pool_keys(self._url)
-        except (httpx2.HTTPError, ValueError, LookupError, TypeError, AttributeError, jwt.PyJWTError) as error:
+        except (
+            *(httpx2.HTTPError, jwt.PyJWTError, RecursionError),
+            *(ValueError, LookupError, TypeError, AttributeError),
+        ) as error:
             log.warning("cannot read the keys of the identity provider: %s", type(error).__name__)
             self._last_failed = True
             self._next_fetch = time.monotonic() + (self._refetch_s if self._keys else RETRY_S)
@@ -111,13 +119,41 @@ class SigningKeys:
 
 def _pool_keys(url: str) -> dict[str, jwt.PyJWK]:
     """Fetch a JWK set; raises what httpx2 and PyJWT raise at all that is none (PyJWT leaks a KeyError, too)."""
-    answer = httpx2.get(url, timeout=FETCH_TIMEOUT_S)
-    answer.raise_for_status()
-    keys = jwt.PyJWKSet.from_dict(answer.json()).keys
+    keys = jwt.PyJWKSet.from_dict(json.loads(_fetched(url))).keys
     usable = {key.key_id: key for key in keys if key.key_id and key.key_type == "RSA"}
     if not usable:
         raise ValueError("expected at least one RSA key with an id")
     return usable
+
+
+def _fetched(url: str) -> bytes:
+    """What is there, never unpacked, up to a size and for a while; raises httpx2's errors and ValueError."""
+    connections: list[socket.socket] = []
+
+    def trace(event: str, found: dict[str, Any]) -> None:
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            connections.append(found["return_value"].get_extra_info("socket"))
+
+    def cut() -> None:
+        with suppress(OSError, IndexError):
+            connections[-1].shutdown(socket.SHUT_RDWR)
+
+    content, timer = bytearray(), threading.Timer(FETCH_S, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        with (
+            httpx2.Client(timeout=FETCH_TIMEOUT_S, headers={"Accept-Encoding": "identity"}) as http,
+            http.stream("GET", url, extensions={"trace": trace}) as answer,
+        ):
+            answer.raise_for_status()
+            for part in answer.iter_raw():
+                content += part
+                if len(content) > FETCH_MAX_BYTES:
+                    raise ValueError(f"expected at most {FETCH_MAX_BYTES} bytes")
+    finally:
+        timer.cancel()
+    return bytes(content)
 
 
 class TokenVerifier:

@@ -6,13 +6,8 @@ used, and the connection goes to the very address that was checked: a name that 
 
 import ipaddress
 import socket
-import ssl
-import time
 from dataclasses import dataclass
-from functools import cache
 from urllib.parse import SplitResult, urlsplit
-
-import httpx2
 
 URL_MAX = 500
 LOCAL = {"localhost", "127.0.0.1", "::1"}
@@ -29,15 +24,6 @@ class Target:
     url: str
     host: str
     netloc: str
-
-
-@cache
-def authorities() -> ssl.SSLContext:
-    """The certificates that count, for all of a process's connections: reading them takes longer than most requests.
-
-    Those of SSL_CERT_FILE or SSL_CERT_DIR, else of the system.
-    """
-    return httpx2.create_ssl_context()
 
 
 def url_check(url: str, *, local_allowed: bool = False) -> SplitResult:
@@ -102,27 +88,3 @@ def _literal(host: str) -> Address | None:
         return ipaddress.IPv4Address(socket.inet_aton(host))  # 2130706433, 0x7f.1, 127.1
     except OSError:
         return None
-
-
-# --- reading what they answer
-
-UNPACKED = {"Accept-Encoding": "identity"}  # what is packed may be a million times as large: 244 bytes held 739 MB
-
-
-class NotWhole(Exception):
-    """The answer is larger, or takes longer, than is read; the message says which."""
-
-
-def whole(answer: httpx2.Response, *, most: int, within_s: float) -> bytes:
-    """Read a streamed answer as it comes, never unpacked, up to a size and for a while: whoever answers may be anybody.
-
-    The time-out of httpx2 is one for each read; ask with the headers UNPACKED.
-    """
-    content, until = bytearray(), time.monotonic() + within_s
-    for part in answer.iter_raw():
-        content += part
-        if len(content) > most:
-            raise NotWhole(f"more than {most} bytes")
-        if time.monotonic() > until:
-            raise NotWhole(f"not whole after {within_s:g} s")
-    return bytes(content)
