@@ -41,6 +41,10 @@ STAMP = VENV / "evportal-stamp"
 REQUIREMENTS = [REPOSITORY / name for name in ("requirements-dev.txt", "requirements.txt", "constraints.txt")]
 OUTPUT_TAIL = 15
 SEARCH_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+NO_SERVICES = Path("/usr/sbin/policy-rc.d")  # what Debian asks before a package starts its service
+FORBID_SERVICES = (
+    f"[ ! -e {NO_SERVICES} ] && printf '#!/bin/sh\\nexit 101\\n' > {NO_SERVICES} && chmod 755 {NO_SERVICES}"
+)
 NO_MAIN_CLUSTER = Path("/etc/postgresql-common/createcluster.d/evportal.conf")
 
 
@@ -117,6 +121,7 @@ TO_TEST = [
     Need("jq", "the lines of docs/tpm-api.md", program("jq")),
     Need("gettext", "the German translation", program("msgfmt")),
     Need("postgresql", "tests on PostgreSQL", file("/usr/lib/postgresql/*/bin/initdb")),
+    Need("pgbouncer", "tests behind PgBouncer", file("/usr/sbin/pgbouncer")),
 ]
 TO_DRAW = Need("graphviz", "the diagrams of docs/", program("dot"))
 # Chromium without its windows takes a third of the time; the others do where somebody has no package of it.
@@ -151,10 +156,15 @@ def install_packages(needs: Sequence[Need]) -> None:
         _logged([*prefix, "apt-get", "update"], "apt.log", _apt_advice(command))
     if "postgresql" in packages:
         _forbid_main_cluster(prefix)
+    forbidden = "pgbouncer" in packages and _run_quietly([*prefix, "sh", "-c", FORBID_SERVICES])
     with step(f"installing {len(packages)} packages and what they need (apt-get install)"):
         _logged([*prefix, *command], "apt.log", _apt_advice(command))
     if "postgresql" in packages:
         _run_quietly([*prefix, "rm", "-f", str(NO_MAIN_CLUSTER)])
+    if "pgbouncer" in packages:
+        _run_quietly([*prefix, "update-rc.d", "pgbouncer", "disable"])  # nor does it start with the machine
+    if forbidden:
+        _run_quietly([*prefix, "rm", "-f", str(NO_SERVICES)])
     still = [need for need in needs if not need.present()]
     if still:
         raise StackError(not_found(still))

@@ -89,16 +89,15 @@ TEMPLATES = [
 ]
 
 # --- Database: PostgreSQL in production, SQLite (WAL, IMMEDIATE) as the embedded default
-# PostgreSQL (behind PgBouncer: 1.21 or later, as statements are prepared), or SQLite
+# PostgreSQL, also behind PgBouncer, or SQLite
 DATABASES: dict[str, Any] = {
     "default": dj_database_url.parse(
         env.text("EVPORTAL_DATABASE_URL", f"sqlite:///{VAR_DIR / 'evportal.sqlite3'}"), conn_max_age=60
     )
 }
 if DATABASES["default"]["ENGINE"].endswith("postgresql"):
+    DATABASES["default"]["ENGINE"] = "evportal.postgresql"  # Django's own, which notices a pooler in between
     DATABASES["default"]["OPTIONS"] = {
-        # For SSDs; the server's own 4 is for discs that turn, and makes it read whole tables for a driver's few rows.
-        "options": "-c random_page_cost=1.1",
         # A connection that has asked the same a few times has it prepared: joins are planned once, not for each page.
         "server_side_binding": True,
         "prepare_threshold": 5,

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from common.outgoing.asking import Answer, Asker, NoAnswer, Patience
-from tpm.tokens import ClientCredentials, TokenError
+from tpm.errors import TokenError
 
 RETRY_LATER = {423, 429}
 MAX_ANSWER_BYTES = 32 * 1024 * 1024  # evidence and manifest of 50,000 files have less
@@ -154,8 +154,8 @@ class TpmClient:
 
     def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         answer = self._send(method, path, body, self._authorization())
-        if answer.status == 401 and isinstance(self._token, ClientCredentials):
-            self._token.forget()  # the provider changed its keys before the token expired: once more with a new one
+        if answer.status == 401 and (forget := getattr(self._token, "forget", None)):
+            forget()  # the provider changed its keys before the token expired: once more with a new one
             answer = self._send(method, path, body, self._authorization())
         if not answer.is_success:
             raise _problem(answer)

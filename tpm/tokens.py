@@ -6,19 +6,12 @@ import time
 from collections.abc import Sequence
 
 from common.outgoing.asking import Asker, NoAnswer, Patience
+from tpm.errors import TokenError
 
 RENEW_BEFORE_S = 60.0  # or half of its life, when that is shorter
 RETRY_S = 1.0  # after a request that failed: callers go on with the old token, or hear of the failure at once
 PATIENCE = Patience(5.0, 5.0, 10.0)
 MAX_ANSWER_BYTES = 65_536
-
-
-class TokenError(Exception):
-    """No token was to be had. `permanent` tells a refusal of the credentials or scopes from a provider that is down."""
-
-    def __init__(self, message: str, *, permanent: bool) -> None:
-        super().__init__(message)
-        self.permanent = permanent
 
 
 class ClientCredentials:

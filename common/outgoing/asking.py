@@ -11,12 +11,13 @@ import time
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpcore2
 import httpx2
 
-from common.outgoing.addresses import Target
+if TYPE_CHECKING:
+    from common.outgoing.addresses import Target
 
 UNPACKED = {"Accept-Encoding": "identity"}
 _until: ContextVar[float] = ContextVar("_until", default=float("inf"))
@@ -94,7 +95,7 @@ class Asker:
         self._http.close()
 
     def ask(
-        self, method: str, url: str, *, patience: Patience, most: int, target: Target | None = None, **request: Any
+        self, method: str, url: str, *, patience: Patience, most: int, target: "Target | None" = None, **request: Any
     ) -> Answer:
         """What is there, at most so many bytes; raises NoAnswer. With `most=0` only the status is of interest.
 

@@ -35,6 +35,14 @@ def program(name: str) -> str:
     return path
 
 
+def unprivileged() -> list[str]:
+    """How to be somebody other than root here; nothing to do for anybody else."""
+    if os.geteuid() != 0:
+        return []
+    possible = subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode == 0
+    return NAMESPACE if possible else NOBODY
+
+
 class Postgres(Server):
     """A cluster kept in `directory`, with one user and a random password. `durable` (for the bench): fsync stays on.
 
@@ -83,7 +91,7 @@ class Postgres(Server):
     def start(self) -> None:
         """Make the cluster at first (1.5 s), start it, and return when it accepts connections; raises ProcessError."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        prefix = self._unprivileged()
+        prefix = unprivileged()
         self._initialise(prefix)
         argv = [*prefix, "setpriv", "--pdeathsig", "KILL", "--", program("postgres"), "-D", str(self._data)]
         for name, value in (self._listen() | self._settings).items():
@@ -127,11 +135,3 @@ class Postgres(Server):
         if prefix == NOBODY:
             for path in (self.directory, self._password):
                 shutil.chown(path, "nobody", "nogroup")
-
-    @staticmethod
-    def _unprivileged() -> list[str]:
-        """How to be somebody other than root here; nothing to do for anybody else."""
-        if os.geteuid() != 0:
-            return []
-        possible = subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode == 0
-        return NAMESPACE if possible else NOBODY

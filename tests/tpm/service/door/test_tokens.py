@@ -11,7 +11,8 @@ from dev.cognito import Client, Failure, Provider
 from dev.common.processes import free_port
 from dev.parts.tpm_service import SCOPES
 from tpm import tokens
-from tpm.tokens import ClientCredentials, TokenError
+from tpm.errors import TokenError
+from tpm.tokens import ClientCredentials
 
 
 @pytest.fixture(scope="module")
