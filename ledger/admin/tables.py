@@ -320,15 +320,21 @@ class StatementMailAdmin(ReadOnly, Logged):
     """Whether a customer's statement was sent, and what the mail server said."""
 
     list_display = (
-        *("first_day", "user", "monthly", "requested_at", "attempts"),
+        *("first_day", "user", "monthly", "corrected", "requested_at", "attempts"),
         *("error_shown", "sent_at", "given_up_at"),
     )
-    list_filter = ("monthly", ("given_up_at", admin.EmptyFieldListFilter), ("sent_at", admin.EmptyFieldListFilter))
+    list_filter = (
+        "monthly",
+        "corrected",
+        ("given_up_at", admin.EmptyFieldListFilter),
+        ("sent_at", admin.EmptyFieldListFilter),
+    )
     list_select_related = ("user",)
     search_fields = ("user__username__exact",)
     search_help_text = _("The account's name, in full")
     fields = (
-        *("user", "first_day", "monthly", "language", "requested_at", "attempts", "retry_at"),
+        *("user", "first_day", "monthly", "corrected", "number", "sessions", "language"),
+        *("requested_at", "attempts", "retry_at"),
         *("error_shown", "sent_to", "sent_at", "given_up_at"),
     )
     error_shown = in_english("error", _("error"))

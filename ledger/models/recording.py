@@ -345,6 +345,8 @@ class StatementMail(models.Model):
     )
     first_day = models.DateField(_("first day"), help_text=_("of the month"))
     monthly = models.BooleanField(_("monthly"), help_text=_("sent by itself, not asked for"))
+    # Sent by itself once more, because the month has other charges than the paper that was sent.
+    corrected = models.BooleanField(_("corrected"), default=False, help_text=_("it replaces one that was sent"))
     language = models.CharField(_("language"), max_length=10)
     requested_at = models.DateTimeField(_("requested at"), default=timezone.now)
     # Whoever begins an attempt counts it and moves the next one into the future: that is their claim.
@@ -353,6 +355,9 @@ class StatementMail(models.Model):
     error = models.CharField(_("error"), max_length=255, blank=True, default="")  # of the last one, for staff
     sent_to = models.EmailField(_("sent to"), blank=True, default="")
     sent_at = models.DateTimeField(_("sent at"), null=True)
+    # The paper's number, and how many sessions it lists; none of those that were sent before these were kept.
+    number = models.CharField(_("number"), max_length=40, blank=True, default="")
+    sessions = models.PositiveIntegerField(_("sessions"), null=True)
     given_up_at = models.DateTimeField(_("given up at"), null=True)
 
     class Meta:

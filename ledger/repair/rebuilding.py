@@ -9,7 +9,7 @@ from common.change_log import Change, changes_between, values_of
 from ledger.keys.seals import erasure_seal, restored_seal
 from ledger.models import ChainTransaction, DataKey
 from ledger.repair.copies import Copy
-from stations.models import ChargingSession, Connector, IdToken, Site, Station
+from stations.models import ChargingSession, Connector, IdToken, Site, Station, months_decide
 
 FIGURES = ("meter_start_wh", "meter_stop_wh", "energy_wh", "cost_minor")
 TEXTS = ("currency", "stop_reason", "meter_values_sha256")
@@ -97,6 +97,10 @@ def session_put(content: dict[str, Any], data_key: DataKey, places: Places) -> P
         different["customer_id"] = customer
     if not different:
         return Put(row, [])
+    if row.statement_month is None:  # the database was of a time at which it still charged
+        closed = ChargingSession(customer_id=customer, **values)
+        months_decide([closed])
+        different["statement_month"] = closed.statement_month
     ChargingSession.objects.filter(pk=row.pk).update(**different)
     row = ChargingSession.objects.get(pk=row.pk)
     changes = changes_between(row, before, values_of(row))

@@ -15,6 +15,7 @@ from ledger.state.labels import field_name
 from stations.cards.words import token_name
 from stations.charging import words
 from stations.models import ChargingSession
+from stations.zones import zone_named
 
 Record = Mapping[str, Any]
 
@@ -79,7 +80,7 @@ def _cost(value: Any, fields: Record) -> str:
 
 def _moment(value: Any, fields: Record) -> str:
     place = fields.get("location")
-    where = words.zone_named(place.get("time_zone") if isinstance(place, Mapping) else None)
+    where = zone_named(place.get("time_zone") if isinstance(place, Mapping) else None)
     return words.moment_text(datetime.fromisoformat(value), where)
 
 

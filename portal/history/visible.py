@@ -15,8 +15,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from stations.cards.words import token_name
-from stations.charging.words import zone, zone_named
+from stations.charging.words import zone
 from stations.models import ChargingSession, ChargingSessionQuerySet, Site
+from stations.zones import zone_named
 
 
 @dataclass(frozen=True)

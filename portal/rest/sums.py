@@ -20,9 +20,9 @@ HEAD_KEPT_S = 2
 
 
 def months_of(user: User) -> tuple[ZoneInfo, list[dict[str, Any]]]:
-    """The zone in which a person's months begin, and the sums of each month's statement, the newest first."""
+    """The zone in which a person reads, and the sums of each month's statement, the newest first."""
     where = statements.zone_of(user)
-    months = [month for year in statements.years_of(user, where) for month in year.months]
+    months = [month for year in statements.years_of(user) for month in year.months]
     return where, [_month(month) for month in months]
 
 

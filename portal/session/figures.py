@@ -7,9 +7,10 @@ from django.utils import timezone
 
 from accounts.models import User
 from stations.charging.power import curve_of, mean_w, progress_of
-from stations.charging.words import also_text, zone, zone_named
+from stations.charging.words import also_text, zone
 from stations.models import ChargingSession, MeterValue
 from stations.tariffs.bill import bill_of, cost_so_far
+from stations.zones import zone_named
 
 Figures = dict[str, Any]
 

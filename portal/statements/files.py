@@ -47,7 +47,7 @@ def statement_pdf(*, statement: Statement, on_page: Callable[[int], None] | None
 
 def statement_csv(*, statement: Statement) -> Iterator[str]:
     """The same sessions as the history's export has them; `status` tells which are not billed."""
-    return csv_lines(sessions_in(statement.owner, statement.period, statement.where))
+    return csv_lines(sessions_in(statement.owner, statement.period))
 
 
 # --- In the background

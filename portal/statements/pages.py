@@ -57,7 +57,7 @@ def statements_page(request: HttpRequest) -> HttpResponse:
     newest_mails = {mail.first_day: mail for mail in StatementMail.objects.filter(user=user).order_by("id")}
     years = [
         (of.year, [(month, newest_mails.get(month.period.first_day)) for month in of.months])
-        for of in statements.years_of(user, where)
+        for of in statements.years_of(user)
     ]
     context = {
         "years": years,

@@ -69,14 +69,25 @@ def _message(mail: StatementMail) -> EmailMessage | None:
     if statement is None:
         _give_up(mail, "no session in this month any more" if address else "no confirmed e-mail address")
         return None
+    corrected = _("Corrected charging statement for %(month)s")
+    subject = corrected if mail.corrected else _("Your charging statement for %(month)s")
+    context = {"statement": statement, "mail": mail, "replaced": _replaced(mail)}
+    listed = {"number": statement.number, "sessions": len(statement.billed) + len(statement.not_billed)}
+    StatementMail.objects.filter(pk=mail.pk).update(**listed)
     message = EmailMessage(
-        subject=_("Your charging statement for %(month)s") % {"month": of.title},
-        body=render_to_string("portal/statements/mail.txt", {"statement": statement, "mail": mail}),
+        subject=subject % {"month": of.title},
+        body=render_to_string("portal/statements/mail.txt", context),
         to=[address],
         headers={"Message-ID": _message_id(mail)},
     )
     message.attach(statement_name(statement, "pdf"), statement_pdf(statement=statement), "application/pdf")
     return message
+
+
+def _replaced(mail: StatementMail) -> StatementMail | None:
+    """The newest one of the same month that was sent before."""
+    sent = StatementMail.objects.filter(user=mail.user_id, first_day=mail.first_day, sent_at__isnull=False)
+    return sent.exclude(number="").order_by("-id").first() if mail.corrected else None
 
 
 def _message_id(mail: StatementMail) -> str:

@@ -1,12 +1,14 @@
 """A driver's statements: which months have sessions, with their sums, and what one statement holds.
 
-A statement is about one calendar month, or year, in the reader's zone, and about finished sessions that began in it.
+A statement is about one calendar month, or year, and about the finished sessions that it was decided for when they
+ended (`ChargingSession.statement_month`): by when they began, in the driver's own zone, else in that of the place.
 COMPLETED ones are billed; one that was corrected counts once (ledger/state/counting.py): the session that was taken
 back and
 its credit, with its minus, are listed and net out. INVALID ones are listed apart and count nowhere. It is always about
 the person's own sessions, whatever else they may see.
 """
 
+import base64
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,8 +20,7 @@ from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Q, Sum
-from django.db.models.functions import TruncMonth
+from django.db.models import Count, F, Q, Sum
 from django.utils import timezone
 from django.utils.formats import date_format
 
@@ -28,7 +29,7 @@ from ledger.models import LedgerEntry
 from ledger.state.counting import KEYS, Counted, counted_groups, counted_of
 from ledger.state.words import StateWords, entry_of, state_of
 from portal.history.totals import Totals
-from portal.history.visible import as_databases_know, newest, reading_zone
+from portal.history.visible import newest, reading_zone
 from stations.charging.corrections import with_credits
 from stations.charging.words import Period, period, zone
 from stations.models import ChargingSession, ChargingSessionQuerySet
@@ -107,10 +108,12 @@ class Sums:
     totals: Totals = field(default_factory=Totals)
     credits: int = 0
     not_billed: int = 0
+    rows: int = 0  # all that are listed, counted or not
 
     def add(self, group: Mapping[str, Any]) -> None:
         """A group of one status: of those not billed only the number counts."""
         self.credits += group["credits"]
+        self.rows += group["rows"]
         if group["status"] != Status.COMPLETED:
             self.not_billed += group["sessions"]
             return
@@ -129,7 +132,7 @@ _SUMS = {
     "energy": Sum("energy_wh"),
     "cost": Sum("cost_minor"),
 }
-_COUNTS = (*_SUMS, "differing", "left_out")
+_COUNTS = (*_SUMS, "differing", "left_out", "rows")
 
 
 def sessions_of(user: User) -> ChargingSessionQuerySet:
@@ -138,17 +141,17 @@ def sessions_of(user: User) -> ChargingSessionQuerySet:
 
 
 def zone_of(user: User) -> ZoneInfo:
-    """Where the person's months begin."""
+    """Whose clock says that a month is over; for whoever has no zone of their own, that of their newest charge."""
     latest = newest(sessions_of(user))
     return reading_zone(user, zone(latest).key if latest else None)
 
 
-def years_of(user: User, where: ZoneInfo) -> list[YearOfSums]:
+def years_of(user: User) -> list[YearOfSums]:
     """Years and their months with sessions, newest first; one query, and one more where a session differs."""
     groups: Iterable[Mapping[str, Any]] = (
         sessions_of(user)
         .order_by()
-        .values("status", "currency", month=TruncMonth("started_at", tzinfo=as_databases_know(where)), **KEYS)
+        .values("status", "currency", month=F("statement_month"), **KEYS)
         .annotate(**_SUMS)
         .order_by("-month", "currency")
     )
@@ -263,13 +266,8 @@ class Statement:
     @cached_property
     def months(self) -> list[Sums]:
         """For a year: its months, in the order of time."""
-        dated = [
-            (line.now.started_at.astimezone(self.where).date(), _group(line))
-            for line in (*self.billed, *self.not_billed)
-        ]
-        dated.sort(key=lambda pair: pair[0])
-        months = groupby(dated, key=lambda pair: StatementPeriod.month_of(pair[0]))
-        return [_sums(month, _over_months([group for _, group in found])) for month, found in months]
+        lines = sorted((*self.billed, *self.not_billed), key=_month)
+        return [_sums(month, _over_months([*map(_group, found)])) for month, found in groupby(lines, key=_month)]
 
     @cached_property
     def cost_sums(self) -> list[CostSum]:
@@ -278,7 +276,7 @@ class Statement:
 
     @property
     def is_over(self) -> bool:
-        """Whether no session can join it any more."""
+        """Whether the time has passed; what is still reported of it then comes with a corrected statement."""
         return self.period.is_over(self.where)
 
     @cached_property
@@ -292,9 +290,23 @@ class Statement:
         return date.fromordinal(self.period.day_after.toordinal() - 1)
 
     @cached_property
+    def number(self) -> str:
+        """The paper's number, "2026-03-K7Q2M-9XW4P": the same for the same reader, time, charges and figures alone.
+
+        Once a late charge or a credit changes what is listed, it is another paper and has another number.
+        """
+        facts: list[object] = ["number", self.owner.pk, str(self.period), self.is_over]
+        for line in (*self.billed, *self.not_billed):
+            session = line.session
+            facts += [line.counted.role, line.counted.counts, session.pk]
+            facts += [session.energy_wh, session.cost_minor, session.currency]
+        text = base64.b32encode(hashlib.sha256(repr(facts).encode()).digest())[:10].decode()
+        return f"{self.period}-{text[:5]}-{text[5:]}"
+
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of all that the paper prints of the sessions: equal papers have equal ones."""
-        facts = [str(self.period), self.where.key, self.owner.get_username(), self.owner.get_full_name(), self.is_over]
+        facts = [str(self.period), self.owner.get_username(), self.owner.get_full_name(), self.is_over]
         for line in (*self.billed, *self.not_billed):
             session = line.session
             facts += [line.counted.role, line.counted.counts, line.now.energy_wh, line.now.cost_minor]
@@ -303,21 +315,27 @@ class Statement:
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
+def _month(line: Line) -> StatementPeriod:
+    assert line.now.statement_month is not None  # it is closed
+    return StatementPeriod.month_of(line.now.statement_month)
+
+
 def _group(line: Line) -> dict[str, Any]:
-    return {**line.counted.group(), "status": line.session.status, "credits": int(line.counted.role == "credit")}
+    credits = int(line.counted.role == "credit")
+    return {**line.counted.group(), "status": line.session.status, "credits": credits, "rows": 1}
 
 
-def sessions_in(user: User, of: StatementPeriod, where: ZoneInfo) -> ChargingSessionQuerySet:
+def sessions_in(user: User, of: StatementPeriod) -> ChargingSessionQuerySet:
     """The sessions of a statement, oldest first, with all that its lines read."""
-    start, end = of.bounds(where)
-    found = sessions_of(user).filter(started_at__gte=start, started_at__lt=end).order_by("started_at", "id")
+    months = {"statement_month__gte": of.first_day, "statement_month__lt": of.day_after}
+    found = sessions_of(user).filter(**months).order_by("started_at", "id")
     related = ("station", "connector", "id_token", "credit_reference", "ledger_entry__transaction")
     return with_credits(found).select_related(*related).defer("ledger_entry__transaction__packed")
 
 
 def statement_of(user: User, of: StatementPeriod, where: ZoneInfo) -> Statement | None:
     """The statement; None where the person has no session in that time."""
-    lines = [_line(session) for session in sessions_in(user, of, where)]
+    lines = [_line(session) for session in sessions_in(user, of)]
     if not lines:
         return None
     billed = [line for line in lines if line.session.status == Status.COMPLETED]

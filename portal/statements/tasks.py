@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import translation
 
 from accounts.models import User
-from portal.statements import mail, sending, statements
+from portal.statements import mail, monthly, sending, statements
 from portal.statements.files import statement_pdf_keep
 from portal.statements.statements import StatementPeriod
 
@@ -37,5 +37,5 @@ def statement_mails() -> None:
 
 @shared_task(name="ledger.tasks.statement_mails_open", time_limit=1800)
 def statement_mails_open() -> None:
-    """Each hour: whose month is over by now?"""
-    mail.statement_mails_open()
+    """Each hour: whose month is over by now, or has other charges than were sent?"""
+    monthly.statement_mails_open()

@@ -14,9 +14,9 @@ from redis.exceptions import RedisError
 
 from accounts.models import User
 from stations.charging.corrections import counting
-from stations.charging.words import zone_named
 from stations.models import ChargingSession, SetAside, Station
 from stations.models.imports import ImportRun
+from stations.zones import zone_named
 
 log = logging.getLogger(__name__)
 FIGURES_FOR_S = 30

@@ -38,6 +38,7 @@ SAME = (
     "stopped_at",
     "currency",
     "tariff",
+    "statement_month",
 )
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache, lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from django.utils import dateformat
 from django.utils.formats import get_format
@@ -18,6 +18,7 @@ from stations.cards.words import token_name
 from stations.charging import plausibility
 from stations.models import ChargingSession
 from stations.tariffs.currencies import minor_digits
+from stations.zones import zone_named
 
 NONE = "–"
 
@@ -167,14 +168,6 @@ def duration(session: ChargingSession) -> timedelta | None:
 def zone(session: ChargingSession) -> ZoneInfo:
     """The time zone of the place as it was; UTC where the stored place names none that exists."""
     return zone_named(_location(session).get("time_zone"))
-
-
-def zone_named(name: object) -> ZoneInfo:
-    """The IANA time zone of that name, UTC where there is none such."""
-    try:
-        return ZoneInfo(name) if isinstance(name, str) and name else ZoneInfo("UTC")
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # unknown, a path, or a directory
-        return ZoneInfo("UTC")
 
 
 def place(session: ChargingSession) -> str:

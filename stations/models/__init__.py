@@ -6,7 +6,13 @@ from stations.models.corrections import Correction
 from stations.models.imports import ImportFile, ImportFinding, ImportMapping, ImportRun
 from stations.models.ocpi import OcpiPartner
 from stations.models.places import EMI3_ID, Connector, Site, Station
-from stations.models.sessions import ChargingSession, ChargingSessionQuerySet, MeterValue, SessionClosedError
+from stations.models.sessions import (
+    ChargingSession,
+    ChargingSessionQuerySet,
+    MeterValue,
+    SessionClosedError,
+    months_decide,
+)
 from stations.models.tariffs import Tariff
 
 __all__ = [
@@ -28,4 +34,5 @@ __all__ = [
     "Site",
     "Station",
     "Tariff",
+    "months_decide",
 ]

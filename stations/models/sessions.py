@@ -4,6 +4,7 @@ Energy is integer Wh, money integer minor units with an ISO 4217 currency, time 
 """
 
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from django.apps import apps
@@ -13,8 +14,10 @@ from django.db.models import F, Q
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models.people import User
 from accounts.models.programs import Program
 from common.dated import Dated, DatedQuerySet
+from stations.zones import month_of
 
 
 class SessionClosedError(Exception):
@@ -33,6 +36,12 @@ class ChargingSessionQuerySet(DatedQuerySet["ChargingSession"]):
 
     def closed(self) -> "ChargingSessionQuerySet":
         return self.exclude(status=ChargingSession.Status.ACTIVE)
+
+    def bulk_create(self, objs: Iterable["ChargingSession"], *args: Any, **kwargs: Any) -> list["ChargingSession"]:
+        """As Django has it; closed ones get their month."""
+        rows = list(objs)
+        months_decide(rows)
+        return super().bulk_create(rows, *args, **kwargs)
 
 
 class ChargingSession(Dated):
@@ -98,6 +107,9 @@ class ChargingSession(Dated):
     # SHA-256 of the meter values as they were when the session closed (stations/charging/meter_digest.py); part of
     # the record.
     meter_values_sha256 = models.CharField(_("meter values, SHA-256"), max_length=64, blank=True, default="")
+    # The month of whose statement it is, by its first day. Decided when it ends, from the driver's zone, else the
+    # place's, as they are then: nothing that happens later moves it into another statement.
+    statement_month = models.DateField(_("month of the statement"), null=True, blank=True, editable=False)
     # When its row was made from the chain's copy, which has no meter values: then none at all is no alteration.
     restored_at = models.DateTimeField(_("brought back from the chain at"), null=True, blank=True)
     # The import that brought it, while it is known; not part of the record.
@@ -132,6 +144,10 @@ class ChargingSession(Dated):
             models.CheckConstraint(
                 condition=Q(status="ACTIVE") | Q(stopped_at__isnull=False), name="session_closed_has_stop"
             ),
+            # Each charge is in one monthly statement.
+            models.CheckConstraint(
+                condition=Q(status="ACTIVE") | Q(statement_month__isnull=False), name="session_closed_has_month"
+            ),
             models.CheckConstraint(
                 condition=Q(stopped_at__isnull=True) | Q(stopped_at__gte=F("started_at")),
                 name="session_stops_after_start",
@@ -159,6 +175,7 @@ class ChargingSession(Dated):
             # The history page: one customer's sessions, newest first.
             models.Index(fields=["customer", "-started_at", "-id"], name="session_history"),
             models.Index(fields=["-started_at", "-id"], name="session_newest"),
+            models.Index(fields=["customer", "statement_month"], name="session_statement"),
             # OCPI: what changed since, oldest first.
             models.Index(fields=["updated_at", "id"], name="session_updated"),
             # What an import brought.
@@ -177,11 +194,25 @@ class ChargingSession(Dated):
             stored = ChargingSession.objects.filter(pk=self.pk).values_list("status", flat=True).first()
             if stored not in {None, self.Status.ACTIVE}:
                 raise SessionClosedError(f"session {self.pk} is {stored}; correct it by a session that credits it")
+        if self.is_closed and self.statement_month is None:
+            months_decide([self])
+            if kwargs.get("update_fields") is not None:
+                kwargs["update_fields"] = {*kwargs["update_fields"], "statement_month"}
         super().save(*args, **kwargs)
 
     @property
     def is_closed(self) -> bool:
         return self.status != self.Status.ACTIVE
+
+
+def months_decide(sessions: Iterable[ChargingSession]) -> None:
+    """Set the month of those that are closed and have none (not saved here): one query, and none without customers."""
+    new = [session for session in sessions if session.is_closed and session.statement_month is None]
+    customers = {session.customer_id for session in new if session.customer_id is not None}
+    own = dict(User.objects.filter(pk__in=customers).values_list("pk", "time_zone")) if customers else {}
+    for session in new:
+        zone = own.get(session.customer_id or 0, "")
+        session.statement_month = month_of(session.started_at, own_zone=zone, location=session.location)
 
 
 class MeterValue(models.Model):

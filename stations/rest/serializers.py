@@ -6,8 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from api.forms import IDENTIFIER, NUMBER_MAX, TIME
-from api.strict_fields import PLAIN_TEXT, StrictSerializer, TextField, WholeNumberField, described
+from api.forms import IDENTIFIER, NUMBER_MAX, TIME, described
+from api.strict_fields import PLAIN_TEXT, StrictSerializer, TextField, WholeNumberField
 from common.decimal_text import decimal_text
 from stations.models import Connector, IdToken, Site, Station, Tariff
 from stations.tariffs.currencies import DIGITS, is_currency

@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from functools import cache
 from io import StringIO
 from pathlib import Path
@@ -196,6 +197,43 @@ def corrected_rows(models: StateApps) -> None:
         transaction_id="2", status="COMPLETED", energy_wh=-7, credit=True, credit_reference=session, **common
     )
     models.get_model("stations", "Correction").objects.create(session=session, credit=credit, reason="wrong")
+
+
+def charge_rows(models: StateApps) -> None:
+    """Around midnight of 1 November, of a driver with a zone of her own, one without, and nobody; one still charges."""
+    people = models.get_model("accounts", "User").objects
+    nina, otto = people.create(username="nina", time_zone="America/New_York"), people.create(username="otto")
+    site = models.get_model("stations", "Site").objects.create(code="S1", name="Harbour")
+    station = models.get_model("stations", "Station").objects.create(site=site, identity="CP-1")
+    connector = models.get_model("stations", "Connector").objects.create(station=station)
+    at = datetime(2026, 10, 31, 23, 30, tzinfo=UTC)
+    common = {"station": station, "connector": connector, "started_at": at, "stopped_at": at, "energy_wh": 7}
+    berlin = {"time_zone": "Europe/Berlin"}
+    for number, (customer, place, status) in enumerate(
+        [
+            (nina, berlin, "COMPLETED"),
+            (otto, berlin, "COMPLETED"),
+            (otto, {"time_zone": "Etc/GMT+11"}, "INVALID"),
+            (None, {"time_zone": "no/zone"}, "COMPLETED"),
+            (None, {"time_zone": None}, "COMPLETED"),
+            (None, {}, "COMPLETED"),
+            (otto, berlin, "ACTIVE"),
+        ]
+    ):
+        models.get_model("stations", "ChargingSession").objects.create(
+            transaction_id=str(number), customer=customer, location=place, status=status, **common
+        )
+
+
+def test_charges_of_before_are_in_a_statement_each(place: Place) -> None:
+    def work() -> None:
+        charge_rows(migrate_as_before(until(accounts=8, stations=16, ledger=11, tpm=2)))
+        migrate()
+        months = ChargingSession.objects.order_by("transaction_id").values_list("statement_month", flat=True)
+        october, november = date(2026, 10, 1), date(2026, 11, 1)
+        assert list(months) == [october, november, october, october, october, october, None]
+
+    place.empty().run(work)
 
 
 def test_authenticators_with_plain_keys_are_sealed(place: Place, fresh: tuple[list[str], list[str]]) -> None:

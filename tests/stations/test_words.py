@@ -21,9 +21,9 @@ from stations.charging.words import (
     number,
     plain,
     spelled,
-    zone_named,
 )
 from stations.models import ChargingSession, MeterValue
+from stations.zones import zone_named
 
 NOON = datetime(2014, 11, 18, 20, 40, 26, tzinfo=UTC)
 NEW_YORK, BERLIN = zone_named("America/New_York"), zone_named("Europe/Berlin")

@@ -14,8 +14,8 @@ from ledger.models import Alert, LedgerEntry
 from portal.statements import statements
 from stations.admin.overview import overview
 from stations.charging.corrections import Figures, session_correct, session_credit
-from stations.charging.words import zone_named
 from stations.models import ChargingSession
+from stations.zones import zone_named
 from tests.api.conftest import caller_for
 from tests.conftest import CloseSessions
 from tests.portal.conftest import MakeSession
@@ -61,7 +61,7 @@ def test_a_corrected_charge_counts_once_everywhere(browser: Client, owner: User,
     rows = download(browser, "/history.csv")
     assert counted(rows) == (10_000, 400)
     where = zone_named("Europe/Berlin")
-    (year,) = statements.years_of(owner, where)
+    (year,) = statements.years_of(owner)
     paper = statements.statement_of(owner, year.months[0].period, where)
     assert paper is not None
     for found in (year.year, year.months[0], paper.sums):

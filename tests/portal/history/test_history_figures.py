@@ -17,8 +17,9 @@ from accounts.login.roles import roles_set
 from accounts.models import User
 from portal.history.spans import Span
 from portal.statements import statements
-from stations.charging.words import kwh, zone_named
+from stations.charging.words import kwh
 from stations.models import ChargingSession, Connector, IdToken, Site, Station
+from stations.zones import zone_named
 from tests.people import log_in
 from tests.portal.history.test_history import download, move, text
 

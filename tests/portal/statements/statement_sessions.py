@@ -23,18 +23,17 @@ def charge(connector: Connector, id_token: IdToken) -> Charge:
     def make(
         started_at: datetime, *, energy_wh: int = 7_780, customer: User | None = None, **fields: object
     ) -> ChargingSession:
+        usual = {"id_token": id_token, "location": location_of(connector.station.site), "status": "COMPLETED"}
         session = ChargingSession(
             station=connector.station,
             connector=connector,
             transaction_id=f"S{next(numbers)}",
-            id_token=id_token,
             customer=customer or id_token.customer,
-            location=location_of(connector.station.site),
             started_at=started_at,
             stopped_at=started_at + timedelta(minutes=45),
             energy_wh=energy_wh,
             source=ChargingSession.Source.STATION,
-            **{"status": "COMPLETED", "cost_minor": 312, "currency": "EUR"} | fields,
+            **usual | {"cost_minor": 312, "currency": "EUR"} | fields,
         )
         with transaction.atomic():
             session.save()
