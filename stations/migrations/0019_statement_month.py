@@ -42,7 +42,7 @@ def fill(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("stations", "0017_set_aside"),
+        ("stations", "0018_import_sources"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
