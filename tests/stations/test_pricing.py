@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.decimal_text import decimal_text
-from stations.tariffs.pricing import CostLine, cost_lines, minor_digits, minor_units, session_cost_lines, total_minor
+from stations.tariffs.currencies import minor_digits
+from stations.tariffs.pricing import CostLine, cost_lines, minor_units, session_cost_lines, total_minor
 
 prices = st.decimals(0, Decimal("999999.9999"), places=4)
 energies = st.integers(0, 10**10)
