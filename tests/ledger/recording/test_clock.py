@@ -17,7 +17,7 @@ from ledger.operations import rotation
 from ledger.recording import resuming, tasks, transactions
 from ledger.webhooks import delivery, outbox
 from stations.imports.runs import imports_due
-from stations.models.imports import ImportRun
+from stations.models.imports import ImportFile, ImportRun
 from tests.conftest import CloseSessions, LedgerAccount
 from tests.ledger.chain.proxy import Proxy, altered
 from tests.ledger.conftest import all_recorded, drive
@@ -181,6 +181,7 @@ def test_imports_archives_and_webhooks_go_on_by_the_right_time(owner: User) -> N
     run = ImportRun.objects.create(
         file_name="a.csv", sha256="0" * 64, size=1, time_zone="UTC", uploaded_by=owner, claimed_until=later
     )
+    ImportFile.objects.create(run=run, content=b"a")
     archive = Archive.objects.create(customer=owner, claimed_until=later)
     hook = Webhook.objects.create(user=owner, url="https://example.com/", secret="")
     ping = outbox.ping(hook=hook)
