@@ -13,6 +13,8 @@ from django.core.cache import cache
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from common.redis_guard import guard
+
 log = logging.getLogger(__name__)
 # What comes of a broker or cache that is away.
 UNREACHABLE = (OperationalError, RedisError, OSError)
@@ -37,7 +39,8 @@ def announce(
     with hurrying(f"{task} {args or ''}".strip()):
         if once_in_s and not cache.add(f"announced:{task}", 1, timeout=once_in_s):
             return
-        current_app.send_task(task, args, countdown=countdown, expires=expires)
+        with guard.asking():
+            current_app.send_task(task, args, countdown=countdown, expires=expires)
 
 
 def announced_forget(task: str) -> None:

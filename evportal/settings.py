@@ -27,7 +27,7 @@ SECRET_KEY = env.secret_kept_in(VAR_DIR / "secrets" / "django_secret_key", "EVPO
 # Former ones, after a change, until `manage.py reseal` has run
 SECRET_KEY_FALLBACKS = env.listing("EVPORTAL_SECRET_KEY_FALLBACKS")
 # Under which names people reach it
-ALLOWED_HOSTS = env.listing("EVPORTAL_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1],testserver")
+ALLOWED_HOSTS = env.listing("EVPORTAL_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 # Further origins (https://NAME) whose pages may post forms to us
 CSRF_TRUSTED_ORIGINS = env.listing("EVPORTAL_CSRF_TRUSTED_ORIGINS")
 ROOT_URLCONF = "evportal.urls"
@@ -237,7 +237,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 REDIS_URL = env.text("EVPORTAL_REDIS_URL", "redis://127.0.0.1:6379/0")
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "common.redis_guard.GuardedCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "evportal",
         "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},

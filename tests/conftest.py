@@ -19,6 +19,7 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
 
 from accounts.models import User
+from common.redis_guard import guard
 from dev.chain.keys import KeyPair, new_keypair
 from dev.chain.nodeos import Nodeos
 from dev.chain.setup import bootstrap, write_genesis
@@ -55,6 +56,12 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
         options["init_command"] = options["init_command"].replace("synchronous=FULL", "synchronous=OFF")
     elif PREPARED is not None:
         connection.settings_dict["TEST"] |= {"TEMPLATE": databases.MIGRATED, "MIGRATE": False}
+
+
+@pytest.fixture(autouse=True)
+def redis_is_asked() -> None:
+    """Whatever a test before did with its Redis, it is left alone no longer."""
+    guard.quiet_until = 0.0
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -38,6 +38,11 @@ def roles_set(*, user: User, roles: Iterable[str]) -> None:
         user.save(update_fields=list(wanted))
 
 
+def only_reads(user: User) -> bool:
+    """Whether they read everybody's data and change nothing: auditors, who are not operators as well."""
+    return Role.AUDITOR in user.roles and not {Role.OPERATOR, Role.ADMIN} & set(user.roles)
+
+
 class RoleBackend(BaseBackend):
     """Answers `user.has_perm` from the person's roles; logs nobody in."""
 

@@ -68,14 +68,43 @@ def resolve(url: str, *, local_allowed: bool = False) -> Target:
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+# Of IANA's registries of special-purpose addresses (2026-10) what is not for everybody's machines, however reachable.
+NOT_PUBLIC_4 = [
+    ipaddress.IPv4Network(network)
+    for network in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+        *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
+        *("203.0.113.0/24", "224.0.0.0/3"),  # the last: multicast, reserved, broadcast
+        "168.63.129.16/32",  # Azure's own, inside each machine's network
+    )
+]
+# Everything else is not given to anybody's machines: mapped, translated (NAT64), site-local, unique local, multicast.
+GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+NOT_PUBLIC_6 = [
+    ipaddress.IPv6Network(network)
+    for network in (
+        "2001::/23",  # protocols: Teredo, ORCHID, benchmarks
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4: an IPv4 address in disguise
+        "3ffe::/16",  # the former 6bone
+        "3fff::/20",  # documentation
+    )
+]
+
 
 def _require_public(address: Address, host: str, local_allowed: bool) -> None:
     if address.is_loopback and local_allowed and host in LOCAL:
         return
-    inner = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None)
-    for candidate in (address, inner) if inner else (address,):
-        if not candidate.is_global or candidate.is_multicast or candidate.is_reserved:
-            raise AddressRefused(f"expected a public address, {host} is inside a network")
+    if not is_public(address):
+        raise AddressRefused(f"expected a public address, {host} is inside a network")
+
+
+def is_public(address: Address) -> bool:
+    """Whether it is a machine's on the public internet: what others of the machine's Python say may be older."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address.is_global and not any(address in network for network in NOT_PUBLIC_4)
+    public = address.is_global and address in GLOBAL_UNICAST and not address.scope_id
+    return public and not any(address in network for network in NOT_PUBLIC_6)
 
 
 def _literal(host: str) -> Address | None:

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.dispatch import receiver
 
+from accounts.login.roles import only_reads
 from accounts.models import Program
 from common import clock
 from common.announce import announce
@@ -41,7 +42,9 @@ def recorded_tell(sender: Any, row: ChainTransaction, **kwargs: Any) -> int:
 
 
 def _seen_by(hook: Webhook, sessions: Sequence[ChargingSession]) -> Iterable[ChargingSession]:
-    """Those of the sessions that the webhook's owner may see now."""
+    """Those of the sessions that the webhook's owner may see now, and have told elsewhere."""
+    if hook.user is not None and only_reads(hook.user):
+        return []
     if hook.user is not None and not hook.user.is_staff:
         return [session for session in sessions if session.customer_id == hook.user_id]
     assert hook.user is not None or hook.client is not None

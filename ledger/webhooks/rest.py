@@ -8,7 +8,9 @@ from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import Program
+from accounts.login.roles import only_reads
+from accounts.models import Program, User
+from accounts.programs.authentication import HasRight
 from api.lists import ChangeView, ListView, NewRowView, RowsView
 from api.strict_fields import FlagField, StrictSerializer, TextField
 from common.outgoing.addresses import URL_MAX, AddressRefused, url_check
@@ -80,6 +82,13 @@ class WebhookRows(RowsView):
 
     queryset = Webhook.objects.all()
     serializer_class: Any = WebhookSerializer
+
+    def check_permissions(self, request: Request) -> None:
+        """Auditors change nothing, and have nothing sent elsewhere; what they have of before they may remove."""
+        super().check_permissions(request)
+        changes = request.method not in {"GET", "HEAD", "DELETE"}
+        if changes and isinstance(request.user, User) and only_reads(request.user):
+            raise exceptions.PermissionDenied(HasRight.message)
 
     def visible(self) -> QuerySet[Webhook]:
         """The caller's own."""

@@ -271,6 +271,20 @@ def test_a_disabled_person_is_told_nothing(api: Caller, receiver: Receiver, reco
     assert receiver.heard == [] and WebhookDelivery.objects.count() == 1
 
 
+def test_an_auditor_has_nothing_sent_elsewhere(auditor_api: Caller, receiver: Receiver, record: Any) -> None:
+    problem(auditor_api.post("webhooks", {"url": receiver.url}), 403, "permission_denied")
+    hook = Webhook(user=User.objects.get(username="audrey"), url=receiver.url)  # of when she was an operator
+    delivery.secret_make(hook=hook)
+    hook.save()
+    record()
+    assert not hook.deliveries.exists()
+    for path, body in ((f"webhooks/{hook.pk}/ping", None), (f"webhooks/{hook.pk}/secret", None)):
+        problem(auditor_api.post(path, body), 403, "permission_denied")
+    problem(auditor_api.patch(f"webhooks/{hook.pk}", {"active": True}, If_Match="*"), 403, "permission_denied")
+    assert auditor_api.get(f"webhooks/{hook.pk}").status_code == 200
+    assert auditor_api.delete(f"webhooks/{hook.pk}").status_code == 204
+
+
 def test_ping_and_a_new_secret(api: Caller, receiver: Receiver) -> None:
     hook = api.post("webhooks", {"url": receiver.url}).json()
     answer = api.post(f"webhooks/{hook['id']}/ping")
@@ -303,6 +317,11 @@ PRIVATE = [
     *("127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "10.0.0.1", "172.16.5.5"),
     "0.0.0.0",  # noqa: S104
     *("192.168.1.1", "169.254.169.254", "100.64.0.1", "224.0.0.1", "255.255.255.255", "[::1]", "[fe80::1]"),
+    *("192.0.0.192", "192.0.2.1", "192.88.99.1", "198.18.0.1", "198.51.100.1", "203.0.113.9", "240.0.0.1"),
+    *("168.63.129.16", "[fec0::1]", "[feff::1]", "[3fff::]", "[3fff:fff::1]", "[3ffe::1]", "[2001:db8::1]"),
+    *("[2001::1]", "[2001:10::1]", "[2001:1ff::1]", "[2002:808:808::1]", "[5f00::1]", "[100::1]", "[100:0:0:1::1]"),
+    *("[64:ff9b:1::1]", "[64:ff9b::8.8.8.8]", "[::ffff:8.8.8.8]", "[::8.8.8.8]", "[ff0e::1]", "[4000::1]", "[fc00::1]"),
+    *("[fd00:ec2::254]", "[2606:4700::1%25eth0]"),
     *("[fd00::1]", "[::ffff:127.0.0.1]", "[::ffff:10.0.0.1]", "[2002:7f00:1::]", "[::]", "[64:ff9b::7f00:1]"),
 ]
 
@@ -338,6 +357,14 @@ def test_addresses_inside_a_network_are_refused(api: Caller, host: str) -> None:
 )
 def test_what_is_no_address_is_refused(api: Caller, url: Any) -> None:
     problem(api.post("webhooks", {"url": url}), 400, "invalid_request")
+
+
+PUBLIC = ["8.8.8.8", "192.0.1.1", "[2606:4700::1111]", "[2a00:1450:4001::1]", "[2001:4860::8888]"]
+
+
+@pytest.mark.parametrize("host", PUBLIC)
+def test_public_addresses_are_taken(host: str) -> None:
+    assert resolve(f"https://{host}/").host == host.strip("[]")
 
 
 def test_a_name_is_checked_when_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
