@@ -8,9 +8,10 @@ from django.db import models
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst, format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from common.admin_read_only import ReadOnly
@@ -19,6 +20,18 @@ from common.change_log import NOTHING, VERBS, Values, changes_between, message_o
 
 class Logged(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the stubs alone
     """Logs each change with the values before and after, whoever made it: form, action or a page of its own."""
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A time is typed in the portal's zone, whose name stands beside it."""
+        if isinstance(db_field, models.DateTimeField):
+            zone = timezone.get_current_timezone_name()
+            kwargs.setdefault("label", format_lazy("{}, {}", capfirst(db_field.verbose_name), zone))
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Of a row that is not there yet nothing is told, only asked."""
+        fields = super().get_fields(request, obj)
+        return fields if obj else [name for name in fields if name not in self.readonly_fields]
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """The row, with what it was before the form is saved."""

@@ -62,8 +62,15 @@ def changes_between(row: models.Model, before: Mapping[str, Any], after: Mapping
                 "after": text_of(field, after[name]),
             }
             for field in fields
-            if (name := field.name) in after and before.get(name) != after[name]
+            if (name := field.name) in after
+            and before.get(name) != after[name]
+            and not getattr(field, "auto_now", False)
         ]
+
+
+def _clock(field: Any) -> bool:
+    """Set by each save: the log has its own time."""
+    return bool(getattr(field, "auto_now", False))
 
 
 def text_of(field: Any, value: Any) -> str:

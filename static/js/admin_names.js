@@ -39,7 +39,17 @@ function nameHints() {
   }
 }
 
+// On a telephone a row of a list is a block of lines, each with the name of its column (static/css/admin.css).
+function nameCells() {
+  const table = document.getElementById("result_list");
+  const names = [...(table?.tHead?.rows[0].cells || [])].map((head) => textOf(head.querySelector(".text")));
+  for (const row of table?.tBodies[0].rows || []) {
+    if (row.cells.length === names.length) [...row.cells].forEach((cell, place) => (cell.dataset.name = names[place]));
+  }
+}
+
 function nameAll() {
+  nameCells();
   nameTimes();
   nameLists();
   nameHints();

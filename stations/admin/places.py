@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from common.admin_log import NamesStay
 from common.change_log import values_of
 from stations.admin.actions import asked_first, latest_sessions
+from stations.admin.lists import ConnectorForm, SiteForm, TariffForm
 from stations.models import Connector, Site, Station, Tariff
 from stations.ocpi.published import gaps
 from stations.places.credentials import station_credential_set, station_credential_withdraw
@@ -30,7 +31,7 @@ class TellsGaps(NamesStay):
     @admin.display(description=_("for OCPI partners"))
     def published(self, row: Site | Connector) -> str:
         """Whether OCPI partners see it, or what it lacks."""
-        missing = gaps(row) if row.pk else []
+        missing = gaps(row)
         if not missing:
             return gettext("published")
         return gettext("not published: lacks %(what)s") % {"what": ", ".join(missing)}
@@ -40,6 +41,7 @@ class ConnectorInline(admin.StackedInline):  # type: ignore[type-arg]
     """Outlets are added here; those that are there are changed on their own page, which keeps their numbers."""
 
     model = Connector
+    form = ConnectorForm
     # Stacked, in short rows: as one row an outlet was wider than any screen.
     fields = (
         ("evse_id", "connector_id", "emi3_id"),
@@ -72,6 +74,7 @@ class HeardFilter(admin.SimpleListFilter):
 
 @admin.register(Site)
 class SiteAdmin(TellsGaps):
+    form = SiteForm
     names = ("code",)
     list_display = ("name", "code", "city", "country", "time_zone", "currency", "tariff")
     list_filter = ("country", "currency")
@@ -84,6 +87,7 @@ class SiteAdmin(TellsGaps):
 class TariffAdmin(NamesStay):
     """A change holds for sessions that start from now on: those that run or ended keep what they were promised."""
 
+    form = TariffForm
     names = ("code", "currency")
     list_display = ("name", "code", "currency", "price_per_kwh", "price_per_session", "vat_percent", "valid_to")
     list_filter = ("currency",)
@@ -163,6 +167,7 @@ class StationAdmin(NamesStay):
 
 @admin.register(Connector)
 class ConnectorAdmin(TellsGaps):
+    form = ConnectorForm
     names = ("station", "evse_id", "connector_id")
     list_display = ("__str__", "standard", "power_type", "max_power_w", "status", "tariff")
     list_filter = ("status", "standard", "power_type")

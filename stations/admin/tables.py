@@ -22,6 +22,7 @@ from common.admin_paging import CappedPaginator
 from common.admin_read_only import ReadOnly
 from stations.admin.actions import Comparable, asked_first, latest_sessions
 from stations.admin.corrections import Correctable
+from stations.admin.words import place_words, tariff_words
 from stations.cards.linking import VALID_FOR, link_code_make
 from stations.cards.services import id_token_link, id_token_unlink
 from stations.charging.words import duration, flags, kwh, money, spelled
@@ -156,15 +157,15 @@ class RemarksFilter(admin.SimpleListFilter):
 @admin.register(ChargingSession)
 class ChargingSessionAdmin(NotesLooks, Correctable, Comparable, ReadOnly, Logged):
     change_form_template = "admin/stations/chargingsession/change_form.html"
-    list_display = ("started", "place", "customer", "energy", "cost", "lasted", "status", "flag_names")
+    list_display = ("started", "place", "customer", "energy", "cost", "lasted", "status", "flag_words")
     list_filter = ("status", "source", "station__site", RemarksFilter)
     list_select_related = ("station", "customer")
     search_fields = ("id", "transaction_id", "station__identity", "customer__username", "id_token__uid")
     search_help_text = _("The session's id or number, the station, the customer or the card")
     date_hierarchy = "started_at"
     ordering = ("-started_at", "-id")
-    exclude = ("flags",)
-    readonly_fields = ("remarks", "meter_values_link", "page_link")
+    exclude = ("flags", "location", "cost_minor", "currency", "tariff")
+    readonly_fields = ("place_words", "cost", "promised", "flag_words", "meter_values_link", "page_link")
     actions = ("compare",)
 
     def get_search_results(
@@ -205,18 +206,23 @@ class ChargingSessionAdmin(NotesLooks, Correctable, Comparable, ReadOnly, Logged
         """With its currency."""
         return money(session.cost_minor, session.currency)
 
+    @admin.display(description=_("place at the start"))
+    def place_words(self, session: ChargingSession) -> str:
+        """The site as it was when the charge began, in words."""
+        return place_words(session)
+
+    @admin.display(description=_("tariff at the start"))
+    def promised(self, session: ChargingSession) -> str:
+        """What was promised, in words."""
+        return tariff_words(session)
+
     @admin.display(description=_("duration"))
     def lasted(self, session: ChargingSession) -> str:
         """In words; a dash while it goes on."""
         return spelled(duration(session))
 
     @admin.display(description=_("remarks"))
-    def flag_names(self, session: ChargingSession) -> str:
-        """As the API names them."""
-        return ", ".join(map(str, session.flags))
-
-    @admin.display(description=_("remarks"))
-    def remarks(self, session: ChargingSession) -> str:
+    def flag_words(self, session: ChargingSession) -> str:
         """The flags in sentences."""
         return " ".join(flags(session))
 

@@ -12,6 +12,8 @@ from django.core.validators import RegexValidator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -117,7 +119,14 @@ class ImportMappingAdmin(Logged):
 
     list_display = ("name", "energy_unit", "currency", "dates", "time_zone", "made_by")
     search_fields = ("name",)
-    fields = ("name", "columns", "energy_unit", "currency", "dates", "time_zone", "made_by")
+    fields = ("name", "meanings", "energy_unit", "currency", "dates", "time_zone", "made_by")
+    readonly_fields = ("meanings",)
+
+    @admin.display(description=_("columns"))
+    def meanings(self, mapping: ImportMapping) -> SafeString:
+        """What each column means, a line each."""
+        named = ((LABELS.get(field, field), column) for field, column in mapping.columns.items())
+        return format_html_join(mark_safe("<br>"), "{}: {}", named)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Who may add sessions."""

@@ -35,10 +35,10 @@ class OcpiRenderer(BaseRenderer):
         return b"" if data is None else json_text(data).encode()
 
 
-def answer(data: Any = None, *, headers: Mapping[str, str] | None = None) -> Response:
-    """Success; without data where OCPI leaves open what it would be."""
+def answer(data: Any = None, *, headers: Mapping[str, str] | None = None, message: str = "") -> Response:
+    """Success, and what there is to say about it; without data where OCPI leaves open what it would be."""
     found = {} if data is None else {"data": data}
-    return Response({**found, **_status(SUCCESS, "Success")}, headers=headers)
+    return Response({**found, **_status(SUCCESS, message or "Success")}, headers=headers)
 
 
 def refusal(status_code: int, message: str, *, http: int = 200) -> Response:

@@ -32,6 +32,7 @@ from stations.ocpi.credentials import credentials_read
 from stations.ocpi.envelope import OcpiRenderer, answer, exception_handler
 from stations.ocpi.listing import Page, page, wanted
 from stations.ocpi.locations import Party
+from stations.ocpi.offer import nothing_because
 
 log = logging.getLogger(__name__)
 
@@ -185,7 +186,8 @@ class ModuleView(OcpiView):
         customers = [getattr(row, "customer_id", None) for row in found.rows]
         viewer = f"OCPI partner {self.partner}"
         access_note_all(viewer=viewer, customers=customers, what=AccessLogEntry.Look.API, subject=request.path)
-        return answer(objects, headers=found.headers(request.build_absolute_uri(request.path)))
+        hint = "" if found.total else nothing_because(self.partner)
+        return answer(objects, headers=found.headers(request.build_absolute_uri(request.path)), message=hint)
 
 
 class LocationsView(ModuleView):

@@ -1,5 +1,5 @@
-"""German dates as stations/charging/words.py writes them, on the admin's pages, too: "26. Nov. 2026, 13:57"."""
+"""German dates as stations/charging/words.py writes them, on the admin's pages, too: "26. Nov. 2026, 13:57 UTC"."""
 
 DATE_FORMAT = SHORT_DATE_FORMAT = "j. N Y"
 TIME_FORMAT = "H:i"
-DATETIME_FORMAT = SHORT_DATETIME_FORMAT = "j. N Y, H:i"
+DATETIME_FORMAT = SHORT_DATETIME_FORMAT = "j. N Y, H:i e"

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from pytest_django.fixtures import Settings
 
 from accounts.login.roles import roles_set
 from accounts.models import Role, User
 from stations.models import Connector, OcpiPartner, Site
 from stations.ocpi.partners import token_hash
 from tests.people import log_in
-from tests.stations.ocpi.conftest import Partner, connector_make, refused, site_make
+from tests.stations.ocpi.conftest import Partner, body, connector_make, data, refused, site_make
 
 pytestmark = pytest.mark.django_db
 
@@ -97,3 +98,45 @@ def test_what_is_said_is_what_is_done(lacks: dict[str, Any], provider: Partner) 
 
     row = site_make(**({"code": "S9"} | lacks))
     assert (gaps(row) == []) == (len(provider.objects("locations")) == 1) == (not lacks)
+
+
+# --- OCPI off, and partners that get nothing
+
+
+def test_no_token_is_made_for_an_address_that_is_not_there(provider: Partner, staff: Any, settings: Settings) -> None:
+    settings.OCPI_PARTY_ID = ""
+    before = provider.row.token_hash
+    operator = staff(Role.OPERATOR)
+    for answer in (operator.get(address(provider, "token")), operator.post(address(provider, "token"))):
+        page = answer.content.decode()
+        assert "OCPI is off" in page and "EVPORTAL_OCPI_PARTY_ID" in page and "ev-secret" not in page
+    provider.row.refresh_from_db()
+    assert provider.row.token_hash == before, "the token that it has stays"
+    assert "OCPI is off" in operator.get(f"/admin/stations/ocpipartner/{provider.row.pk}/change/").content.decode()
+
+
+def test_the_operator_reads_what_a_partner_gets_and_why_it_is_not_more(
+    site: Site, connector: Connector, provider: Partner, staff: Any
+) -> None:
+    change = f"/admin/stations/ocpipartner/{provider.row.pk}/change/"
+    operator = staff(Role.OPERATOR)
+    connector_make(connector.station, 2, standard="Type 2")
+    page = operator.get(change).content.decode()
+    assert "sites: 1 of 1" in page and "outlets: 1 of 2; the others lack a standard of OCPI" in page
+    assert "nobody charged at these outlets with a contract that begins with" in page
+    shown = operator.post(address(provider, "token")).content.decode()
+    assert "outlets: 1 of 2" in shown, "where the token is made, too"
+
+
+def test_a_partner_that_gets_nothing_reads_why(site: Site, connector: Connector, provider: Partner) -> None:
+    assert body(provider.get("2.2.1/locations"))["status_message"] == "Success"
+    assert "nothing that you may see" in body(provider.get("2.2.1/cdrs"))["status_message"]
+    Connector.objects.update(standard="Type 2")
+    assert (
+        "no outlet that you may see"
+        in body(provider.get("2.2.1/tariffs?date_from=2100-01-01T00:00:00Z"))["status_message"]
+    )
+    Site.objects.update(country="DE")
+    for module in ("locations", "tariffs", "cdrs", "sessions"):
+        answer = provider.get(f"2.2.1/{module}?date_from=2020-01-01T00:00:00Z")
+        assert data(answer) == [] and "no site that you may see" in body(answer)["status_message"]

@@ -1,0 +1,60 @@
+"""The lists that sites, tariffs and outlets are described from, and their forms."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from common.lists.forms import NOTHING, Choices, ListedForm, country_choices, language, zone_choices
+from common.lists.names import currency_name
+from stations.ocpi.published import POWER_TYPES, STANDARDS
+from stations.tariffs.currencies import DIGITS
+
+# What people call the plugs of OCPI's ConnectorType that cars have most.
+PLUGS: Mapping[str, Promise | str] = {
+    "IEC_62196_T1": _("Type 1"),
+    "IEC_62196_T1_COMBO": _("Type 1, CCS"),
+    "IEC_62196_T2": _("Type 2"),
+    "IEC_62196_T2_COMBO": _("Type 2, CCS"),
+    "CHADEMO": "CHAdeMO",
+    "DOMESTIC_F": _("household socket, Schuko"),
+    "TESLA_S": "Tesla",
+}
+POWERS: Mapping[str, Promise] = {
+    "AC_1_PHASE": _("alternating current, one phase"),
+    "AC_2_PHASE": _("alternating current, two phases"),
+    "AC_2_PHASE_SPLIT": _("alternating current, split phase"),
+    "AC_3_PHASE": _("alternating current, three phases"),
+    "DC": _("direct current"),
+}
+
+
+def currency_choices() -> Choices:
+    """Currencies in which a price may be."""
+    names = ((code, currency_name(code, language())) for code in DIGITS)
+    return [(code, f"{code}, {name}" if name else code) for code, name in names]
+
+
+def plug_choices() -> Choices:
+    return [NOTHING, *((code, _named(code, PLUGS)) for code in STANDARDS)]
+
+
+def power_choices() -> Choices:
+    return [NOTHING, *((code, _named(code, POWERS)) for code in POWER_TYPES)]
+
+
+def _named(code: str, names: Mapping[str, Any]) -> str:
+    return f"{code} ({names[code]})" if code in names else code
+
+
+class SiteForm(ListedForm):
+    lists = {"country": country_choices, "currency": currency_choices, "time_zone": zone_choices}
+
+
+class TariffForm(ListedForm):
+    lists = {"currency": currency_choices}
+
+
+class ConnectorForm(ListedForm):
+    lists = {"standard": plug_choices, "power_type": power_choices}
