@@ -41,7 +41,7 @@ _REASONS: dict[str, Promise] = {
 _EQUAL = _("The record stands on the chain and equals what you see here.")
 _ERASED = _("Its personal data were erased; the copy on the chain can no longer be read by anybody.")
 _BEFORE = _("It ended before recording on the chain began.")
-_CHARGING = _("It is still charging; it is recorded when it ends.")
+_CHARGING = _("It is still charging.")
 
 # What happens next, or what to do.
 _NOTHING_LOST = _("Nothing is lost: the session is stored here and is recorded by itself as soon as that is mended.")
@@ -90,7 +90,9 @@ def state_of(session: ChargingSession, *, read_meter_values: bool = False) -> St
     """All words for a session: `finding_of` with when and where."""
     kind, reason = finding_of(session, read_meter_values=read_meter_values)
     detail, advice = _DETAILS[kind](session)
-    return StateWords(kind, gettext(LABELS_PLAIN[kind]), detail, reason, advice)
+    going_on = kind == "none" and not session.is_closed
+    label = gettext("Recorded when it ends") if going_on else gettext(LABELS_PLAIN[kind])
+    return StateWords(kind, label, detail, reason, advice)
 
 
 def _changed(fields: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from django.utils import dateformat
 from django.utils.translation import gettext
 
-from portal.history.figures import Chart, Figures
+from portal.history.figures import Bar, Chart, Figures
 from portal.history.spans import Span
 from stations.charging.words import amount, date_text, day, kwh, number
 from stations.tariffs.currencies import minor_digits
@@ -38,6 +38,18 @@ def chart_name(chart: Chart) -> str:
 def value_text(value: int, chart: Chart) -> str:
     """A value of this chart with its unit: "7.78 kWh", "3.12 EUR"."""
     return f"{amount(value, chart.currency)} {chart.currency}" if chart.currency else f"{kwh(value)} kWh"
+
+
+def valued(figures: Figures, chart: Chart) -> list[tuple[Bar, str]]:
+    """Each bar with its value in this chart."""
+    return [(bar, value_text(value, chart)) for bar, value in zip(figures.bars, chart.values, strict=True)]
+
+
+def axis_name(figures: Figures) -> str:
+    """What the bars stand on: "Day, March 2026", "Month, 2026", "Year"."""
+    name = {"day": gettext("Day"), "month": gettext("Month"), "year": gettext("Year")}[figures.unit]
+    named = figures.span.unit and figures.span.unit != figures.unit
+    return f"{name}, {title(figures.span)}" if named else name
 
 
 def edge(value: int, chart: Chart) -> str:

@@ -20,6 +20,8 @@ register.filter("edge", words.edge)
 register.filter("value_text", words.value_text)
 register.filter("chart_name", words.chart_name)
 register.filter("summary", words.summary)
+register.filter("valued", words.valued)
+register.filter("axis_name", words.axis_name)
 
 
 @register.simple_tag(takes_context=True)

@@ -4,6 +4,8 @@
 // A copy button beside each exact value. The words are the page's (templates/base.html), in its language.
 const words = document.body.dataset;
 function decorate(root) {
+  root.querySelectorAll("[data-roving]").forEach(rove);
+  root.querySelectorAll("[data-values-of]").forEach(readCurve);
   for (const holder of root.querySelectorAll("[data-copy]")) {
     if (holder.querySelector("button.copy")) continue;
     const button = document.createElement("button");
@@ -26,6 +28,46 @@ function decorate(root) {
     holder.append(button);
   }
 }
+// The bars of a chart are one stop of the tab key: the arrows go from bar to bar.
+function rove(list) {
+  const links = [...list.querySelectorAll("a")];
+  links.forEach((link, place) => { link.tabIndex = place ? -1 : 0; });
+  list.addEventListener("keydown", ({ key }) => {
+    const place = links.indexOf(document.activeElement);
+    const next = { ArrowRight: place + 1, ArrowLeft: place - 1, Home: 0, End: links.length - 1 }[key];
+    links[next]?.focus();
+  });
+  list.addEventListener("focusin", ({ target }) => {
+    for (const link of links) link.tabIndex = link === target ? 0 : -1;
+  });
+}
+
+// The values of a curve, read with mouse, finger or arrow keys: those of the table behind it, row by row.
+function readCurve(figure) {
+  const rows = [...document.querySelectorAll(`#${figure.dataset.valuesOf} tr[data-x]`)];
+  const plot = figure.querySelector(".plot");
+  const [slider, said, mark] = ["input", "output", "div"].map((name) => document.createElement(name));
+  Object.assign(slider, { type: "range", className: "slider", min: 0, max: rows.length - 1, value: 0 });
+  slider.setAttribute("aria-label", figure.dataset.label);
+  said.className = "tip";
+  mark.className = "mark";
+  function show(place) {
+    const cells = [...rows[place].cells].map((cell) => cell.textContent);
+    slider.value = place;
+    said.textContent = `${cells.slice(0, -1).join(" – ")}: ${cells.at(-1)} kW`;
+    slider.setAttribute("aria-valuetext", said.textContent);
+    mark.style.left = `${rows[place].dataset.x / 10}%`;
+  }
+  plot.addEventListener("pointermove", ({ clientX }) => {
+    const { left, width } = plot.getBoundingClientRect();
+    const passed = rows.findLastIndex((row) => Number(row.dataset.x) <= (1000 * (clientX - left)) / width);
+    show(Math.max(0, passed));
+  });
+  slider.addEventListener("input", () => show(slider.valueAsNumber));
+  plot.append(mark, slider, said);
+  show(0);
+}
+
 // Printing needs a script: without one the button is not there.
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
@@ -37,6 +79,7 @@ for (const button of document.querySelectorAll("[data-print]")) {
 const REFRESH_MS = 3000;
 const REFRESH_MAX_MS = 60000;
 const kept = new Map();  // the parts as the server sent them: copy buttons and open details are this page's own
+const FOCUSABLE = "a, button, summary, input";
 let wait = REFRESH_MS;
 let timer = 0;
 
@@ -51,11 +94,11 @@ function tell(what) {
 function replace(live, next) {
   const open = [...live.querySelectorAll("details[id][open]")].map((details) => details.id);
   const focused = live.contains(document.activeElement) ? document.activeElement : null;
-  const place = focused ? [...live.querySelectorAll("a, button, summary")].indexOf(focused) : -1;
+  const place = focused ? [...live.querySelectorAll(FOCUSABLE)].indexOf(focused) : -1;
   live.replaceWith(document.adoptNode(next));
   decorate(next);
   for (const id of open) next.querySelector(`#${CSS.escape(id)}`)?.setAttribute("open", "");
-  if (place >= 0) next.querySelectorAll("a, button, summary")[place]?.focus({ preventScroll: true });
+  if (place >= 0) next.querySelectorAll(FOCUSABLE)[place]?.focus({ preventScroll: true });
 }
 
 function show(fresh) {

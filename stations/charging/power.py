@@ -45,6 +45,12 @@ class Curve:
     times: list[datetime]  # at five equal steps below the line
 
     @property
+    def placed(self) -> list[tuple[Point, int]]:
+        """Each point with where it stands below the line: 0 to WIDTH."""
+        start, end = self.times[0], self.times[-1]
+        return [(point, (point.at - start) * WIDTH // (end - start)) for point in self.points]
+
+    @property
     def peak_w(self) -> int:
         """The greatest power of all points."""
         return max(point.power_w for point in self.points)

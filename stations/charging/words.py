@@ -29,9 +29,9 @@ FLAGS: dict[str, Promise] = {
     plausibility.METER_BACKWARDS: _("The meter went backwards, so the energy cannot be right."),
     plausibility.POWER_EXCEEDED: _("More energy than this connector can give in that time."),
     plausibility.ZERO_START_REPORTED_LATE: _(
-        "The station was offline and reported 0 as the meter's start value, so the energy cannot be right."
+        "The station reported the start late and 0 as the meter's value then, so the energy cannot be right."
     ),
-    plausibility.START_REPORTED_LATE: _("The station was offline and reported the start later."),
+    plausibility.START_REPORTED_LATE: _("The station reported the start late."),
     plausibility.ZERO_ENERGY: _("No energy was charged."),
     plausibility.LONG_SESSION: _("The car was plugged in for longer than a day."),
     plausibility.AMBIGUOUS_TIME: _(
@@ -237,6 +237,22 @@ def moment_text(moment: datetime | None, where: ZoneInfo) -> str:
 def time_text(moment: datetime, where: ZoneInfo) -> str:
     """The time of day: "15:40"."""
     return f"{moment.astimezone(where):%H:%M}"
+
+
+def tick_texts(times: Sequence[datetime], where: ZoneInfo) -> list[str]:
+    """Times below an axis, each as short as tells it from its neighbours: "08:56", "08:56:04", "Mon 08:56", "30 Nov".
+
+    One that reads like the one before it even so (a charge of a second) is "".
+    """
+    local = [moment.astimezone(where) for moment in times]
+    span = local[-1] - local[0] if local else timedelta(0)
+    if span >= timedelta(days=4):
+        texts = [_written(moment, "{date}", year=False) for moment in local]
+    elif local and local[0].date() != local[-1].date():
+        texts = [f"{_written(moment, 'D')} {moment:%H:%M}" for moment in local]
+    else:
+        texts = [f"{moment:%H:%M}" if span >= timedelta(minutes=5) else f"{moment:%H:%M:%S}" for moment in local]
+    return [text if number == 0 or text != texts[number - 1] else "" for number, text in enumerate(texts)]
 
 
 def also_text(moment: datetime | None, where: ZoneInfo, reader: ZoneInfo) -> str:

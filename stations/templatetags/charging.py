@@ -31,6 +31,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "kw": words.kw,
     "kwh_exact": words.kwh_exact,
     "time_of_day": words.time_text,
+    "ticks_in": words.tick_texts,
+    "zone_mark_in": lambda moment, where: words.zone_mark(moment.astimezone(where)),
 }
 for name, function in FILTERS.items():
     register.filter(name, function)

@@ -21,6 +21,7 @@ from stations.charging.words import (
     number,
     plain,
     spelled,
+    tick_texts,
 )
 from stations.models import ChargingSession, MeterValue
 from stations.zones import zone_named
@@ -65,6 +66,22 @@ def test_exact_values_and_times_in_two_languages() -> None:
         assert minute_text(NOON, BERLIN) == "18. Nov. 2014, 21:40 CET"
         assert plain(Decimal("7780.5000")) == "7.780,5"
         assert date_text(date(2015, 3, 1)) == "1. März 2015"
+
+
+@pytest.mark.parametrize(
+    ("span", "expected"),
+    [
+        (timedelta(hours=4), ["15:40", "16:40", "17:40", "18:40", "19:40"]),
+        (timedelta(seconds=240), ["15:40:26", "15:41:26", "15:42:26", "15:43:26", "15:44:26"]),
+        (timedelta(seconds=22), ["15:40:26", "15:40:31", "15:40:37", "15:40:42", "15:40:48"]),
+        (timedelta(seconds=2), ["15:40:26", "", "15:40:27", "", "15:40:28"]),
+        (timedelta(0), ["15:40:26", "", "", "", ""]),
+        (timedelta(hours=40), ["Tue 15:40", "Wed 01:40", "Wed 11:40", "Wed 21:40", "Thu 07:40"]),
+        (timedelta(days=8), ["18 Nov", "20 Nov", "22 Nov", "24 Nov", "26 Nov"]),
+    ],
+)
+def test_ticks_of_an_axis_are_never_the_same_twice(span: timedelta, expected: list[str]) -> None:
+    assert tick_texts([NOON + span * quarter / 4 for quarter in range(5)], NEW_YORK) == expected
 
 
 def test_the_readers_own_clock_is_named_where_it_differs() -> None:

@@ -88,7 +88,8 @@ def test_the_figures_are_the_recorded_ones_and_today_s_stand_beside(browser: Cli
     sums = page.partition('<dl class="sums')[2].partition("</dl>")[0]
     assert "7.78" in sums and "3.12" in sums and "999" not in sums
     assert "These are the figures that were recorded, and that count." in page
-    assert page.index("Changed since it was recorded: cost, energy.") < page.index('<dl class="sums')
+    assert "Differs from its record" in page.partition("<h1>")[2].partition('<dl class="sums')[0]  # at the figures
+    assert page.index('<dl class="sums') < page.index("Changed since it was recorded: cost, energy.")
     assert "The receipt is of what was recorded, not of what the database says today." in page
 
 
@@ -136,8 +137,8 @@ def test_page_and_programs_say_by_which_credit_when_and_why(
     credit, anew = session_correct(session=session, reason=REASON, figures=right, by=owner)
     ledger_id = LedgerEntry.objects.get(session=credit).pk
     page = text(browser, f"/sessions/{session.pk}")
-    assert page.index("This session was taken back. It counts no more.") < page.index('<dl class="sums struck"')
-    assert "These figures do not count any more:" in page
+    assert "Taken back: these figures do not count" in page.partition("<h1>")[2].partition('<dl class="sums struck"')[0]
+    assert page.index('<dl class="sums struck"') < page.index("This session was taken back. It counts no more.")
     assert f"the credit has ledger id {ledger_id}" in page and REASON in page
     assert f'href="/sessions/{credit.pk}"' in page and f'href="/sessions/{anew.pk}"' in page
     taken_back = caller_for(owner).get(f"sessions/{session.pk}/ledger").json()["taken_back"]

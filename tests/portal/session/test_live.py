@@ -20,6 +20,12 @@ from tests.readers import PATIENCE_MS
 from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
+# All words of the page but those that were opened, and the buttons that a script adds.
+SAID = """(() => {
+  const main = document.querySelector("main").cloneNode(true);
+  main.querySelectorAll("button, output, [data-stale]").forEach((one) => one.remove());
+  return main.textContent.replace(/\\s+/g, " ");
+})()"""
 REFRESH_MS = 3_500  # after 3 s a page that moves is read again
 
 
@@ -79,6 +85,10 @@ def test_a_charge_is_followed_to_its_end(page: Page, active: ChargingSession) ->
     expect(live).to_contain_text("4.00 kWh")
     expect(live).to_contain_text("Being recorded")
     assert evaluated(page, "document.documentElement.scrollWidth") <= 390
+    followed = evaluated(page, SAID)
+    page.reload()
+    assert evaluated(page, SAID) == followed  # no part of it went on saying what was so before
+    assert "still charging" not in followed and " since " not in followed.partition("Being recorded")[0]
 
 
 def test_the_history_follows_it_too_and_then_rests(page: Page, active: ChargingSession) -> None:

@@ -169,7 +169,8 @@ def test_not_recorded_says_why(browser: Client, make_session: MakeSession, conne
         source="STATION",
     )
     page = text(browser, f"/sessions/{active.pk}")
-    assert "It is still charging; it is recorded when it ends." in page
+    assert "Recorded when it ends" in page and "It is still charging." in page
+    assert "Not recorded" not in page
     assert "since " in text(browser, "/")
 
 
