@@ -53,6 +53,9 @@ class Reader:
         """The button, or the link, with these words."""
         name = self.says(words, **names)
         button, link = (self.page.get_by_role(role, name=name, exact=True) for role in ("button", "link"))
+        menu = self.page.locator("details.menu:not([open]) > summary")
+        if settled(self.page, lambda: not button.or_(link).count() and menu.is_visible()):  # on a telephone
+            menu.click()
         button.or_(link).first.click()
 
     def sees(self, heading: str, **names: object) -> None:

@@ -93,7 +93,7 @@ def _row(told: Told) -> Row:
         "cost": words.money(shown.cost_minor, shown.currency),
         "state": state.kind,
         "label": state.label,
-        "detail": state.detail,
+        "detail": "" if state.kind == "recorded" else state.detail,  # the block is on the session's own page
         "role": counted.role,
         "left_out": counted.figures is None,
         "now": _now(session, shown),

@@ -12,7 +12,7 @@ from tests.conftest import CloseSessions
 from tests.portal.conftest import MakeSession
 from tests.portal.history.test_history import move
 from tests.portal.session.test_session_figures import report
-from tests.readers import Reader, reader_at
+from tests.readers import SIZES, Reader, reader_at
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,6 +50,26 @@ def test_bars_say_their_value_and_lead_to_their_days(reader: Reader, close_sessi
     reader.page.keyboard.press("Enter")
     reader.page.wait_for_url("**/?from=2026-03-10&to=2026-03-10")
     reader.fine("a-day")
+
+
+def test_on_a_telephone_the_list_begins_on_the_first_screen(reader: Reader, close_sessions: CloseSessions) -> None:
+    place = "Car park behind the northern station of the city railway, level minus three"
+    for number, session in enumerate(close_sessions(3)):
+        move(session, location={"name": place, "time_zone": "Europe/Berlin"}, started_at=f"2026-03-1{number}T08:00:00Z")
+    reader.go("/")
+    rows = reader.page.locator("tr[data-session]")
+    box, link = rows.first.bounding_box(), rows.first.get_by_role("link").bounding_box()
+    assert box and link and link["height"] >= 44
+    for cell in rows.first.locator(".place").all():
+        assert cell.evaluate("(one) => one.scrollWidth <= one.clientWidth"), "the place is whole"
+    head = reader.page.locator("header.top").bounding_box()
+    assert head and head["height"] < 60, "one line"
+    if reader.width == SIZES["narrow"][0]:
+        assert box["y"] < SIZES["narrow"][1]
+        assert "block" not in rows.first.inner_text()
+        reader.press("Statements")
+        reader.sees("Statements")
+    reader.fine("first-screen")
 
 
 def test_a_curve_says_its_values(reader: Reader, make_session: MakeSession) -> None:
