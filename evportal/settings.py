@@ -332,6 +332,12 @@ LEDGER_AUDIT_PASS_S = env.integer("EVPORTAL_LEDGER_AUDIT_PASS_S", 86_400)
 # With fewer microseconds left after a refusal the account lacks CPU, else the node was busy
 LEDGER_CPU_RESERVE_US = env.integer("EVPORTAL_LEDGER_CPU_RESERVE_US", 10_000)
 
+# --- Who runs this, as pages, statements and receipts say it; what is empty is left out
+OPERATOR_NAME = env.text("EVPORTAL_OPERATOR_NAME", "")  # the company's name
+OPERATOR_ADDRESS = env.text("EVPORTAL_OPERATOR_ADDRESS", "")  # its postal address, the lines apart by |
+OPERATOR_CONTACT = env.text("EVPORTAL_OPERATOR_CONTACT", "")  # e-mail address or telephone for customers
+OPERATOR_VAT_ID = env.text("EVPORTAL_OPERATOR_VAT_ID", "")  # VAT identification number
+
 # --- OCPI: who we are there; without party id and country it is off
 OCPI_PARTY_ID = env.text("EVPORTAL_OCPI_PARTY_ID", "")  # our three-character operator id
 OCPI_COUNTRY_CODE = env.text("EVPORTAL_OCPI_COUNTRY_CODE", "")  # our country, ISO 3166-1 alpha-2
