@@ -24,6 +24,19 @@ TITLES = (
     _("The chain's table holds the same digest"),
     _("The contract is the published one, and unchanged since"),
 )
+# What it means that a step failed, by its number; the third cannot: a block that is not final yet is undecided.
+MEANINGS = {
+    1: _("This record was changed after it was recorded."),
+    2: _("This receipt is of another chain or of another account than the published ones."),
+    4: _("The receipt names a block that is not on the chain."),
+    5: _("The nodes show other transactions than the block was made of."),
+    6: _("The transaction was not carried out, so it recorded nothing."),
+    7: _("The transaction that the receipt names is not in its block."),
+    8: _("It was not signed with the published key, made in the published TPM."),
+    9: _("The transaction recorded something else."),
+    10: _("The chain's table says something else than the receipt."),
+    11: _("The contract was replaced since it was published, so what its table says proves nothing."),
+}
 # The three verdicts, the same words everywhere; in other languages the English one, which the script says, beside it.
 VERDICTS = {
     "VERIFIED": _("VERIFIED"),

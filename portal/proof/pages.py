@@ -25,7 +25,7 @@ from ledger.receipts.link import qr_svg, receipt_fragment
 from ledger.receipts.notices import notice_words
 from ledger.receipts.published import check_command, pins_of, published_pins
 from ledger.receipts.receipt import ReceiptError
-from ledger.receipts.words import TITLES, VERDICTS
+from ledger.receipts.words import MEANINGS, TITLES, VERDICTS
 from ledger.record import canonical
 from ledger.state.corrected import corrected_of
 from ledger.state.differences import differences_of
@@ -118,12 +118,14 @@ def verify_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
     except (NotRecordedYet, RecordError, ReceiptError) as error:
         return _not_now(request, session, gettext("This session cannot be verified"), _broken(error))
     verdict = check.verdict
+    failed = [step for step in check.steps if step.outcome == "failed"]
     context = {
         "session": session,
         "period": period(session),
         "verdict": VERDICTS[verdict],
         "outcome": {"VERIFIED": "ok", "NOT VALID": "failed"}.get(verdict, "undecided"),
-        "failed": [(step.number, TITLES[step.number - 1]) for step in check.steps if step.outcome == "failed"],
+        "meaning": next((MEANINGS.get(step.number, "") for step in failed), ""),
+        "failed": [(step.number, TITLES[step.number - 1]) for step in failed],
         "steps": list(zip(TITLES, check.steps, strict=True)),
         "now": timezone.now(),
         "zone": zone(session),

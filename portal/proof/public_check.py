@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from accounts.login.access import public
 from ledger import standalone
 from ledger.receipts.published import check_command, public_nodes, published_keys
-from ledger.receipts.words import TITLES, VERDICTS
+from ledger.receipts.words import MEANINGS, TITLES, VERDICTS
 
 OWN_MACHINE = ("http://127.0.0.1:*", "http://localhost:*")
 View = Callable[[HttpRequest], HttpResponse]
@@ -45,6 +45,7 @@ def public_check(request: HttpRequest) -> HttpResponse:
     context = {
         "titles": TITLES,
         "verdicts": VERDICTS,
+        "meanings": MEANINGS,
         "nodes": public_nodes(),
         "chain_id": settings.LEDGER_CHAIN_ID,
         "keys": keys,

@@ -1,6 +1,7 @@
 """The public check, the receipt's page and the session's, without a browser: who gets them, and what they say."""
 
 import re
+from html import unescape
 
 import pytest
 from django.test import Client
@@ -9,7 +10,7 @@ from pytest_django.fixtures import Settings
 from ledger.receipts import receipt
 from ledger.receipts.link import qr_svg, receipt_fragment
 from ledger.receipts.published import public_nodes
-from ledger.receipts.words import TITLES
+from ledger.receipts.words import MEANINGS, TITLES
 from tests.ledger.receipts.receipt_chain import Recorded
 from tests.portal.conftest import MakeSession
 from tests.portal.history.test_history import move
@@ -37,6 +38,12 @@ def test_without_records_the_page_still_stands(client: Client, db: None) -> None
 
 def test_its_titles_are_those_of_the_steps() -> None:
     assert [str(title) for title in TITLES] == [title for title, _, _ in receipt.STEPS]
+
+
+def test_what_fails_says_what_it_means_in_every_page(client: Client, db: None) -> None:
+    assert sorted(MEANINGS) == [1, 2, *range(4, 12)]
+    page = unescape(client.get("/verify").content.decode())
+    assert [number for number, words in MEANINGS.items() if f'"meaning {number}">{words}<' not in page] == []
 
 
 def test_published_nodes_are_the_ledger_s_unless_said_otherwise(settings: Settings) -> None:
