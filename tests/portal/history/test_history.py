@@ -60,7 +60,7 @@ def test_the_owner_sees_his_sessions_with_figures_and_state(browser: Client, mak
     assert "7.78" in page
     assert "3.12 EUR" in page
     assert "<strong>Recorded</strong>" in page
-    assert "block 1,234,567, 09:45:07" in page
+    assert "1,234,567" not in page  # the block is on the session's own page: here it would wrap in every row
 
 
 def test_another_customer_sees_nothing_of_it(other_browser: Client, make_session: MakeSession) -> None:
@@ -72,11 +72,11 @@ def test_another_customer_sees_nothing_of_it(other_browser: Client, make_session
 
 
 def test_a_stranger_is_asked_to_log_in(client: Client, make_session: MakeSession) -> None:
-    make_session()
-    for address in ("/", "/history.csv"):
-        response = client.get(address)
-        assert response.status_code == 302
-        assert response["Location"] == f"/login?next={address}"
+    session = make_session()
+    response = client.get("/history.csv")
+    assert (response.status_code, response["Location"]) == (302, "/login?next=/history.csv")
+    page = text(client, "/")  # another page stands there
+    assert str(session.pk) not in page and "My charging history" not in page and 'href="/login"' in page
 
 
 def test_staff_with_the_right_see_all_sessions(staff_browser: Client, make_session: MakeSession) -> None:
