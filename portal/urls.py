@@ -7,6 +7,7 @@ from portal.proof import pages as proof_pages
 from portal.proof import public_check
 from portal.session import pages
 from portal.statements import pages as statement_pages
+from portal.welcome import pages as welcome_pages
 
 register_converter(statement_pages.PeriodConverter, "period")
 
@@ -24,6 +25,8 @@ urlpatterns = [
     path("statements/<period:of>.csv", statement_pages.statement_csv_file, name="statement_csv"),
     path("statements/<period:of>/making", statement_pages.statement_making, name="statement_making"),
     path("statements/<period:of>/mail", statement_pages.statement_mail, name="statement_mail"),
+    path("privacy", welcome_pages.privacy_page, name="privacy"),
+    path("imprint", welcome_pages.imprint_page, name="imprint"),
     path("verify", public_check.public_check, name="public_check"),
     path("verify_receipt.py", proof_pages.standalone_script, name="standalone_script"),
     path("evportal-verify.html", proof_pages.standalone_page, name="standalone_page"),

@@ -29,9 +29,12 @@ pytestmark = pytest.mark.django_db
 # Open to everybody: the way in, how one reads, and what checks receipts without us.
 PUBLIC = {
     *("login", "login_start", "login_callback", "theme", "standalone_script", "standalone_page", "public_check"),
+    *("privacy", "imprint"),  # what is kept of people, and who runs this
     "deleted",  # what is said to somebody who has no account any more
     *("api-openapi", "api-docs"),  # the interface for programs, described
 }
+# Where a stranger reads another page than who is logged in (@for_strangers): the first one.
+INSTEAD = {"history"}
 # Open with name and password alone: showing or setting up the second factor, and logging out.
 FIRST_FACTOR = {"second_factor", "second_factor_enrol", "second_factor_recovery", "logout"}
 OWN_PREFIXES = ("/api/", "/ocpi/")  # they know no sessions: a token or 401
@@ -143,7 +146,7 @@ def every_request(
 def test_a_stranger_is_told_nothing(owners: dict[str, Any], owner: User) -> None:
     secrets, wrong = secrets_of(owner), []
     for one in every_request(owners, None):
-        public = one.address.name in PUBLIC or is_documentation(one)
+        public = one.address.name in PUBLIC | INSTEAD or is_documentation(one)
         right = is_well(one) if public else is_refused(one.response, one.path, "/login")
         if not right or said(secrets, one):
             wrong.append(str(one))

@@ -6,6 +6,7 @@ think of it.
     @public                  anybody
     @first_factor            logged in, second factor not (yet) shown: to set it up, to show it, to log out
     @recent_second_factor    shown within the last quarter of an hour: for changes that matter
+    @for_strangers(page)     as without a mark, but who is not logged in sees that page in its place
 """
 
 import time
@@ -23,7 +24,7 @@ from django_otp.models import Device
 
 from accounts.models import RememberedDevice, User
 
-MARK = "access"
+MARK, INSTEAD = "access", "instead"
 PUBLIC, FIRST_FACTOR = "public", "first factor"
 SHOWN_AT = "second_factor_at"
 RECENT_S = 15 * 60
@@ -42,6 +43,16 @@ def first_factor(view: View) -> View:
     """Mark a view as open to people who are logged in, without second factor."""
     setattr(view, MARK, FIRST_FACTOR)
     return view
+
+
+def for_strangers(page: Callable[[HttpRequest], HttpResponse]) -> Callable[[View], View]:
+    """At this address whoever is not logged in sees `page`, which is open to anybody; the view itself stays closed."""
+
+    def mark(view: View) -> View:
+        setattr(view, INSTEAD, page)
+        return view
+
+    return mark
 
 
 def recent_second_factor(

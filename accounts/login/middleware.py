@@ -47,7 +47,8 @@ class AccessMiddleware:
         request.access_guarded = True  # type: ignore[attr-defined]
         user = request.user
         if not isinstance(user, User) or not user.is_authenticated:
-            return access.login_asked(request)
+            instead: Callable[[HttpRequest], HttpResponse] | None = getattr(view, access.INSTEAD, None)
+            return instead(request) if instead else access.login_asked(request)
         if not renewal.session_is_alive(request):
             logout(request)
             return access.login_asked(request)

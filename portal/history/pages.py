@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounts.login import access
 from accounts.privacy.access_log import Look, access_note_all
 from common.csv_files import csv_response
 from ledger.state.rows import in_rows
@@ -22,8 +23,10 @@ from portal.history.query import found_for, sessions_for
 from portal.history.visible import visible_for
 from portal.reading import problem, reader_of
 from portal.session.csv import csv_lines
+from portal.welcome.pages import landing_page
 
 
+@access.for_strangers(landing_page)
 @require_safe
 @login_required
 @never_cache

@@ -1,5 +1,6 @@
 """Template tags for what drivers read: the ledger state (ledger/state/words.py), and the bars of the history."""
 
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,7 @@ from ledger.state.labels import field_name
 from ledger.state.words import StateWords, state_of
 from portal.history import words
 from portal.statements.statements import zone_of
+from portal.welcome.operator import Operator, operator
 
 register = template.Library()
 register.filter("ledger_state", state_of)
@@ -28,6 +30,18 @@ register.filter("axis_name", words.axis_name)
 def reader_zone(context: Any) -> ZoneInfo:
     """Where the clock of whoever reads this page stands: their own zone, else that of their newest charge."""
     return zone_of(context["request"].user)
+
+
+@register.filter
+def scaled(value: int, digits: int) -> str:
+    """A whole number of small units as the field for a number wants it in every language: 7780, 3 -> "7.780"."""
+    return f"{Decimal(value).scaleb(-digits):f}"
+
+
+@register.simple_tag
+def the_operator() -> Operator:
+    """Who runs the portal, for the foot of each page."""
+    return operator()
 
 
 @register.inclusion_tag("_state.html")

@@ -2,7 +2,7 @@
 
 from pytest_django.fixtures import Settings
 
-from common.operator import operator
+from portal.welcome.operator import operator
 
 
 def test_the_address_is_a_line_each(settings: Settings) -> None:
