@@ -16,12 +16,13 @@ from datetime import datetime
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtensionOID, ObjectIdentifier
 
+from tpm.verifier.certificates import issued, public_key
 from tpm.verifier.errors import AttestationError, MalformedError, UnsupportedError
 from tpm.verifier.fields import from_base64
 from tpm.verifier.steps import Check, Finding
@@ -143,7 +144,7 @@ def chain_to_root(
         last = chain[-1]
         if not isinstance(_hash_of(last), _STRONG):
             raise UntrustedError(f"{_words(last)}: expected a signature with SHA-256 or better")
-        issuer = next((candidate for candidate in trusted if _issued(candidate, last)), None)
+        issuer = next((candidate for candidate in trusted if issued(candidate, last)), None)
         if issuer is None:
             raise UntrustedError(f"{_words(last)}: no pinned certificate signed it")
         _check_ca(issuer, below=len(chain) - 1)
@@ -160,16 +161,8 @@ def _words(certificate: x509.Certificate) -> str:
     return f"certificate {subject or f'number {certificate.serial_number}'}"
 
 
-def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
-        return False
-    return True
-
-
 def _self_signed(certificate: x509.Certificate) -> bool:
-    return _issued(certificate, certificate)
+    return issued(certificate, certificate)
 
 
 def _hash_of(certificate: x509.Certificate) -> hashes.HashAlgorithm | None:
@@ -236,7 +229,7 @@ def _use(identity: Identity) -> Finding:
 def _same_key(identity: Identity) -> Finding:
     ek = parse_public(identity.ek_public)
     try:
-        certified = certificate_of(identity).public_key()
+        certified = public_key(certificate_of(identity))
         expected = certified.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise MalformedError(f"EK certificate: its public key cannot be read: {error}") from error

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
+from tpm.verifier.certificates import elements
 from tpm.verifier.endorsement import EK_USAGE
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -102,3 +103,30 @@ def _builder(
 
 
 TLS_SERVER = ExtendedKeyUsageOID.SERVER_AUTH
+
+# AlgorithmIdentifier of id-RSAES-OAEP (RFC 4055, 4.1): with the defaults, without parameters, with SHA-256 and MGF1
+_OAEP = "06092a864886f70d010107"
+_SHA_256 = "300d06096086480165030402010500"
+OAEP = {
+    "defaults": f"300d{_OAEP}3000",
+    "no parameters": f"300b{_OAEP}",
+    "SHA-256": f"303c{_OAEP}302fa00f{_SHA_256}a11c301a06092a864886f70d010108{_SHA_256}",
+}
+
+
+def der(tag: int, *contents: bytes) -> bytes:
+    content = b"".join(contents)
+    size = len(content)
+    length = bytes([size]) if size < 0x80 else b"\x82" + size.to_bytes(2)
+    return bytes([tag]) + length + content
+
+
+def for_oaep(certificate: bytes, issuer: Authority, algorithm: str) -> bytes:
+    """The same certificate, its key said to be for RSAES-OAEP, as some makers of TPMs say it."""
+    tbs = x509.load_der_x509_certificate(certificate).tbs_certificate_bytes
+    fields = [whole for _, _, whole in elements(next(elements(tbs))[1])]
+    (_, _, _), (_, _, bits) = elements(next(elements(fields[6]))[1])
+    fields[6] = der(0x30, bytes.fromhex(algorithm), bits)
+    signed = der(0x30, *fields)
+    signature = issuer.key.sign(signed, ec.ECDSA(SHA256()))
+    return der(0x30, signed, fields[2], der(0x03, b"\0", signature))

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from dev.parts.tpm_service import TpmStack
 from tests.tpm import tpm2_tools
-from tests.tpm.verifier.certificates import TLS_SERVER, Authority, authority, ek_certificate
+from tests.tpm.verifier.certificates import OAEP, TLS_SERVER, Authority, authority, ek_certificate, for_oaep
 from tests.tpm.verifier.forger import SIGNING, Forger, attest_head, ecc_public, failed, sized
 from tpm.client import Key, TpmClient, TpmRefused
 from tpm.verifier.certification import Certification, certification_nonce, eosio_public_key, verify_certification
@@ -146,6 +146,22 @@ def test_the_certificate_of_another_ek(maker: Maker) -> None:
     other = rsa.generate_private_key(65537, 2048).public_key()
     identity = replace(maker.identity, ek_certificate=ek_certificate(other, maker.ca))
     assert failed(judged(identity, maker.roots)) == ["ek_public"]
+
+
+@pytest.mark.parametrize("algorithm", OAEP.values(), ids=OAEP)
+def test_a_key_that_is_for_oaep_alone(maker: Maker, algorithm: str) -> None:
+    """It is the same key, whatever it is said to be for; another one it does not become."""
+    issuer, key = maker.ca, parse_public(maker.identity.ek_public).key
+    good = for_oaep(ek_certificate(key, issuer), issuer, algorithm)
+    assert accepted(judged(replace(maker.identity, ek_certificate=good), maker.roots))
+    other = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
+    bad = for_oaep(ek_certificate(other, issuer), issuer, algorithm)
+    assert failed(judged(replace(maker.identity, ek_certificate=bad), maker.roots)) == ["ek_public"]
+
+
+def test_what_is_there_and_not_understood_is_not_missing(maker: Maker) -> None:
+    steps = judged(replace(maker.identity, ek_certificate=b"\x10\x01\x00\x00\x02ab"), maker.roots)
+    assert failed(steps)[0] == "ek_certificate" and "not X.509 in DER" in reason(steps)
 
 
 def test_a_tpm_without_a_certificate(maker: Maker) -> None:

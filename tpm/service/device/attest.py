@@ -282,16 +282,27 @@ def _nv_certificate(esys: ESAPI, index: int) -> bytes | None:
         parts = [esys.nv_read(handle, min(NV_CHUNK, size - at), at) for at in range(0, size, NV_CHUNK)]
     finally:
         esys.tr_close(handle)
-    return der_object(b"".join(map(bytes, parts)))
+    return certificate_in(b"".join(map(bytes, parts)))
 
 
-def der_object(data: bytes) -> bytes | None:
-    """Return the one DER SEQUENCE at the beginning of data: chips fill the rest of the index. None when there is none.
+def certificate_in(data: bytes) -> bytes | None:
+    """The certificate at the beginning of data: chips fill the rest of the index. None where there is only filling.
 
-    The length has two bytes (X.690, 8.1.3.5), as that of every EK certificate has.
+    Some put it into an OCTET STRING. What is neither is returned as it is, so that whoever reads it says what is wrong
+    with it, and nobody looks for one that is missing.
     """
+    if not data.strip(b"\xff") or not data.strip(b"\x00"):
+        return None
+    found = _der_element(data, b"\x30\x82")
+    if found is None and (wrapping := _der_element(data, b"\x04\x82")):
+        found = _der_element(wrapping[4:], b"\x30\x82")
+    return found or data
+
+
+def _der_element(data: bytes, beginning: bytes) -> bytes | None:
+    """The element of this tag, with a length of two bytes (X.690, 8.1.3.5), as that of every EK certificate has."""
     size = 4 + int.from_bytes(data[2:4])
-    return data[:size] if data[:2] == b"\x30\x82" and size <= len(data) else None
+    return data[:size] if data[:2] == beginning and size <= len(data) else None
 
 
 def _statement(attest: TPM2B_ATTEST, signature: TPMT_SIGNATURE) -> Statement:

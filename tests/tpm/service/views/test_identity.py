@@ -16,7 +16,7 @@ from dev.parts.tpm_service import TpmStack
 from tests.tpm.conftest import WithScopes
 from tests.tpm.tpm2_tools import certificate_public_pem, make_credential
 from tpm.service.device import attest
-from tpm.service.device.attest import AK_HANDLE, EK_CERTIFICATE_INDEX, EK_HANDLE, der_object
+from tpm.service.device.attest import AK_HANDLE, EK_CERTIFICATE_INDEX, EK_HANDLE, certificate_in
 from tpm.service.device.device import Device
 from tpm.service.errors import InvalidCredentialError, KeyUnusableError, TpmFailureError
 from tpm.service.turn import Turn
@@ -236,11 +236,20 @@ def test_hierarchies_with_auth_values(tmp_path: Path) -> None:
     [
         (b"\x30\x82\x00\x02ab", b"\x30\x82\x00\x02ab"),
         (b"\x30\x82\x00\x02ab" + b"\xff" * 9, b"\x30\x82\x00\x02ab"),
-        (b"\x30\x82\x00\x02a", None),
+        (b"\x30\x82\x00\x02ab" + b"\x00" * 9, b"\x30\x82\x00\x02ab"),
+        # in an OCTET STRING, as some chips have it
+        (b"\x04\x82\x00\x06\x30\x82\x00\x02ab", b"\x30\x82\x00\x02ab"),
+        (b"\x04\x82\x00\x06\x30\x82\x00\x02ab" + b"\xff" * 9, b"\x30\x82\x00\x02ab"),
+        # nothing but filling
         (b"\xff" * 100, None),
-        (b"\x30\x82", None),
+        (b"\x00" * 100, None),
         (b"", None),
+        # what is not understood is there all the same
+        (b"\x30\x82\x00\x02a", b"\x30\x82\x00\x02a"),
+        (b"\x30\x82", b"\x30\x82"),
+        (b"\x04\x82\x00\x06\x30\x82\x00\x09ab", b"\x04\x82\x00\x06\x30\x82\x00\x09ab"),
+        (b"\x10\x01\x00\x00\x02ab", b"\x10\x01\x00\x00\x02ab"),
     ],
 )
 def test_what_fills_the_index_is_cut_off(data: bytes, expected: bytes | None) -> None:
-    assert der_object(data) == expected
+    assert certificate_in(data) == expected
