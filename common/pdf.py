@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+from django.utils.html import escape
+from django.utils.translation import gettext
 from weasyprint import CSS, HTML
 from weasyprint.urls import FatalURLFetchingError, URLFetcher
 
 # Its step-by-step log, which says "Step 5 - Creating layout - Page 7"; settings.LOGGING keeps it to us.
 _progress = logging.getLogger("weasyprint.progress")
+_warnings = logging.getLogger("weasyprint")
+log = logging.getLogger(__name__)
 
 OnPage = Callable[[int], None]
 
@@ -31,40 +35,79 @@ def pdf(html: str, css: str, *, identifier: str, on_page: OnPage | None = None) 
     """A PDF/UA-1 file; the same text with the same `identifier` gives the same bytes. Raises PaperError.
 
     `on_page` hears the number of each page that is laid out, in this thread. About 10 ms for a line of a statement.
+    Letters that no font of this machine has stand as their numbers, "[U+5C71]", and the paper says so at its end: boxes
+    would be the same for every name.
     """
+    made, missing = _made(html, css, identifier, on_page)
+    if not missing:
+        return made
+    log.warning("no font has %s: install fonts-noto-core and fonts-noto-cjk", " ".join(map(_number, sorted(missing))))
+    told = html.translate({code: f"[{_number(code)}]" for code in missing})
+    before, end, after = told.rpartition("</body>")
+    note = gettext(
+        "Some letters are missing in the fonts with which this paper was made: their Unicode numbers stand for them."
+    )
+    return _made(f'{before}<p class="missing-letters">{escape(note)}</p>{end}{after}', css, identifier, on_page)[0]
+
+
+def _number(code: int) -> str:
+    return f"U+{code:04X}"
+
+
+def _made(html: str, css: str, identifier: str, on_page: OnPage | None) -> tuple[bytes, set[int]]:
+    """The file, and the letters (as numbers) of which it shows a box only."""
+    missing: set[int] = set()
     try:
-        with _heard(on_page):
+        with _heard(_progress, _Pages(on_page)), _heard(_warnings, _Boxes(missing.add)):
             document = HTML(string=html, url_fetcher=_Nothing())
             sheet = CSS(string=css, url_fetcher=_Nothing())
             form = {"pdf_variant": "pdf/ua-1", "pdf_identifier": identifier.encode()}
             made: bytes = document.write_pdf(stylesheets=[sheet], **form)
     except FatalURLFetchingError as error:  # a BaseException, which must not end a worker
         raise PaperError(str(error)) from error
-    return made
+    return made, missing
 
 
 @contextmanager
-def _heard(on_page: OnPage | None) -> Iterator[None]:
-    if on_page is None:
-        yield
-        return
-    listener = _Listener(on_page)
-    _progress.addHandler(listener)
+def _heard(logger: logging.Logger, listener: logging.Handler) -> Iterator[None]:
+    logger.addHandler(listener)
     try:
         yield
     finally:
-        _progress.removeHandler(listener)
+        logger.removeHandler(listener)
 
 
 class _Listener(logging.Handler):
-    """Hears the pages of its own thread: others may make papers at the same time."""
+    """Hears of its own thread alone: others may make papers at the same time."""
 
-    def __init__(self, on_page: OnPage) -> None:
+    def __init__(self, tell: Callable[[int], None] | None) -> None:
         super().__init__()
-        self._on_page = on_page
+        self._tell = tell
         self._thread = threading.get_ident()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Tells `on_page` which page is laid out, of this thread's paper alone."""
-        if record.thread == self._thread and "Page %d" in str(record.msg) and isinstance(record.args, tuple):
-            self._on_page(int(str(record.args[0])))
+        """Tells the number that the record is about, where it is about one."""
+        if self._tell and record.thread == self._thread and isinstance(record.args, tuple):
+            number = self.number(str(record.msg), record.args)
+            if number is not None:
+                self._tell(number)
+
+    def number(self, message: str, arguments: tuple[object, ...]) -> int | None:
+        """What this one listens for."""
+        raise NotImplementedError
+
+
+class _Pages(_Listener):
+    """Which page is laid out."""
+
+    def number(self, message: str, arguments: tuple[object, ...]) -> int | None:
+        """As "Step 5 - Creating layout - Page 7" has it."""
+        return int(str(arguments[0])) if "Page %d" in message else None
+
+
+class _Boxes(_Listener):
+    """Which letters no font has."""
+
+    def number(self, message: str, arguments: tuple[object, ...]) -> int | None:
+        """As ".notdef glyph rendered for Unicode string unsupported by fonts: ..." has it."""
+        return int(str(arguments[-1])) if message.startswith(".notdef glyph") else None

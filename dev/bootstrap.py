@@ -66,6 +66,11 @@ def file(pattern: str) -> Callable[[], bool]:
     return lambda: any(Path("/").glob(pattern.lstrip("/")))
 
 
+def font(name: str) -> Callable[[], bool]:
+    """Tell whether this very font is there: another one has other letters."""
+    return lambda: any(file(f"/usr/{place}share/fonts/**/{name}")() for place in ("", "local/"))
+
+
 def library(name: str) -> Callable[[], bool]:
     return lambda: any(file(f"{folder}/{name}")() for folder in ("/lib/*", "/usr/lib/*", "/usr/lib", "/usr/local/lib"))
 
@@ -112,7 +117,9 @@ TO_RUN = [
     Need("libpango-1.0-0", "statements as PDF", library("libpango-1.0.so.0")),
     Need("libpangoft2-1.0-0", "statements as PDF", library("libpangoft2-1.0.so.0")),
     Need("libharfbuzz-subset0", "statements as PDF", library("libharfbuzz-subset.so.0")),
-    Need("fonts-dejavu-core", "statements as PDF", file("/usr/share/fonts/**/*.[ot]tf")),
+    Need("fonts-dejavu-core", "statements as PDF", font("DejaVuSans.ttf")),
+    Need("fonts-noto-core", "names in other scripts on papers", font("NotoSansDevanagari-Regular.[ot]tf")),
+    Need("fonts-noto-cjk", "Chinese, Japanese and Korean names on papers", font("NotoSans*CJK*-Regular.*")),
     Need("redis-tools", "Redis, without the machine's service", program("redis-server", "redis-check-rdb")),
 ]
 TO_TEST = [

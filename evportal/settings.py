@@ -337,6 +337,8 @@ OPERATOR_NAME = env.text("EVPORTAL_OPERATOR_NAME", "")  # the company's name
 OPERATOR_ADDRESS = env.text("EVPORTAL_OPERATOR_ADDRESS", "")  # its postal address, the lines apart by |
 OPERATOR_CONTACT = env.text("EVPORTAL_OPERATOR_CONTACT", "")  # e-mail address or telephone for customers
 OPERATOR_VAT_ID = env.text("EVPORTAL_OPERATOR_VAT_ID", "")  # VAT identification number
+# Our address as people reach it (https://NAME): where the QR codes of statements lead
+PUBLIC_URL = env.text("EVPORTAL_PUBLIC_URL", "").rstrip("/")
 
 # --- OCPI: who we are there; without party id and country it is off
 OCPI_PARTY_ID = env.text("EVPORTAL_OCPI_PARTY_ID", "")  # our three-character operator id

@@ -175,6 +175,7 @@ def write_portal_settings(ports: Ports, found_chain_id: str) -> None:
         "EVPORTAL_OIDC_DOMAIN": provider(ports).url,
         "EVPORTAL_OIDC_CLIENT_ID": login.client_id,
         "EVPORTAL_OIDC_CLIENT_SECRET_FILE": str(login_secret),
+        "EVPORTAL_PUBLIC_URL": ports.url("WEB"),
         "EVPORTAL_TPM_SERVICE_URL": ports.url("TPM"),
         "EVPORTAL_TPM_TOKEN_URL": provider(ports).token_url,
         "EVPORTAL_TPM_CLIENT_ID": client.client_id,

@@ -32,8 +32,10 @@ from ledger.state.differences import differences_of
 from ledger.state.words import entry_of, state_of
 from portal.proof.reasons import no_receipt
 from portal.reading import problem, session_read
+from portal.welcome.operator import operator
 from stations.charging.words import period, zone
 from stations.models import ChargingSession
+from stations.tariffs.vat import vat_sums
 
 
 @require_safe
@@ -97,6 +99,9 @@ def _paper(
         "corrected": corrected_of(session),
         "checksums": standalone.checksums(),
         "printed_at": timezone.now(),
+        "number": f"R-{content['ledger_id']}",
+        "operator": operator(),
+        "vat": next(iter(vat_sums([recorded])), None),
     }
 
 

@@ -15,8 +15,10 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 from common.announce import UNREACHABLE, announce
+from ledger.receipts.link import qr_svg
 from portal.session.csv import csv_lines
-from portal.statements.statements import Statement, sessions_in
+from portal.statements.statements import Statement, check_address, sessions_in
+from portal.welcome.operator import operator
 
 log = logging.getLogger(__name__)
 SHORT_LINES = 80  # made in less than 2 s: 10 to 20 ms a line
@@ -39,6 +41,9 @@ def statement_pdf(*, statement: Statement, on_page: Callable[[int], None] | None
         "sums": statement.sums,
         "chain_id": settings.LEDGER_CHAIN_ID,
         "account": settings.LEDGER_ACCOUNT,
+        "operator": operator(),
+        "check_address": check_address(),
+        "qr": qr_svg(check_address()) if check_address() else "",
     }
     html = render_to_string("portal/statements/paper.html", context)
     css = render_to_string("portal/statements/paper.css")

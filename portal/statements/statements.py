@@ -20,7 +20,9 @@ from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db.models import Count, F, Q, Sum
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 
@@ -30,10 +32,12 @@ from ledger.state.counting import KEYS, Counted, counted_groups, counted_of
 from ledger.state.words import StateWords, entry_of, state_of
 from portal.history.totals import Totals
 from portal.history.visible import newest, reading_zone
+from portal.welcome.operator import operator
 from stations.charging.corrections import with_credits
 from stations.charging.words import Period, period, zone
 from stations.models import ChargingSession, ChargingSessionQuerySet
 from stations.tariffs.pricing import session_cost_lines
+from stations.tariffs.vat import VatSum, vat_sums
 
 FIRST_YEAR, LAST_YEAR = 2000, 2100
 _PERIOD = re.compile(r"([0-9]{4})(?:-([0-9]{2}))?", re.ASCII)
@@ -187,6 +191,11 @@ def _over_months(groups: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]
 # --- One statement
 
 
+def check_address() -> str:
+    """Where whoever holds a paper checks a receipt; "" where the portal's own address is not set."""
+    return f"{settings.PUBLIC_URL}{reverse('public_check')}" if settings.PUBLIC_URL else ""
+
+
 @dataclass(frozen=True)
 class Line:
     """A session as the statement prints it: `session` with the figures that count, `now` with those of today.
@@ -274,6 +283,11 @@ class Statement:
         """How the cost of what counts came about."""
         return cost_sums(line.session for line in self.billed if line.counted.counts)
 
+    @cached_property
+    def vat_sums(self) -> list[VatSum]:
+        """How much VAT is in what counts, by rate."""
+        return vat_sums(line.session for line in self.billed if line.counted.counts)
+
     @property
     def is_over(self) -> bool:
         """Whether the time has passed; what is still reported of it then comes with a corrected statement."""
@@ -305,8 +319,9 @@ class Statement:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all that the paper prints of the sessions: equal papers have equal ones."""
-        facts = [str(self.period), self.owner.get_username(), self.owner.get_full_name(), self.is_over]
+        """SHA-256 of all that the paper prints: equal papers have equal ones."""
+        facts: list[object] = [operator(), check_address(), str(self.period), self.is_over]
+        facts += [self.owner.get_username(), self.owner.get_full_name()]
         for line in (*self.billed, *self.not_billed):
             session = line.session
             facts += [line.counted.role, line.counted.counts, line.now.energy_wh, line.now.cost_minor]

@@ -32,3 +32,13 @@ def test_a_library_that_is_not_found_is_reported_in_pkg_configs_words(
 def test_without_a_reason_the_path_is_suspected() -> None:
     need = bootstrap.Need("jq", "the lines of docs/tpm-api.md", lambda: False)
     assert bootstrap.not_found([need]).endswith("is not found. Is PATH another system's?")
+
+
+def test_another_font_is_not_the_one_that_is_needed() -> None:
+    """Any font file counted as the fonts of papers: names in other scripts came out as boxes."""
+    assert bootstrap.font("DejaVuSans.ttf")()
+    assert not bootstrap.font("DejaVuSansKlingon.ttf")()
+    needed = {need.package for need in bootstrap.TO_RUN if need.package.startswith("fonts-")}
+    assert needed == {"fonts-dejavu-core", "fonts-noto-core", "fonts-noto-cjk"}
+    image = (Path(__file__).parents[2] / "Dockerfile").read_text()
+    assert all(f" {package} " in image for package in needed), "the image has the same"

@@ -44,7 +44,9 @@ def untouched(session: ChargingSession, owner: User) -> None:
     """Nothing happened to it."""
 
 
-@pytest.mark.parametrize("happened", [untouched, altered, taken_back, both])
+@pytest.mark.parametrize(
+    ("happened", "language"), [(untouched, "en"), (altered, "en"), (taken_back, "de"), (both, "en"), (both, "de")]
+)
 def test_it_is_one_page_of_a4(
     chromium: Browser,
     live_server: LiveServer,
@@ -53,22 +55,30 @@ def test_it_is_one_page_of_a4(
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
     happened: Callable[[ChargingSession, User], None],
+    language: str,
 ) -> None:
     """Two pages in three of three prints, the second with three lines."""
+    settings.OPERATOR_NAME, settings.OPERATOR_ADDRESS = "Harbour charging GmbH & Co. KG", "Quay 1|20457 Hamburg|Germany"
+    settings.OPERATOR_CONTACT, settings.OPERATOR_VAT_ID = "help@harbour.example, +49 40 123456", "DE123456789"
     settings.LEDGER_CODE_UPDATED = "2026-11-30T08:00:00.000"
     monkeypatch.setattr(published, "published_ak", lambda key: "ab" * 32)  # a line more, as where keys are certified
     session = make_session()
     move(session, tariff=TARIFF, flags=["long_session"], meter_values_sha256="ab" * 32)
     record_anew(session)
     happened(session, owner)
-    page = chromium.new_page()
+    page = chromium.new_page(locale=language)
     browser_log_in(page, live_server.url, owner)
     page.goto(f"{live_server.url}/sessions/{session.pk}/receipt")
     sheets = PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True))).pages
-    assert len(sheets) == 1
+    assert len(sheets) == 1, sheets[1].extract_text()
     printed = " ".join(sheets[0].extract_text().split())
-    assert "Receipt of a charging session" in printed and "A receipt cannot know what came later" in printed
-    assert "Download the file" not in printed
+    assert "Harbour charging GmbH & Co. KG" in printed and "DE123456789" in printed and "R-" in printed
+    title, limits = {
+        "en": ("Receipt of a charging session", "A receipt cannot know what came later"),
+        "de": ("Beleg eines Ladevorgangs", "Ein Beleg kann nicht wissen"),
+    }[language]
+    assert title in printed and limits in printed
+    assert "Download the file" not in printed and "Die Datei herunterladen" not in printed
     assert (round(sheets[0].mediabox.width), round(sheets[0].mediabox.height)) == (595, 842)
     page.close()
 
