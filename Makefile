@@ -40,7 +40,7 @@ ON_SQLITE := tests/ledger/recording/test_recording.py \
 	tests/ledger/recording/test_failures.py::test_two_workers_at_once_record_once \
 	tests/ledger/repair/test_restoration.py::test_everything_is_back_from_the_chain \
 	tests/ledger/recording/test_older_backup.py::test_killed_anywhere_and_repeated_it_loses_nothing \
-	tests/ledger/keys/test_keys.py::test_whoever_makes_keys_while_the_master_key_is_replaced_loses_none
+	tests/ledger/keys/test_replacing.py::test_whoever_makes_keys_while_the_master_key_is_replaced_loses_none
 
 # Where files or tests are named, SQLite gets those of them that are its own, with the same flags.
 NAMED := $(patsubst %/,%,$(filter tests/%,$(ARGS)))

@@ -10,7 +10,7 @@ from bench.results import Figure
 from bench.tpm import layer, load, measure, peers
 from bench.tpm.load import Service
 from dev.parts.tpm_service import TpmStack
-from tests.tpm.service.keys.test_audit import entries
+from tests.tpm.service.keys.audit_log import entries
 from tpm.client import TpmClient
 
 LEAST = Figure("ratio", "several", "times", 0.5, at_most=False, databases=())

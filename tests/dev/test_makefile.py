@@ -8,7 +8,7 @@ import pytest
 from dev.stack.layout import ROOT
 
 RECORDING = "tests/ledger/recording/test_recording.py"
-KEYS = "tests/ledger/keys/test_keys.py"
+KEYS = "tests/ledger/keys/test_replacing.py"
 IN_KEYS = f"{KEYS}::test_whoever_makes_keys_while_the_master_key_is_replaced_loses_none"
 
 

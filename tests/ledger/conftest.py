@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ledger.models import ChainTransaction, LedgerEntry
+from ledger.models import Alert, ChainTransaction, LedgerEntry
 from ledger.recording import settlement, tasks
 
 
@@ -25,9 +25,13 @@ def all_recorded() -> bool:
     return not open_entries.exists()
 
 
+def open_alerts() -> set[str]:
+    return set(Alert.objects.filter(closed_at__isnull=True).values_list("code", flat=True))
+
+
 @pytest.fixture
 def record_all() -> Callable[[], None]:
     return lambda: drive(all_recorded)
 
 
-__all__ = ["all_recorded", "drive", "settlement"]
+__all__ = ["all_recorded", "drive", "open_alerts", "settlement"]

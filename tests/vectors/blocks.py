@@ -34,6 +34,7 @@ SAVANNA = 1 << 31
 def cases() -> Iterator[Json]:
     yield from _headers()
     yield from _bad_headers()
+    yield from _headers_and_trees()
     yield from _trees()
     yield from _bad_entries()
     yield from _zipped()
@@ -90,7 +91,6 @@ def _set(**members: Any) -> Any:
 
 def _bad_headers() -> Iterator[Json]:
     key = {"producer_name": "prodaa", "block_signing_key": KEY.public[:-1] + "1"}
-    roots = WORLD.block
     for name, change in (
         ("timestamp-missing", _drop("timestamp")),
         ("timestamp-number", _set(timestamp=1)),
@@ -109,9 +109,9 @@ def _bad_headers() -> Iterator[Json]:
         ("confirmed-float", _set(confirmed=0.0)),
         ("confirmed-text", _set(confirmed="0")),
         ("confirmed-17-bits", _set(confirmed=65536)),
-        ("previous-upper-case", _set(previous=roots["previous"].upper())),
-        ("action-mroot-blank", _set(action_mroot=roots["action_mroot"][:-1] + " ")),
-        ("action-mroot-short", _set(action_mroot=roots["action_mroot"][:-2])),
+        ("previous-upper-case", _set(previous=WORLD.block["previous"].upper())),
+        ("action-mroot-blank", _set(action_mroot=WORLD.block["action_mroot"][:-1] + " ")),
+        ("action-mroot-short", _set(action_mroot=WORLD.block["action_mroot"][:-2])),
         ("extensions-object", _set(header_extensions={})),
         ("extensions-missing", _drop("header_extensions")),
         ("extension-17-bits", _set(header_extensions=[[65536, "00"]])),
@@ -125,11 +125,14 @@ def _bad_headers() -> Iterator[Json]:
     ):
         why = "no header that can be read"
         yield case(f"header-{name}", why, nodes=both(WORLD, edit("block", change)), steps=undecided(4))
+
+
+def _headers_and_trees() -> Iterator[Json]:
     why = "schedule and root are needed for the tree as well"
     for name, change in (
         ("schedule-text", _set(schedule_version="1")),
         ("schedule-missing", _drop("schedule_version")),
-        ("root-upper-case", _set(transaction_mroot=roots["transaction_mroot"].upper())),
+        ("root-upper-case", _set(transaction_mroot=WORLD.block["transaction_mroot"].upper())),
         ("root-missing", _drop("transaction_mroot")),
     ):
         yield case(f"header-{name}", why, nodes=both(WORLD, edit("block", change)), steps=undecided(4, 5))

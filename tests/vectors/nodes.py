@@ -34,6 +34,7 @@ def cases() -> Iterator[Json]:
     yield from _json()
     yield from _infos()
     yield from _rows()
+    yield from _absent_rows()
     yield from _contract()
     yield from _holders()
 
@@ -209,6 +210,9 @@ def _rows() -> Iterator[Json]:
         yield case(
             f"row-{name}", "P3: no row that can be read", nodes=both(WORLD, swap("row", old, new)), steps=undecided(10)
         )
+
+
+def _absent_rows() -> Iterator[Json]:
     pruned = WORLD.but(row=False, floor=1900)
     yield case("pruned", "absent at or below the floor", world=pruned)
     yield case("pruned-at", "at the floor", world=pruned.but(floor=1869))
@@ -309,6 +313,11 @@ def _holders() -> Iterator[Json]:
         world = WORLD.but(permissions=permissions)
         told = {"replaceable_by": [f"evledger@{name}" for name in names]}
         yield case(f"holders-{name}", why, world=world, notices=told)
+    yield from _told_besides(given)
+    yield from _untold(given)
+
+
+def _told_besides(given: list[Json]) -> Iterator[Json]:
     anybody = WORLD.but(permissions=given, any_links=[{"account": "eosio", "action": "setcode"}])
     told = {"replaceable_by": ["evledger@eosio.any"]}
     yield case("holders-any", "eosio::setcode is linked to eosio.any", world=anybody, notices=told)
@@ -319,7 +328,6 @@ def _holders() -> Iterator[Json]:
         nodes=two,
         notices={"replaceable_by": ["evledger@active", "evledger@owner"]},
     )
-    yield from _untold(given)
 
 
 def _null_link(found: Json) -> Json:

@@ -36,6 +36,10 @@ def says(status: int, body: bytes) -> Fault:
     return lambda ask: (status, body)
 
 
+def in_json(status: int, content: object) -> Fault:
+    return says(status, json.dumps(content).encode())
+
+
 def error(code: int, name: str, message: str = "provoked") -> Fault:
     details = [{"message": message}]
     content = {"code": 500, "message": "Internal Service Error", "error": {"code": code, "name": name, "what": name}}

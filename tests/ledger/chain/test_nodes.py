@@ -19,13 +19,13 @@ from dev.common.processes import free_port
 from ledger.admin import overview
 from ledger.chain import node as chain
 from ledger.chain import nodes
-from ledger.errors import BlockUnavailable, ChainError, ChainUnreachable, WrongChain
-from ledger.models import Alert, ChainTransaction, LedgerEntry
+from ledger.errors import ChainError, ChainUnreachable, WrongChain
+from ledger.models import Alert, ChainTransaction
 from ledger.recording import settlement, tasks, transactions
 from tests.conftest import CloseSessions, LedgerAccount
-from tests.ledger.chain.proxy import Answer, Fault, Proxy, altered, says
-from tests.ledger.conftest import all_recorded, drive
-from tests.ledger.recording.test_failures import assert_recorded_once, open_alerts, record_elsewhere, signed
+from tests.ledger.chain.proxy import Answer, Fault, Proxy, altered, in_json, says
+from tests.ledger.conftest import all_recorded, drive, open_alerts
+from tests.ledger.recording.steps import assert_recorded_once, signed
 from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,10 +34,6 @@ CALLS = (
     *("get_info", "get_transaction_status", "get_raw_block", "get_table_rows", "get_account", "get_producer_schedule"),
     "send_transaction2",
 )
-
-
-def in_json(status: int, content: object) -> Fault:
-    return says(status, json.dumps(content).encode())
 
 
 def busy(status: int, code: int) -> Fault:
@@ -78,13 +74,6 @@ READS: dict[str, Callable[[chain.Chain], object]] = {
     "cpu_left_us": lambda node: node.cpu_left_us(),
     "producers": lambda node: node.producers(),
 }
-
-
-@pytest.fixture
-def proxy(ledger_account: LedgerAccount) -> Iterator[Proxy]:
-    proxy = Proxy(ledger_account.node.url)
-    yield proxy
-    proxy.close()
 
 
 @pytest.fixture
@@ -332,89 +321,6 @@ def test_only_nodes_of_another_chain(
     settings.LEDGER_NODES = [proxy.url, "http://127.0.0.1:1"]
     with pytest.raises(ChainUnreachable, match="expected chain"):
         chain.chain().info()
-
-
-# --- old blocks
-
-
-def lacks_blocks_before(proxy: Proxy, first: int, *, told: bool) -> None:
-    """As a node that was started from a snapshot, or keeps few blocks."""
-
-    def block(ask: Callable[[], Answer]) -> Answer:
-        num = json.loads(proxy.calls["get_raw_block"][-1])["block_num_or_id"]
-        if num >= first:
-            return ask()
-        what = {"code": 3100002, "name": "unknown_block_exception", "what": "Unknown block", "details": []}
-        return 400, json.dumps({"code": 400, "message": "Unknown Block", "error": what}).encode()
-
-    def info(found: dict[str, Any]) -> None:
-        found["earliest_available_block_num"] = first
-        if not told:
-            del found["earliest_available_block_num"]
-
-    proxy.always |= {"get_raw_block": block, "get_info": altered(info)}
-
-
-def test_what_the_node_says_of_a_block_that_it_lacks(ledger_account: LedgerAccount) -> None:
-    with pytest.raises(BlockUnavailable, match="block 100000000: http") as told:
-        ledger_account.chain.block(100_000_000)
-    assert told.value.code == 3100002
-    assert ledger_account.chain.info().earliest_num >= 1
-
-
-@pytest.mark.parametrize("told", [True, False], ids=["earliest told", "earliest not told"])
-@pytest.mark.parametrize("alone", [True, False], ids=["alone", "beside one with all blocks"])
-def test_a_node_without_old_blocks_settles(
-    ledger_account: LedgerAccount,
-    proxy: Proxy,
-    close_sessions: CloseSessions,
-    settings: Settings,
-    told: bool,
-    alone: bool,
-) -> None:
-    settings.LEDGER_EXPIRATION_S = 6
-    lacks_blocks_before(proxy, ledger_account.chain.info().head_block_num - 2, told=told)
-    settings.LEDGER_NODES = [proxy.url, *([] if alone else [ledger_account.node.url])]
-    close_sessions(3)
-    records = [(entry.pk, bytes(entry.digest), b"") for entry in LedgerEntry.objects.order_by("id")]
-    elsewhere = record_elsewhere(ledger_account, records[:2])
-    row = signed()
-    settings.LEDGER_EXPIRATION_S = 60
-    transactions.transaction_send(row=row)
-    drive(all_recorded)
-    adopted = LedgerEntry.objects.filter(transaction__transaction_id=elsewhere)
-    assert adopted.count() == 2
-    assert Alert.objects.count() == 0
-    assert_recorded_once(ledger_account)
-
-
-def test_a_block_that_no_node_has_holds_up_only_what_needs_it(
-    ledger_account: LedgerAccount, proxy: Proxy, close_sessions: CloseSessions, settings: Settings
-) -> None:
-    close_sessions(3)
-    row = signed()
-    transactions.transaction_send(row=row)
-    num = until(lambda: ledger_account.chain.status(row.transaction_id or "").block_num or 0)
-    until(lambda: ledger_account.chain.info().lib_num > num)
-    lacks_blocks_before(proxy, num + 1, told=True)
-    settings.LEDGER_NODES = [proxy.url]
-    close_sessions(3)
-
-    def others_recorded() -> bool:
-        return ChainTransaction.objects.filter(status=S.IRREVERSIBLE).count() == 1
-
-    drive(others_recorded)
-    tasks.sweep()
-    row.refresh_from_db()
-    assert row.status != S.IRREVERSIBLE
-    alert = Alert.objects.get(closed_at__isnull=True)
-    assert (alert.code, alert.subject) == ("block_unavailable", str(row.pk))
-    assert "block " in alert.message and proxy.url in alert.message and alert.what_to_do
-    settings.LEDGER_NODES = [proxy.url, ledger_account.node.url]
-    drive(all_recorded)
-    settlement.for_each([], lambda row: None)
-    assert open_alerts() == set()
-    assert_recorded_once(ledger_account)
 
 
 def test_another_nodes_silence_is_no_reason_to_raise_another_chain(

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import connection, transaction
+from django.db import transaction
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
@@ -18,79 +18,27 @@ from pytest_django.fixtures import Settings
 from accounts.models import User
 from dev.parts.tpm_service import TpmStack
 from ledger.errors import KeyDestroyed, MasterKeyMissing, RecoveryKeyError
-from ledger.keys import data_keys, sealing, vault
+from ledger.keys import data_keys, vault
 from ledger.keys import file as keyfile
 from ledger.keys.erasure import customer_erase
-from ledger.keys.master_key import SealedMaster, Secret
+from ledger.keys.master_key import Secret
 from ledger.models import Alert, ChainTransaction, DataKey, LedgerEntry
 from ledger.recording import batch_data, tasks, transactions
 from ledger.signing import signer
 from stations.errors import RecordingUnavailableError
-from stations.models import ChargingSession, IdToken
+from stations.models import ChargingSession
 from tests.conftest import CloseSessions, LedgerAccount
 from tests.enrolment import enrolled
 from tests.environment import DIRECTORY
-from tests.ledger.conftest import all_recorded, drive
+from tests.ledger.conftest import all_recorded, drive, open_alerts
+from tests.ledger.keys.masters import opened_keys, sealed_names, the_master, tokens
 from tests.ledger.recording.killing import ended_well, forked, killed_at_each_step
 from tests.people import log_in
-from tpm.client import TpmClient, TpmUnavailable
+from tpm.client import TpmUnavailable
 from tpm.models import TpmService
 
 pytestmark = pytest.mark.django_db(transaction=True)
 S = ChainTransaction.Status
-
-
-@pytest.fixture
-def tpm(tpm_stack: TpmStack, settings: Settings, tmp_path: Path, db: None) -> Iterator[TpmStack]:
-    """The TPM service for the portal, enrolled and attested, without a chain; it runs again afterwards."""
-    settings.LEDGER_MASTER_KEY_FILE = tmp_path / "master_keys"
-    settings.LEDGER_NODES = ["http://127.0.0.1:9"]
-    settings.TPM_SERVICE_URL = tpm_stack.service_url
-    settings.TPM_TOKEN_URL = tpm_stack.provider.token_url
-    settings.TPM_CLIENT_ID = tpm_stack.portal.client_id
-    settings.TPM_CLIENT_SECRET = tpm_stack.portal.client_secret
-    tpm_stack.client().key_create("ledger")
-    enrolled(tpm_stack, keys=["ledger"])
-    yield tpm_stack
-    if not tpm_stack.service.alive:
-        tpm_stack.start_service()
-
-
-def open_alerts() -> set[str]:
-    return set(Alert.objects.filter(closed_at__isnull=True).values_list("code", flat=True))
-
-
-def opened_keys() -> dict[int, bytes]:
-    ring = data_keys.keyring()
-    return {row.pk: ring.unwrap(row) for row in DataKey.objects.filter(wrapped__isnull=False)}
-
-
-def the_master(path: Path) -> SealedMaster:
-    (master,) = keyfile.read(path).masters
-    assert isinstance(master, SealedMaster)
-    return master
-
-
-def sealed_names(stack: TpmStack) -> set[str]:
-    return {item["name"] for item in stack.client()._call("GET", "/sealed")["sealed"]}
-
-
-def tokens(count: int) -> list[IdToken]:
-    return [IdToken.objects.create(uid=os.urandom(7).hex().upper()) for _ in range(count)]
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every request that this process sends to the TPM service, as `METHOD /path`."""
-    seen: list[str] = []
-    real = TpmClient._send
-
-    def send(self: TpmClient, method: str, path: str, *args: object) -> object:
-        seen.append(f"{method} {path}")
-        return real(self, method, path, *args)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(TpmClient, "_send", send)
-    return seen
 
 
 # --- first use
@@ -330,148 +278,6 @@ def test_a_wrong_sealed_object_is_named(
     with pytest.raises(MasterKeyMissing, match=words):
         data_keys.master_key_replace()
     assert DataKey.objects.get().master_key_id == the_master(settings.LEDGER_MASTER_KEY_FILE).id
-
-
-# --- replacing
-
-
-def test_replacing_destroys_the_old_master_key(
-    tpm: TpmStack, settings: Settings, close_sessions: CloseSessions
-) -> None:
-    for token in tokens(3):
-        close_sessions(1, token=token)
-    path, before = settings.LEDGER_MASTER_KEY_FILE, opened_keys()
-    old = the_master(path)
-    names = sealed_names(tpm)
-    assert data_keys.master_key_replace() == the_master(path).id != old.id
-    assert sealed_names(tpm) == (names - {old.sealed}) | {the_master(path).sealed}
-    assert old.sealed not in path.read_text() and opened_keys() == before
-
-
-def test_more_keys_than_are_rewrapped_at_once(
-    tpm: TpmStack, close_sessions: CloseSessions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(data_keys, "REWRAP_AT_ONCE", 3)
-    for token in tokens(8):
-        close_sessions(1, token=token)
-    before = opened_keys()
-    master_key_id = data_keys.master_key_replace()
-    assert opened_keys() == before
-    assert set(DataKey.objects.values_list("master_key_id", flat=True)) == {master_key_id}
-
-
-def test_killed_at_each_step_of_replacing_loses_nothing(
-    tpm: TpmStack, settings: Settings, close_sessions: CloseSessions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(data_keys, "REWRAP_AT_ONCE", 2)
-    for token in tokens(5):
-        close_sessions(1, token=token)
-    path, before, names = settings.LEDGER_MASTER_KEY_FILE, opened_keys(), sealed_names(tpm)
-    names.remove(the_master(path).sealed)
-    for step in killed_at_each_step(data_keys.master_key_replace):
-        assert opened_keys() == before, f"killed at step {step}"
-        close_sessions(1)
-        assert data_keys.master_key_upkeep() and not data_keys.master_key_is_due()
-        assert {pk: key for pk, key in opened_keys().items() if pk in before} == before
-        assert sealed_names(tpm) - names == {the_master(path).sealed}, f"killed at step {step}"
-        before = opened_keys()
-
-
-def test_whoever_makes_keys_while_the_master_key_is_replaced_loses_none(
-    tpm: TpmStack, close_sessions: CloseSessions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(data_keys, "REWRAP_AT_ONCE", 5)
-    for token in tokens(20):
-        close_sessions(1, token=token)
-    new, failed = tokens(30), []
-    stop = threading.Event()
-
-    def close() -> None:
-        try:
-            for token in new:
-                close_sessions(1, token=token)
-        except Exception as error:  # noqa: BLE001 - told to the test, which fails
-            failed.append(error)
-        finally:
-            stop.set()
-            connection.close()
-
-    closing = threading.Thread(target=close)
-    closing.start()
-    while not stop.is_set():
-        data_keys.master_key_replace()
-    closing.join()
-    assert not failed and len(opened_keys()) == 50
-
-
-def test_a_row_of_an_unknown_master_key_is_left_alone(tpm: TpmStack, close_sessions: CloseSessions) -> None:
-    """As an older backup brings it: nothing here opens it, and that keeps nobody from replacing."""
-    close_sessions(1)
-    stranger = DataKey.objects.create(key_id=b"s" * 16, wrapped=b"w" * 80, master_key_id="f" * 16)
-    data_keys.master_key_replace()
-    stranger.refresh_from_db()
-    assert (bytes(stranger.wrapped or b""), stranger.master_key_id) == (b"w" * 80, "f" * 16)
-
-
-# --- erasing
-
-
-def test_erasing_with_the_tpm_down_destroys_the_keys_and_replaces_later(
-    tpm: TpmStack, settings: Settings, close_sessions: CloseSessions, owner: User
-) -> None:
-    close_sessions(2)
-    close_sessions(1, token=tokens(1)[0])
-    old = the_master(settings.LEDGER_MASTER_KEY_FILE)
-    tpm.kill_service()
-    vault._opened.clear()
-    assert customer_erase(customer=owner) == 2
-    assert DataKey.objects.filter(destroyed_at__isnull=False, wrapped__isnull=True).count() == 1
-    assert open_alerts() == {"master_key_due"} and data_keys.master_key_is_due()
-    for _ in range(3):
-        assert not data_keys.master_key_upkeep()
-    file = keyfile.read(settings.LEDGER_MASTER_KEY_FILE)
-    assert file.masters == (old,) and len(file.discard) <= 1
-    close_sessions(1, token=tokens(1)[0])
-    tpm.start_service()
-    assert data_keys.master_key_upkeep() and not data_keys.master_key_is_due()
-    assert open_alerts() == set()
-    assert old.sealed not in sealed_names(tpm)
-    assert len(opened_keys()) == 2
-
-
-def test_the_tpm_that_goes_away_while_replacing(
-    tpm: TpmStack, settings: Settings, close_sessions: CloseSessions, owner: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The old sealed object cannot be destroyed: the rows are with the new key, and the sweep destroys it later."""
-    close_sessions(1)
-    old = the_master(settings.LEDGER_MASTER_KEY_FILE)
-    real = sealing.drop_old
-
-    def drop_old(path: Path, file: keyfile.KeyFile) -> keyfile.KeyFile:
-        tpm.kill_service()
-        return real(path, file)
-
-    monkeypatch.setattr(sealing, "drop_old", drop_old)
-    customer_erase(customer=owner)
-    assert open_alerts() == {"master_key_due"}
-    file = keyfile.read(settings.LEDGER_MASTER_KEY_FILE)
-    assert len(file.masters) == 1 and file.discard == (old.sealed,)
-    tpm.start_service()
-    assert old.sealed in sealed_names(tpm)
-    assert data_keys.master_key_upkeep()
-    assert old.sealed not in sealed_names(tpm) and open_alerts() == set()
-
-
-def test_two_who_replace_at_once(tpm: TpmStack, settings: Settings, close_sessions: CloseSessions, owner: User) -> None:
-    close_sessions(1)
-    close_sessions(1, token=tokens(1)[0])
-    data_keys.destroy(DataKey.objects.filter(id_token__customer=owner))
-    before, names = opened_keys(), sealed_names(tpm) - {the_master(settings.LEDGER_MASTER_KEY_FILE).sealed}
-    children = [forked(data_keys.master_key_upkeep) for _ in range(3)]
-    ended = [ended_well(pid) for pid in children]
-    assert all(ended)
-    assert data_keys.master_key_upkeep() and opened_keys() == before
-    assert sealed_names(tpm) - names == {the_master(settings.LEDGER_MASTER_KEY_FILE).sealed}
 
 
 # --- the batching path

@@ -61,6 +61,7 @@ class Verification:
 
 
 Verifier = Callable[..., Verification]
+Json = dict[str, Any]
 STEPS, WORDS = 11, ("failed", "undecided")
 
 
@@ -183,3 +184,10 @@ def standalone(content: str, nodes: Sequence[str], **pinned: Any) -> Verificatio
 def verifier(request: pytest.FixtureRequest) -> Verifier:
     found: Verifier = request.param
     return found
+
+
+def check(verifier: Verifier, made: Recorded, content: Json | str | None = None, **changed: Any) -> Verification:
+    """What it says of the receipt as it was made, where nothing else is named."""
+    text = content if isinstance(content, str) else receipt.dumps(made.receipt if content is None else content)
+    nodes = changed.pop("nodes", made.nodes)
+    return verifier(text, nodes, **{"key": made.key, "chain_id": made.chain_id, **changed})

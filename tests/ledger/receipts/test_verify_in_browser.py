@@ -20,20 +20,11 @@ from tests.browser_check import check_page
 from tests.browsers import evaluated
 from tests.ledger.chain.proxy import Proxy, altered, cut_before, says
 from tests.ledger.receipts import test_certification as certifications
+from tests.ledger.receipts.lies import LIES
 from tests.ledger.receipts.receipt_chain import ACCOUNT, Recorded, standalone
-from tests.ledger.receipts.test_verify_receipt import (
-    LIES,
-    ONLY_ONE_VALUE,
-    STEP_OF_FIELD,
-    other,
-    proxies,
-    proxy,
-    remembered,
-    values,
-)
+from tests.ledger.receipts.test_verify_receipt import ONLY_ONE_VALUE, STEP_OF_FIELD, values
 from tests.ledger.soft_tpm import SoftTpm, ecc_public, point_of
 
-__all__ = ["other", "proxies", "proxy", "remembered"]  # fixtures
 Json = dict[str, Any]
 
 # Takes all cases at once: what a page is asked costs more than what it answers. The same question is asked once and

@@ -20,9 +20,9 @@ from stations.imports.runs import imports_due
 from stations.models.imports import ImportFile, ImportRun
 from tests.conftest import CloseSessions, LedgerAccount
 from tests.ledger.chain.proxy import Proxy, altered
-from tests.ledger.conftest import all_recorded, drive
+from tests.ledger.conftest import all_recorded, drive, open_alerts
 from tests.ledger.recording.killing import ended_well, forked
-from tests.ledger.recording.test_failures import assert_recorded_once, batched, open_alerts, signed
+from tests.ledger.recording.steps import assert_recorded_once, batched, signed
 from tpm.models import TpmService
 from tpm.register import register
 

@@ -1,6 +1,6 @@
-"""Every row of the failure table (docs/architecture.md), provoked against the real node, TPM and database."""
+"""The failure table's rows (docs/architecture.md), provoked against the real node, TPM and database; the network's and
+the node's own are in test_node_failures.py."""
 
-import functools
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -9,76 +9,29 @@ import pytest
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from common.outgoing.asking import Patience
 from dev.chain.keys import new_keypair
 from dev.chain.setup import update_auth
 from dev.chain.transactions import Action, pack_name, push_actions
 from dev.parts.tpm_service import SCOPES
-from ledger.chain import antelope, node
+from ledger.chain import antelope
 from ledger.models import Alert, ChainTransaction, LedgerEntry
-from ledger.recording import entries, settlement, tasks, transactions
+from ledger.recording import entries, tasks, transactions
 from ledger.signing.signer import signer
 from tests.conftest import CloseSessions, LedgerAccount
-from tests.ledger.chain.proxy import Fault, Proxy, altered, cut_after, cut_before, error, late, says
-from tests.ledger.conftest import all_recorded, drive
+from tests.ledger.chain.proxy import Proxy, error, says
+from tests.ledger.conftest import all_recorded, drive, open_alerts
+from tests.ledger.recording.steps import (
+    assert_recorded_once,
+    batched,
+    record_elsewhere,
+    release_claims,
+    signed,
+    wait_until_irreversible,
+)
 from tpm.models import TpmService
 
 pytestmark = pytest.mark.django_db(transaction=True)
 S = ChainTransaction.Status
-
-
-@pytest.fixture
-def proxy(ledger_account: LedgerAccount, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    """The portal's only way to the node."""
-    proxy = Proxy(ledger_account.node.url)
-    settings.LEDGER_NODES = [proxy.url]
-    # The test waits for the time-out, so that is short; everything else stays as it is.
-    impatient = functools.partial(node.Chain, patience=Patience(1.0, 1.0, 20.0))
-    monkeypatch.setattr(node, "_chain", lambda nodes, account, key: impatient(nodes, account=account, chain_id=key))
-    yield proxy
-    proxy.close()
-
-
-def batched() -> ChainTransaction:
-    row = transactions.transaction_batch()
-    assert row is not None
-    return row
-
-
-def signed() -> ChainTransaction:
-    row = batched()
-    assert transactions.transactions_sign(transactions=[row])
-    row.refresh_from_db()
-    assert row.status == S.SIGNED
-    return row
-
-
-def open_alerts() -> set[str]:
-    return set(Alert.objects.filter(closed_at__isnull=True).values_list("code", flat=True))
-
-
-def release_claims() -> None:
-    """Time passes: a dead worker's claim runs out."""
-    ChainTransaction.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
-
-
-def record_elsewhere(account: LedgerAccount, records: list[antelope.Record]) -> str:
-    """The same key records past our database, as a portal restored from an old backup may have done."""
-    unsigned = node.chain().build(records, expiration_s=60)
-    account.chain.send(unsigned.packed, signer().sign_many([unsigned.digest])[0])
-    wait_until_irreversible(account)
-    return unsigned.transaction_id
-
-
-def wait_until_irreversible(account: LedgerAccount) -> None:
-    head = account.node.info()["head_block_num"]
-    account.node.wait_for_block(head + 1)
-
-
-def assert_recorded_once(account: LedgerAccount) -> None:
-    digests = {pk: bytes(digest) for pk, digest in LedgerEntry.objects.values_list("id", "digest")}
-    assert account.chain.rows(0, max(digests) + 100) == digests
-    assert account.chain.state().count == len(digests)
 
 
 # --- a worker is killed
@@ -121,147 +74,6 @@ def test_killed_after_signed_the_same_bytes_are_sent(
     row.refresh_from_db()
     assert ChainTransaction.objects.get().transaction_id == row.transaction_id
     assert antelope.transaction_id(bytes(row.packed or b"")).hex() == row.transaction_id
-    assert_recorded_once(ledger_account)
-
-
-# --- the network and the node
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [cut_before, cut_after, late(1.5), says(502, b"<html>Bad Gateway</html>"), says(500, b'{"message": "busy"}')],
-    ids=["cut before", "cut after", "time-out", "proxy's 502", "500 without a code"],
-)
-def test_outcome_unknown(
-    ledger_account: LedgerAccount, proxy: Proxy, close_sessions: CloseSessions, fault: Fault
-) -> None:
-    close_sessions(3)
-    row = signed()
-    proxy.faults["send_transaction2"].append(fault)
-    transactions.transaction_send(row=row)
-    assert (row.status, row.error_code) == (S.SENT, "outcome_unknown")
-    assert open_alerts() == {"chain_unreachable"}
-    drive(all_recorded)
-    assert ChainTransaction.objects.get().transaction_id == row.transaction_id
-    assert len(set(proxy.calls["send_transaction2"])) == 1, "only ever the same bytes"
-    assert open_alerts() == set()
-    assert_recorded_once(ledger_account)
-
-
-def test_the_next_endpoint_takes_over(
-    ledger_account: LedgerAccount, proxy: Proxy, close_sessions: CloseSessions, settings: Settings
-) -> None:
-    settings.LEDGER_NODES = ["http://127.0.0.1:1", proxy.url]
-    close_sessions(3)
-    row = signed()
-    transactions.transaction_send(row=row)
-    assert (row.status, row.error_code) == (S.SENT, "")
-    drive(all_recorded)
-    assert_recorded_once(ledger_account)
-
-
-def test_no_node_answers_and_nothing_is_signed(
-    ledger_account: LedgerAccount, close_sessions: CloseSessions, settings: Settings
-) -> None:
-    close_sessions(3)
-    nodes, settings.LEDGER_NODES = settings.LEDGER_NODES, ["http://127.0.0.1:1"]
-    tasks.anchor()
-    row = ChainTransaction.objects.get()
-    assert (row.status, row.packed) == (S.BATCHED, None)
-    assert open_alerts() == {"chain_unreachable"}
-    settings.LEDGER_NODES = nodes
-    drive(all_recorded)
-    assert open_alerts() == set()
-    assert_recorded_once(ledger_account)
-
-
-def test_a_node_of_another_chain_is_refused(
-    ledger_account: LedgerAccount, proxy: Proxy, close_sessions: CloseSessions
-) -> None:
-    proxy.always["get_info"] = altered(lambda info: info.update(chain_id="ab" * 32))
-    close_sessions(3)
-    tasks.anchor()
-    assert ChainTransaction.objects.get().status == S.BATCHED
-    assert open_alerts() == {"wrong_chain"}
-    assert not proxy.calls["send_transaction2"]
-    proxy.always.clear()
-    drive(all_recorded)
-    assert open_alerts() == set()
-
-
-def test_executed_is_only_sent(ledger_account: LedgerAccount, close_sessions: CloseSessions) -> None:
-    close_sessions(3)
-    row = signed()
-    transactions.transaction_send(row=row)
-    assert (row.status, row.block_num, row.irreversible_at) == (S.SENT, None, None)
-
-
-def test_duplicate_transaction_is_a_success_so_far(
-    ledger_account: LedgerAccount, close_sessions: CloseSessions
-) -> None:
-    close_sessions(3)
-    row = signed()
-    ledger_account.chain.send(bytes(row.packed or b""), row.signature)
-    transactions.transaction_send(row=row)  # the node says 3040008
-    assert (row.status, row.error_code, open_alerts()) == (S.SENT, "", set())
-    drive(all_recorded)
-    assert_recorded_once(ledger_account)
-
-
-# --- time
-
-
-def test_expired_means_a_new_transaction(
-    ledger_account: LedgerAccount, close_sessions: CloseSessions, settings: Settings
-) -> None:
-    settings.LEDGER_EXPIRATION_S = 1
-    close_sessions(3)
-    row = signed()
-    time.sleep(2.5)
-    transactions.transaction_send(row=row)  # the node says 3040005
-    assert (row.status, row.error_code) == (S.SIGNED, "3040005")
-    settings.LEDGER_EXPIRATION_S = 60
-    drive(all_recorded)
-    row.refresh_from_db()
-    new = ChainTransaction.objects.get(status=S.IRREVERSIBLE)
-    assert row.status == S.EXPIRED and new.pk != row.pk and new.transaction_id != row.transaction_id
-    assert_recorded_once(ledger_account)
-
-
-def test_expired_but_in_is_found_by_its_rows(
-    ledger_account: LedgerAccount, proxy: Proxy, close_sessions: CloseSessions, settings: Settings
-) -> None:
-    """The answer was lost, the node keeps no statuses, the time is over: the rows decide, nothing is sent again."""
-    settings.LEDGER_EXPIRATION_S = 5
-    proxy.always["get_transaction_status"] = says(404, b'{"code": 404, "message": "Unknown Endpoint"}')
-    close_sessions(3)
-    row = signed()
-    proxy.faults["send_transaction2"].append(cut_after)
-    transactions.transaction_send(row=row)
-    time.sleep(6.5)
-    drive(all_recorded)
-    assert ChainTransaction.objects.get().transaction_id == row.transaction_id
-    assert len(proxy.calls["send_transaction2"]) == 1
-    assert_recorded_once(ledger_account)
-
-
-def test_bad_reference_block_is_signed_anew_after_expiry(
-    ledger_account: LedgerAccount, proxy: Proxy, close_sessions: CloseSessions, settings: Settings
-) -> None:
-    settings.LEDGER_EXPIRATION_S = 6
-
-    def other_block(info: dict[str, str]) -> None:
-        info["last_irreversible_block_id"] = info["last_irreversible_block_id"][:16] + "00" * 24
-
-    proxy.faults["get_info"].append(altered(other_block))
-    close_sessions(3)
-    row = signed()
-    settings.LEDGER_EXPIRATION_S = 60  # what is signed in its place does not run out
-    transactions.transaction_send(row=row)  # the real node says 3040007
-    assert (row.status, row.error_code) == (S.SIGNED, "3040007")
-    drive(all_recorded)
-    row.refresh_from_db()
-    assert row.status == S.EXPIRED
     assert_recorded_once(ledger_account)
 
 
@@ -480,60 +292,7 @@ def with_proxy(settings: Settings, url: str, account: LedgerAccount) -> None:
     signer()._public_key = (account.tpm.client().key_get("ledger").public_key_eosio, time.monotonic())
 
 
-# --- forks and forgetful nodes
-
-
-def test_forked_out_the_same_bytes_again(ledger_account: LedgerAccount, close_sessions: CloseSessions) -> None:
-    """The producer is killed before the block is irreversible: its reversible blocks are gone for good."""
-    account = ledger_account
-    close_sessions(3)
-    row = signed()
-    transactions.transaction_send(row=row)
-    account.node.kill()
-    account.node.start()
-    drive(all_recorded)
-    assert ChainTransaction.objects.get().transaction_id == row.transaction_id
-    assert_recorded_once(account)
-
-
-def test_the_block_that_was_told_is_not_the_one_that_stays(
-    ledger_account: LedgerAccount, close_sessions: CloseSessions
-) -> None:
-    close_sessions(3)
-    row = signed()
-    lib = ledger_account.chain.info().lib_num
-    transactions.move(row, expected=[S.SIGNED], to=S.IN_BLOCK, block_num=lib, block_id="00" * 32)
-    settlement.confirm_open()
-    row.refresh_from_db()
-    assert (row.status, row.block_num) == (S.SENT, None)
-    drive(all_recorded)
-    assert ChainTransaction.objects.get().transaction_id == row.transaction_id
-    assert_recorded_once(ledger_account)
-
-
-def test_a_node_that_keeps_no_statuses(
-    ledger_account: LedgerAccount, proxy: Proxy, close_sessions: CloseSessions
-) -> None:
-    proxy.always["get_transaction_status"] = says(404, b'{"code": 404, "message": "Unknown Endpoint"}')
-    close_sessions(3)
-    drive(all_recorded)
-    row = ChainTransaction.objects.get()
-    block = ledger_account.chain.block(row.block_num or 0)
-    assert row.block_id == block.id and row.transaction_id in block.transactions
-    assert_recorded_once(ledger_account)
-
-
-def test_forked_out_status_sends_the_same_bytes(
-    ledger_account: LedgerAccount, proxy: Proxy, close_sessions: CloseSessions
-) -> None:
-    close_sessions(3)
-    row = signed()
-    proxy.faults["send_transaction2"].append(cut_before)
-    transactions.transaction_send(row=row)
-    proxy.faults["get_transaction_status"].append(altered(lambda found: found.update(state="FORKED_OUT")))
-    drive(all_recorded)
-    assert len(proxy.calls["send_transaction2"]) == 2 and len(set(proxy.calls["send_transaction2"])) == 1
-    assert_recorded_once(ledger_account)
+# --- two workers
 
 
 def test_two_workers_at_once_record_once(ledger_account: LedgerAccount, close_sessions: CloseSessions) -> None:

@@ -13,17 +13,13 @@ from ledger.models import Alert, ChainTransaction
 from ledger.recording import tasks, transactions
 from ledger.signing.signer import signer
 from tests.conftest import CloseSessions, LedgerAccount
-from tests.ledger.conftest import all_recorded, drive
+from tests.ledger.conftest import all_recorded, drive, open_alerts
 from tpm.client import TpmUnavailable
 from tpm.models import KeyCertification, TpmService
 from tpm.register import register
 
 pytestmark = pytest.mark.django_db(transaction=True)
 S = ChainTransaction.Status
-
-
-def open_alerts() -> set[str]:
-    return set(Alert.objects.filter(closed_at__isnull=True).values_list("code", flat=True))
 
 
 def release_key() -> str:

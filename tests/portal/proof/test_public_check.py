@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import segno
+from django.conf import settings as django_settings
 from django.test import Client
 from playwright.sync_api import Browser, expect
 from pytest_django.fixtures import Settings
@@ -49,6 +50,15 @@ def checker(chromium: Browser, live_server: LiveServer, published: Recorded) -> 
     someone.close()
 
 
+def open_as(reader: Checker, user: User, url: str) -> None:
+    """Log the user in, and open the page."""
+    client = Client()
+    log_in(client, user)
+    name = django_settings.SESSION_COOKIE_NAME
+    reader.context.add_cookies([{"name": name, "value": client.cookies["sessionid"].value, "url": url}])
+    reader.page.goto(url)
+
+
 # --- a receipt, however it comes
 
 
@@ -80,11 +90,7 @@ def test_from_a_recorded_session_to_verified(
     assert f"--ak {fingerprint}" in reader.page.locator("#command").inner_text()
     reader.look()
     assert reader.uploads(content) == []
-    client = Client()
-    log_in(client, owner)
-    cookie = {"name": settings.SESSION_COOKIE_NAME, "value": client.cookies["sessionid"].value, "url": live_server.url}
-    reader.context.add_cookies([cookie])  # type: ignore[list-item]
-    reader.page.goto(f"{live_server.url}/sessions/{session.pk}")
+    open_as(reader, owner, f"{live_server.url}/sessions/{session.pk}")
     expect(reader.page.locator(".way .done")).to_have_count(5)
     reader.look()
     reader.page.get_by_role("link", name="Check in your browser").click()

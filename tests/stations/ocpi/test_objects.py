@@ -17,6 +17,15 @@ from tests.stations.ocpi.conftest import Charge, Partner, connector_make, data, 
 
 pytestmark = pytest.mark.django_db
 FROM = "date_from=2000-01-01T00:00:00Z"
+HARBOUR = {
+    "id": "S1",
+    "name": "Harbour office",
+    "address": "Am Kai 7",
+    "city": "Kiel",
+    "postal_code": "24103",
+    "country": "DEU",
+    "coordinates": {"latitude": "54.323293", "longitude": "10.122765"},
+}
 
 
 def one(objects: list[dict[str, Any]]) -> dict[str, Any]:
@@ -38,14 +47,8 @@ def test_a_location_with_its_evses(provider: Partner, connector: Connector) -> N
     assert without(location, "evses", "last_updated") == {
         "country_code": "DE",
         "party_id": "EVP",
-        "id": "S1",
+        **HARBOUR,
         "publish": True,
-        "name": "Harbour office",
-        "address": "Am Kai 7",
-        "city": "Kiel",
-        "postal_code": "24103",
-        "country": "DEU",
-        "coordinates": {"latitude": "54.323293", "longitude": "10.122765"},
         "time_zone": "Europe/Berlin",
     }
     first, second = location["evses"]
@@ -235,13 +238,7 @@ def test_a_cdr(provider: Partner, charge: Charge, connector: Connector) -> None:
         },
         "auth_method": "WHITELIST",
         "cdr_location": {
-            "id": "S1",
-            "name": "Harbour office",
-            "address": "Am Kai 7",
-            "city": "Kiel",
-            "postal_code": "24103",
-            "country": "DEU",
-            "coordinates": {"latitude": "54.323293", "longitude": "10.122765"},
+            **HARBOUR,
             "evse_uid": evse_uid("CP-HARBOUR-1", 1),
             "evse_id": connector.emi3_id,
             "connector_id": "1",

@@ -16,7 +16,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from dev.parts.tpm_service import TpmStack
-from tests.enrolment import enrolled, pins, use
+from tests.enrolment import pins, use
 from tests.tpm.verifier.certificates import authority
 from tpm import deployment
 from tpm.models import AttestationReport, EventLog, KeyCertification, Nonce, TpmService
@@ -25,13 +25,6 @@ from tpm.register import gate, register, tasks
 pytestmark = pytest.mark.django_db
 State, Outcome = TpmService.State, AttestationReport.Outcome
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def service(tpm_stack: TpmStack, settings: Settings) -> TpmService:
-    use(tpm_stack, settings)
-    tpm_stack.client().key_create("ledger")
-    return enrolled(tpm_stack, keys=["ledger"])
 
 
 def other_release_key() -> str:

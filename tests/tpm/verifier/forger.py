@@ -24,6 +24,11 @@ ATTRIBUTES = 0x00050472  # fixedTPM, fixedParent, sensitiveDataOrigin, userWithA
 SIGNING = 0x00040472  # the same, not restricted
 FIRST = Clock(5_000_000, 3, 0, True)
 FILES = ("/app/a.py", "/app/b.py", "/app/c.py", "/lib/d e.so")
+STEPS = (
+    *("nonce", "format", "signature", "binding", "selection", "pcr_digest", "event_log_hash", "replay"),
+    *("manifest_signature", "manifest_digest", "events", "release", "host_pcrs", "clock", "firmware"),
+    *("audit", "audit_kept", "integrity"),
+)
 
 
 def b64(data: bytes) -> str:

@@ -1,7 +1,7 @@
 """The service measures itself before it answers; keys and objects of the policy "release" are for what was approved.
 
 One service for all. What a story leaves behind, the next one's `stack` puts back. Each kind of tampering is in
-test_tampering.py, and what the TPM does in tests/tpm/service/device/test_policy.py.
+test_tampering.py, and what the TPM does in tests/tpm/service/device.
 """
 
 import base64
@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -21,83 +21,27 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from dev.common.processes import Child
 from dev.parts.tpm_service import ROOT, TpmStack, reset_tpm
 from tests.tpm.conftest import ALL_SCOPES
-from tests.tpm.verifier import oracle
+from tests.tpm.service.integrity.measured_service import (
+    DATA,
+    WELL,
+    change_the_application,
+    client,
+    good,
+    refused,
+    restart,
+    running,
+    signs,
+    soon,
+    stack,
+    works,
+)
 from tests.waiting import until
-from tpm.client import Key, TpmClient, TpmRefused, TpmUnavailable
+from tpm.client import TpmClient
 from tpm.service.release.manifest import Release, approve, sign
 from tpm.service.release.pcr import PCR_START, extended
 from tpm.service.release.release_key import load_private_key
 
-WELL = {"live": True, "tpm": "ok", "integrity": "verified"}
-DATA = b"what only an approved release may read"
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TpmStack]:
-    stack = TpmStack(tmp_path_factory.mktemp("m"))
-    try:
-        stack.start()
-        client = stack.client()
-        client.key_create("ledger", policy="release")
-        client.key_create("plain")
-        client.seal("secret", DATA, policy="release")
-        shutil.copytree(stack.release_dir, good(stack), symlinks=True)
-        yield stack
-    finally:
-        stack.stop()
-
-
-def good(stack: TpmStack) -> Path:
-    return stack.release_dir.with_name("good")
-
-
-@pytest.fixture
-def stack(running: TpmStack) -> TpmStack:
-    """The service on its approved release, started anew if anything is wrong with it."""
-    if not running.swtpm.alive:
-        running.swtpm.start()
-    if running.health_status() != 200:
-        running.kill_service()
-        shutil.rmtree(running.release_dir)
-        shutil.copytree(good(running), running.release_dir, symlinks=True)
-        running.start_service()
-    assert running.client().health() == WELL
-    return running
-
-
-@pytest.fixture
-def client(stack: TpmStack) -> TpmClient:
-    return stack.client()
-
-
-def restart(stack: TpmStack) -> None:
-    stack.kill_service()
-    stack.start_service()
-
-
-def signs(client: TpmClient, key: Key) -> bool:
-    digest = secrets.token_bytes(32)
-    return oracle.recovered(digest, client.sign(key.name, digest)) == key.public_key_eosio
-
-
-def works(client: TpmClient) -> bool:
-    return all(signs(client, client.key_get(name)) for name in ("ledger", "plain")) and client.unseal("secret") == DATA
-
-
-def refused(call: Callable[[], object]) -> str:
-    """The code with which it is refused."""
-    with pytest.raises((TpmUnavailable, TpmRefused)) as caught:
-        call()
-    return caught.value.code
-
-
-def soon(check: Callable[[], bool]) -> None:
-    until(check, but=(TpmUnavailable,))
-
-
-def change_the_application(stack: TpmStack) -> None:
-    with (stack.release_dir / "app" / "tpm" / "service" / "templates" / "openapi.html").open("a") as file:
-        file.write("<!-- another version -->\n")
+__all__ = ["client", "running", "stack"]  # fixtures
 
 
 # --- the start
