@@ -117,5 +117,14 @@ def authenticator(owner: User) -> Authenticator:
     return Authenticator.make(user=owner, confirmed=True)
 
 
+@pytest.fixture
+def codes(owner: User, authenticator: Authenticator) -> list[str]:
+    return second_factor.recovery_codes_new(user=owner)
+
+
 def code_of(device: Authenticator, steps: int = 0) -> str:
     return totp.code(second_factor.authenticator_key(device), time.time() + 30 * steps)
+
+
+def logged_in(client: Client) -> bool:
+    return "_auth_user_id" in client.session
