@@ -110,6 +110,7 @@ LONG = [
     "ledger/chain/test_nodes.py",
     "ledger/chain/test_old_blocks.py",
     "ledger/keys/test_custody.py",
+    "ledger/keys/test_custody_commands.py",
     "ledger/keys/test_keys.py",
     "ledger/keys/test_replacing.py",
     "tpm/service/integrity/test_tampering.py",

@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -234,7 +234,7 @@ def test_attesting_certifying_and_signing_at_once(http: httpx2.Client, tpm_stack
         made.mkdir()
         return made
 
-    works = [attests, certifies, signs, lambda _: extends(http)] * 25
+    works: list[Callable[[int], str]] = [attests, certifies, signs, lambda _: extends(http)] * 25
     with ThreadPoolExecutor(8) as pool:
         complaints = list(pool.map(lambda number: works[number](number), range(len(works))))
     assert not [text for text in complaints if text]
