@@ -16,7 +16,7 @@ from common.outgoing.asking import Asker, NoAnswer, Patience
 
 log = logging.getLogger(__name__)
 
-PATIENCE = Patience(connect_s=3.0, read_s=3.0, whole_s=4.0)
+PATIENCE = Patience(connect_s=3.0, read_s=5.0, whole_s=8.0)
 ANSWER_MAX_BYTES = 262_144
 KEYS_AGE_S = 300.0  # a key that the pool has withdrawn is trusted no longer
 FETCH_EVERY_S = 1.0

@@ -30,6 +30,7 @@ class AccessMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
+        renewal.keep_renewed(request.session)
         response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
         if getattr(request, "access_guarded", False) and "Cache-Control" not in response.headers:
             add_never_cache_headers(response)  # what was seen logged in is not seen again after logging out

@@ -7,6 +7,9 @@ forms, scripts and polling pages go on. Groups and e-mail address come along; so
 import logging
 import time
 
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.models import Session
+from django.db import transaction
 from django.http import HttpRequest
 
 from accounts.login import identity
@@ -35,9 +38,8 @@ def session_is_alive(request: HttpRequest) -> bool:
     now = time.time()
     if now < float(request.session.get(RENEW_AT, 0)):
         return True
-    # Before asking, so that the requests that come meanwhile do not ask, too.
-    request.session[RENEW_AT] = now + TRY_AGAIN_S
-    request.session.save()
+    if not _asks(request.session, now):
+        return True
     user = request.user
     assert isinstance(user, User), "asked behind the login"
     try:
@@ -52,4 +54,28 @@ def session_is_alive(request: HttpRequest) -> bool:
     person_update(user=user, claims=claims)
     request.session[REFRESH_TOKEN] = tokens.refresh_token
     session_confirmed(request)
+    request.session.save()  # also where the page fails: a pool that rotates refresh tokens knows the old one no more
     return True
+
+
+def _asks(session: SessionBase, now: float) -> bool:
+    """Whether this request asks: of several at once the first, and the others go on with what it left."""
+    with transaction.atomic():
+        Session.objects.select_for_update().filter(pk=session.session_key).first()
+        kept = session.load()
+        if now < float(kept.get(RENEW_AT, 0)):
+            session._session_cache = kept  # type: ignore[attr-defined]
+            return False
+        session[RENEW_AT] = now + TRY_AGAIN_S
+        session.save()
+    return True
+
+
+def keep_renewed(session: SessionBase) -> None:
+    """Before a session is saved: what another request renewed meanwhile is not overwritten."""
+    if not session.modified or session.session_key is None or CONFIRMED_AT not in session:
+        return
+    kept = session.load()
+    if float(kept.get(CONFIRMED_AT, 0)) > float(session[CONFIRMED_AT]):
+        for name in (REFRESH_TOKEN, CONFIRMED_AT, RENEW_AT):
+            session[name] = kept[name]

@@ -83,23 +83,28 @@ def code_grant(pool: Pool, issue: Issue) -> type[AuthorizationCodeGrant]:
 
 
 def refresh_grant(pool: Pool, issue: Issue) -> type[RefreshTokenGrant]:
-    """The refresh token grant: new id and access token, with the groups of now; the refresh token stays."""
+    """New id and access tokens, with the groups of now; the refresh token stays, unless the pool rotates them."""
 
     class RenewalGrant(RefreshTokenGrant):  # type: ignore[misc]
         TOKEN_ENDPOINT_AUTH_METHODS = AUTH_METHODS
 
         def authenticate_refresh_token(self, refresh_token: str) -> SignIn | None:
-            found = pool.sign_in_of(refresh_token)
+            found = pool.sign_in_of(refresh_token, once=pool.rotates_refresh_tokens)
             return found if found and enabled(pool, found) else None
 
         def authenticate_user(self, refresh_token: SignIn) -> Person | None:
             return enabled(pool, refresh_token)
 
         def generate_token(self, user: Person, **_: object) -> dict[str, object]:
-            return issue(self.request.client, user, self.request.refresh_token)
+            issued = issue(self.request.client, user, self.request.refresh_token)
+            if pool.rotates_refresh_tokens:
+                refresh_token = secrets.token_urlsafe(48)
+                pool.sign_in_keep(refresh_token, self.request.refresh_token, lifetime_s=REFRESH_LIFETIME_S)
+                issued["refresh_token"] = refresh_token
+            return issued
 
         def revoke_old_credential(self, refresh_token: SignIn) -> None:
-            """Cognito keeps it, unless rotation is switched on."""
+            """It is kept, or used up already."""
 
     return RenewalGrant
 

@@ -22,6 +22,7 @@ from dev.common.files import replace as replace_file
 TOKEN_LIFETIME_S = 3600
 CLIENTS_FILE = "clients.json"
 PEOPLE_FILE = "people.json"
+ROTATES_FILE = "rotates-refresh-tokens"
 SIGN_INS_FILE = "refresh-tokens.json"  # and codes, for their minutes
 KEY_FILE = "signing-key.pem"
 OLD_KEY_FILE = "old-key.pem"
@@ -234,6 +235,15 @@ class Pool:
         with self._locked():
             rows = self._rows(SIGN_INS_FILE, {})
             self._write(SIGN_INS_FILE, {key: row for key, row in rows.items() if row["origin_jti"] != origin_jti})
+
+    @property
+    def rotates_refresh_tokens(self) -> bool:
+        """Whether a refresh token is good once, and brings the next; without Cognito's grace period."""
+        return (self.directory / ROTATES_FILE).exists()
+
+    def rotate_refresh_tokens(self, on: bool) -> None:
+        """Switch it on or off."""
+        (self.directory / ROTATES_FILE).touch() if on else (self.directory / ROTATES_FILE).unlink(missing_ok=True)
 
     # --- keys
 

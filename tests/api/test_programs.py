@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jwt
@@ -157,6 +158,24 @@ def test_many_unknown_keys_cost_one_question(
         token = jwt.encode(claims, pem, algorithm="RS256", headers={"kid": str(number)})
         problem(Caller(token).get("sites"), 401, "token_invalid")
     assert provider.asked("jwks.json") == asked
+
+
+def test_a_pool_that_rotates_its_key_makes_nobody_wait(
+    provider: Provider, issuer: str, program: ApiClient, sign: Sign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However lately its keys were read: the new one is asked for at once, and once."""
+    monkeypatch.setattr(module, "FETCH_EVERY_S", 0.0)
+    assert sign().get("sites").status_code == 200
+    asked = provider.asked("jwks.json")
+    provider.pool.rotate_key()
+    assert sign().get("sites").status_code == 200
+    assert sign().get("sites").status_code == 200
+    assert provider.asked("jwks.json") == asked + 1
+    provider.pool.rotate_key(withdraw_old=True)
+    with ThreadPoolExecutor(4) as threads:
+        kid = str(provider.pool.signing_key().kid)
+        found = threads.map(lambda _: pool_keys(provider.jwks_url).get(kid).key_id, range(8))
+        assert set(found) == {kid}
 
 
 def test_the_pool_is_away(program: ApiClient, sign: Sign, settings: Settings) -> None:
