@@ -246,7 +246,7 @@ def test_name_and_code_delete_it_and_log_out(browser: Client, owner: User) -> No
     page = answer.content.decode()
     assert "Your account is being deleted" in page and "anna" not in page
     assert not User.objects.get(pk=owner.pk).is_active
-    assert browser.get("/").status_code == 302, "logged out"
+    assert browser.get(reverse("statements")).status_code == 302, "logged out"
     tasks.sweep()
     assert Erasure.objects.get().done_at is not None
 
