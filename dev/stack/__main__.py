@@ -29,14 +29,14 @@ from dev.stack.chain import (
 )
 from dev.stack.keep import part_file
 from dev.stack.layout import PORTAL_ENV, RUN, STACK_ENV, VAR, Ports, make_directories, read_settings, write_settings
-from dev.stack.parts import FOUNDATION_GROUP, GROUPS, PORTAL_GROUP, clear_the_way
+from dev.stack.parts import FOUNDATION_GROUP, GROUPS, PORTAL_GROUP, STATIONS_GROUP, clear_the_way
 
 SHOWN = 5  # differences that the summary names
 
 
-def up() -> None:
-    """Bring everything to run, and say where."""
-    started = time.monotonic()
+def up(began: float | None = None) -> None:
+    """Bring everything to run, and say where; `began`: when `make demo` did, before it installed what was missing."""
+    started = time.time() if began is None else began
     make_directories()
     try:
         with locked(RUN / "up.lock", wait=False):
@@ -65,8 +65,9 @@ def _up(started: float) -> None:
         write_portal_settings(ports, found)
     sessions, driver_sessions = _fill(ports)
     sessions += _compared()
+    _live(ports)
     print(_summary(ports, key=key, chain=found, sessions=sessions, driver_sessions=driver_sessions))
-    print(f"make demo took {time.monotonic() - started:.0f} s.")
+    print(f"make demo took {time.time() - started:.0f} s in all.")
 
 
 def _settle_environment(ports: Ports) -> None:
@@ -92,8 +93,9 @@ def _fill(ports: Ports) -> tuple[str, int]:
     with step("the ledger's master key, sealed in the TPM"):
         portal.seal_master_key()
     PORTAL_GROUP.start(ports)
-    print("  the real sessions of data/workplace_charging_sessions.csv", flush=True)
-    portal.import_sessions()
+    data = portal.demo_data()
+    print(f"  the real sessions: {data.name}", flush=True)
+    portal.import_sessions(data)
     driver_sessions = portal.give_driver_a_token()
     print("  signed by the TPM, sent to the chain, waiting until irreversible", flush=True)
     result = portal.wait_until_irreversible()
@@ -104,8 +106,16 @@ def _fill(ports: Ports) -> tuple[str, int]:
     return recorded, driver_sessions
 
 
+def _live(ports: Ports) -> None:
+    from dev.stack import portal
+
+    with step("two simulated stations, which charge from now on"):
+        portal.live_stations()
+    STATIONS_GROUP.start(ports)
+
+
 def _compared() -> str:
-    """What differs between database and chain, such as after somebody did step 4 below; "" where nothing does."""
+    """What differs between database and chain, such as after somebody did step 5 below; "" where nothing does."""
     from dev.stack import portal
 
     with step("comparing every session with the chain"):
@@ -141,6 +151,11 @@ EVPortal runs. {sessions}
   Second factor   each sets one up at the first login: scan the QR code with any authenticator app, or
                   without a phone: .venv/bin/python -m dev.totp KEY   prints the code for the typed key
 
+  The data        real sessions (CC0), moved by whole days so that the last ones ended the day before the first
+                  make demo, and priced where the data set says 0; as published: data/. Each names its import
+                  (a demo of before keeps its dates). Beside them two simulated stations charge all the time, at
+                  {ports.url("WEB")}/admin/stations/station/?q=DEMO-LIVE, one of them the driver's car
+
   Keep offline    var/secrets/ledger_recovery_key.pem opens the ledger's master key without the TPM
 
 What to look at
@@ -151,9 +166,10 @@ What to look at
          --key {key} \\
          --code-hash {pins[CODE_HASH]} --code-updated {pins[CODE_UPDATED]}
   3. Compare every session of the database with the chain:  .venv/bin/python manage.py ledger_audit
-  4. Change 1 Wh of the driver's newest session in the database:  .venv/bin/python -m dev.tamper
+  4. Watch a charge live, with power and cost so far: "Charging now" on the driver's first page.
+  5. Change 1 Wh of the driver's newest session in the database:  .venv/bin/python -m dev.tamper
      and look at 1 to 3 again.
-  5. Put it back to what was recorded:  .venv/bin/python manage.py ledger_restore --repair --dry-run
+  6. Put it back to what was recorded:  .venv/bin/python manage.py ledger_restore --repair --dry-run
      and then without --dry-run.
 
 make status shows what runs, make stop ends it; logs are in var/log. make demo again changes nothing.
@@ -187,11 +203,13 @@ def status() -> bool:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m dev.stack", description="The development stack.")
     parser.add_argument("command", choices=["up", "down", "status"])
-    command = parser.parse_args(arguments).command
+    parser.add_argument("--began", type=int, metavar="SECONDS", help="when make demo began, as `date +%%s` says it")
+    chosen = parser.parse_args(arguments)
+    command = chosen.command
     if command == "status":
         return 0 if status() else 1
     try:
-        up() if command == "up" else down()
+        up(chosen.began) if command == "up" else down()
     except KeyboardInterrupt:
         print("\nInterrupted. What was started goes on running: make demo goes on from here, make stop ends it.")
         return 130

@@ -176,6 +176,10 @@ def write_portal_settings(ports: Ports, found_chain_id: str) -> None:
         "EVPORTAL_OIDC_CLIENT_ID": login.client_id,
         "EVPORTAL_OIDC_CLIENT_SECRET_FILE": str(login_secret),
         "EVPORTAL_PUBLIC_URL": ports.url("WEB"),
+        "EVPORTAL_OCPI_COUNTRY_CODE": "US",
+        "EVPORTAL_OCPI_PARTY_ID": "EVP",
+        "EVPORTAL_OCPI_OPERATOR_NAME": "EVPortal demo",
+        "EVPORTAL_OCPI_PARTNER_URLS": "any",  # a partner may run beside it
         "EVPORTAL_TPM_SERVICE_URL": ports.url("TPM"),
         "EVPORTAL_TPM_TOKEN_URL": provider(ports).token_url,
         "EVPORTAL_TPM_CLIENT_ID": client.client_id,

@@ -86,6 +86,8 @@ PORTAL = [
     Part("webhooks", (), lambda _: part_file("webhooks").pid() is not None),
     Part("beat", (), lambda _: part_file("beat").pid() is not None),
 ]
+# Last: what they report comes beside the import, which has the database to itself.
+STATIONS = [Part("stations", (), lambda _: part_file("stations").pid() is not None)]
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,8 @@ class Group:
 
 FOUNDATION_GROUP = Group("foundation", FOUNDATION)
 PORTAL_GROUP = Group("portal", PORTAL)
-GROUPS = (FOUNDATION_GROUP, PORTAL_GROUP)
+STATIONS_GROUP = Group("stations", STATIONS)
+GROUPS = (FOUNDATION_GROUP, PORTAL_GROUP, STATIONS_GROUP)
 
 
 def clear_the_way(ports: Ports) -> None:

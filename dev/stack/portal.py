@@ -7,18 +7,24 @@ import io
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connections
 from django.db.models import Count, Q
+from django.utils import timezone
 
 from accounts.models import User
 from dev.common.progress import bar
 from dev.common.steps import StackError
 from dev.stack.chain import demo_people
 from dev.stack.enrolment import ensure_attested, pins_of
-from dev.stack.layout import LOG, ROOT, TPM_RELEASE_KEY, TPM_STATE, VAR
+from dev.stack.layout import DEMO_DATA, LIVE_STATIONS, LOG, ROOT, TPM_RELEASE_KEY, TPM_STATE, VAR
+from dev.stack.live import ensure_live_stations
+from dev.stack.moved import moved_copy
 from ledger.audit.audit import audit
 from ledger.errors import ChainError
 from ledger.models import Alert, ChainTransaction, LedgerEntry
@@ -77,17 +83,37 @@ def seal_master_key() -> None:
         raise StackError(f"ledger_keys seal: {error}") from error
 
 
-def import_sessions() -> None:
+def demo_data() -> Path:
+    """The copy of the real sessions that was moved to now, made at first; a demo of before keeps its own dates."""
+    copies = sorted(DEMO_DATA.glob("*.csv"))
+    if copies:
+        return copies[0]
+    if ChargingSession.objects.filter(source=ChargingSession.Source.IMPORT).exists():
+        return DATA
+    zone = ZoneInfo(DATA_ZONE)
+    yesterday = (timezone.now().astimezone(zone) - timedelta(days=1)).date()
+    return moved_copy(DATA, DEMO_DATA, yesterday=yesterday, zone=zone)
+
+
+def import_sessions(path: Path) -> None:
     """Import the real sessions; rows that are there are only counted. Raises StackError when the file cannot be used.
 
     Rows left out are no reason to stop: a session that was changed in the database is not what the file says, and
     `differing` tells of it.
     """
     try:
-        call_command("import_sessions", str(DATA), report=REPORT, time_zone=DATA_ZONE)
+        call_command("import_sessions", str(path), report=REPORT, time_zone=DATA_ZONE, dates="YMD")
     except CommandError as error:
         if error.returncode != EXIT_ROWS_LEFT_OUT:
             raise StackError(f"import_sessions: {error}") from error
+
+
+def live_stations() -> None:
+    """Two that report while the demo runs: one charges the demo driver's car, one somebody else's."""
+    driver = User.objects.get(username=DRIVER)
+    others = IdToken.objects.filter(customer=None, type=IdToken.Type.CENTRAL).order_by("pk")
+    tokens = [one for one in (driver.id_tokens.order_by("pk").first(), others.first()) if one]
+    ensure_live_stations(LIVE_STATIONS, tokens)
 
 
 def differing() -> list[str]:

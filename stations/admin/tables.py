@@ -165,7 +165,7 @@ class ChargingSessionAdmin(NotesLooks, Correctable, Comparable, ReadOnly, Logged
     date_hierarchy = "started_at"
     ordering = ("-started_at", "-id")
     exclude = ("flags", "location", "cost_minor", "currency", "tariff")
-    readonly_fields = ("place_words", "cost", "promised", "flag_words", "meter_values_link", "page_link")
+    readonly_fields = ("place_words", "cost", "promised", "flag_words", "came_by", "meter_values_link", "page_link")
     actions = ("compare",)
 
     def get_search_results(
@@ -232,6 +232,14 @@ class ChargingSessionAdmin(NotesLooks, Correctable, Comparable, ReadOnly, Logged
         address = reverse("admin:stations_metervalue_changelist")
         words = gettext("Show its meter values")
         return format_html('<a href="{}?session__id__exact={}">{}</a>', address, session.pk, words)
+
+    @admin.display(description=_("import"))
+    def came_by(self, session: ChargingSession) -> str:
+        """To the import that brought it, by its file's name, which says what somebody did to the file."""
+        if session.import_run is None:
+            return self.get_empty_value_display()
+        address = reverse("admin:stations_importrun_change", args=[session.import_run_id])
+        return format_html('<a href="{}">{}</a>', address, session.import_run)
 
     @admin.display(description=_("page"))
     def page_link(self, session: ChargingSession) -> str:
