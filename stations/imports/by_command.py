@@ -60,14 +60,14 @@ class CommandRun:
         if self.run is None:
             return
         run = self.run
-        run.made = made_with(run.made, bringing.made)
-        run.flags = dict(Counter(run.flags) + tally.flags)
+        made, flags = made_with(run.made, bringing.made), dict(Counter(run.flags) + tally.flags)
         counts = {
             name: F(name) + getattr(tally, name) for name in ("imported", "already_there", "skipped", "different")
         }
         here = ImportRun.objects.filter(pk=run.pk, state=State.IMPORTING)
-        if not here.update(**counts, made=run.made, flags=run.flags, claimed_until=clock.now() + HELD):
+        if not here.update(**counts, made=made, flags=flags, claimed_until=clock.now() + HELD):
             raise ImportFileError(f"import {run.pk} was ended by somebody else meanwhile; nothing more of it is stored")
+        run.made, run.flags = made, flags
 
     def end(self, reason: str = "") -> None:
         """After the last batch, or whatever stopped it."""

@@ -5,10 +5,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TypeVar
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.db import models
 
+from stations.charging.sessions import location_of
 from stations.errors import ImportRowError
 from stations.imports.plan import Plan, zone_asked
 from stations.imports.reading.row import Row, Token
@@ -31,6 +32,9 @@ class Places:
     def __init__(self, rows: Sequence[Row], plan: Plan) -> None:
         self.plan = plan
         self.made: dict[str, list[str]] = {}
+        self._identities: dict[str, str] = {}
+        self._codes: dict[str, str] = {}
+        self._of_sites: dict[int, tuple[ZoneInfo, dict[str, str]]] = {}
         by_station = {self.identity(row): row for row in reversed(rows)}
         by_site = {self.code(row): row for row in reversed(rows)}
         there = dict(Station.objects.filter(identity__in=by_station).values_list("identity", "site__code"))
@@ -48,15 +52,28 @@ class Places:
 
     def identity(self, row: Row) -> str:
         """What we call the station of this row."""
-        return code(row.station, IDENTITY_MAX) if self.plan.prefix == "" else _joined(self.plan.prefix, row.station)
+        known = self._identities.get(row.station)
+        if known is None:
+            prefix = self.plan.prefix
+            known = self._identities[row.station] = prefix + code(row.station, IDENTITY_MAX - len(prefix))
+        return known
 
     def code(self, row: Row) -> str:
         """What we call the site of this row."""
-        plan = self.plan
-        if not row.place.code:
-            return code(plan.name, CODE_MAX)
-        raw = plan.name == FIRST_SOURCE or not plan.prefix
-        return code(row.place.code if raw else f"{plan.name}-{row.place.code}", CODE_MAX)
+        known = self._codes.get(row.place.code)
+        if known is None:
+            plan = self.plan
+            raw = plan.name == FIRST_SOURCE or not plan.prefix
+            said = row.place.code if raw else "-".join(filter(None, (plan.name, row.place.code)))
+            known = self._codes[row.place.code] = code(said, CODE_MAX)
+        return known
+
+    def zone_and_location(self, site: Site) -> tuple[ZoneInfo, dict[str, str]]:
+        """What all sessions at a site share."""
+        known = self._of_sites.get(site.pk)
+        if known is None:
+            known = self._of_sites[site.pk] = (ZoneInfo(site.time_zone), location_of(site))
+        return known
 
     def station(self, row: Row) -> Station:
         """Raises ImportRowError where the file puts it elsewhere."""
@@ -146,7 +163,3 @@ def session_id(row: Row, plan: Plan) -> uuid.UUID:
         return uuid.UUID(row.session)
     content = row.number if plan.name == FIRST_SOURCE else "\x1f".join((plan.name, row.station, row.number))
     return uuid.uuid5(SESSION_NAMESPACE, content)
-
-
-def _joined(prefix: str, station: str) -> str:
-    return prefix + code(station, IDENTITY_MAX - len(prefix))

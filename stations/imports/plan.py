@@ -97,7 +97,7 @@ def _surveyed(file: Source, form: Format, chosen: str) -> tuple[str, str]:
 
 
 def _walk(file: Source, where: Surveyed, dates: Dates, marks: Marks | None) -> None:
-    ordered, others, numbers = where.ordered, where.dates, where.numbers if marks else ()
+    ordered, others, numbers, point_open = where.ordered, where.dates, where.numbers if marks else (), True
     for line, cells, error in file.records():
         if error is not None:
             continue
@@ -106,8 +106,8 @@ def _walk(file: Source, where: Surveyed, dates: Dates, marks: Marks | None) -> N
         for at in others:
             dates.add(line, cells[at], ordered=False)
         for at in numbers:
-            if "," in cells[at] or "." in cells[at]:
-                marks.add(line, cells[at])  # type: ignore[union-attr]  # numbers are there where marks are
+            if "," in cells[at] or (point_open and "." in cells[at]):
+                point_open = marks.add(line, cells[at])  # type: ignore[union-attr]  # numbers are there where marks are
 
 
 def zone_asked(form: Format, time_zone: str) -> None:

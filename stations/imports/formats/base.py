@@ -65,27 +65,22 @@ def same(column: str) -> str:
 class Cells:
     """The cells of one line by what they mean; errors name the file's own columns."""
 
-    __slots__ = ("_as_they_are", "_columns", "_where", "line", "reading", "values")
+    __slots__ = ("_columns", "_where", "line", "reading", "values")
 
-    def __init__(
-        self, where: Mapping[str, int], columns: Sequence[str], reading: Reading, *, as_they_are: bool = False
-    ) -> None:
-        self._where, self._columns, self.reading = where, columns, reading
-        self._as_they_are = as_they_are  # blanks around a cell are a mistake
+    def __init__(self, where: Mapping[str, int], columns: Sequence[str], reading: Reading) -> None:
+        self._where, self.reading = where, reading
+        self._columns = {name: columns[at] for name, at in where.items()}
         self.line = 0
         self.values: Sequence[str] = ()
 
     def __getitem__(self, name: str) -> str:
         """ "" where the file has no such column."""
         at = self._where.get(name)
-        if at is None:
-            return ""
-        return self.values[at] if self._as_they_are else self.values[at].strip()
+        return self.values[at] if at is not None else ""
 
     def column(self, name: str) -> str:
         """What the file calls it."""
-        at = self._where.get(name)
-        return self._columns[at] if at is not None else name
+        return self._columns.get(name, name)
 
     def identifier(self, name: str) -> str:
         return values.identifier(self[name], self.column(name))
@@ -141,7 +136,7 @@ class Table:
     dates: str = ""
     mixed: bool = False
     one_site: bool = False
-    strict: bool = False
+    strict: bool = False  # blanks around a cell are a mistake
     ordered: str = "started"
     other_dates: Sequence[str] = ("stopped",)
     numbers: Sequence[str] = field(default=("energy",))
@@ -168,13 +163,17 @@ class Table:
 
     def reader(self, columns: Sequence[str], reading: Reading) -> Reader:
         """Reads one line after the other into the same cells: no object a line."""
-        cells = Cells(self.where(columns), columns, reading, as_they_are=self.strict)
+        cells, row = Cells(self.where(columns), columns, reading), self.row
 
         def read(line: int, found: Any) -> Row:
             cells.line, cells.values = line, found
-            return self.row(cells)
+            return row(cells)
 
-        return read
+        def stripped(line: int, found: Any) -> Row:
+            cells.line, cells.values = line, [cell.strip() for cell in found]
+            return row(cells)
+
+        return read if self.strict else stripped
 
     def surveyed(self, columns: Sequence[str]) -> Surveyed:
         """Where dates and numbers stand."""

@@ -2,6 +2,8 @@
 doi:10.7910/DVN/QF1PMO, version 1), as .csv, as Dataverse's .tab, or after a spreadsheet had it.
 """
 
+from functools import lru_cache
+
 from stations.imports.formats.base import Cells, Table
 from stations.imports.reading.row import Place, Row, Token
 
@@ -9,15 +11,19 @@ CURRENCY = "USD"
 FACILITY_TYPES = {"1": "manufacturing", "2": "office", "3": "research and development", "4": "other"}
 
 
+@lru_cache(maxsize=1_000)
+def _place(code: str, facility: str) -> Place:
+    return Place(code, f"Workplace {code} ({FACILITY_TYPES.get(facility, 'other')})", CURRENCY)
+
+
 def _row(cells: Cells) -> Row:
     number, user = cells.identifier("number"), cells.identifier("user")
     station, code = cells.identifier("station"), cells.identifier("site")
-    facility = FACILITY_TYPES.get(cells["facility"], "other")
     return Row(
         line=cells.line,
         number=number,
         station=station,
-        place=Place(code, f"Workplace {code} ({facility})", CURRENCY),
+        place=_place(code, cells["facility"]),
         started=cells.time("started"),
         stopped=cells.time("stopped"),
         energy_wh=cells.energy_wh("energy", exact=True),

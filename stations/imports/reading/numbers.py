@@ -21,8 +21,8 @@ class Marks:
         self._point: Seen | None = None
         self._open: Seen | None = None
 
-    def add(self, line: int, text: str) -> None:
-        """One cell; what is no number is the row's own trouble."""
+    def add(self, line: int, text: str) -> bool:
+        """One cell; what is no number is the row's own trouble. False: of cells with points alone enough is known."""
         if "," in text:
             if _OPEN.fullmatch(text):
                 self._open = self._open or Seen(line, text)
@@ -32,6 +32,7 @@ class Marks:
                 self._point = self._point or Seen(line, text)
         elif self._point is None and "." in text and _POINT.fullmatch(text) and not _OPEN.fullmatch(text):
             self._point = Seen(line, text)
+        return self._point is None
 
     def mark(self) -> str:
         """A point or a comma. Raises ImportFileError where the rows contradict each other, or leave it open."""

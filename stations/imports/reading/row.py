@@ -90,9 +90,10 @@ class Period(NamedTuple):
 
 def instants(local: datetime, zone: ZoneInfo) -> Sequence[datetime]:
     """What a local time can mean in UTC: two instants where clocks were changed (PEP 495), else one."""
-    first = local.replace(tzinfo=zone).astimezone(UTC)
-    second = local.replace(tzinfo=zone, fold=1).astimezone(UTC)
-    return [first] if first == second else [first, second]
+    first, second = local.replace(tzinfo=zone), local.replace(tzinfo=zone, fold=1)
+    if first.utcoffset() == second.utcoffset():
+        return [first.astimezone(UTC)]
+    return [first.astimezone(UTC), second.astimezone(UTC)]
 
 
 def period(row: Row, zone: ZoneInfo | None) -> Period:
@@ -105,11 +106,11 @@ def period(row: Row, zone: ZoneInfo | None) -> Period:
     else:
         assert zone is not None
         starts, stops = [*instants(row.started, zone)], [*instants(row.stopped, zone)]
+    if len(starts) == len(stops) == 1 and starts[0] <= stops[0]:
+        return Period(starts[0], stops[0], False)
     pairs = [(start, stop) for start in starts for stop in stops if start <= stop]
     if not pairs:
         raise ImportRowError(f"ended at or after created {row.started}", str(row.stopped))
-    if len(starts) == len(stops) == 1:
-        return Period(*pairs[0], ambiguous=False)
     lasted = row.lasted
     fitting = [pair for pair in pairs if lasted and lasted.whole and lasted.fits(pair[1] - pair[0])]
     return Period(*(fitting or pairs)[0], ambiguous=len(fitting) != 1)

@@ -83,10 +83,11 @@ def derived(*parts: object) -> str:
 def number(value: str, column: str, mark: str = ".") -> Decimal:
     """A number that is not negative; `mark` is what stands before the decimals in this file."""
     text = value
-    if _GROUPED[mark].fullmatch(text):
-        text = text.replace("," if mark == "." else ".", "")
-    if mark == ",":
-        text = text.replace(",", ".", 1) if "." not in text else text
+    if "," in text or mark == ",":
+        if _GROUPED[mark].fullmatch(text):
+            text = text.replace("," if mark == "." else ".", "")
+        if mark == "," and "." not in text:
+            text = text.replace(",", ".", 1)
     if not _DECIMAL.fullmatch(text):
         raise ImportRowError("a number from 0 to 999999999", shown(value), field=column)
     return Decimal(text)
