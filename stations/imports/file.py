@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
@@ -262,6 +263,7 @@ def session_of(row: Row, places: Places, run_id: int | None) -> ChargingSession:
     return session
 
 
-def session_new(**values: object) -> ChargingSession:
+def session_new(**values: Any) -> ChargingSession:
     """A session that is not stored yet; by position, which takes Django half the time that names take."""
-    return ChargingSession(*[values.get(name, default) for name, default in DEFAULTS.items()])
+    found: list[Any] = [values.get(name, default) for name, default in DEFAULTS.items()]
+    return ChargingSession(*found)
