@@ -265,5 +265,6 @@ def session_of(row: Row, places: Places, run_id: int | None) -> ChargingSession:
 
 def session_new(**values: Any) -> ChargingSession:
     """A session that is not stored yet; by position, which takes Django half the time that names take."""
-    found: list[Any] = [values.get(name, default) for name, default in DEFAULTS.items()]
-    return ChargingSession(*found)
+    by_position: Any = ChargingSession
+    session: ChargingSession = by_position(*[values.get(name, default) for name, default in DEFAULTS.items()])
+    return session
