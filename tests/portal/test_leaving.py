@@ -64,7 +64,7 @@ def goes(reader: Reader, owner: User) -> None:
     reader.press("Delete %(name)s for ever", name="anna")
     reader.sees("Your account is being deleted")
     reader.fine("deleted")
-    reader.go("/")
+    reader.go("/statements")  # "/" is there for strangers, too
     reader.sees("Log in")
     assert erasure_run(erasure_id=Erasure.objects.get().pk)
     owner.refresh_from_db()
