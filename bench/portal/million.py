@@ -26,7 +26,7 @@ from bench.portal.importing import SOURCE
 from ledger.models import ChainTransaction, DataKey, LedgerEntry
 from ledger.record import digest, new_salt, record_of
 from stations.charging.sessions import location_of
-from stations.models import ChargingSession, Connector, IdToken, Site, Station
+from stations.models import ChargingSession, Connector, IdToken, Site, Station, months_decide
 
 ZONE = ZoneInfo("America/New_York")
 LEAST_SESSIONS = 20
@@ -112,6 +112,7 @@ def _turn(numbers: range, sessions: int, found: Patterns) -> int:
     made = []
     for number, token, key in zip(numbers, tokens, keys, strict=True):
         made += [(session, key) for session in _sessions(number, token, sessions, found)]
+    months_decide([session for session, _ in made])
     copy([session for session, _ in made])
     copy(_entries(made))
     _sequence_follows(LedgerEntry)
