@@ -290,6 +290,10 @@ CELERY_BEAT_SCHEDULE = {
     "webhooks-sweep": {"task": "ledger.tasks.webhooks_sweep", "schedule": schedule(run_every=5)},
     "api-prune": {"task": "ledger.tasks.api_prune", "schedule": schedule(run_every=3600)},
     "stations-imports": {"task": "stations.tasks.import_sweep", "schedule": schedule(run_every=10)},
+    "stations-silent-sessions": {
+        "task": "stations.tasks.sessions_end_silent",
+        "schedule": schedule(run_every=600),
+    },
     "tpm-attest": {"task": "tpm.tasks.attest_services", "schedule": schedule(run_every=30)},
     "tpm-prune": {"task": "tpm.tasks.prune_reports", "schedule": schedule(run_every=3600)},
 }

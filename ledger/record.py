@@ -23,6 +23,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ledger.errors import RecordError
+from stations.identifiers import same_letters
 
 if TYPE_CHECKING:
     from stations.models import ChargingSession
@@ -79,6 +80,7 @@ class Recorded(NamedTuple):
     meter_values_sha256: str
     credit: bool
     credit_reference_id: Any
+    written: dict[str, str] = {}
 
 
 # The same as columns, seen from the session.
@@ -86,7 +88,7 @@ LOOKUPS = (
     *("id", "transaction_id", "station__identity", "connector__evse_id", "connector__connector_id", "location"),
     *("id_token__uid", "id_token__type", "status", "started_at", "stopped_at", "meter_start_wh", "meter_stop_wh"),
     *("energy_wh", "cost_minor", "currency", "tariff", "stop_reason", "source", "flags", "meter_values_sha256"),
-    *("credit", "credit_reference_id"),
+    *("credit", "credit_reference_id", "written"),
 )
 
 
@@ -106,12 +108,12 @@ def fields_of(row: Recorded) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "format": FORMAT,
         "id": str(row.id),
-        "transaction_id": row.transaction_id,
-        "station": row.station,
+        "transaction_id": _written(row, "transaction_id", row.transaction_id),
+        "station": _written(row, "station", row.station),
         "evse_id": row.evse_id,
         "connector_id": row.connector_id,
         "location": row.location,
-        "id_token": None if row.token_uid is None else {"uid": row.token_uid, "type": row.token_type},
+        "id_token": None if row.token_uid is None else _token(row),
         "status": row.status,
         "started_at": utc_text(row.started_at),
         "stopped_at": utc_text(row.stopped_at),
@@ -128,6 +130,19 @@ def fields_of(row: Recorded) -> dict[str, Any]:
         "credit_reference_id": str(row.credit_reference_id) if row.credit else None,
     }
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _token(row: Recorded) -> dict[str, str | None]:
+    return {"uid": _written(row, "id_token", row.token_uid or ""), "type": row.token_type}
+
+
+def _written(row: Recorded, name: str, now: str) -> str:
+    """As it was written when it was recorded, where another writing of the same is kept now; nothing else passes.
+
+    A number that stood twice was given an ending with ~, which no station can write.
+    """
+    kept = (row.written or {}).get(name)
+    return kept if isinstance(kept, str) and same_letters(kept, now.partition("~")[0]) else now
 
 
 def canonical(record: Mapping[str, Any]) -> bytes:

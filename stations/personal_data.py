@@ -80,6 +80,7 @@ def cards_forget(erasure: Erasure) -> None:
     log_forget(words=uids, pseudonym=erasure.pseudonym)
     for uid in uids:
         SetAside.objects.filter(example__icontains=uid).update(example="")
+        SetAside.objects.filter(kind=SetAside.Kind.TWICE, subject__icontains=uid).delete()
 
 
 def charging_now(user: User) -> str:

@@ -43,5 +43,6 @@ OPERATIONS = {
     "station_start": "A station reports a start: 201 with the session, 200 where the same start was reported before.",
     "station_session": "A station asks for a session of its own.",
     "station_meter_values": "A station reports meter values: how many are new, and how many were there already.",
+    "station_boot": "A station started anew and says what still charges; its other open sessions are ended.",
     "station_stop": "A station reports a stop: the closed session, the first time as every time.",
 }

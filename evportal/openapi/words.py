@@ -388,6 +388,7 @@ EXAMPLES: dict[str, Schema] = {
         "body": {"values": [{"sampled_at": "2026-03-01T08:15:00Z", "value": 2500}]},
         "answer": {"accepted": 1, "repeated": 0},
     },
+    "station_boot": {"body": {"running": ["T2"]}, "answer": {"ended": ["T1"]}},
     "station_stop": {
         "body": {"stopped_at": "2026-03-01T08:45:00Z", "meter_stop_wh": 8780},
         "answer": REPORTED

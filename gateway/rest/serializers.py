@@ -157,6 +157,19 @@ class MeterValuesAnswerSerializer(serializers.Serializer[Any]):
     set_aside = AsideSerializer(many=True, required=False)
 
 
+class BootSerializer(StrictSerializer):
+    """What still runs after the station started anew (OCPP's BootNotification says less); none if none is named."""
+
+    running = serializers.ListField(child=TextField(pattern=IDENTIFIER), default=list, max_length=100)
+    booted_at = MomentField(allow_null=True, default=None)
+
+
+class BootAnswerSerializer(serializers.Serializer[Any]):
+    """The numbers of the sessions that are over."""
+
+    ended = serializers.ListField(child=serializers.CharField())
+
+
 class TokenAnswerSerializer(serializers.ModelSerializer[IdToken]):
     class Meta:
         model = IdToken

@@ -16,6 +16,7 @@ class TransactionIdConverter(StringConverter):
 register_converter(TransactionIdConverter, "transaction_id")
 
 urlpatterns = [
+    path("boot", views.BootView.as_view(), name="station-boot"),
     path("sessions", views.SessionsView.as_view(), name="station-sessions"),
     path("sessions/<transaction_id:transaction_id>", views.SessionView.as_view(), name="station-session"),
     path(

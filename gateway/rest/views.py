@@ -1,12 +1,14 @@
-"""REST for stations: start a session, report meter values, stop it, ask for it. Every message may be repeated.
+"""REST for stations: start a session, report meter values, stop it, ask for it, say that the station started anew.
+
+Every message may be repeated.
 
 Errors are problem+json (api/problems.py): 400 `invalid_request`, `invalid_json`; 401 `credentials_invalid`,
 `not_authenticated`; 404 `not_found`; 405; 409 `session_conflict`, `session_closed`; 413 `request_too_large`;
-415; 422 `connector_unknown`, `stop_before_start`; 429 `throttled` and 503 `unavailable`, with Retry-After.
+415; 422 `connector_unknown`; 429 `throttled` and 503 `unavailable`, with Retry-After.
 """
 
-from django.db.models import QuerySet
-from django.shortcuts import get_object_or_404
+from django.http import Http404
+from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -14,15 +16,21 @@ from rest_framework.views import APIView
 from api.parsers import StrictJSONParser
 from gateway.rest.authentication import IsStation, StationAuthentication, StationCaller
 from gateway.rest.serializers import (
+    BootAnswerSerializer,
+    BootSerializer,
     MeterValuesAnswerSerializer,
     MeterValuesSerializer,
+    Read,
     SessionSerializer,
     StartSerializer,
     StopSerializer,
 )
 from gateway.rest.throttling import StationThrottle
-from stations.charging.asides import set_aside
-from stations.charging.sessions import meter_values_add, session_close, session_start
+from stations.charging.asides import Aside, set_aside
+from stations.charging.ending import late_set_aside, session_stop, station_rebooted
+from stations.charging.numbers import is_ended_without_station, meant, of_station, start_subject
+from stations.charging.sessions import meter_values_add, session_start
+from stations.errors import SessionConflictError, SessionEndedError
 from stations.models import ChargingSession, SetAside, Station
 
 
@@ -40,13 +48,16 @@ class StationView(APIView):
         assert isinstance(self.request.user, StationCaller), "IsStation comes before"
         return self.request.user.station
 
-    def get_queryset(self) -> QuerySet[ChargingSession]:
-        """Its own sessions: others do not exist for it."""
-        return ChargingSession.objects.filter(station=self.station).select_related("connector", "id_token")
+    def found(self, transaction_id: str) -> list[ChargingSession]:
+        """Its sessions of this number, the newest first; 404 where it gave it to none."""
+        sessions = of_station(self.station, transaction_id)
+        if not sessions:
+            raise Http404(f"no session {transaction_id}")
+        return sessions
 
-    def get_session(self, transaction_id: str) -> ChargingSession:
-        """By the number that the station gave it; 404 where it gave none such."""
-        return get_object_or_404(self.get_queryset(), transaction_id=transaction_id)
+    def set_aside(self, kind: SetAside.Kind, *asides: Aside) -> None:
+        """Count for the operator what was not taken."""
+        set_aside(station=self.station, kind=kind, asides=asides)
 
 
 class SessionsView(StationView):
@@ -57,7 +68,13 @@ class SessionsView(StationView):
         """Start: 201 with the session, 200 where the same start was reported before."""
         message = StartSerializer(data=request.data)
         message.is_valid(raise_exception=True)
-        session, created = session_start(station=self.station, **message.validated_data)
+        start = message.validated_data
+        try:
+            session, created = session_start(station=self.station, **start)
+        except SessionConflictError as error:
+            subject = start_subject(start["transaction_id"], start["started_at"])
+            self.set_aside(SetAside.Kind.START, Aside(subject, str(error), request.data))
+            raise
         return Response(SessionSerializer(session).data, status=201 if created else 200)
 
 
@@ -66,7 +83,7 @@ class SessionView(StationView):
 
     def get(self, request: Request, transaction_id: str) -> Response:
         """The session as it is known here."""
-        return Response(SessionSerializer(self.get_session(transaction_id)).data)
+        return Response(SessionSerializer(meant(self.found(transaction_id))).data)
 
 
 class MeterValuesView(StationView):
@@ -75,16 +92,28 @@ class MeterValuesView(StationView):
 
     def post(self, request: Request, transaction_id: str) -> Response:
         """Meter values: 200 with the number of new ones, of those that were there already, and what was set aside."""
-        session = self.get_session(transaction_id)
+        found = self.found(transaction_id)  # 404 before the message is looked at
         message = MeterValuesSerializer(data=request.data)
         message.is_valid(raise_exception=True)
         read = message.validated_data["values"]
-        accepted = meter_values_add(session=session, samples=read.samples)
-        set_aside(station=self.station, kind=SetAside.Kind.VALUE, asides=read.aside)
+        session = meant(found, max((one.sampled_at for one in read.samples), default=None))
+        try:
+            accepted = meter_values_add(session=session, samples=read.samples)
+        except SessionEndedError as error:
+            if not is_ended_without_station(session):
+                raise
+            return self.too_late(session, read, error)
+        self.set_aside(SetAside.Kind.VALUE, *read.aside)
         answer = {"accepted": accepted, "repeated": len(read.samples) - accepted, "set_aside": read.aside}
         if not read.aside:
             del answer["set_aside"]
         return Response(MeterValuesAnswerSerializer(answer).data)
+
+    def too_late(self, session: ChargingSession, read: Read, error: SessionEndedError) -> Response:
+        """The session was ended without its station, which could not know: kept for an operator, never repeated."""
+        late_set_aside(session, "meter-values", str(error), self.request.data)
+        asides = [Aside("", str(error), {}, index) for index in range(len(read.samples) + len(read.aside))]
+        return Response(MeterValuesAnswerSerializer({"accepted": 0, "repeated": 0, "set_aside": asides}).data)
 
 
 class StopView(StationView):
@@ -93,8 +122,27 @@ class StopView(StationView):
 
     def post(self, request: Request, transaction_id: str) -> Response:
         """Stop: 200 with the closed session, the first time as every time."""
-        session = self.get_session(transaction_id)
+        found = self.found(transaction_id)  # 404 before the message is looked at
         message = StopSerializer(data=request.data)
         message.is_valid(raise_exception=True)
-        session, _ = session_close(session=session, **message.validated_data)
+        stop = message.validated_data
+        session = meant(found, stop["stopped_at"])
+        try:
+            session = session_stop(session=session, said=request.data, **stop)
+        except SessionConflictError as error:
+            self.set_aside(SetAside.Kind.LATE, Aside(f"{session.transaction_id} stop", str(error), request.data))
+            raise
         return Response(SessionSerializer(session).data)
+
+
+class BootView(StationView):
+    serializer_class, body_class = BootAnswerSerializer, BootSerializer
+    operations, statuses = {"POST": "station_boot"}, {"POST": 200}
+
+    def post(self, request: Request) -> Response:
+        """The station started anew: what it does not name as running is ended."""
+        message = BootSerializer(data=request.data)
+        message.is_valid(raise_exception=True)
+        said = message.validated_data
+        ended = station_rebooted(station=self.station, running=said["running"], at=said["booted_at"] or timezone.now())
+        return Response({"ended": [session.transaction_id for session in ended]})

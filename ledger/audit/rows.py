@@ -25,7 +25,7 @@ COLUMNS = (
     *("session__station_id", "session__connector__station_id"),
 )
 # JSON as text: most sessions have one of a few places and tariffs, so each text is read once.
-_JSON = [LOOKUPS.index(name) for name in ("location", "tariff", "flags")]
+_JSON = [LOOKUPS.index(name) for name in ("location", "tariff", "flags", "written")]
 _AS_TEXT = {f"{LOOKUPS[index]}_text": Cast(f"session__{LOOKUPS[index]}", TextField()) for index in _JSON}
 _ALL = (
     *COLUMNS,

@@ -49,9 +49,17 @@ def _erase(customer: User, although_charging: bool) -> int:
     data_keys.destroy(DataKey.objects.filter(theirs, site__isnull=True).distinct())
     entries = LedgerEntry.objects.filter(session__customer=customer, data_key__destroyed_at__isnull=False)
     _entries_erase(entries.select_related("data_key").order_by("pk"))
+    _written_forget(customer)
     count = ChargingSession.objects.filter(customer=customer).update(id_token=None, customer=None)
     _tokens_forget(tokens)
     return count
+
+
+def _written_forget(customer: User) -> None:
+    """Other writings of their cards, which their sessions keep for the sake of their records."""
+    for session in ChargingSession.objects.filter(customer=customer, written__has_key="id_token").order_by():
+        session.written.pop("id_token")
+        ChargingSession.objects.filter(pk=session.pk).update(written=session.written)
 
 
 def _entries_erase(entries: QuerySet[LedgerEntry]) -> None:

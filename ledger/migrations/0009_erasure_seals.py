@@ -14,7 +14,7 @@ def seal(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
     entries: Any = apps.get_model("ledger", "LedgerEntry").objects
     erased = entries.filter(erased_at__isnull=False, erasure_seal__isnull=True, data_key__destroyed_at__isnull=False)
-    columns = ("pk", "digest", "data_key__key_id", "erased_at", *(f"session__{name}" for name in LOOKUPS))
+    columns = ("pk", "digest", "data_key__key_id", "erased_at", *(f"session__{name}" for name in LOOKUPS if name != "written"))  # a later column
     for pk, digest, key_id, erased_at, *session in list(erased.values_list(*columns)):
         made = seals.erasure_seal(
             ledger_id=pk,

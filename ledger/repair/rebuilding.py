@@ -9,6 +9,7 @@ from common.change_log import Change, changes_between, values_of
 from ledger.keys.seals import erasure_seal, restored_seal
 from ledger.models import ChainTransaction, DataKey
 from ledger.repair.copies import Copy
+from stations.identifiers import letters, token_canonical
 from stations.models import ChargingSession, Connector, IdToken, Site, Station, months_decide
 
 FIGURES = ("meter_start_wh", "meter_stop_wh", "energy_wh", "cost_minor")
@@ -45,12 +46,15 @@ class Places:
         if key not in self._tokens:
             if len(self._tokens) >= KEPT_MAX:
                 self._tokens.clear()
-            self._tokens[key], _ = IdToken.objects.get_or_create(uid=key[0], type=key[1])
+            canonical = token_canonical(*key)
+            self._tokens[key], _ = IdToken.objects.get_or_create(
+                canonical=canonical, type=key[1], defaults={"uid": key[0]}
+            )
         return self._tokens[key]
 
 
 def _outlet(content: dict[str, Any]) -> Connector:
-    station = Station.objects.select_related("site").filter(identity=content["station"]).first()
+    station = Station.objects.select_related("site").identified(content["station"]).first()
     if station is None:
         location = content["location"]
         site, _ = Site.objects.get_or_create(
@@ -62,7 +66,8 @@ def _outlet(content: dict[str, Any]) -> Connector:
                 "currency": content.get("currency", "EUR"),
             },
         )
-        station, _ = Station.objects.get_or_create(identity=content["station"], defaults={"site": site})
+        defaults = {"site": site, "identity": content["station"]}
+        station, _ = Station.objects.get_or_create(canonical=letters(content["station"]), defaults=defaults)
     numbers = {"evse_id": content["evse_id"], "connector_id": content["connector_id"]}
     connector, _ = Connector.objects.get_or_create(station=station, **numbers)
     connector.station = station
@@ -139,11 +144,20 @@ def session_values(content: dict[str, Any], data_key: DataKey, places: Places) -
         "tariff": content.get("tariff", {}),
         "credit": credited is not None,
         "credit_reference": ChargingSession.objects.get(pk=credited) if credited else None,
+        "written": _written(content, connector, token),
         **{name: datetime.fromisoformat(content[name]) for name in ("started_at", "stopped_at")},
         **{name: content[name] for name in ("transaction_id", "status", "source", "location")},
         **{name: content.get(name) for name in FIGURES},
         **{name: content.get(name, "") for name in TEXTS},
     }
+
+
+def _written(content: dict[str, Any], connector: Connector, token: IdToken | None) -> dict[str, str]:
+    """What the record writes in other letters than the rows that stand for it."""
+    pairs = {"station": (content["station"], connector.station.identity)}
+    if token:
+        pairs["id_token"] = (content["id_token"]["uid"], token.uid)
+    return {name: recorded for name, (recorded, now) in pairs.items() if recorded != now}
 
 
 def _customer(row: ChargingSession, token: IdToken | None, data_key: DataKey) -> int | None:

@@ -15,6 +15,7 @@ from ledger.chain.view import View
 from ledger.errors import ChainRefused, RepairRefused
 from ledger.models import ChainTransaction, DataKey, LedgerEntry
 from ledger.repair.copies import Contents, Copy, Opener, content_of, copies_find, copy_at
+from stations.identifiers import token_canonical
 
 RECORDED = ChainTransaction.Status.IRREVERSIBLE
 
@@ -144,7 +145,7 @@ def _key_fits(data_key: DataKey, content: Mapping[str, Any]) -> bool:
     if data_key.destroyed_at:
         return False
     if of is not None and token is not None:
-        return (of.uid, of.type) == (token["uid"], token["type"])
+        return (of.canonical, of.type) == (token_canonical(token["uid"], token["type"]), token["type"])
     return of is None and token is None and site is not None and site.code == content["location"].get("id")
 
 

@@ -15,6 +15,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 
+from stations.identifiers import same_letters
+
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 12, 31)
 
 
@@ -71,8 +73,16 @@ class NamedField(forms.ChoiceField):
     """One of what this reader may choose."""
 
     def __init__(self, label: str, every: str, choices: Sequence[tuple[str, str]]) -> None:
+        self._names = [name for name, _ in choices]
         select = _Select(attrs={"class": "form-select"})
         super().__init__(label=label, required=False, choices=[("", every), *choices], widget=select)
+
+    def to_python(self, value: Any) -> str:
+        """The choice, also where it is written in other letters: a card's number typed into the address."""
+        text: str = super().to_python(value)
+        if not text or self.valid_value(text):
+            return text
+        return next((name for name in self._names if same_letters(name, text)), text)
 
     def validate(self, value: Any) -> None:
         """Django's own, with an error that says what was expected."""

@@ -25,6 +25,7 @@ from portal.history.spans import Days, Span
 from portal.history.totals import Group, Totals, totals_of
 from portal.history.visible import Used, Visible, as_databases_know
 from stations.charging.corrections import with_credits
+from stations.identifiers import letters, token_forms
 from stations.models import ChargingSession, ChargingSessionQuerySet, Connector, IdToken, MeterValue, Station
 
 PAGE_SIZE = 20
@@ -86,9 +87,9 @@ def _narrowed(visible: Visible, asked: Asked) -> ChargingSessionQuerySet:
     if chosen["site"]:
         sessions = sessions.filter(station__site__code=chosen["site"])
     if chosen["station"]:
-        sessions = sessions.filter(station__identity=chosen["station"])
+        sessions = sessions.filter(station__canonical=letters(chosen["station"]))
     if chosen["token"]:
-        sessions = sessions.filter(id_token__uid=chosen["token"])
+        sessions = sessions.filter(id_token__canonical__in=token_forms(chosen["token"]))
     if chosen["state"]:
         sessions = sessions.filter(IN_STATE[chosen["state"]])
     return sessions

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 
 from api.filters import MomentFilter, NameFilter, OneOfFilter
 from ledger.state.filters import IN_STATE
+from stations.identifiers import station_forms, token_forms
 from stations.models import ChargingSession
 
 
@@ -19,8 +20,14 @@ class SessionFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-f
         help_text="Reported or changed at this moment or later; of the record's progress tell webhooks.",
     )
     site = NameFilter(field_name="station__site__code", help_text="At the site with this code.")
-    station = NameFilter(field_name="station__identity", help_text="At the station with this identity.")
-    token = NameFilter(field_name="id_token__uid", help_text="Charged with the card or contract of this uid.")
+    station = NameFilter(
+        field_name="station__canonical", forms=station_forms, help_text="At the station with this identity."
+    )
+    token = NameFilter(
+        field_name="id_token__canonical",
+        forms=token_forms,
+        help_text="Charged with the card or contract of this uid, in whatever letters.",
+    )
     status = OneOfFilter(names=list(ChargingSession.Status.values), help_text="With this status.")
     ledger_state = OneOfFilter(names=list(IN_STATE), method="by_state", help_text="With a record in this state.")
     order = OneOfFilter(

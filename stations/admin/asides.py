@@ -53,7 +53,10 @@ class SetAsideAdmin(ReadOnly, Logged):
             request,
             queryset.select_related("station"),
             question=gettext("Are these settled?"),
-            effect=gettext("They leave the home page, and come back when the station says it again."),
+            effect=gettext(
+                "They leave the home page, and come back when the station says it again. A start that contradicts an "
+                "older charge is taken as a charge of its own then."
+            ),
             words=_("Settled."),
             act=lambda row: aside_settle(row=row, by=cast(User, request.user)),
         )

@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 
 from accounts.models import User
 from common.admin_log import Logged
+from stations.admin.fields import KWH_MAX, moment_field
 from stations.charging.corrections import (
     REASON_MAX,
     REASON_MIN,
@@ -30,18 +31,6 @@ from stations.charging.words import kwh, money
 from stations.errors import CorrectionRefusedError
 from stations.models import ChargingSession
 from stations.tariffs.currencies import minor_digits
-
-KWH_MAX = Decimal(1_000_000)
-
-
-def moment_field(*, label: Any) -> forms.DateTimeField:
-    """A moment in UTC, to the second."""
-    return forms.DateTimeField(
-        label=label,
-        input_formats=["%Y-%m-%d %H:%M:%S"],
-        widget=forms.DateTimeInput(format="%Y-%m-%d %H:%M:%S"),
-        error_messages={"invalid": _("Expected a time such as 2026-03-01 08:45:00.")},
-    )
 
 
 class CreditForm(forms.Form):

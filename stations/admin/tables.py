@@ -6,7 +6,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
@@ -22,11 +22,13 @@ from common.admin_paging import CappedPaginator
 from common.admin_read_only import ReadOnly
 from stations.admin.actions import Comparable, asked_first, latest_sessions
 from stations.admin.corrections import Correctable
+from stations.admin.ending import Endable
 from stations.admin.words import place_words, tariff_words
 from stations.cards.linking import VALID_FOR, link_code_make
 from stations.cards.services import id_token_link, id_token_unlink
 from stations.charging.words import duration, flags, kwh, money, spelled
 from stations.errors import TokenTakenError
+from stations.identifiers import contract_read, token_forms
 from stations.models import ChargingSession, IdToken, LinkCode, MeterValue, Site
 
 
@@ -65,6 +67,15 @@ class IdTokenAdmin(NotesLooks, NamesStay):
     paginator = CappedPaginator
     show_full_result_count = False
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Also by the number in other letters, and contracts with other separators."""
+        found, distinct = super().get_search_results(request, queryset, search_term)
+        forms = token_forms(search_term.strip())
+        same = Q(canonical__in=forms) | Q(contract_canonical__in=forms)
+        return (found | queryset.filter(same) if search_term.strip() else found), distinct
+
     @admin.display(description=_("latest sessions"))
     def latest(self, id_token: IdToken) -> str:
         """Its newest sessions, with a link to all."""
@@ -90,6 +101,10 @@ class IdTokenAdmin(NotesLooks, NamesStay):
         customer = obj.customer
         obj.customer_id = form.initial.get("customer") if change else None
         super().save_model(request, obj, form, change)
+        contract = contract_read(obj.contract_id)
+        if contract and not contract.is_right:
+            text = gettext("The contract's check digit would be %(digit)s. It is kept as you wrote it.")
+            self.message_user(request, text % {"digit": contract.check_expected}, messages.WARNING)
         if obj.customer_id == (customer.pk if customer else None):
             return
         left = id_token_unlink(id_token=obj, mistaken=form.cleaned_data["mistaken"])
@@ -155,7 +170,7 @@ class RemarksFilter(admin.SimpleListFilter):
 
 
 @admin.register(ChargingSession)
-class ChargingSessionAdmin(NotesLooks, Correctable, Comparable, ReadOnly, Logged):
+class ChargingSessionAdmin(NotesLooks, Correctable, Endable, Comparable, ReadOnly, Logged):
     change_form_template = "admin/stations/chargingsession/change_form.html"
     list_display = ("started", "place", "customer", "energy", "cost", "lasted", "status", "flag_words")
     list_filter = ("status", "source", "station__site", RemarksFilter)

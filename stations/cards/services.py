@@ -10,6 +10,7 @@ from accounts.models import User
 from stations.errors import (
     TokenTakenError,
 )
+from stations.identifiers import token_canonical
 from stations.models import ChargingSession, IdToken, LinkCode
 from stations.signals import sessions_moved
 
@@ -23,12 +24,15 @@ class TokenRef:
 
 
 def id_token_get(*, token: TokenRef) -> IdToken:
-    """The token, stored now if nobody has seen it, locked: who links it must wait, or this session would be missed.
+    """The token, in whatever letters it is written; stored now if nobody has seen it.
+
+    It is locked: who links it must wait, or this session would be missed.
 
     Unknown tokens are taken: whether to charge was decided at the station, and the record must not be lost. The
     token stays without customer until somebody links it. Call it inside a transaction.
     """
-    stored, _ = IdToken.objects.get_or_create(uid=token.uid, type=token.type)
+    canonical = token_canonical(token.uid, token.type)
+    stored, _ = IdToken.objects.get_or_create(canonical=canonical, type=token.type, defaults={"uid": token.uid})
     return IdToken.objects.select_for_update(no_key=True).get(pk=stored.pk)
 
 

@@ -1,7 +1,7 @@
 """Sets aside what a station said and nobody understands, or can decide: counted, with the last example kept."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ class Aside:
 
     subject: str
     reason: str
-    said: Mapping[str, Any]
+    said: Any  # as it came, JSON
     index: int = 0
 
 

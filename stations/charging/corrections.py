@@ -99,7 +99,7 @@ def session_credit(*, session: ChargingSession, reason: str, by: User) -> Chargi
 
 @transaction.atomic
 def session_correct(
-    *, session: ChargingSession, reason: str, figures: Figures, by: User
+    *, session: ChargingSession, reason: str, figures: Figures, by: User | None
 ) -> tuple[ChargingSession, ChargingSession]:
     """Take a session back and record it anew with the right figures; returns credit and replacement.
 
@@ -175,7 +175,7 @@ def _like(session: ChargingSession, **changes: Any) -> ChargingSession:
     return ChargingSession(**same | made | changes)
 
 
-def _store(session: ChargingSession, made: Sequence[ChargingSession], *, reason: str, by: User) -> None:
+def _store(session: ChargingSession, made: Sequence[ChargingSession], *, reason: str, by: User | None) -> None:
     """Store them and tell of them as of every session that closes; the constraints refuse a second credit."""
     for one in made:
         one.save(force_insert=True)

@@ -18,6 +18,19 @@ ZERO_ENERGY = "zero_energy"
 LONG_SESSION = "long_session"
 AMBIGUOUS_TIME = "ambiguous_time"
 
+CLOCK_WRONG = "clock_wrong"
+NUMBER_REUSED = "number_reused"
+# Who ended it where its station did not
+ENDED_BY_NEXT_START = "ended_by_next_start"
+ENDED_BY_REBOOT = "ended_by_reboot"
+ENDED_AFTER_SILENCE = "ended_after_silence"
+ENDED_BY_OPERATOR = "ended_by_operator"
+ENDED_WITHOUT_STATION = (ENDED_BY_NEXT_START, ENDED_BY_REBOOT, ENDED_AFTER_SILENCE, ENDED_BY_OPERATOR)
+# Nobody knows what the meter said then: such a session is INVALID
+END_UNKNOWN = "end_unknown"
+# What figures do not show, so that judging them anew does not take it away
+STANDING = (CLOCK_WRONG, NUMBER_REUSED, *ENDED_WITHOUT_STATION)
+
 # A start that arrives later than this was queued in the station: its meter value may be a stand-in.
 LATE_AFTER = timedelta(minutes=5)
 LONG_AFTER = timedelta(hours=24)
@@ -47,6 +60,7 @@ class Charge:
     samples_wh: Sequence[int] = ()
     start_reported_late: bool = False
     max_power_w: int | None = None
+    longest: timedelta | None = None  # where the clock was set meanwhile, and the two times say nothing
 
 
 @dataclass(frozen=True)
@@ -113,5 +127,6 @@ def meter_backwards(charge: Charge) -> bool:
 def energy_limit_wh(charge: Charge) -> int:
     """The most that the connector can have given in that time, tolerances included, in Wh."""
     power_w = DEFAULT_MAX_POWER_W if charge.max_power_w is None else charge.max_power_w
-    milliseconds = (charge.stopped_at - charge.started_at + CLOCK_TOLERANCE) // timedelta(milliseconds=1)
+    lasted = charge.stopped_at - charge.started_at if charge.longest is None else charge.longest
+    milliseconds = (lasted + CLOCK_TOLERANCE) // timedelta(milliseconds=1)
     return power_w * milliseconds * (100 + POWER_TOLERANCE_PERCENT) // (3_600_000 * 100)

@@ -1,15 +1,16 @@
 """What happens to stations, tokens and charging sessions, one step each."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import User
 from stations.cards.services import TokenRef, id_token_get
-from stations.charging import plausibility
+from stations.charging import numbers, plausibility
 from stations.charging.meter_digest import meter_values_sha256
 from stations.charging.vocabulary import ENERGY_REGISTER, Sample
 from stations.errors import (
@@ -40,36 +41,50 @@ def session_start(
 ) -> tuple[ChargingSession, bool]:
     """Open a session; returns it and whether it is new. The same message again gives the same session.
 
-    `offline`: the station says that it could not report at once (OCPP 2.0.1 TransactionEvent.offline). It is not
-    compared on a repeat: the station may well have been offline between the two.
+    A number that comes again is a new charge (stations/charging/numbers.py). What was open on the outlet is ended.
+    `offline`: the station could not report at once (OCPP 2.0.1 TransactionEvent.offline); not compared on a repeat.
     Raises ConnectorUnknownError, and SessionConflictError for the same transaction with other content.
     """
+    station_lock(station)  # of two starts at once the second finds the first
     connector = connector_get(station=station, evse_id=evse_id, connector_id=connector_id)
     id_token = id_token_get(token=token) if token else None
-    tariff = connector.tariff_at(started_at)
-    late = offline or timezone.now() - started_at > plausibility.LATE_AFTER
     reported = {
         "connector_id": connector.pk,
         "id_token_id": id_token.pk if id_token else None,
         "started_at": started_at,
         "meter_start_wh": meter_start_wh,
     }
-    # Of two starts at once the unique constraint lets one in, and get_or_create reads it for the other.
-    session, created = ChargingSession.objects.select_related("connector", "id_token").get_or_create(
+    found = numbers.of_station(station, transaction_id)
+    if same := numbers.same_charge(found, started_at=started_at, meter_start_wh=meter_start_wh):
+        difference_refuse(session=same, reported=reported)
+        return same, False
+    tariff = connector.tariff_at(started_at)
+    late = offline or timezone.now() - started_at > plausibility.LATE_AFTER
+    session = ChargingSession.objects.create(
         station=station,
         transaction_id=transaction_id,
-        defaults={
-            **reported,
-            "customer_id": id_token.customer_id if id_token else None,
-            "location": location_of(station.site),
-            "tariff": tariff.snapshot() if tariff else {},
-            "flags": [plausibility.START_REPORTED_LATE] if late else [],
-            "source": source,
-        },
+        **reported,
+        customer_id=id_token.customer_id if id_token else None,
+        location=location_of(station.site),
+        tariff=tariff.snapshot() if tariff else {},
+        flags=[plausibility.START_REPORTED_LATE] * late + [plausibility.NUMBER_REUSED] * bool(found),
+        source=source,
     )
-    if not created:
-        difference_refuse(session=session, reported=reported)
-    return session, created
+    outlet_free(session, connector)
+    return session, True
+
+
+def station_lock(station: Station) -> None:
+    """Whoever changes which sessions of a station are open waits here for whoever does it now."""
+    list(Station.objects.filter(pk=station.pk).select_for_update(no_key=True).values_list("pk"))
+
+
+def outlet_free(session: ChargingSession, connector: Connector) -> None:
+    """An EVSE charges one vehicle at a time (OCPP 2.0.1): what began there before, and is still open, is over."""
+    at_outlet = ChargingSession.objects.filter(station_id=session.station_id, connector__evse_id=connector.evse_id)
+    older = at_outlet.filter(status=ChargingSession.Status.ACTIVE, started_at__lt=session.started_at)
+    for other in older.order_by("started_at", "pk"):
+        session_end(session=other, flag=plausibility.ENDED_BY_NEXT_START, latest=session.started_at)
 
 
 @transaction.atomic
@@ -114,52 +129,102 @@ def session_close(
     """End a session; returns it and whether this call did it. The same message again changes nothing.
 
     The session becomes COMPLETED, with its cost under the tariff promised at the start, or INVALID where its figures
-    cannot be true; that is never billed. The row and the signal
+    cannot be true; that is never billed. A stop before its start means that the clock was set meanwhile: it is ended
+    at its start, and flagged. The row and the signal
     `sessions_closed` are one database transaction: a receiver that raises leaves the session open.
-    Raises SessionConflictError for another stop than the one before, TimesImpossibleError.
+    Raises SessionConflictError for another stop than the one before.
     """
     session = session_locked(session)
-    if session.started_at - plausibility.ROUNDING_TIME < stopped_at < session.started_at:
-        stopped_at = session.started_at  # cut to the second
+    clock_wrong = stopped_at <= session.started_at - plausibility.ROUNDING_TIME
+    stopped_at = max(stopped_at, session.started_at)
     reported = {"stopped_at": stopped_at, "meter_stop_wh": meter_stop_wh, "stop_reason": stop_reason}
     if session.is_closed:
         difference_refuse(session=session, reported=reported)
         return session, False
+    _close(session, reported, [plausibility.CLOCK_WRONG] * clock_wrong)
+    return session, True
+
+
+@transaction.atomic
+def session_end(
+    *,
+    session: ChargingSession,
+    flag: str,
+    latest: datetime | None = None,
+    stopped_at: datetime | None = None,
+    meter_stop_wh: int | None = None,
+    stop_reason: str = "",
+) -> tuple[ChargingSession, bool]:
+    """End a session whose station does not; `flag` says who did (plausibility.ENDED_WITHOUT_STATION).
+
+    With the figures that are given, else those of its last reading; without any it is INVALID. `latest`: it ended
+    then at the latest. Nothing is done where it has ended. Raises TimesImpossibleError for an end before its start.
+    """
+    session = session_locked(session)
+    if session.is_closed:
+        return session, False
+    last = readings_of(session).order_by("-sampled_at", "-pk").first()
+    if meter_stop_wh is None and last is not None:
+        meter_stop_wh = int(last.value)
+    if stopped_at is None:
+        stopped_at = max(last.sampled_at, session.started_at) if last else session.started_at
+        stopped_at = min(stopped_at, latest or stopped_at)
     if stopped_at < session.started_at:
-        raise TimesImpossibleError(
-            f"expected a stop at or after the start {session.started_at.isoformat()}, got {stopped_at.isoformat()}"
-        )
+        begun = session.started_at.isoformat()
+        raise TimesImpossibleError(f"expected an end at or after the start {begun}, got {stopped_at.isoformat()}")
+    reported = {"stopped_at": stopped_at, "meter_stop_wh": meter_stop_wh, "stop_reason": stop_reason}
+    _close(session, reported, [flag])
+    return session, True
+
+
+def _close(session: ChargingSession, reported: dict[str, Any], flags: list[str]) -> None:
+    """Store the end of a session that is locked, judged and with its cost, and tell of it."""
     for name, value in reported.items():
         setattr(session, name, value)
+    session.flags = [*session.flags, *flags]
     verdict_apply(session=session)
     cost_apply(session=session)
     session.meter_values_sha256 = meter_values_sha256(session.meter_values.all())
     decided = ["status", "energy_wh", "flags", "cost_minor", "currency", "meter_values_sha256"]
     session.save(update_fields=[*reported, *decided])
     sessions_closed.send(sender=ChargingSession, sessions=[session])
-    return session, True
+
+
+def readings_of(session: ChargingSession) -> QuerySet[MeterValue]:
+    """What its energy register said, all phases together."""
+    return session.meter_values.filter(measurand=ENERGY_REGISTER, unit="Wh", phase="")
 
 
 def verdict_apply(*, session: ChargingSession) -> None:
     """Set status, energy and flags from the meter values of a session that has ended (not saved here)."""
-    assert session.stopped_at is not None and session.meter_start_wh is not None and session.meter_stop_wh is not None
-    energy_wh = session.meter_stop_wh - session.meter_start_wh
-    readings = session.meter_values.filter(measurand=ENERGY_REGISTER, unit="Wh", phase="")
+    assert session.stopped_at is not None and session.meter_start_wh is not None
+    standing = [flag for flag in session.flags if flag in plausibility.STANDING]
+    late = plausibility.START_REPORTED_LATE in session.flags
+    if session.meter_stop_wh is None:
+        session.status, session.energy_wh = ChargingSession.Status.INVALID, None
+        session.flags = [plausibility.END_UNKNOWN, *[plausibility.START_REPORTED_LATE] * late, *standing]
+        return
     verdict = plausibility.judge(
         plausibility.Charge(
             started_at=session.started_at,
             stopped_at=session.stopped_at,
-            energy_wh=energy_wh,
+            energy_wh=session.meter_stop_wh - session.meter_start_wh,
             meter_start_wh=session.meter_start_wh,
             meter_stop_wh=session.meter_stop_wh,
-            samples_wh=[int(value) for value in readings.values_list("value", flat=True)],
-            start_reported_late=plausibility.START_REPORTED_LATE in session.flags,
+            samples_wh=[int(value) for value in readings_of(session).values_list("value", flat=True)],
+            start_reported_late=late,
             max_power_w=session.connector.max_power_w,
+            longest=_longest(session) if plausibility.CLOCK_WRONG in standing else None,
         )
     )
     session.status = ChargingSession.Status.COMPLETED if verdict.billable else ChargingSession.Status.INVALID
     session.energy_wh = verdict.energy_wh
-    session.flags = verdict.flags
+    session.flags = verdict.flags + standing
+
+
+def _longest(session: ChargingSession) -> timedelta:
+    """How long it can have lasted, by our own clock: since we heard of it."""
+    return timezone.now() - session.heard_at if session.heard_at else plausibility.LONG_AFTER
 
 
 def cost_apply(*, session: ChargingSession) -> None:

@@ -34,6 +34,13 @@ FLAGS: dict[str, Promise] = {
     plausibility.START_REPORTED_LATE: _("The station reported the start late."),
     plausibility.ZERO_ENERGY: _("No energy was charged."),
     plausibility.LONG_SESSION: _("The car was plugged in for longer than a day."),
+    plausibility.CLOCK_WRONG: _("The station's clock was set meanwhile: the times are not right."),
+    plausibility.NUMBER_REUSED: _("The station had given this number to an earlier charge."),
+    plausibility.ENDED_BY_NEXT_START: _("The station reported no end; the next charge at this outlet ended it."),
+    plausibility.ENDED_BY_REBOOT: _("The station reported no end and started anew."),
+    plausibility.ENDED_AFTER_SILENCE: _("The station reported no end, and nothing more was heard of it."),
+    plausibility.ENDED_BY_OPERATOR: _("The station reported no end; the operator ended it."),
+    plausibility.END_UNKNOWN: _("Nobody knows what the meter said at the end."),
     plausibility.AMBIGUOUS_TIME: _(
         "It fell into the hour that repeats when clocks go back: its time may be an hour off."
     ),

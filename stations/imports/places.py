@@ -11,6 +11,7 @@ from django.db import models
 
 from stations.charging.sessions import location_of
 from stations.errors import ImportRowError
+from stations.identifiers import letters, token_canonical
 from stations.imports.plan import Plan, zone_asked
 from stations.imports.reading.row import Row, Token
 from stations.imports.reading.values import code
@@ -21,6 +22,8 @@ SESSION_NAMESPACE = uuid.UUID("0c1d7c4e-6a0f-5f0e-9a51-2f1d6f4e8b1a")
 IDENTITY_MAX, CODE_MAX = 48, 36
 # Before sources had names there was one, whose numbers alone are the session's.
 FIRST_SOURCE = "workplace"
+
+CALLED = {"site": "code", "station": "identity", "token": "uid"}
 
 M = TypeVar("M", bound=models.Model)
 Outlet = tuple[int, int, int]
@@ -35,17 +38,17 @@ class Places:
         self._identities: dict[str, str] = {}
         self._codes: dict[str, str] = {}
         self._of_sites: dict[int, tuple[ZoneInfo, dict[str, str]]] = {}
-        by_station = {self.identity(row): row for row in reversed(rows)}
+        by_station = {letters(self.identity(row)): row for row in reversed(rows)}
         by_site = {self.code(row): row for row in reversed(rows)}
-        there = dict(Station.objects.filter(identity__in=by_station).values_list("identity", "site__code"))
-        wanted = {self.code(row) for identity, row in by_station.items() if identity not in there}
+        there = dict(Station.objects.filter(canonical__in=by_station).values_list("canonical", "site__code"))
+        wanted = {self.code(row) for key, row in by_station.items() if key not in there}
         sites = self._ensure("site", Site.objects.all(), "code", wanted, lambda key: self._site(key, by_site[key]))
         self.stations = self._ensure(
             "station",
             Station.objects.select_related("site"),
-            "identity",
+            "canonical",
             by_station,
-            lambda identity: Station(identity=identity, site=sites[self.code(by_station[identity])]),
+            lambda key: Station(identity=self.identity(by_station[key]), site=sites[self.code(by_station[key])]),
         )
         self.outlets = self._outlets(rows)
         self.tokens = self._tokens({row.token for row in rows if row.token})
@@ -77,7 +80,7 @@ class Places:
 
     def station(self, row: Row) -> Station:
         """Raises ImportRowError where the file puts it elsewhere."""
-        station = self.stations[self.identity(row)]
+        station = self.stations[letters(self.identity(row))]
         if self.plan.format.one_site and station.site.code != self.code(row):
             expected = f"{station.site.code}, where station {station} is"
             raise ImportRowError(expected, row.place.code, field="locationId")
@@ -94,7 +97,7 @@ class Places:
         return site
 
     def _outlets(self, rows: Sequence[Row]) -> dict[Outlet, Connector]:
-        wanted = {(self.stations[self.identity(row)].pk, row.evse, row.connector) for row in rows}
+        wanted = {(self.stations[letters(self.identity(row))].pk, row.evse, row.connector) for row in rows}
         all_of_them = Connector.objects.filter(station__in={station for station, *_ in wanted})
 
         def found() -> dict[Outlet, Connector]:
@@ -115,23 +118,23 @@ class Places:
 
     def token(self, row: Row) -> IdToken | None:
         """What was shown."""
-        return self.tokens[row.token.type, row.token.uid] if row.token else None
+        return self.tokens[row.token.type, token_canonical(row.token.uid, row.token.type)] if row.token else None
 
     def _tokens(self, tokens: Iterable[Token]) -> dict[tuple[str, str], IdToken]:
         """Locked: who links a token meanwhile must wait, or these sessions would miss their customer."""
         by_type: dict[str, dict[str, Token]] = defaultdict(dict)
         for token in tokens:
-            by_type[token.type][token.uid] = token
+            by_type[token.type][token_canonical(token.uid, token.type)] = token
         found: dict[tuple[str, str], IdToken] = {}
         for kind, wanted in sorted(by_type.items()):
             there = self._ensure(
                 "token",
-                IdToken.objects.filter(type=kind).order_by("uid").select_for_update(no_key=True),
-                "uid",
+                IdToken.objects.filter(type=kind).order_by("canonical").select_for_update(no_key=True),
+                "canonical",
                 wanted,
                 partial(_token_new, wanted),
             )
-            found |= {(kind, uid): token for uid, token in there.items()}
+            found |= {(kind, key): token for key, token in there.items()}
         return found
 
     def _ensure(
@@ -149,12 +152,12 @@ class Places:
         if not missing:
             return found
         rows.model._default_manager.bulk_create(missing, ignore_conflicts=True)
-        self.made.setdefault(table, []).extend(key for key in wanted if key not in found)
+        self.made.setdefault(table, []).extend(str(getattr(row, CALLED[table])) for row in missing)
         return {str(getattr(row, name)): row for row in rows.filter(**{f"{name}__in": wanted})}
 
 
-def _token_new(wanted: dict[str, Token], uid: str) -> IdToken:
-    return IdToken(uid=uid, type=wanted[uid].type, contract_id=wanted[uid].contract_id)
+def _token_new(wanted: dict[str, Token], key: str) -> IdToken:
+    return IdToken(uid=wanted[key].uid, type=wanted[key].type, contract_id=wanted[key].contract_id)
 
 
 def session_id(row: Row, plan: Plan) -> uuid.UUID:

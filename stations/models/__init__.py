@@ -5,7 +5,7 @@ from stations.models.cards import IdToken, LinkCode
 from stations.models.corrections import Correction
 from stations.models.imports import ImportFile, ImportFinding, ImportMapping, ImportRun
 from stations.models.ocpi import OcpiPartner
-from stations.models.places import EMI3_ID, Connector, Site, Station
+from stations.models.places import Connector, Site, Station
 from stations.models.sessions import (
     ChargingSession,
     ChargingSessionQuerySet,
@@ -16,7 +16,6 @@ from stations.models.sessions import (
 from stations.models.tariffs import Tariff
 
 __all__ = [
-    "EMI3_ID",
     "ChargingSession",
     "ChargingSessionQuerySet",
     "Connector",

@@ -8,21 +8,23 @@ from django.utils.translation import gettext_lazy as _
 
 
 class SetAside(models.Model):
-    """One row a station, kind and subject, with the last example. `settled_at`: an operator has seen to it.
+    """One row a station (TWICE: none), kind and subject, with the last example.
 
-    The same thing said again opens it anew. The example is the message's own text, so it may name a card: it is
-    forgotten with the card's holder (stations/personal_data.py).
+    `settled_at`: an operator has seen to it; the same thing said again opens it anew, but a start that was settled is
+    taken. The example is the message's own text, so it may name a card: it is forgotten with the card's holder
+    (stations/personal_data.py).
     """
 
     class Kind(models.TextChoices):
         VALUE = "VALUE", _("meter value that is not understood")
-        START = "START", _("start that cannot be told from an older charge")
-        LATE = "LATE", _("said of a charge that had been ended without its station")
+        START = "START", _("start that contradicts an older charge")
+        TWICE = "TWICE", _("one identifier that was written in two ways")
+        LATE = "LATE", _("said of a charge that had ended otherwise")
 
-    WAITING = (Kind.START, Kind.LATE)  # for a person; values that are not understood cost nothing
+    WAITING = (Kind.START, Kind.LATE, Kind.TWICE)  # for a person; values that are not understood cost nothing
 
     station = models.ForeignKey(
-        "stations.Station", verbose_name=_("station"), on_delete=models.CASCADE, related_name="set_aside"
+        "stations.Station", verbose_name=_("station"), null=True, on_delete=models.CASCADE, related_name="set_aside"
     )
     kind = models.CharField(_("kind"), max_length=5, choices=Kind.choices)
     subject = models.CharField(_("what"), max_length=60)
@@ -47,4 +49,4 @@ class SetAside(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.station}: {self.subject}"
+        return f"{self.station}: {self.subject}" if self.station_id else self.subject

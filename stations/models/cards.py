@@ -1,9 +1,11 @@
 """What people charge with: cards, contracts and apps (OCPP IdToken), and the one-time codes that link them."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -11,6 +13,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models.programs import Program
+from stations.identifiers import contract_canonical, token_canonical, token_forms
+from stations.models.canonical import Canonical
 from stations.models.visibility import Visible
 
 
@@ -23,12 +27,19 @@ class IdTokenQuerySet(Visible["IdToken"]):
         sessions = apps.get_model("stations", "ChargingSession").objects.visible_to(program)
         return self.filter(pk__in=sessions.order_by().values("id_token"))
 
+    def written(self, uid: str) -> "IdTokenQuerySet":
+        """Tokens of any type whose number this is, however it is written."""
+        return self.filter(canonical__in=token_forms(uid))
+
     def of_customer(self, user: Any) -> "IdTokenQuerySet":
         return self.filter(customer_id=user.pk)
 
 
 class IdToken(models.Model):
-    """What a driver shows to start a charge: an RFID card, an app user, a contract (OCPP 2.0.1 IdTokenType)."""
+    """What a driver shows to start a charge: an RFID card, an app user, a contract (OCPP 2.0.1 IdTokenType).
+
+    `uid` is as it was first written; the same in other letters is the same token (stations/identifiers.py).
+    """
 
     class Type(models.TextChoices):
         # OCPP's codes, read as they are written
@@ -41,8 +52,10 @@ class IdToken(models.Model):
         MAC_ADDRESS = "MacAddress", "MacAddress"
 
     uid = models.CharField("UID", max_length=36)
+    canonical = Canonical(of=lambda token: token_canonical(token.uid, token.type))
     type = models.CharField(_("type"), max_length=16, choices=Type.choices, default=Type.ISO14443)
     contract_id = models.CharField(_("contract ID"), max_length=36, blank=True, default="", help_text="eMAID")
+    contract_canonical = Canonical(of=lambda token: contract_canonical(token.contract_id), db_index=True)
     customer = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("customer"),
@@ -57,10 +70,18 @@ class IdToken(models.Model):
     class Meta:
         ordering = ["uid"]
         verbose_name, verbose_name_plural = _("ID token"), _("ID tokens")
-        constraints = [models.UniqueConstraint(fields=["uid", "type"], name="id_token_unique")]
+        constraints = [models.UniqueConstraint(fields=["canonical", "type"], name="id_token_unique_canonical")]
 
     def __str__(self) -> str:
         return f"{self.type} {self.uid}"
+
+    def validate_unique(self, exclude: Collection[str] | None = None) -> None:
+        """The form says in words what the constraint would refuse."""
+        super().validate_unique(exclude)
+        same = IdToken.objects.filter(canonical=token_canonical(self.uid, self.type), type=self.type)
+        if other := same.exclude(pk=self.pk).first():
+            words = _("There is this token already, written %(uid)s.")
+            raise ValidationError({"uid": ValidationError(words, params={"uid": other.uid})})
 
 
 class LinkCodeQuerySet(models.QuerySet["LinkCode"]):

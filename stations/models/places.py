@@ -1,5 +1,6 @@
 """Where people charge: sites, stations and their outlets (names of OCPP 1.6/2.0.1 and OCPI 2.2.1)."""
 
+from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 
@@ -11,12 +12,11 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models.people import time_zone_validate
 from common.dated import Dated, DatedQuerySet
+from stations.identifiers import EVSE_ID, letters
+from stations.models.canonical import Canonical
 from stations.models.tariffs import Tariff, currency_validate, tariff_currency_check
 from stations.models.visibility import Visible
 from stations.silence import SILENT_AFTER
-
-# eMI3: country, operator, E, outlet
-EMI3_ID = r"[A-Z]{2}\*?[A-Z0-9]{3}\*?E[A-Z0-9][A-Z0-9*]{0,30}"
 
 
 class SiteQuerySet(DatedQuerySet["Site"], Visible["Site"]):  # type: ignore[override]  # each has an as_manager
@@ -64,6 +64,14 @@ class Site(Dated):
         related_name="sites",
         help_text=_("unless an outlet's own"),
     )
+    end_after_hours = models.PositiveSmallIntegerField(
+        _("end silent sessions after, hours"),
+        null=True,
+        blank=True,
+        default=168,
+        validators=[MinValueValidator(1)],
+        help_text=_("a session of which nothing was heard for so long is ended with its last reading; empty: never"),
+    )
     api_clients = models.ManyToManyField("accounts.ApiClient", blank=True, related_name="sites", editable=False)
 
     objects = SiteQuerySet.as_manager()
@@ -87,6 +95,10 @@ class Site(Dated):
 class StationQuerySet(DatedQuerySet["Station"], Visible["Station"]):  # type: ignore[override]  # each has an as_manager
     permission, site, of_session = "stations.view_station", "site", "station"
 
+    def identified(self, identity: str) -> "StationQuerySet":
+        """The station that says so, in whatever letters."""
+        return self.filter(canonical=letters(identity))
+
     def silent(self, now: datetime) -> "StationQuerySet":
         """Heard before, and not for longer than usual (stations/silence.py)."""
         unknown_yet = Q(expected_by__isnull=True, last_seen_at__lt=now - SILENT_AFTER)
@@ -94,10 +106,11 @@ class StationQuerySet(DatedQuerySet["Station"], Visible["Station"]):  # type: ig
 
 
 class Station(Dated):
-    """A charging station. `identity` is its OCPP ChargeBoxId."""
+    """A charging station. `identity` is its OCPP ChargeBoxId, as it was first written."""
 
     site = models.ForeignKey(Site, verbose_name=_("site"), on_delete=models.PROTECT, related_name="stations")
-    identity = models.CharField(_("identity"), max_length=48, unique=True)
+    identity = models.CharField(_("identity"), max_length=48)
+    canonical = Canonical(of=lambda station: letters(station.identity))
     vendor = models.CharField(_("vendor"), max_length=50, blank=True, default="")
     model = models.CharField(_("model"), max_length=50, blank=True, default="")
     serial_number = models.CharField(_("serial number"), max_length=50, blank=True, default="")
@@ -114,9 +127,17 @@ class Station(Dated):
     class Meta:
         verbose_name, verbose_name_plural = _("station"), _("stations")
         ordering = ["identity"]
+        constraints = [models.UniqueConstraint(fields=["canonical"], name="station_unique_canonical")]
 
     def __str__(self) -> str:
         return self.identity
+
+    def validate_unique(self, exclude: Collection[str] | None = None) -> None:
+        """The form says in words what the constraint would refuse."""
+        super().validate_unique(exclude)
+        if other := Station.objects.identified(self.identity).exclude(pk=self.pk).first():
+            words = _("There is this station already, written %(identity)s.")
+            raise ValidationError({"identity": ValidationError(words, params={"identity": other.identity})})
 
 
 class ConnectorQuerySet(DatedQuerySet["Connector"], Visible["Connector"]):  # type: ignore[override]  # each has an as_manager
@@ -145,7 +166,7 @@ class Connector(Dated):
         max_length=48,
         blank=True,
         default="",
-        validators=[RegexValidator(rf"\A{EMI3_ID}\Z", _("Expected an EVSE ID such as DE*ABC*E1234*1."))],
+        validators=[RegexValidator(rf"\A{EVSE_ID}\Z", _("Expected an EVSE ID such as DE*ABC*E1234*1."))],
         help_text=_("as printed at the outlet (eMI3), such as DE*ABC*E1234*1"),
     )
     standard = models.CharField(_("standard"), max_length=32, blank=True, default="", help_text="OCPI ConnectorType")

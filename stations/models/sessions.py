@@ -11,12 +11,15 @@ from django.apps import apps
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models.people import User
 from accounts.models.programs import Program
 from common.dated import Dated, DatedQuerySet
+from stations.identifiers import letters
+from stations.models.canonical import Canonical
 from stations.zones import month_of
 
 
@@ -33,6 +36,10 @@ class ChargingSessionQuerySet(DatedQuerySet["ChargingSession"]):
         if user.is_staff and user.has_perm("stations.view_chargingsession"):
             return self
         return self.filter(customer_id=user.pk) if user.is_authenticated else self.none()
+
+    def numbered(self, transaction_id: str) -> "ChargingSessionQuerySet":
+        """Those to which a station gave this number, in whatever letters; at several stations, or several times."""
+        return self.filter(number=letters(transaction_id))
 
     def closed(self) -> "ChargingSessionQuerySet":
         return self.exclude(status=ChargingSession.Status.ACTIVE)
@@ -66,8 +73,9 @@ class ChargingSession(Dated):
         "stations.Connector", verbose_name=_("connector"), on_delete=models.PROTECT, related_name="sessions"
     )
     transaction_id = models.CharField(
-        _("transaction ID"), max_length=36, help_text=_("the station's own number for this charge")
+        _("transaction ID"), max_length=40, help_text=_("the station's own number for this charge")
     )
+    number = Canonical(of=lambda session: letters(session.transaction_id))
     id_token = models.ForeignKey(
         "stations.IdToken",
         verbose_name=_("card or contract"),
@@ -123,6 +131,10 @@ class ChargingSession(Dated):
         related_name="sessions",
         db_index=False,
     )
+    # By our own clock: where a station's was wrong, it says how long a charge can have lasted.
+    heard_at = models.DateTimeField(default=timezone.now, null=True, editable=False)
+    # How the record writes what another row writes in other letters since two rows became one: {"station": "cp-1"}.
+    written = models.JSONField(default=dict, blank=True, editable=False)
     credit = models.BooleanField(_("credit"), default=False)
     credit_reference = models.ForeignKey(
         "self",
@@ -139,8 +151,9 @@ class ChargingSession(Dated):
         verbose_name, verbose_name_plural = _("charging session"), _("charging sessions")
         ordering = ["-started_at", "-id"]
         constraints = [
-            # A station repeats its messages: the second start of a transaction is the same session.
-            models.UniqueConstraint(fields=["station", "transaction_id"], name="session_unique_on_station"),
+            # A station repeats its messages: the second start of a transaction is the same session. Its numbers may
+            # come again, as when a counter begins anew: another start is another charge.
+            models.UniqueConstraint(fields=["station", "number", "started_at"], name="session_unique_on_station"),
             models.CheckConstraint(
                 condition=Q(status="ACTIVE") | Q(stopped_at__isnull=False), name="session_closed_has_stop"
             ),

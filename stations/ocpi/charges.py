@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from stations.identifiers import evse_id_canonical
 from stations.ocpi.locations import Party, evse_uid, tariff_of
 from stations.ocpi.values import contract_owner, date_time, hours, kwh, price
 from stations.tariffs.pricing import ENERGY, FLAT, session_cost_lines
@@ -132,7 +133,7 @@ def cdr_location(row: "ChargingSession") -> dict[str, Any]:
         "country": kept.get("country") or site.country,
         "coordinates": {name: kept.get(name) or value for name, value in now.items()},
         "evse_uid": evse_uid(row.station.identity, outlet.evse_id),
-        "evse_id": outlet.emi3_id,
+        "evse_id": evse_id_canonical(outlet.emi3_id),
         "connector_id": str(outlet.connector_id),
         "connector_standard": outlet.standard,
         "connector_format": outlet.format,

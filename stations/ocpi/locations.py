@@ -12,6 +12,7 @@ from decimal import Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from stations.identifiers import evse_id_canonical
 from stations.ocpi.values import date_time, without_vat
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def evse(connectors: Sequence["Connector"]) -> dict[str, Any]:
     statuses = {one.status for one in connectors}
     return {
         "uid": evse_uid(first.station.identity, first.evse_id),
-        "evse_id": first.emi3_id,
+        "evse_id": evse_id_canonical(first.emi3_id),
         "status": next(told for ours, told in STATUSES.items() if ours in statuses),
         "connectors": [connector(one) for one in connectors],
         "last_updated": date_time(updated),

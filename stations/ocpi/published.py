@@ -94,8 +94,8 @@ def _charges(partner: OcpiPartner) -> QuerySet[ChargingSession]:
     found = ChargingSession.objects.filter(connector__in=connectors(partner).values("pk"))
     if partner.sessions == OcpiPartner.Sessions.ALL:
         return found
-    own = rf"^{partner.country_code}-?{partner.party_id}-?[A-Z0-9]{{9}}(-?[A-Z0-9])?$"
-    return found.filter(id_token__in=IdToken.objects.filter(contract_id__iregex=own).values("pk"))
+    own = rf"^{partner.country_code}{partner.party_id}[A-Z0-9]{{9,10}}$"
+    return found.filter(id_token__in=IdToken.objects.filter(contract_canonical__regex=own).values("pk"))
 
 
 def sessions(partner: OcpiPartner) -> QuerySet[ChargingSession]:

@@ -7,14 +7,13 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from common.decimal_text import decimal_text
+from stations.identifiers import contract_read
 from stations.ocpi.errors import Invalid
 from stations.tariffs.currencies import minor_digits
 
 # Always UTC; an offset, +00:00 included, is no OCPI DateTime.
 DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z?", re.ASCII)
 FOUR_DECIMALS = Decimal("0.0001")
-# eMI3 contract id (eMA ID): country, provider, instance, perhaps a check digit
-CONTRACT_ID = r"([A-Z]{2})-?([A-Z0-9]{3})-?[A-Z0-9]{9}(?:-?[A-Z0-9])?"
 
 
 def json_text(value: Any) -> str:
@@ -72,5 +71,5 @@ def price(amount_minor: int, currency: str, vat_percent: Decimal | None) -> dict
 
 def contract_owner(contract_id: str) -> tuple[str, str] | None:
     """Country and party of the provider that an eMA ID names: "DE-8AC-C12E46L89-1" -> ("DE", "8AC")."""
-    found = re.fullmatch(CONTRACT_ID, contract_id.upper())
-    return (found[1], found[2]) if found else None
+    contract = contract_read(contract_id)
+    return (contract.country, contract.party) if contract else None

@@ -43,7 +43,7 @@ def credential_hash(credential: str) -> str:
 
 def station_authenticate(*, identity: str, credential: str) -> Station:
     """The station with that identity and credential; raises StationRefusedError without saying which was wrong."""
-    station = Station.objects.select_related("site").filter(identity=identity).first()
+    station = Station.objects.select_related("site").identified(identity).first()
     # A station without a credential has "" here, which no hash equals.
     stored = station.credential_hash if station else ""
     if not hmac.compare_digest(stored, credential_hash(credential)) or station is None:

@@ -87,7 +87,7 @@ class ConnectorsView(NewRowView, ListView):
     def create(self, body: dict[str, Any]) -> Connector:
         """At a station that the caller sees; 409 where it has one of these numbers."""
         stations = Station.objects.visible_to(self.request.user).select_related("site")
-        station = stations.filter(identity=body["station"]).first()
+        station = stations.identified(body["station"]).first()
         if station is None:
             raise exceptions.ValidationError({"station": ["there is no such station that you may see"]})
         taken = "the station has a connector with these numbers"

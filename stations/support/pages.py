@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import User
 from accounts.privacy.access_log import Look, access_note_all
 from accounts.support.view import REASON_MAX, REASON_MIN, may_support, support_begin, support_end
+from stations.models import IdToken
 
 FOUND_MAX = 20
 TERM_MIN = 3
@@ -31,7 +32,7 @@ def customers_found(term: str) -> QuerySet[User]:
     """Who fits: names and addresses by their beginning, cards and sessions in full."""
     name = Q(username__istartswith=term) | Q(email__istartswith=term)
     name |= Q(first_name__istartswith=term) | Q(last_name__istartswith=term)
-    which = name | Q(pk__in=User.objects.filter(id_tokens__uid=term).values("pk"))
+    which = name | Q(pk__in=IdToken.objects.written(term).values("customer"))
     with contextlib.suppress(ValueError):  # it need not be a session's id
         which |= Q(pk__in=User.objects.filter(charging_sessions=UUID(term)).values("pk"))
     return User.objects.filter(which).order_by("username")

@@ -25,7 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--mistaken", action="store_true", help="with --unlink: its sessions were never theirs")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        id_token = IdToken.objects.filter(uid=options["uid"], type=options["type"]).first()
+        id_token = IdToken.objects.written(options["uid"]).filter(type=options["type"]).first()
         if id_token is None:
             raise CommandError(f"no token {options['uid']} of type {options['type']}")
         customer = User.objects.filter(username=options["username"]).first()

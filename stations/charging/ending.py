@@ -1,0 +1,110 @@
+"""Ways out of an open session whose stop never came: reboot, silence, an operator; and the stop that comes after all.
+
+The next start on its outlet is another (stations/charging/sessions.py). A session that was ended so is closed like
+any other, recorded and flagged. What its station says of the end later is not lost: it corrects the session, by a
+credit and a session with the station's figures.
+"""
+
+import logging
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from stations.charging import plausibility
+from stations.charging.asides import Aside, set_aside
+from stations.charging.corrections import Figures, correction_about, session_correct
+from stations.charging.numbers import is_ended_without_station
+from stations.charging.sessions import session_close, session_end, station_lock
+from stations.errors import CorrectionRefusedError, RecordingUnavailableError, SessionConflictError
+from stations.identifiers import letters
+from stations.models import ChargingSession, SetAside, Station
+from stations.tariffs.pricing import cost_lines, total_minor
+
+log = logging.getLogger(__name__)
+REASON = "The station reported the end later, with these figures."
+
+
+def open_sessions(station: Station) -> list[ChargingSession]:
+    """What still charges there, as far as we know."""
+    rows = ChargingSession.objects.filter(station=station, status=ChargingSession.Status.ACTIVE)
+    return list(rows.order_by("started_at", "pk"))
+
+
+@transaction.atomic
+def station_rebooted(*, station: Station, running: Collection[str], at: datetime) -> list[ChargingSession]:
+    """The station has started anew, and these of its charges go on: the others that began before are over."""
+    station_lock(station)
+    going_on = {letters(number) for number in running}
+    over = [one for one in open_sessions(station) if one.number not in going_on and one.started_at <= at]
+    flag = plausibility.ENDED_BY_REBOOT
+    return [session_end(session=one, flag=flag, latest=at, stop_reason="Reboot")[0] for one in over]
+
+
+def silent_end() -> int:
+    """End what nothing was heard of for as long as its site allows; returns their number."""
+    open_now = ChargingSession.objects.filter(status=ChargingSession.Status.ACTIVE).order_by("updated_at")
+    ended, now = 0, timezone.now()
+    for session in open_now.select_related("station__site").iterator():
+        hours = session.station.site.end_after_hours
+        if hours is None or session.updated_at > now - timedelta(hours=hours):
+            continue
+        try:
+            ended += session_end(session=session, flag=plausibility.ENDED_AFTER_SILENCE)[1]
+        except RecordingUnavailableError as error:  # it is tried again
+            log.warning("session %s cannot be ended now: %s", session.pk, error)
+    return ended
+
+
+# --- What the station says after all
+
+
+def session_stop(*, session: ChargingSession, said: Any, **stop: Any) -> ChargingSession:
+    """The station says how it ended; returns the session. `said`: the message as it came.
+
+    Raises as session_close. Where the session was ended without its station, the station's figures correct it; where
+    an operator ended it, or they cannot be true, they are set aside for an operator.
+    """
+    try:
+        return session_close(session=session, **stop)[0]
+    except SessionConflictError:
+        session = ChargingSession.objects.select_related("connector", "id_token").get(pk=session.pk)
+        if not is_ended_without_station(session):
+            raise
+    _stop_late(session, said, **stop)
+    return session
+
+
+def _stop_late(
+    session: ChargingSession,
+    said: Any,
+    *,
+    stopped_at: datetime,
+    meter_stop_wh: int,
+    stop_reason: str = "",
+) -> None:
+    stopped_at = max(stopped_at, session.started_at)
+    if (session.stopped_at, session.meter_stop_wh) == (stopped_at, meter_stop_wh):
+        return
+    energy_wh = meter_stop_wh - (session.meter_start_wh or 0)
+    energy_wh = max(energy_wh, 0) if energy_wh >= -plausibility.ROUNDING_WH else energy_wh
+    correction = correction_about(session)
+    if correction and (made := correction.replacement) and (made.stopped_at, made.energy_wh) == (stopped_at, energy_wh):
+        return
+    try:
+        if plausibility.ENDED_BY_OPERATOR in session.flags:
+            raise CorrectionRefusedError("an operator ended it, with the figures they knew")
+        lines = cost_lines(session.tariff, energy_wh=max(energy_wh, 0)) if session.tariff else None
+        cost_minor = None if lines is None else total_minor(lines)
+        figures = Figures(energy_wh, cost_minor, session.started_at, stopped_at)
+        session_correct(session=session, reason=REASON, figures=figures, by=None)
+    except CorrectionRefusedError as error:
+        late_set_aside(session, "stop", f"the end came late and corrects nothing: {error}", said)
+
+
+def late_set_aside(session: ChargingSession, what: str, reason: str, said: Any) -> None:
+    """Keep for an operator what was said of a session that had been ended without its station."""
+    aside = Aside(f"{session.transaction_id} {what}", reason, said)
+    set_aside(station=session.station, kind=SetAside.Kind.LATE, asides=[aside])

@@ -1,0 +1,71 @@
+"""Which charge a station means by its number: numbers come again, as when firmware or a factory reset counts anew."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from stations.charging.plausibility import ENDED_WITHOUT_STATION, ROUNDING_WH
+from stations.models import ChargingSession, SetAside, Station
+
+SAME_MAX = 20  # of one number; older ones are never meant
+
+
+def of_station(station: Station, transaction_id: str) -> list[ChargingSession]:
+    """The charges to which it gave this number, the newest first."""
+    found = ChargingSession.objects.filter(station=station).numbered(transaction_id)
+    return list(found.select_related("connector", "id_token").order_by("-started_at", "-pk")[:SAME_MAX])
+
+
+def meant(found: Sequence[ChargingSession], at: datetime | None = None) -> ChargingSession:
+    """The newest of these (at least one), but an older one for what happened while that one went on, told late."""
+    newest = found[0]
+    if at is None or at >= newest.started_at:
+        return newest
+    return next((older for older in found[1:] if older.started_at <= at and _may_be_told(older, at)), newest)
+
+
+def _may_be_told(session: ChargingSession, at: datetime) -> bool:
+    return session.stopped_at is None or at <= session.stopped_at or is_ended_without_station(session)
+
+
+def is_ended_without_station(session: ChargingSession) -> bool:
+    """Whether its station was not asked: what it says of the end may still come."""
+    return session.is_closed and any(flag in session.flags for flag in ENDED_WITHOUT_STATION)
+
+
+def same_charge(
+    found: Sequence[ChargingSession], *, started_at: datetime, meter_start_wh: int
+) -> ChargingSession | None:
+    """The charge that a start is a message of: that of its moment, or the newest where nobody can tell; None if new."""
+    if same := next((session for session in found if session.started_at == started_at), None):
+        return same
+    if not found or is_new_charge(found[0], started_at=started_at, meter_start_wh=meter_start_wh):
+        return None
+    return found[0]
+
+
+def is_new_charge(last: ChargingSession, *, started_at: datetime, meter_start_wh: int) -> bool:
+    """Whether a start with a number that was used is a charge of its own, and no message of the old one.
+
+    It begins after the old one ended, at the meter of its end or above. While the old one is open: later, and above
+    all that was read of it. Otherwise nobody can tell (a clock that was set, a new meter), until an operator settles
+    what was set aside.
+    """
+    if last.stopped_at is not None:
+        known = last.meter_start_wh if last.meter_stop_wh is None else last.meter_stop_wh
+        decided = started_at >= last.stopped_at and meter_start_wh >= (known or 0) - ROUNDING_WH
+    else:
+        readings = last.meter_values.filter(measurand="Energy.Active.Import.Register", phase="")
+        known = max([int(value) for value in readings.values_list("value", flat=True)] + [last.meter_start_wh or 0])
+        decided = started_at > last.started_at and meter_start_wh > known + ROUNDING_WH
+    return decided or _settled(last, started_at)
+
+
+def start_subject(transaction_id: str, started_at: datetime) -> str:
+    """What a start that cannot be decided is counted by."""
+    return f"{transaction_id} {started_at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _settled(last: ChargingSession, started_at: datetime) -> bool:
+    """An operator has seen that it is a charge of its own; the station repeats it."""
+    rows = SetAside.objects.filter(station_id=last.station_id, kind=SetAside.Kind.START, settled_at__isnull=False)
+    return rows.filter(subject__iexact=start_subject(last.transaction_id, started_at)).exists()

@@ -1,0 +1,11 @@
+"""Celery tasks about charges that go on: fetch, call a service, nothing else."""
+
+from celery import shared_task
+
+from stations.charging.ending import silent_end
+
+
+@shared_task(name="stations.tasks.sessions_end_silent", time_limit=300)
+def sessions_end_silent() -> int:
+    """End what nothing was heard of for as long as its site allows."""
+    return silent_end()
