@@ -93,7 +93,8 @@ def session_put(content: dict[str, Any], data_key: DataKey, places: Places) -> P
         token = values["id_token"]
         customer = token.customer if token else None
         now = timezone.now()
-        made = ChargingSession.objects.create(pk=content["id"], customer=customer, restored_at=now, **values)
+        own: dict[str, Any] = {"restored_at": now, "heard_at": None}  # when it was first heard of is in no record
+        made = ChargingSession.objects.create(pk=content["id"], customer=customer, **own, **values)
         return Put(made, [], made=True)
     before = values_of(row)
     different = {name: value for name, value in values.items() if getattr(row, name) != value}

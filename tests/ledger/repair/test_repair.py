@@ -31,7 +31,7 @@ from tests.ledger.repair.test_restoration import run
 from tests.people import log_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
-OWN = {"checked_at", "updated_at", "restored_at", "mismatch", "restored_seal", "opened_at"}
+OWN = {"checked_at", "updated_at", "restored_at", "heard_at", "mismatch", "restored_seal", "opened_at"}
 
 
 @pytest.fixture
