@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from common.change_log import Change, changes_between, values_of
@@ -47,13 +48,21 @@ class Places:
             if len(self._tokens) >= KEPT_MAX:
                 self._tokens.clear()
             canonical = token_canonical(*key)
+            _forms_follow(IdToken.objects.filter(canonical=canonical, type=key[1]))
             self._tokens[key], _ = IdToken.objects.get_or_create(
                 canonical=canonical, type=key[1], defaults={"uid": key[0]}
             )
         return self._tokens[key]
 
 
+def _forms_follow(rows: "QuerySet[Any]") -> None:
+    """A row whose identifier was altered is no longer found by what it was: its canonical form follows again."""
+    for row in rows:
+        row.save(update_fields=["canonical"])
+
+
 def _outlet(content: dict[str, Any]) -> Connector:
+    _forms_follow(Station.objects.identified(content["station"]))
     station = Station.objects.select_related("site").identified(content["station"]).first()
     if station is None:
         location = content["location"]
