@@ -38,6 +38,7 @@ def in_production(*arguments: str) -> subprocess.CompletedProcess[str]:
     env = {
         **os.environ,
         "EVPORTAL_HTTPS": "true",
+        "EVPORTAL_ALLOWED_HOSTS": "testserver",
         "EVPORTAL_SECRET_KEY": "k" * 20 + "0123456789abcdefghijklmnopqrstuvw",
     }
     argv = [sys.executable, "manage.py", *arguments]
