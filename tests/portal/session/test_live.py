@@ -99,7 +99,8 @@ def test_the_history_follows_it_too_and_then_rests(page: Page, active: ChargingS
     page.clock.run_for(REFRESH_MS)
     expect(page.locator("#charging")).to_contain_text("2.50 kWh")
     # An INVALID session without a record: nothing moves any more, so nothing is asked any more.
-    ChargingSession.objects.filter(pk=active.pk).update(status="INVALID", stopped_at=timezone.now())
+    now = timezone.now()
+    ChargingSession.objects.filter(pk=active.pk).update(status="INVALID", stopped_at=now, statement_month=now.date())
     page.clock.run_for(REFRESH_MS)
     expect(page.locator("#charging")).to_be_empty()
     expect(page.locator(f'tr[data-session="{active.pk}"]')).to_be_visible()
