@@ -34,22 +34,21 @@ def test_what_was_changed_is_named(
 @pytest.mark.usefixtures("ledger_account")
 def test_an_import_that_finds_other_figures_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     head = portal.DATA.read_text().splitlines(keepends=True)[:3]
-    (tmp_path / "sessions.csv").write_text("".join(head))
-    monkeypatch.setattr(portal, "DATA", tmp_path / "sessions.csv")
+    data = tmp_path / "sessions.csv"
+    data.write_text("".join(head))
     monkeypatch.setattr(portal, "REPORT", tmp_path / "report.csv")
-    portal.import_sessions()
+    portal.import_sessions(data)
     assert tamper.tamper(None, 1) is not None
     with pytest.raises(CommandError, match="left out"):
-        call_command("import_sessions", str(portal.DATA), time_zone=portal.DATA_ZONE)
-    portal.import_sessions()  # says so in its report, and goes on
+        call_command("import_sessions", str(data), time_zone=portal.DATA_ZONE)
+    portal.import_sessions(data)  # says so in its report, and goes on
     assert "different" in portal.REPORT.read_text()
 
 
 def test_what_cannot_be_read_stops_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(portal, "DATA", tmp_path / "nothing.csv")
     monkeypatch.setattr(portal, "REPORT", tmp_path / "report.csv")
     with pytest.raises(StackError, match="import_sessions"):
-        portal.import_sessions()
+        portal.import_sessions(tmp_path / "nothing.csv")
 
 
 @pytest.mark.usefixtures("ledger_account")
