@@ -141,8 +141,17 @@ def _written(row: Recorded, name: str, now: str) -> str:
 
     A number that stood twice was given an ending with ~, which no station can write.
     """
-    kept = (row.written or {}).get(name)
+    kept = row.written.get(name) if isinstance(row.written, dict) else None  # whoever writes there may write anything
     return kept if isinstance(kept, str) and same_letters(kept, now.partition("~")[0]) else now
+
+
+def written_in_vain(row: Recorded) -> bool:
+    """Whether `written` says anything that is no other writing of what the row says."""
+    now = {"transaction_id": row.transaction_id, "station": row.station, "id_token": row.token_uid or ""}
+    kept = row.written
+    return not isinstance(kept, dict) or any(
+        name not in now or _written(row, name, now[name]) != said for name, said in kept.items()
+    )
 
 
 def canonical(record: Mapping[str, Any]) -> bytes:

@@ -107,7 +107,7 @@ def _contents(entry: Entry, session: Recorded | None) -> Verdict | None:
     except RecordError as error:
         return _changed(["status"], str(error))
     if now == entry.canonical and record.digest_holds(entry.salt, now, entry.digest):
-        return None
+        return _changed(["written"], "what is no other writing") if record.written_in_vain(session) else None
     differing = list(changed_fields(entry.canonical, now))
     said = "; ".join(f"recorded {before}, now {after}" for _, before, after in differing)
     return _changed([name for name, _, _ in differing] or ["digest"], said or "the entry was altered")
@@ -148,6 +148,8 @@ def _erasure_broken(entry: Entry, session: Recorded | None) -> str:
         return f"changed since it was erased: {error}"
     if session and not kept:
         return "its record was altered before it was erased"
+    if session and record.written_in_vain(session):
+        return "changed since it was erased: written"
     return "" if now == kept else "changed since it was erased" if session else "erased, and its session is gone"
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from functools import cache
@@ -115,10 +116,10 @@ class Place:
     """Where databases of one engine are made."""
 
     def __init__(self, engine: str, directory: Path) -> None:
-        self.engine, self._directory, self._numbers = engine, directory, itertools.count()
+        self.engine, self._directory = engine, directory
 
     def empty(self) -> Database:
-        name = f"migrations_{next(self._numbers)}"
+        name = f"migrations_{uuid.uuid4().hex}"
         if self.engine == "sqlite":
             return Database(f"sqlite:///{self._directory / name}.sqlite3")
         Database(POSTGRES.url).run(lambda: connection.cursor().execute(f"CREATE DATABASE {name}"))
