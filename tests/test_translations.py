@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from django.utils import translation
+from django.utils.dates import MONTHS, WEEKDAYS
 
 ROOT = Path(__file__).parents[1]
 APPS = ("accounts", "api", "common", "evportal", "gateway", "ledger", "portal", "stations", "tpm")
@@ -50,6 +52,15 @@ def test_what_runs_is_what_was_translated(tmp_path: Path) -> None:
     compiled = tmp_path / "out.mo"
     subprocess.run(["msgfmt", "--output-file", str(compiled), str(ROOT / MESSAGES / "django.po")], check=True)
     assert catalogue(compiled) == catalogue(ROOT / MESSAGES / "django.mo")
+
+
+def test_no_word_of_ours_stands_for_a_month_or_a_day() -> None:
+    """Django looks for "May" among our texts first: a token's "May" has a context."""
+    with translation.override("de"):
+        months, days = [str(name) for name in MONTHS.values()], [str(name) for name in WEEKDAYS.values()]
+    names = "Januar Februar März April Mai Juni Juli August September Oktober November Dezember"
+    assert months == names.split()
+    assert days == ["Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"]
 
 
 def catalogue(path: Path) -> dict[object, str]:
