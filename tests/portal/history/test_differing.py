@@ -86,7 +86,7 @@ def test_the_figures_are_the_recorded_ones_and_today_s_stand_beside(browser: Cli
     move(session, energy_wh=999_000, cost_minor=99_900)
     page = text(browser, f"/sessions/{session.pk}")
     sums = page.partition('<dl class="sums')[2].partition("</dl>")[0]
-    assert "7.78" in sums and "3.12" in sums and "999" not in sums
+    assert "7.78" in sums and "3.12" in sums and "999.00" not in sums
     assert "These are the figures that were recorded, and that count." in page
     assert "Differs from its record" in page.partition("<h1>")[2].partition('<dl class="sums')[0]  # at the figures
     assert page.index('<dl class="sums') < page.index("Changed since it was recorded: cost, energy.")

@@ -108,7 +108,7 @@ def test_what_differs_is_a_warning_at_its_top(browser: Client, make_session: Mak
     assert "Differs from its record." in warning and "This paper says what was recorded." in warning
     assert "cost: recorded 3.12 EUR, today 999.00 EUR" in warning
     paper = page.partition('<div class="paper">')[2]
-    assert "<strong>7.78 kWh</strong>" in paper and "<strong>3.12 EUR</strong>" in paper and "999" not in paper
+    assert "<strong>7.78 kWh</strong>" in paper and "<strong>3.12 EUR</strong>" in paper and "999.00" not in paper
 
 
 def test_the_file_is_of_what_was_recorded(browser: Client, make_session: MakeSession, owner: User) -> None:

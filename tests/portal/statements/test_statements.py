@@ -186,7 +186,7 @@ def test_the_paper_says_when_a_session_was_changed(browser: Client, charge: Char
     assert "the database says 999.00 kWh, 999.00 EUR today" in text
     LedgerEntry.objects.filter(session=session).update(mismatch="changed since it was recorded: energy_wh")
     listed = page(browser)
-    assert "1 differs from its record" in listed and "3.12 EUR" in listed and "999" not in listed
+    assert "1 differs from its record" in listed and "3.12 EUR" in listed and "999.00" not in listed
     LedgerEntry.objects.filter(session=session).update(digest=b"\x00" * 32)
     text = paper(browser, "/statements/2026-03.pdf")
     assert "1 session is left out of the sums." in text and "Total 0.00 –" in text
