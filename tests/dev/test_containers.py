@@ -5,6 +5,7 @@ That it runs, and that nobody reaches what they should not, tests `make compose-
 
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -123,6 +124,26 @@ def test_what_an_image_copies_reaches_its_build(dockerfile: str) -> None:
     sources = {source for line in copied for source in line.split() if not source.startswith("--")}
     assert sources
     assert {source.partition("/")[0] for source in sources} <= let_through
+
+
+@pytest.mark.parametrize(("stage", "module"), [("swtpm", "dev.parts.swtpm"), ("tools", "dev.containers.chain")])
+def test_what_an_image_runs_finds_all_that_it_imports(stage: str, module: str, tmp_path: Path) -> None:
+    """Of the repository it has only what is copied one by one."""
+    text = (ROOT / "dev/containers/Dockerfile").read_text().partition(f" AS {stage}\n")[2].partition("\nFROM ")[0]
+    for line in re.findall(r"^COPY (\S.* /app/\S*)$", text, re.MULTILINE):
+        *sources, target = line.split()
+        for source in map(ROOT.joinpath, sources):
+            place = tmp_path / target.removeprefix("/app/")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, place, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+            else:
+                place.mkdir(exist_ok=True)
+                shutil.copy(source, place)
+    command = [sys.executable, "-P", "-c", f"import {module} as found; print(found.__file__)"]
+    done = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(tmp_path))
 
 
 def test_published_ports_are_those_of_this_machine_alone() -> None:
