@@ -9,7 +9,8 @@ from django.utils.translation import gettext_lazy as _
 M = TypeVar("M", bound=models.Model)
 # Fields of which other systems are told nothing: writing them leaves `updated_at` as it is.
 UNTOLD = {"customer", "customer_id", "id_token", "id_token_id", "last_seen_at", "credential_hash"}
-UNTOLD |= {"usual_silence_s", "expected_by"}
+UNTOLD |= {"usual_silence_s", "expected_by", "ocpp_version", "connection", "connected_at", "booted_at"}
+UNTOLD |= {"local_list_version", "last_transaction", "ocpp_status", "error_code", "status_info", "status_at"}
 
 
 class DatedQuerySet(models.QuerySet[M]):

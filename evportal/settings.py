@@ -381,3 +381,5 @@ LOGGING = {
         "weasyprint.progress": {"level": "INFO", "propagate": False},  # for common/pdf.py alone
     },
 }
+
+from evportal.settings_ocpp import *  # noqa: E402, F403 - a file of its own, because this one is long enough

@@ -20,6 +20,7 @@ from dev.stack.layout import DEFAULT_PORTS, variable
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTAL, TPM_SERVICE = ROOT / "evportal" / "settings.py", ROOT / "tpm" / "service" / "settings.py"
+PORTAL_OCPP = ROOT / "evportal" / "settings_ocpp.py"
 COMPOSE, HARDWARE = ROOT / "compose.yaml", ROOT / "compose.hardware.yaml"
 PAGE = ROOT / "docs" / "settings.md"
 
@@ -65,8 +66,13 @@ class Comments:
         return self.whole[max(heads)].removeprefix("---").partition(":")[0].strip() if heads else "Core"
 
 
+def all_portal_settings() -> list[Setting]:
+    """What the portal reads from the environment, in the order of its files."""
+    return [item for path in (PORTAL, PORTAL_OCPP) for item in portal_settings(path.read_text())]
+
+
 def portal_settings(source: str) -> list[Setting]:
-    """What evportal/settings.py reads from the environment, in its order."""
+    """What one of the files reads from the environment, in its order."""
     comments, found = Comments(source), {}
     names: dict[str, str] = {}  # OIDC_ISSUER -> EVPORTAL_OIDC_ISSUER
     for statement in ast.parse(source).body:
@@ -192,7 +198,7 @@ def environments(services: tuple[str, ...]) -> list[dict[str, Any]]:
 
 def compose_variables() -> dict[str, str]:
     """The names in ${…} of both compose files that are no settings of the programs, with their defaults."""
-    programs = {item.name for item in portal_settings(PORTAL.read_text())}
+    programs = {item.name for item in all_portal_settings()}
     found: dict[str, str] = {}
     for path in (COMPOSE, HARDWARE):
         for name, default in re.findall(r"\$\{(\w+)(?::-([^}]*))?", path.read_text()):
@@ -209,7 +215,7 @@ def page() -> str:
     lines = [HEAD]
     section = ""
     portal = environments(("web", "worker"))
-    for item in portal_settings(PORTAL.read_text()):
+    for item in all_portal_settings():
         if item.section != section:
             section = item.section
             lines += ["", f"## {section}", "", "| name | what | default | compose |", "|---|---|---|---|"]

@@ -2,8 +2,11 @@
 
 from stations.models.asides import SetAside
 from stations.models.cards import IdToken, LinkCode
+from stations.models.commands import Command
+from stations.models.connections import StationEvent, StationRefusal, StationVariable
 from stations.models.corrections import Correction
 from stations.models.imports import ImportFile, ImportFinding, ImportMapping, ImportRun
+from stations.models.messages import OcppMessage
 from stations.models.ocpi import OcpiPartner
 from stations.models.places import Connector, Site, Station
 from stations.models.sessions import (
@@ -18,6 +21,7 @@ from stations.models.tariffs import Tariff
 __all__ = [
     "ChargingSession",
     "ChargingSessionQuerySet",
+    "Command",
     "Connector",
     "Correction",
     "IdToken",
@@ -28,10 +32,14 @@ __all__ = [
     "LinkCode",
     "MeterValue",
     "OcpiPartner",
+    "OcppMessage",
     "SessionClosedError",
     "SetAside",
     "Site",
     "Station",
+    "StationEvent",
+    "StationRefusal",
+    "StationVariable",
     "Tariff",
     "months_decide",
 ]

@@ -64,6 +64,15 @@ class IdToken(models.Model):
         on_delete=models.SET_NULL,
         related_name="id_tokens",
     )
+    blocked = models.BooleanField(_("blocked"), default=False, help_text=_("it may not charge, wherever it is shown"))
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    group = models.CharField(
+        _("group"),
+        max_length=36,
+        blank=True,
+        default="",
+        help_text=_("cards of one group may end each other's charges (OCPP parentIdTag, groupIdToken)"),
+    )
 
     objects = IdTokenQuerySet.as_manager()
 

@@ -72,6 +72,11 @@ class Site(Dated):
         validators=[MinValueValidator(1)],
         help_text=_("a session of which nothing was heard for so long is ended with its last reading; empty: never"),
     )
+    unknown_cards = models.BooleanField(
+        _("unknown cards may charge"),
+        default=False,
+        help_text=_("cards that nobody has linked or entered yet; a blocked card never may"),
+    )
     api_clients = models.ManyToManyField("accounts.ApiClient", blank=True, related_name="sites", editable=False)
 
     objects = SiteQuerySet.as_manager()
@@ -108,6 +113,14 @@ class StationQuerySet(DatedQuerySet["Station"], Visible["Station"]):  # type: ig
 class Station(Dated):
     """A charging station. `identity` is its OCPP ChargeBoxId, as it was first written."""
 
+    class SecurityProfile(models.IntegerChoices):
+        """OCPP's security profiles; 0 is none, for a closed network alone."""
+
+        NONE = 0, _("0: no password")
+        BASIC = 1, _("1: password")
+        TLS = 2, _("2: password over TLS")
+        CERTIFICATE = 3, _("3: certificate of its own over TLS")
+
     site = models.ForeignKey(Site, verbose_name=_("site"), on_delete=models.PROTECT, related_name="stations")
     identity = models.CharField(_("identity"), max_length=48)
     canonical = Canonical(of=lambda station: letters(station.identity))
@@ -115,12 +128,35 @@ class Station(Dated):
     model = models.CharField(_("model"), max_length=50, blank=True, default="")
     serial_number = models.CharField(_("serial number"), max_length=50, blank=True, default="")
     firmware_version = models.CharField(_("firmware version"), max_length=50, blank=True, default="")
+    enabled = models.BooleanField(_("may connect"), default=True)
+    security_profile = models.PositiveSmallIntegerField(
+        _("security profile"),
+        default=1,
+        choices=SecurityProfile.choices,
+        help_text=_("the least that is accepted of it"),
+    )
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        blank=True,
+        default="",
+        validators=[time_zone_validate],
+        help_text=_("in which it gives times without an offset; empty: the site's"),
+    )
     credential_hash = models.CharField(max_length=255, blank=True, default="", editable=False)
     last_seen_at = models.DateTimeField(_("last seen at"), null=True, blank=True, editable=False)
     # How long it usually is silent, and when it should have been heard again at the latest
     # (stations/silence.py).
     usual_silence_s = models.PositiveIntegerField(null=True, editable=False)
     expected_by = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
+    # Over OCPP: the version spoken last, the connection that counts ("" where none does) and since when.
+    ocpp_version = models.CharField(_("OCPP version"), max_length=5, blank=True, default="", editable=False)
+    connection = models.CharField(max_length=32, blank=True, default="", editable=False)
+    connected_at = models.DateTimeField(_("connected since"), null=True, blank=True, editable=False)
+    booted_at = models.DateTimeField(_("started at"), null=True, blank=True, editable=False)
+    local_list_version = models.PositiveIntegerField(_("version of its local list"), default=0, editable=False)
+    # The last number that was given to a charge over OCPP 1.6.
+    last_transaction = models.PositiveIntegerField(default=0, editable=False)
 
     objects = StationQuerySet.as_manager()
 
@@ -150,6 +186,7 @@ class Connector(Dated):
     class Status(models.TextChoices):
         AVAILABLE = "AVAILABLE", _("Available")
         OCCUPIED = "OCCUPIED", _("Occupied")
+        RESERVED = "RESERVED", _("Reserved")
         UNAVAILABLE = "UNAVAILABLE", _("Unavailable")
         FAULTED = "FAULTED", _("Faulted")
         UNKNOWN = "UNKNOWN", _("Unknown")
@@ -181,6 +218,11 @@ class Connector(Dated):
     )
     max_amperage = models.PositiveIntegerField(_("maximum current, A"), null=True, blank=True, help_text="A")
     status = models.CharField(_("status"), max_length=16, choices=Status.choices, default=Status.UNKNOWN)
+    # As the station said it last, in the words of its version (Preparing, SuspendedEV, Occupied …).
+    ocpp_status = models.CharField(_("as reported"), max_length=20, blank=True, default="", editable=False)
+    error_code = models.CharField(_("error"), max_length=50, blank=True, default="", editable=False)
+    status_info = models.CharField(_("about it"), max_length=255, blank=True, default="", editable=False)
+    status_at = models.DateTimeField(_("since"), null=True, blank=True, editable=False)
     tariff = models.ForeignKey(
         Tariff,
         verbose_name=_("tariff"),

@@ -1,0 +1,51 @@
+"""What the server hands to the handlers of a version, and what they give back."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from stations.charging.asides import Aside
+from stations.models import Station
+
+V16, V201, V21 = "1.6", "2.0.1", "2.1"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One CALL (2.1: also SEND) of a station, valid by the official schema of its version.
+
+    `station`: the row as it was when it connected; what may have changed since is read anew. `payload`: as it came,
+    names in camelCase, numbers as JSON has them. `at`: when it was received, UTC. `asides`: what was taken out of it
+    because nobody understands it (gateway/ocpp/leniency.py), so that the rest was not lost.
+    """
+
+    station: Station
+    version: str
+    action: str
+    payload: dict[str, Any]
+    message_id: str
+    at: datetime
+    asides: Sequence[Aside] = ()
+
+
+@dataclass
+class Answer:
+    """The payload of the CALLRESULT, valid by the schema; `session_id`: the charge that the message was about."""
+
+    payload: dict[str, Any] = field(default_factory=dict)
+    session_id: UUID | None = None
+
+
+class CallRefused(Exception):
+    """Answered with a CALLERROR; `code` is one of OCPP-J's (gateway/ocpp/frames.py says which)."""
+
+    def __init__(self, code: str, description: str, details: dict[str, Any] | None = None) -> None:
+        super().__init__(description)
+        self.code, self.description, self.details = code, description, details or {}
+
+
+# It runs in a thread, inside one database transaction, which is committed before the answer leaves. What it raises
+# takes everything back; a StationsError is answered with a CALLERROR and its words.
+Handler = Callable[[Call], Answer]
