@@ -2,6 +2,13 @@
 
 from stations.models.asides import SetAside
 from stations.models.cards import IdToken, LinkCode
+from stations.models.certificates import (
+    CertificateRequest,
+    InstalledRoot,
+    NextCredential,
+    StationAuthority,
+    StationCertificate,
+)
 from stations.models.commands import Command
 from stations.models.connections import StationEvent, StationRefusal, StationVariable
 from stations.models.corrections import Correction
@@ -19,6 +26,7 @@ from stations.models.sessions import (
 from stations.models.tariffs import Tariff
 
 __all__ = [
+    "CertificateRequest",
     "ChargingSession",
     "ChargingSessionQuerySet",
     "Command",
@@ -29,14 +37,18 @@ __all__ = [
     "ImportFinding",
     "ImportMapping",
     "ImportRun",
+    "InstalledRoot",
     "LinkCode",
     "MeterValue",
+    "NextCredential",
     "OcpiPartner",
     "OcppMessage",
     "SessionClosedError",
     "SetAside",
     "Site",
     "Station",
+    "StationAuthority",
+    "StationCertificate",
     "StationEvent",
     "StationRefusal",
     "StationVariable",
