@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 class StationRefusal(models.Model):
     """One row an identity, as it was said, and reason: how often, and what came last.
 
-    `station`: where the identity is one of ours. Strangers' rows are bounded (gateway/ocpp/refusals.py).
+    `station`: where the identity is one of ours. Strangers' rows are bounded (stations/park/refusals.py).
     """
 
     class Reason(models.TextChoices):
