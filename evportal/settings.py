@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "csp",
     "accounts",
     "stations",
+    "gateway",
     "ledger",
     "portal",
     "tpm",
