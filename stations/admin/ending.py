@@ -40,10 +40,23 @@ class EndForm(forms.Form):
         help_text=_("What is left empty is taken from its last reading; without any it is not billed."),
     )
 
+    meter_start = forms.DecimalField(
+        label=_("Meter at the start, kWh"),
+        min_value=0,
+        max_value=KWH_MAX,
+        max_digits=10,
+        decimal_places=3,
+        required=False,
+        help_text=_("The station did not say it; where you do not know it either, the session is not billed."),
+    )
+    field_order = ["stopped_at", "meter_start", "meter"]
+
     def __init__(self, session: ChargingSession, data: Any = None) -> None:
         self.session = session
         super().__init__(data)
         self.fields["stopped_at"].required = False
+        if session.meter_start_wh is not None:
+            del self.fields["meter_start"]
 
     def clean_stopped_at(self) -> datetime | None:
         """Not before it began, and not to come."""
@@ -54,9 +67,14 @@ class EndForm(forms.Form):
         return end
 
     @property
-    def meter_wh(self) -> int | None:
+    def figures(self) -> dict[str, Any]:
+        """What is known of the end, as `session_end` takes it."""
+        meters = {"meter_stop_wh": self._wh("meter"), "meter_start_wh": self._wh("meter_start")}
+        return {"stopped_at": self.cleaned_data["stopped_at"], **meters}
+
+    def _wh(self, name: str) -> int | None:
         """In Wh, exactly: the field takes no more digits."""
-        value: Decimal | None = self.cleaned_data["meter"]
+        value: Decimal | None = self.cleaned_data.get(name)
         return None if value is None else int(value.scaleb(3))
 
 
@@ -76,9 +94,8 @@ class Endable(Logged):
         session = get_object_or_404(ChargingSession.objects.select_related(*related), pk=pk)
         form = EndForm(session, request.POST or None)
         if request.method == "POST" and session.status == ACTIVE and form.is_valid():
-            figures = {"stopped_at": form.cleaned_data["stopped_at"], "meter_stop_wh": form.meter_wh}
             try:
-                session, done = session_end(session=session, flag=ENDED_BY_OPERATOR, **figures)
+                session, done = session_end(session=session, flag=ENDED_BY_OPERATOR, **form.figures)
             except RecordingUnavailableError as error:
                 form.add_error(None, gettext("It cannot be done: %(error)s.") % {"error": error})
             else:
@@ -94,6 +111,6 @@ class Endable(Logged):
             "form": form,
             "last": last,
             "last_kwh": kwh_exact(int(last.value)) if last else "",
-            "start_kwh": kwh_exact(session.meter_start_wh or 0),
+            "start_kwh": "" if session.meter_start_wh is None else kwh_exact(session.meter_start_wh),
         }
         return render(request, "admin/stations/chargingsession/end.html", context)

@@ -6,7 +6,7 @@ credit and a session with the station's figures.
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -82,26 +82,40 @@ def _stop_late(
     said: Any,
     *,
     stopped_at: datetime,
-    meter_stop_wh: int,
+    meter_stop_wh: int | None,
     stop_reason: str = "",
+    flags: Sequence[str] = (),
 ) -> None:
     stopped_at = max(stopped_at, session.started_at)
     if (session.stopped_at, session.meter_stop_wh) == (stopped_at, meter_stop_wh):
         return
-    energy_wh = meter_stop_wh - (session.meter_start_wh or 0)
+    try:
+        if plausibility.ENDED_BY_OPERATOR in session.flags:
+            raise CorrectionRefusedError("an operator ended it, with the figures they knew")
+        if meter_stop_wh is None or session.meter_start_wh is None:
+            raise CorrectionRefusedError("it is not known what the meter said at the start or at the end")
+        meters = (session.meter_start_wh, meter_stop_wh)
+        figures_correct(session, REASON, meters=meters, started_at=session.started_at, stopped_at=stopped_at)
+    except CorrectionRefusedError as error:
+        late_set_aside(session, "stop", f"the end came late and corrects nothing: {error}", said)
+
+
+def figures_correct(
+    session: ChargingSession, reason: str, *, meters: tuple[int, int], started_at: datetime, stopped_at: datetime
+) -> None:
+    """Correct a closed session by what its station says after all; nothing where that was done before.
+
+    `meters`: at its start and at its end, Wh. Raises CorrectionRefusedError.
+    """
+    energy_wh = meters[1] - meters[0]
     energy_wh = max(energy_wh, 0) if energy_wh >= -plausibility.ROUNDING_WH else energy_wh
     correction = correction_about(session)
     if correction and (made := correction.replacement) and (made.stopped_at, made.energy_wh) == (stopped_at, energy_wh):
         return
-    try:
-        if plausibility.ENDED_BY_OPERATOR in session.flags:
-            raise CorrectionRefusedError("an operator ended it, with the figures they knew")
-        lines = cost_lines(session.tariff, energy_wh=max(energy_wh, 0)) if session.tariff else None
-        cost_minor = None if lines is None else total_minor(lines)
-        figures = Figures(energy_wh, cost_minor, session.started_at, stopped_at)
-        session_correct(session=session, reason=REASON, figures=figures, by=None)
-    except CorrectionRefusedError as error:
-        late_set_aside(session, "stop", f"the end came late and corrects nothing: {error}", said)
+    lines = cost_lines(session.tariff, energy_wh=max(energy_wh, 0)) if session.tariff else None
+    cost_minor = None if lines is None else total_minor(lines)
+    figures = Figures(energy_wh, cost_minor, started_at, stopped_at)
+    session_correct(session=session, reason=reason, figures=figures, by=None)
 
 
 def late_set_aside(session: ChargingSession, what: str, reason: str, said: Any) -> None:

@@ -33,7 +33,7 @@ def is_ended_without_station(session: ChargingSession) -> bool:
 
 
 def same_charge(
-    found: Sequence[ChargingSession], *, started_at: datetime, meter_start_wh: int
+    found: Sequence[ChargingSession], *, started_at: datetime, meter_start_wh: int | None
 ) -> ChargingSession | None:
     """The charge that a start is a message of: that of its moment, or the newest where nobody can tell; None if new."""
     if same := next((session for session in found if session.started_at == started_at), None):
@@ -43,14 +43,16 @@ def same_charge(
     return found[0]
 
 
-def is_new_charge(last: ChargingSession, *, started_at: datetime, meter_start_wh: int) -> bool:
+def is_new_charge(last: ChargingSession, *, started_at: datetime, meter_start_wh: int | None) -> bool:
     """Whether a start with a number that was used is a charge of its own, and no message of the old one.
 
     It begins after the old one ended, at the meter of its end or above. While the old one is open: later, and above
     all that was read of it. Otherwise nobody can tell (a clock that was set, a new meter), until an operator settles
-    what was set aside.
+    what was set aside. Where the station does not say what its meter showed, the times alone decide.
     """
-    if last.stopped_at is not None:
+    if meter_start_wh is None:
+        decided = last.stopped_at is not None and started_at >= last.stopped_at
+    elif last.stopped_at is not None:
         known = last.meter_start_wh if last.meter_stop_wh is None else last.meter_stop_wh
         decided = started_at >= last.stopped_at and meter_start_wh >= (known or 0) - ROUNDING_WH
     else:

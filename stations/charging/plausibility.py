@@ -27,9 +27,17 @@ ENDED_AFTER_SILENCE = "ended_after_silence"
 ENDED_BY_OPERATOR = "ended_by_operator"
 ENDED_WITHOUT_STATION = (ENDED_BY_NEXT_START, ENDED_BY_REBOOT, ENDED_AFTER_SILENCE, ENDED_BY_OPERATOR)
 # Nobody knows what the meter said then: such a session is INVALID
+START_UNKNOWN = "start_unknown"
 END_UNKNOWN = "end_unknown"
+# What a station never told of its charge
+START_NOT_REPORTED = "start_not_reported"
+OUTLET_NOT_REPORTED = "outlet_not_reported"
+END_FROM_READING = "end_from_reading"
 # What figures do not show, so that judging them anew does not take it away
-STANDING = (CLOCK_WRONG, NUMBER_REUSED, *ENDED_WITHOUT_STATION)
+STANDING = (
+    *(CLOCK_WRONG, NUMBER_REUSED, START_NOT_REPORTED, OUTLET_NOT_REPORTED, END_FROM_READING),
+    *ENDED_WITHOUT_STATION,
+)
 
 # A start that arrives later than this was queued in the station: its meter value may be a stand-in.
 LATE_AFTER = timedelta(minutes=5)

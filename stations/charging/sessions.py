@@ -1,6 +1,6 @@
 """What happens to stations, tokens and charging sessions, one step each."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from stations.errors import (
     SessionEndedError,
     TimesImpossibleError,
 )
-from stations.models import ChargingSession, Connector, MeterValue, Site, Station
+from stations.models import ChargingSession, Connector, IdToken, MeterValue, Site, Station
 from stations.signals import sessions_closed
 from stations.tariffs.pricing import cost_lines, total_minor
 
@@ -58,20 +58,41 @@ def session_start(
     if same := numbers.same_charge(found, started_at=started_at, meter_start_wh=meter_start_wh):
         difference_refuse(session=same, reported=reported)
         return same, False
-    tariff = connector.tariff_at(started_at)
-    late = offline or timezone.now() - started_at > plausibility.LATE_AFTER
-    session = ChargingSession.objects.create(
+    session = session_open(
         station=station,
+        connector=connector,
+        id_token=id_token,
         transaction_id=transaction_id,
-        **reported,
-        customer_id=id_token.customer_id if id_token else None,
-        location=location_of(station.site),
-        tariff=tariff.snapshot() if tariff else {},
-        flags=[plausibility.START_REPORTED_LATE] * late + [plausibility.NUMBER_REUSED] * bool(found),
+        started_at=started_at,
+        meter_start_wh=meter_start_wh,
+        flags=late_flags(started_at, offline=offline) + [plausibility.NUMBER_REUSED] * bool(found),
         source=source,
     )
     outlet_free(session, connector)
     return session, True
+
+
+def session_open(
+    *, station: Station, connector: Connector, id_token: IdToken | None, started_at: datetime, **reported: Any
+) -> ChargingSession:
+    """The row of a charge that begins, with the place and the tariff as they are then. The station is locked."""
+    tariff = connector.tariff_at(started_at)
+    return ChargingSession.objects.create(
+        station=station,
+        connector=connector,
+        id_token=id_token,
+        started_at=started_at,
+        customer_id=id_token.customer_id if id_token else None,
+        location=location_of(station.site),
+        tariff=tariff.snapshot() if tariff else {},
+        **reported,
+    )
+
+
+def late_flags(started_at: datetime, *, offline: bool) -> list[str]:
+    """What a start is flagged with that its station could not report at once."""
+    late = offline or timezone.now() - started_at > plausibility.LATE_AFTER
+    return [plausibility.START_REPORTED_LATE] * late
 
 
 def station_lock(station: Station) -> None:
@@ -80,10 +101,15 @@ def station_lock(station: Station) -> None:
 
 
 def outlet_free(session: ChargingSession, connector: Connector) -> None:
-    """An EVSE charges one vehicle at a time (OCPP 2.0.1): what began there before, and is still open, is over."""
+    """An EVSE charges one vehicle at a time (OCPP 2.0.1): what began there before, and is still open, is over.
+
+    Not what was put there only because its station has not said where it is.
+    """
     at_outlet = ChargingSession.objects.filter(station_id=session.station_id, connector__evse_id=connector.evse_id)
     older = at_outlet.filter(status=ChargingSession.Status.ACTIVE, started_at__lt=session.started_at)
     for other in older.order_by("started_at", "pk"):
+        if plausibility.OUTLET_NOT_REPORTED in other.flags:
+            continue
         session_end(session=other, flag=plausibility.ENDED_BY_NEXT_START, latest=session.started_at)
 
 
@@ -124,7 +150,12 @@ def meter_values_add(*, session: ChargingSession, samples: Iterable[Sample]) -> 
 
 @transaction.atomic
 def session_close(
-    *, session: ChargingSession, stopped_at: datetime, meter_stop_wh: int, stop_reason: str = ""
+    *,
+    session: ChargingSession,
+    stopped_at: datetime,
+    meter_stop_wh: int | None,
+    stop_reason: str = "",
+    flags: Sequence[str] = (),
 ) -> tuple[ChargingSession, bool]:
     """End a session; returns it and whether this call did it. The same message again changes nothing.
 
@@ -141,7 +172,7 @@ def session_close(
     if session.is_closed:
         difference_refuse(session=session, reported=reported)
         return session, False
-    _close(session, reported, [plausibility.CLOCK_WRONG] * clock_wrong)
+    _close(session, reported, [*[plausibility.CLOCK_WRONG] * clock_wrong, *flags])
     return session, True
 
 
@@ -153,12 +184,14 @@ def session_end(
     latest: datetime | None = None,
     stopped_at: datetime | None = None,
     meter_stop_wh: int | None = None,
+    meter_start_wh: int | None = None,
     stop_reason: str = "",
 ) -> tuple[ChargingSession, bool]:
     """End a session whose station does not; `flag` says who did (plausibility.ENDED_WITHOUT_STATION).
 
     With the figures that are given, else those of its last reading; without any it is INVALID. `latest`: it ended
-    then at the latest. Nothing is done where it has ended. Raises TimesImpossibleError for an end before its start.
+    then at the latest. `meter_start_wh`: where the station did not say it, and somebody knows. Nothing is done where
+    it has ended. Raises TimesImpossibleError for an end before its start.
     """
     session = session_locked(session)
     if session.is_closed:
@@ -173,6 +206,8 @@ def session_end(
         begun = session.started_at.isoformat()
         raise TimesImpossibleError(f"expected an end at or after the start {begun}, got {stopped_at.isoformat()}")
     reported = {"stopped_at": stopped_at, "meter_stop_wh": meter_stop_wh, "stop_reason": stop_reason}
+    if session.meter_start_wh is None and meter_start_wh is not None:
+        reported["meter_start_wh"] = meter_start_wh
     _close(session, reported, [flag])
     return session, True
 
@@ -181,7 +216,7 @@ def _close(session: ChargingSession, reported: dict[str, Any], flags: list[str])
     """Store the end of a session that is locked, judged and with its cost, and tell of it."""
     for name, value in reported.items():
         setattr(session, name, value)
-    session.flags = [*session.flags, *flags]
+    session.flags = list(dict.fromkeys([*session.flags, *flags]))
     verdict_apply(session=session)
     cost_apply(session=session)
     session.meter_values_sha256 = meter_values_sha256(session.meter_values.all())
@@ -197,12 +232,14 @@ def readings_of(session: ChargingSession) -> QuerySet[MeterValue]:
 
 def verdict_apply(*, session: ChargingSession) -> None:
     """Set status, energy and flags from the meter values of a session that has ended (not saved here)."""
-    assert session.stopped_at is not None and session.meter_start_wh is not None
+    assert session.stopped_at is not None
     standing = [flag for flag in session.flags if flag in plausibility.STANDING]
     late = plausibility.START_REPORTED_LATE in session.flags
-    if session.meter_stop_wh is None:
+    if session.meter_start_wh is None or session.meter_stop_wh is None:
         session.status, session.energy_wh = ChargingSession.Status.INVALID, None
-        session.flags = [plausibility.END_UNKNOWN, *[plausibility.START_REPORTED_LATE] * late, *standing]
+        unknown = [plausibility.START_UNKNOWN] * (session.meter_start_wh is None)
+        unknown += [plausibility.END_UNKNOWN] * (session.meter_stop_wh is None)
+        session.flags = [*unknown, *[plausibility.START_REPORTED_LATE] * late, *standing]
         return
     verdict = plausibility.judge(
         plausibility.Charge(
@@ -288,9 +325,3 @@ def location_of(site: Site) -> dict[str, str]:
     if site.latitude is not None and site.longitude is not None:
         address |= {"latitude": f"{site.latitude:.6f}", "longitude": f"{site.longitude:.6f}"}
     return known | {name: value for name, value in address.items() if value}
-
-
-# --- Tokens
-
-
-# --- Stations

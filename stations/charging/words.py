@@ -40,7 +40,11 @@ FLAGS: dict[str, Promise] = {
     plausibility.ENDED_BY_REBOOT: _("The station reported no end and started anew."),
     plausibility.ENDED_AFTER_SILENCE: _("The station reported no end, and nothing more was heard of it."),
     plausibility.ENDED_BY_OPERATOR: _("The station reported no end; the operator ended it."),
+    plausibility.START_UNKNOWN: _("Nobody knows what the meter said at the start."),
     plausibility.END_UNKNOWN: _("Nobody knows what the meter said at the end."),
+    plausibility.START_NOT_REPORTED: _("The station's report of the start never came."),
+    plausibility.OUTLET_NOT_REPORTED: _("The station never said at which of its outlets."),
+    plausibility.END_FROM_READING: _("The station gave no meter value at the end; its last reading counts."),
     plausibility.AMBIGUOUS_TIME: _(
         "It fell into the hour that repeats when clocks go back: its time may be an hour off."
     ),
