@@ -295,6 +295,8 @@ CELERY_BEAT_SCHEDULE = {
         "task": "stations.tasks.sessions_end_silent",
         "schedule": schedule(run_every=600),
     },
+    "stations-certificates": {"task": "stations.tasks.certificates_sweep", "schedule": schedule(run_every=10)},
+    "stations-renewals": {"task": "stations.tasks.certificates_renew", "schedule": schedule(run_every=3600)},
     "tpm-attest": {"task": "tpm.tasks.attest_services", "schedule": schedule(run_every=30)},
     "tpm-prune": {"task": "tpm.tasks.prune_reports", "schedule": schedule(run_every=3600)},
 }

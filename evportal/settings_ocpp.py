@@ -14,3 +14,15 @@ OCPP_MESSAGE_MAX_BYTES = env.integer("EVPORTAL_OCPP_MESSAGE_MAX_BYTES", 262_144)
 OCPP_MESSAGES_PER_S = env.integer("EVPORTAL_OCPP_MESSAGES_PER_S", 50)
 OCPP_CALL_TIMEOUT_S = env.integer("EVPORTAL_OCPP_CALL_TIMEOUT_S", 30)  # how long a station may take for an answer
 OCPP_MESSAGES_KEEP_DAYS = env.integer("EVPORTAL_OCPP_MESSAGES_KEEP_DAYS", 30)  # how long each message is kept
+
+# --- Security profiles (docs/ocpp.md): TLS in the gateway or in front of it, certificates of stations
+# The gateway's certificate with its chain, PEM; without one it speaks no TLS
+OCPP_TLS_CERT = env.text("EVPORTAL_OCPP_TLS_CERT", "")
+OCPP_TLS_KEY = env.text("EVPORTAL_OCPP_TLS_KEY", "")  # the file with its private key, PEM
+# Addresses or networks of proxies that end TLS in front of the gateway; what others say in Client-Cert is not believed
+OCPP_TRUSTED_PROXIES = env.listing("EVPORTAL_OCPP_TRUSTED_PROXIES")
+# The operator as certificates name it (O, 1.6: CpoName, 2.x: OrganizationName); "" in both: stations may say anything
+OCPP_ORGANIZATION = env.text("EVPORTAL_OCPP_ORGANIZATION", env.text("EVPORTAL_OPERATOR_NAME", ""))
+OCPP_CERTIFICATE_DAYS = env.integer("EVPORTAL_OCPP_CERTIFICATE_DAYS", 365)  # how long a station's certificate is good
+# A station whose certificate runs out within so many days is asked to renew it
+OCPP_RENEW_DAYS = env.integer("EVPORTAL_OCPP_RENEW_DAYS", 30)

@@ -8,6 +8,7 @@ class LedgerConfig(AppConfig):
 
     def ready(self) -> None:
         from ledger.keys import personal_data, seals
+        from ledger.operations import station_keys
         from ledger.recording import receivers  # noqa: F401  connects itself to the signals of stations
         from ledger.webhooks import (
             delivery,
@@ -17,3 +18,4 @@ class LedgerConfig(AppConfig):
         personal_data.add_step()
         delivery.add_column()
         seals.add_columns()
+        station_keys.register_keys()

@@ -77,6 +77,10 @@ def name_value(name: x509.Name, oid: x509.ObjectIdentifier) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def crl_der(crl: x509.CertificateRevocationList) -> bytes:
+    return crl.public_bytes(Encoding.DER)
+
+
 def common_name(certificate: x509.Certificate) -> str | None:
     return name_value(certificate.subject, NameOID.COMMON_NAME)
 

@@ -39,7 +39,6 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
                 ('credential_hash', models.CharField(editable=False, max_length=255)),
-                ('sealed', models.BinaryField()),
                 ('state', models.CharField(default='WAITING', max_length=7)),
                 ('answer', models.CharField(blank=True, default='', max_length=500)),
                 ('made_at', models.DateTimeField(default=django.utils.timezone.now)),

@@ -243,7 +243,7 @@ class InstalledRoot(models.Model):
 class NextCredential(models.Model):
     """The credential that a station is told to use from now on. The one it has stays good until it used this one.
 
-    It is sealed as long as the station has to be told (stations/certificates/credentials.py), and compared by its hash.
+    Here is its hash; the command that tells it to the station has it sealed, until that has answered.
     """
 
     class State(models.TextChoices):
@@ -255,7 +255,6 @@ class NextCredential(models.Model):
         "stations.Station", verbose_name=_("station"), on_delete=models.CASCADE, related_name="next_credential"
     )
     credential_hash = models.CharField(max_length=255, editable=False)
-    sealed = models.BinaryField(editable=False)
     state = models.CharField(_("state"), max_length=7, choices=State.choices, default=State.WAITING)
     command = models.ForeignKey(
         "stations.Command", verbose_name=_("command"), null=True, on_delete=models.SET_NULL, related_name="+"

@@ -2,41 +2,54 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 from datetime import timedelta
 
+from django.db import transaction
 from django.utils import timezone
 
 from stations import silence
 from stations.errors import (
     StationRefusedError,
 )
-from stations.models import Station
+from stations.models import NextCredential, Station
 
 LAST_SEEN_EVERY = timedelta(minutes=1)
+# OCPP 1.6 allows an AuthorizationKey of 16 to 20 bytes, 2.x a BasicAuthPassword of 16 to 40 characters of these.
+CREDENTIAL_BYTES = 15
+_HEXADECIMAL = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
+
+
+def credential_make() -> str:
+    """A new one that every version of OCPP can carry: 15 random bytes as 20 characters."""
+    return secrets.token_urlsafe(CREDENTIAL_BYTES)
 
 
 def station_credential_set(*, station: Station) -> str:
-    """Make a new credential, which ends the old one; returned this once, only its hash is stored.
-
-    30 random bytes are 40 characters, the most that OCPP 2.0.1 allows for a BasicAuthPassword.
-    """
-    credential = secrets.token_urlsafe(30)
-    station.credential_hash = credential_hash(credential)
-    station.save(update_fields=["credential_hash"])
+    """Make a new credential, which ends the old one; returned this once, only its hash is stored."""
+    credential = credential_make()
+    _replace(station, credential_hash(credential))
     return credential
 
 
 def station_credential_withdraw(*, station: Station) -> None:
     """Let the station report no more, until it gets a new credential."""
-    station.credential_hash = ""
+    _replace(station, "")
+
+
+@transaction.atomic
+def _replace(station: Station, stored: str) -> None:
+    """From now on this hash alone: a credential that the station was told to use next ends as well."""
+    NextCredential.objects.filter(station=station).delete()
+    station.credential_hash = stored
     station.save(update_fields=["credential_hash"])
 
 
 def credential_hash(credential: str) -> str:
     """SHA-256 without salt and stretching, as a station authenticates with every request.
 
-    Both exist for passwords that people choose. Nobody can search 2^240 random values, however fast the hash is.
+    Both exist for passwords that people choose. Nobody can search 2^120 random values, however fast the hash is.
     """
     return "sha256$" + hashlib.sha256(credential.encode()).hexdigest()
 
@@ -44,12 +57,39 @@ def credential_hash(credential: str) -> str:
 def station_authenticate(*, identity: str, credential: str) -> Station:
     """The station with that identity and credential; raises StationRefusedError without saying which was wrong."""
     station = Station.objects.select_related("site").identified(identity).first()
-    # A station without a credential has "" here, which no hash equals.
-    stored = station.credential_hash if station else ""
-    if not hmac.compare_digest(stored, credential_hash(credential)) or station is None:
+    if station is None or not credential_holds(station, credential):
         raise StationRefusedError("expected the identity of a station and its credential")
     station_seen(station=station)
     return station
+
+
+def credential_holds(station: Station, credential: str) -> bool:
+    """Is this the station's credential, or the one that it was told to use from now on? Then that one takes over."""
+    hashes = [credential_hash(form) for form in _forms(credential)]
+    # A station without a credential has "" here, which no hash equals.
+    if any(hmac.compare_digest(station.credential_hash, one) for one in hashes):
+        return True
+    following = NextCredential.objects.filter(station=station).first()
+    if following is None or not any(hmac.compare_digest(following.credential_hash, one) for one in hashes):
+        return False
+    with transaction.atomic():
+        # Only the one that was just seen: an operator may have replaced it meanwhile.
+        if NextCredential.objects.filter(pk=following.pk, credential_hash=following.credential_hash).delete()[0]:
+            Station.objects.filter(pk=station.pk).update(credential_hash=following.credential_hash)
+            station.credential_hash = following.credential_hash
+            return True
+    return False
+
+
+def _forms(credential: str) -> list[str]:
+    """As it came; and where it is an AuthorizationKey of OCPP 1.6 that the station sends in hexadecimal, what it means.
+
+    By the security whitepaper the key is set in hexadecimal and its bytes are the password; not all stations decode it.
+    """
+    forms = [credential]
+    if _HEXADECIMAL.fullmatch(credential):
+        forms.append(bytes.fromhex(credential).decode("latin-1"))
+    return forms
 
 
 def station_seen(*, station: Station) -> None:

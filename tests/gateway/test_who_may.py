@@ -78,7 +78,7 @@ def test_a_new_credential_ends_the_old_one(owner: StationClient) -> None:
     owner.credential = new
     problem(owner.get("/T1"), 404, "not_found")
     owner.station.refresh_from_db()
-    assert new not in owner.station.credential_hash and len(new) == 40
+    assert new not in owner.station.credential_hash and len(new) == 20
     assert owner.station.last_seen_at is not None
 
 

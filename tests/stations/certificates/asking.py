@@ -1,0 +1,45 @@
+"""What a station makes to have a certificate: a key and a request (PKCS#10), right or wrong in one point."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256, HashAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+OPERATOR = "Harbour Charging"
+
+
+def key_make() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def csr_pem(
+    key: Any,
+    common_name: str | None,
+    organization: str | None = OPERATOR,
+    *,
+    extensions: tuple[x509.ExtensionType, ...] = (),
+    algorithm: HashAlgorithm | None = None,
+    more: tuple[x509.NameAttribute[str], ...] = (),
+) -> str:
+    """A request as a station's firmware makes it."""
+    parts = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)] if organization is not None else []
+    parts += [x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name is not None else []
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([*parts, *more]))
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    return builder.sign(key, algorithm or SHA256()).public_bytes(Encoding.PEM).decode()
+
+
+def key_pem(key: Any) -> str:
+    return str(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())
+
+
+def openssl(*words: str | Path, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Another's opinion: what OpenSSL's own program says."""
+    argv = ["openssl", *(str(word) for word in words)]
+    return subprocess.run(argv, input=text, capture_output=True, text=True, timeout=60, check=False)
