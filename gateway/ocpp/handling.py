@@ -49,3 +49,23 @@ class CallRefused(Exception):
 # It runs in a thread, inside one database transaction, which is committed before the answer leaves. What it raises
 # takes everything back; a StationsError is answered with a CALLERROR and its words.
 Handler = Callable[[Call], Answer]
+
+
+@dataclass(frozen=True)
+class ManyHandler:
+    """Handles many calls of one action at once, in one transaction, with a number of queries that does not grow.
+
+    `takes`: whether one is of the kind that can be handled so; it asks nothing of the database. `handle` gives an
+    answer for each, in their order; where it raises, each is handled alone.
+    """
+
+    takes: Callable[[Call], bool]
+    handle: Callable[[Sequence[Call]], Sequence[Answer]]
+
+    def __call__(self, calls: Sequence[Call]) -> Sequence[Answer]:
+        return self.handle(calls)
+
+
+def by_itself(handler: Handler) -> ManyHandler:
+    """For what asks next to nothing of the database: one after the other, in one transaction."""
+    return ManyHandler(lambda call: True, lambda calls: [handler(call) for call in calls])

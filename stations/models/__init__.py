@@ -10,7 +10,7 @@ from stations.models.certificates import (
     StationCertificate,
 )
 from stations.models.commands import Command
-from stations.models.connections import StationEvent, StationRefusal, StationVariable
+from stations.models.connections import GatewayProcess, StationEvent, StationRefusal, StationVariable
 from stations.models.corrections import Correction
 from stations.models.imports import ImportFile, ImportFinding, ImportMapping, ImportRun
 from stations.models.messages import OcppMessage
@@ -32,6 +32,7 @@ __all__ = [
     "Command",
     "Connector",
     "Correction",
+    "GatewayProcess",
     "IdToken",
     "ImportFile",
     "ImportFinding",

@@ -6,6 +6,22 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 
+class GatewayProcess(models.Model):
+    """A gateway process that lives; its stations' `connection` begins with its id."""
+
+    id = models.CharField(max_length=12, primary_key=True)
+    started_at = models.DateTimeField(_("started at"), default=timezone.now)
+    seen_at = models.DateTimeField(_("seen at"), default=timezone.now)
+    stations = models.PositiveIntegerField(_("stations"), default=0)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("gateway process"), _("gateway processes")
+        ordering = ["started_at"]
+
+    def __str__(self) -> str:
+        return self.id
+
+
 class StationRefusal(models.Model):
     """One row an identity, as it was said, and reason: how often, and what came last.
 

@@ -1,6 +1,7 @@
 """Who was not let in, or thrown out: counted, for operators; what strangers can fill is bounded."""
 
 import ipaddress
+from collections.abc import Mapping
 
 from django.db import transaction
 from django.db.models import F
@@ -32,7 +33,7 @@ def refusal_note(*, identity: str, station: Station | None, reason: str, words: 
             _strangers_bound()
 
 
-def _counted(name: str, reason: str, station: Station | None, latest: dict[str, object]) -> int:
+def _counted(name: str, reason: str, station: Station | None, latest: Mapping[str, object]) -> int:
     rows = StationRefusal.objects.filter(identity=name, reason=reason)
     return rows.update(count=F("count") + 1, station=station, **latest)
 

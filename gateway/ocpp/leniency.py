@@ -1,0 +1,101 @@
+"""PURE: what of a message may be left out, so that the energy in it is not lost over one word.
+
+A station that is refused says the same again, and at last gives up: then a whole charge is lost over the unit "Hertz".
+So in messages that carry energy, what breaks a rule and can be spared is taken out, and set aside; elsewhere a message
+is taken whole or not at all. Whole numbers may be written with a point (1500.0), as JSON knows no difference.
+"""
+
+import copy
+from typing import Any
+
+from gateway.ocpp.handling import V16
+from gateway.ocpp.schemas import Violation, violation
+from stations.charging.asides import Aside
+
+CARRY_ENERGY = {"StartTransaction", "StopTransaction", "MeterValues", "TransactionEvent"}
+LEFT_OUT_MAX = 200
+TOKEN_MAX = 36  # of OCPP 2.0.1, and of our column; 1.6 says 20
+SAMPLES, VALUES = "sampledValue", ("meterValue", "transactionData")
+
+
+def understood(
+    version: str, action: str, payload: dict[str, Any]
+) -> tuple[dict[str, Any], list[Aside], Violation | None]:
+    """The payload that obeys the schema, what was left out of it, and the first violation that cannot be spared."""
+    asides: list[Aside] = []
+    broken = violation(version, action, payload)
+    if broken is None:
+        return payload, asides, None
+    payload = _whole(copy.deepcopy(payload))
+    for _ in range(LEFT_OUT_MAX):
+        broken = violation(version, action, payload)
+        if broken is None or action not in CARRY_ENERGY:
+            return payload, asides, broken
+        if version == V16 and broken.path == ("idTag",) and len(str(payload["idTag"])) <= TOKEN_MAX:
+            if (rest := violation(version, action, {**payload, "idTag": payload["idTag"][:20]})) is None:
+                return payload, asides, None
+            broken = rest
+        if asides and broken.words.endswith('"meterValue" is a required property'):
+            return {**payload, "meterValue": []}, asides, None  # nothing is left: taken, so that it is not said again
+        if not _leave_out(payload, broken, asides):
+            return payload, asides, broken
+    return payload, asides, broken
+
+
+def _whole(value: Any) -> Any:
+    """The same with whole numbers as integers; of sampled values 1.6 has texts, and 2.x takes both."""
+    if isinstance(value, dict):
+        return {key: _whole(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+
+
+def _leave_out(payload: dict[str, Any], broken: Violation, asides: list[Aside]) -> bool:
+    """Take out the smallest part around what is broken that can be spared; False where nothing can."""
+    path = list(broken.path)
+    if SAMPLES in path and (at := path.index(SAMPLES)) + 1 < len(path):
+        path = path[: at + 2]  # the one sampled value
+    elif SAMPLES in path or (path and path[0] in VALUES and len(path) > 1):
+        path = path[:2]  # the one meterValue
+    elif broken.keyword == "additionalProperties" and (extra := _extra(payload, broken)):
+        path = [*path, extra]
+    elif not path or broken.keyword == "required":
+        return False
+    if len(path) == 1 and not _spared(payload, broken, path[0]):
+        return False
+    container: Any = payload
+    for step in path[:-1]:
+        container = container[step]
+    said = container[path[-1]]
+    del container[path[-1]]
+    asides.append(Aside(f"{path[0]} {broken.keyword}"[:60], broken.words, said))
+    _drop_empty(payload)
+    return True
+
+
+def _spared(payload: dict[str, Any], broken: Violation, name: str | int) -> bool:
+    """Not what says which charge it is, when, and how much: taken out, they would be missed at once."""
+    needed = {"connectorId", "idTag", "meterStart", "meterStop", "timestamp", "transactionId"}
+    needed |= {"eventType", "seqNo", "transactionInfo", "triggerReason", "evseId", *VALUES}
+    return name not in needed or (name in VALUES and not payload[name])
+
+
+def _extra(payload: dict[str, Any], broken: Violation) -> str | None:
+    """The name of the member that should not be there, as the words have it."""
+    inside: Any = payload
+    for step in broken.path:
+        inside = inside[step]
+    return next((name for name in inside if f"'{name}'" in broken.words), None)
+
+
+def _drop_empty(payload: dict[str, Any]) -> None:
+    """Lists that became empty go, or the schema would miss their items."""
+    for name in VALUES:
+        rows = payload.get(name)
+        if isinstance(rows, list):
+            kept = [row for row in rows if not (isinstance(row, dict) and row.get(SAMPLES) == [])]
+            if kept:
+                payload[name] = kept
+            elif rows:
+                del payload[name]

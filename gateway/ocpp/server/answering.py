@@ -1,0 +1,153 @@
+"""What a station said becomes what it is answered: in a database transaction that also keeps both in the log.
+
+What was answered is committed. Where the database is away nobody is answered: the station says it again.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.utils import timezone
+
+from gateway.ocpp import frames
+from gateway.ocpp.handling import Answer, Call, CallRefused, ManyHandler
+from gateway.ocpp.server.log import Logged, logged_write
+from gateway.ocpp.server.versions import handler_of, many_of
+from stations.charging.asides import set_aside
+from stations.errors import RecordingUnavailableError, StationsError
+from stations.models import OcppMessage, SetAside
+from stations.places.credentials import station_seen
+
+log = logging.getLogger(__name__)
+IN, OUT = OcppMessage.Direction.IN.value, OcppMessage.Direction.OUT.value
+TRIES = 3  # a deadlock, or another process that stored the same first
+# What a lost connection to the database looks like
+AWAY = (OperationalError, InterfaceError)
+
+
+@dataclass
+class Job:
+    """A CALL or SEND that obeys its schema, with its text as it came; `seen`: note that the station was heard."""
+
+    call: Call
+    text: str
+    is_send: bool = False
+    seen: bool = False
+    answer: str = field(default="", init=False)  # the text of the answer, "" for a SEND
+
+    @property
+    def is_many(self) -> bool:
+        """Whether it can be answered together with others."""
+        return many_of(self.call) is not None
+
+
+def answer_each(jobs: Sequence[Job]) -> list[str | BaseException]:
+    """For a lane: each in a transaction of its own."""
+    return [answer_one(job) for job in jobs]
+
+
+def answer_one(job: Job) -> str | BaseException:
+    """The text of the answer; an exception where the database is away."""
+    handler = handler_of(job.call)
+    assert handler is not None, "the connection answers what nobody handles"
+    for left in reversed(range(TRIES)):
+        try:
+            with transaction.atomic():
+                answer = handler(job.call)
+                return _kept(job, answer)
+        except (CallRefused, StationsError) as error:
+            return _refused(job, error)
+        except DatabaseError as error:
+            if left and not isinstance(error, InterfaceError):
+                continue
+            if isinstance(error, AWAY):
+                return error
+            log.exception("%s of %s", job.call.action, job.call.station)
+            return _refused(job, CallRefused("InternalError", "it could not be stored"))
+        except Exception:  # a fault of ours: the station says it again, and nobody else is held up
+            log.exception("%s of %s", job.call.action, job.call.station)
+            return _refused(job, CallRefused("InternalError", "a fault of the central system"))
+    raise AssertionError("the last try returns")
+
+
+def answer_together(jobs: Sequence[Job]) -> list[str | BaseException]:
+    """For a lane: all in one transaction, by what the versions know to do with many; else each by itself."""
+    try:
+        with transaction.atomic():
+            answers = _answers(jobs)
+            outcomes = [_text(job, answer) for job, answer in zip(jobs, answers, strict=True)]
+            told = zip(jobs, answers, outcomes, strict=True)
+            logged_write(chain.from_iterable(_frames(job, answer, text) for job, answer, text in told))
+            for job in jobs:
+                _asides(job)
+        return list(outcomes)
+    except Exception as error:  # noqa: BLE001 - whose message it was is found out by taking each alone
+        log.info("%s messages are answered one by one: %r", len(jobs), error)
+        return answer_each(jobs)
+
+
+def _answers(jobs: Sequence[Job]) -> list[Answer]:
+    """In their order; each kind of message by one call for all of them."""
+    kinds: dict[ManyHandler, list[int]] = {}
+    for place, job in enumerate(jobs):
+        many = many_of(job.call)
+        assert many is not None, "what cannot be handled with others has another lane"
+        kinds.setdefault(many, []).append(place)
+    answers: dict[int, Answer] = {}
+    for many, places in kinds.items():
+        answers.update(zip(places, many([jobs[place].call for place in places]), strict=True))
+    return [answers[place] for place in range(len(jobs))]
+
+
+def _kept(job: Job, answer: Answer) -> str:
+    """In the handler's own transaction."""
+    text = _text(job, answer)
+    _asides(job)
+    logged_write(_frames(job, answer, text))
+    return text
+
+
+def _refused(job: Job, error: CallRefused | StationsError) -> str | BaseException:
+    """The CALLERROR, in the log as well."""
+    text = "" if job.is_send else refusal_text(job.call, error)
+    try:
+        with transaction.atomic():
+            _asides(job)
+            logged_write(_frames(job, Answer(), text, kind=OcppMessage.Kind.ERROR))
+    except DatabaseError as lost:
+        return lost
+    return text
+
+
+def refusal_text(call: Call, error: CallRefused | StationsError) -> str:
+    """A refusal of ours, in OCPP-J's words."""
+    if isinstance(error, CallRefused):
+        code, details = error.code, error.details
+    else:
+        code = "InternalError" if isinstance(error, RecordingUnavailableError) else "PropertyConstraintViolation"
+        details = {"code": error.code}
+    return frames.error_text(call.message_id, code, str(error), version=call.version, details=details)
+
+
+def _text(job: Job, answer: Answer) -> str:
+    return "" if job.is_send else frames.result_text(job.call.message_id, answer.payload)
+
+
+def _asides(job: Job) -> None:
+    if job.call.asides:
+        set_aside(station=job.call.station, kind=SetAside.Kind.VALUE, asides=job.call.asides)
+    if job.seen:
+        station_seen(station=job.call.station)
+
+
+def _frames(job: Job, answer: Answer, text: str, kind: str = OcppMessage.Kind.RESULT) -> list[Logged]:
+    call, heard = job.call, OcppMessage.Kind.SEND if job.is_send else OcppMessage.Kind.CALL
+    said = Logged(call.station.pk, call.at, IN, heard.value, job.text, call.action, call.message_id, answer.session_id)
+    if not text:
+        return [said]
+    return [
+        said,
+        Logged(call.station.pk, timezone.now(), OUT, str(kind), text, call.action, call.message_id, answer.session_id),
+    ]
