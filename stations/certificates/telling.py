@@ -55,8 +55,8 @@ def certificates_to_send() -> list[StationCertificate]:
 @transaction.atomic
 def root_install(*, station: Station, root: StationAuthority, by: User | None) -> InstalledRoot:
     """Have the station believe this authority (InstallCertificate), so that it knows the gateway by it."""
-    kind = "CentralSystemRootCertificate" if station.ocpp_version == V16 else "CSMSRootCertificate"
-    command = _ask(station, "install_certificate", {"type": kind, "pem": root.certificate_pem}, by)
+    params = {"type": "CSMSRootCertificate", "pem": root.certificate_pem}
+    command = _ask(station, "install_certificate", params, by)
     asked = {"state": InstalledRoot.State.ASKED, "command": command, "answer": "", "answered_at": None}
     asked["asked_at"] = timezone.now()
     return InstalledRoot.objects.update_or_create(station=station, authority=root, defaults=asked)[0]
@@ -68,14 +68,12 @@ def root_install(*, station: Station, root: StationAuthority, by: User | None) -
 @transaction.atomic
 def certificate_ask(*, station: Station, by: User | None = None) -> Command:
     """Have the station ask for a certificate: it is told how we are called, makes a key, and sends SignCertificate."""
-    is_16 = station.ocpp_version == V16
-    if (name := authority.organization()) and is_16:
+    if (name := authority.organization()) and station.ocpp_version == V16:
         _ask(station, "change_configuration", {"key": "CpoName", "value": name}, by)
     elif name:
         variable = {"component": "SecurityCtrlr", "variable": "OrganizationName", "value": name}
         _ask(station, "set_variables", {"variables": [variable]}, by)
-    message = "SignChargePointCertificate" if is_16 else "SignChargingStationCertificate"
-    return _ask(station, "trigger_message", {"message": message}, by)
+    return _ask(station, "trigger_message", {"message": "SignChargingStationCertificate"}, by)
 
 
 def _ask(station: Station, kind: str, params: dict[str, Any], by: User | None) -> Command:

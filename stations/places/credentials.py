@@ -63,8 +63,11 @@ def station_authenticate(*, identity: str, credential: str) -> Station:
     return station
 
 
-def credential_holds(station: Station, credential: str) -> bool:
-    """Is this the station's credential, or the one that it was told to use from now on? Then that one takes over."""
+def credential_holds(station: Station, credential: str | bytes) -> bool:
+    """Is this the station's credential, or the one that it was told to use from now on? Then that one takes over.
+
+    Bytes, as HTTP Basic has them, may be those that an AuthorizationKey of OCPP 1.6 stands for.
+    """
     hashes = [credential_hash(form) for form in _forms(credential)]
     # A station without a credential has "" here, which no hash equals.
     if any(hmac.compare_digest(station.credential_hash, one) for one in hashes):
@@ -81,14 +84,17 @@ def credential_holds(station: Station, credential: str) -> bool:
     return False
 
 
-def _forms(credential: str) -> list[str]:
-    """As it came; and where it is an AuthorizationKey of OCPP 1.6 that the station sends in hexadecimal, what it means.
+def _forms(credential: str | bytes) -> list[str]:
+    """As it came, in hexadecimal, and what it means where it came so.
 
-    By the security whitepaper the key is set in hexadecimal and its bytes are the password; not all stations decode it.
+    By the security whitepaper of 1.6 a key is set in hexadecimal and its bytes are the password. Not all stations decode
+    it, and not all operators' tools encode it.
     """
-    forms = [credential]
-    if _HEXADECIMAL.fullmatch(credential):
-        forms.append(bytes.fromhex(credential).decode("latin-1"))
+    data = credential.encode() if isinstance(credential, str) else credential
+    text = data.decode("utf-8", errors="replace")
+    forms = [text, data.hex(), data.hex().upper()]
+    if _HEXADECIMAL.fullmatch(text):
+        forms.append(bytes.fromhex(text).decode("utf-8", errors="replace"))
     return forms
 
 

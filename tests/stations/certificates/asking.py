@@ -6,7 +6,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256, HashAlgorithm
+from cryptography.hazmat.primitives.hashes import SHA256, SHA512
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
@@ -23,7 +23,7 @@ def csr_pem(
     organization: str | None = OPERATOR,
     *,
     extensions: tuple[x509.ExtensionType, ...] = (),
-    algorithm: HashAlgorithm | None = None,
+    algorithm: SHA256 | SHA512 | None = None,
     more: tuple[x509.NameAttribute[str], ...] = (),
 ) -> str:
     """A request as a station's firmware makes it."""
