@@ -87,8 +87,8 @@ def credential_holds(station: Station, credential: str | bytes) -> bool:
 def _forms(credential: str | bytes) -> list[str]:
     """As it came, in hexadecimal, and what it means where it came so.
 
-    By the security whitepaper of 1.6 a key is set in hexadecimal and its bytes are the password. Not all stations decode
-    it, and not all operators' tools encode it.
+    By the security whitepaper of 1.6 a key is set in hexadecimal and its bytes are the password. Not all stations
+    decode it, and not all operators' tools encode it.
     """
     data = credential.encode() if isinstance(credential, str) else credential
     text = data.decode("utf-8", errors="replace")
