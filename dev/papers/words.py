@@ -53,6 +53,7 @@ COMPOSE_VARIABLES = {
     "COMPOSE_PROJECT_NAME": "docker-compose's own: the first part of the names of containers, networks and volumes",
     "EVPORTAL_COGNITO_PORT": "port of the identity provider on this machine",
     "EVPORTAL_COMPOSE_DIR": "where `prepare` has put release, keys and secrets",
+    "EVPORTAL_GATEWAY_PORT": "port of the OCPP gateway on this machine",
     "EVPORTAL_EK_ROOTS": "hardware TPM: PEM file with the roots of its maker",
     "EVPORTAL_HOST_PCRS": "hardware TPM: the values approved for this host, as `0=HEX 2=HEX 4=HEX 7=HEX`",
     "EVPORTAL_NODEOS_PORT": "port of the first node on this machine",

@@ -176,6 +176,7 @@ def write_portal_settings(ports: Ports, found_chain_id: str) -> None:
         "EVPORTAL_OIDC_CLIENT_ID": login.client_id,
         "EVPORTAL_OIDC_CLIENT_SECRET_FILE": str(login_secret),
         "EVPORTAL_PUBLIC_URL": ports.url("WEB"),
+        "EVPORTAL_OCPP_PUBLIC_URL": f"{ports.url('GATEWAY').replace('http', 'ws', 1)}/ocpp",
         "EVPORTAL_OCPI_COUNTRY_CODE": "US",
         "EVPORTAL_OCPI_PARTY_ID": "EVP",
         "EVPORTAL_OCPI_OPERATOR_NAME": "EVPortal demo",

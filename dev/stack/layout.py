@@ -35,6 +35,7 @@ DEMO_CONF = VAR / "demo.conf"
 
 DEFAULT_PORTS = {
     "WEB": 8000,
+    "GATEWAY": 8300,
     "TPM": 8100,
     "COGNITO": 8200,
     "REDIS": 6390,

@@ -82,6 +82,7 @@ PORTAL = [
     # not above, where it belongs: a node whose peer does not listen yet tries again only after 30 s
     Part("reader", ("READER", "READER_P2P"), _follows, REPLAY_S),
     Part("web", ("WEB",), _answers("WEB", "/login")),
+    Part("gateway", ("GATEWAY",), _listens("GATEWAY")),
     Part("worker", (), lambda _: part_file("worker").pid() is not None),
     Part("webhooks", (), lambda _: part_file("webhooks").pid() is not None),
     Part("beat", (), lambda _: part_file("beat").pid() is not None),
