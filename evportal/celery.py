@@ -13,7 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "evportal.settings")
 
 TASKS = [
     *("accounts.privacy", "ledger.audit", "ledger.recording", "ledger.webhooks", "portal.statements"),
-    *("stations.certificates", "stations.charging", "stations.imports", "tpm.register"),
+    *("stations.certificates", "stations.charging", "stations.imports", "stations.messages", "tpm.register"),
 ]
 
 app = Celery("evportal")

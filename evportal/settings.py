@@ -297,6 +297,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "stations-certificates": {"task": "stations.tasks.certificates_sweep", "schedule": schedule(run_every=10)},
     "stations-renewals": {"task": "stations.tasks.certificates_renew", "schedule": schedule(run_every=3600)},
+    "stations-messages": {"task": "stations.tasks.messages_prune", "schedule": schedule(run_every=3600)},
     "tpm-attest": {"task": "tpm.tasks.attest_services", "schedule": schedule(run_every=30)},
     "tpm-prune": {"task": "tpm.tasks.prune_reports", "schedule": schedule(run_every=3600)},
 }

@@ -13,6 +13,7 @@ from accounts.privacy.own_data import json_list, json_text, row_content
 from accounts.privacy.own_erasure import log_forget
 from common.csv_files import csv_lines
 from stations.charging.words import moment_text, place, zone
+from stations.messages import holding
 from stations.models import ChargingSession, IdToken, MeterValue, SetAside
 
 METER_COLUMNS = ("session_id", "sampled_at", "measurand", "value", "unit", "phase", "context")
@@ -75,12 +76,13 @@ def charges_holds(user: User) -> str:
 
 
 def cards_forget(erasure: Erasure) -> None:
-    """The numbers of their cards, in the admin's log and in messages set aside, before the cards themselves go."""
+    """The numbers of their cards, in the admin's log and in what stations said, before the cards themselves go."""
     uids = list(IdToken.objects.filter(customer=erasure.customer_id).values_list("uid", flat=True))
     log_forget(words=uids, pseudonym=erasure.pseudonym)
     for uid in uids:
         SetAside.objects.filter(example__icontains=uid).update(example="")
         SetAside.objects.filter(kind=SetAside.Kind.TWICE, subject__icontains=uid).delete()
+    holding.messages_forget(uids=uids, customer_id=erasure.customer_id)
 
 
 def charging_now(user: User) -> str:
@@ -99,4 +101,6 @@ def add_all() -> None:
     section_add(Section("cards", cards, cards_holds, cards_files))
     charges = _("charges.json, meter-values.csv: every charge as we store it, and what the meter said during it.")
     section_add(Section("charges", charges, charges_holds, charges_files, lambda user: 2))
+    messages = _("ocpp-messages.json: what stations said about your charges, as it came, as long as we keep it.")
+    section_add(Section("messages", messages, holding.messages_holds, holding.messages_files))
     step_add(Step("cards in the log", 10, cards_forget, charging_now))

@@ -44,6 +44,7 @@ def privacy_page(request: HttpRequest) -> HttpResponse:
     context = {
         "operator": operator(),
         "keep_days": settings.ACCESS_LOG_KEEP_DAYS,
+        "messages_days": settings.OCPP_MESSAGES_KEEP_DAYS,
         "session_hours": settings.SESSION_COOKIE_AGE // 3600,
         "remembered_days": REMEMBERED_DAYS,
     }

@@ -22,7 +22,7 @@ from ledger.models import (
 )
 from ledger.models.audits import AuditRun
 from stations.cards.linking import link_code_make
-from stations.models import ChargingSession, IdToken, MeterValue, OcpiPartner, SetAside, Tariff
+from stations.models import ChargingSession, IdToken, MeterValue, OcpiPartner, OcppMessage, SetAside, Tariff
 from stations.models.imports import ImportMapping, ImportRun
 from tests.conftest import CloseSessions
 from tests.people import log_in
@@ -111,6 +111,15 @@ def everything(make_session: MakeSession) -> ChargingSession:
     access_note(viewer="partner ABC", customer=session.customer, what=Look.API)
     SetAside.objects.create(
         station=session.station, kind=SetAside.Kind.VALUE, subject="unit 'Furlong'", reason="no unit"
+    )
+    OcppMessage.objects.create(
+        **{"station": session.station, "session": session, "at": session.started_at, "action": "StartTransaction"},
+        **{
+            "direction": "IN",
+            "kind": "CALL",
+            "message_id": "1",
+            "text": '[2,"1","StartTransaction",{"connectorId":1}]',
+        },
     )
     ImportRun.objects.create(file_name="january.csv", sha256="0" * 64, size=1, time_zone="UTC")
     ImportMapping.objects.create(name="wallbox", columns={"started": "From", "stopped": "Until", "energy": "kWh"})

@@ -66,6 +66,7 @@ def test_every_model_is_registered() -> None:
             "stations.importmapping",
             "stations.tariff",
             "stations.ocpipartner",
+            "stations.ocppmessage",
         ),
         *("ledger.ledgerentry", "ledger.chaintransaction", "ledger.datakey", "ledger.alert", "ledger.auditrun"),
         *(
@@ -83,7 +84,7 @@ def test_every_list_and_every_row_can_be_looked_at(
     staff_browser: Client, everything: ChargingSession, model: str
 ) -> None:
     page = text(staff_browser, address(model, "changelist") + "?q=zzz")
-    assert "0 results" in page or "changelist-form" in page
+    assert "0 results" in page or "changelist-form" in page or "ev-search" in page  # one that counts nothing
     page = text(staff_browser, address(model, "changelist"))
     rows = re.findall(r'href="(/admin/\w+/\w+/[^/"]+/change/)', page)
     assert rows

@@ -1,0 +1,86 @@
+"""How long messages are kept, what a customer gets of them, and how they are forgotten with their cards."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Max, Min, Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext
+
+from accounts.models import User
+from accounts.privacy.archive import Chunks
+from accounts.privacy.own_data import json_list
+from stations.messages.cards import spellings
+from stations.messages.export import head_of
+from stations.models import Command, OcppMessage, StationEvent
+
+BATCH_ROWS = 5000  # deleted at once: locks are short, and what was done stays done
+LOOKED_THROUGH = 20_000  # ids whose texts one query reads
+
+
+def messages_prune(*, go_on: Callable[[], bool] = lambda: True) -> int:
+    """Delete what is older than the settings say, in batches while `go_on()`; returns how many."""
+    oldest = timezone.now() - timedelta(days=settings.OCPP_MESSAGES_KEEP_DAYS)
+    old = OcppMessage.objects.filter(at__lt=oldest).order_by("at").values_list("pk", flat=True)
+    count = 0
+    while go_on():
+        rows = list(old[:BATCH_ROWS])
+        OcppMessage.objects.filter(pk__in=rows).delete()
+        count += len(rows)
+        if len(rows) < BATCH_ROWS:
+            break
+    return count
+
+
+# --- a customer's
+
+
+def messages_of(user: User) -> QuerySet[OcppMessage]:
+    """What was said about their charges, the oldest first."""
+    return OcppMessage.objects.filter(session__customer=user).select_related("station").order_by("pk")
+
+
+def messages_files(user: User) -> Iterator[tuple[str, Chunks]]:
+    """Each message of their charges as it came."""
+    rows = messages_of(user).iterator(chunk_size=500)
+    yield "ocpp-messages.json", json_list({**head_of(row), "text": row.text} for row in rows)
+
+
+def messages_holds(user: User) -> str:
+    """How many, in words."""
+    count = messages_of(user).order_by().count()
+    if not count:
+        return gettext("no messages of stations")
+    return ngettext("%(count)d message of a station", "%(count)d messages of stations", count) % {"count": count}
+
+
+# --- erasure
+
+
+def messages_forget(*, uids: Iterable[str], customer_id: int) -> None:
+    """Delete each message that names one of these cards, however it is written, and those of charges that name any.
+
+    What events and commands say of the cards goes, too; that there were some stays.
+    """
+    of_charges = OcppMessage.objects.filter(session__customer=customer_id)
+    of_charges.filter(Q(text__icontains="idTag") | Q(text__icontains="idToken")).delete()
+    looked_for = {spelled for uid in uids for spelled in spellings(uid)}
+    if not looked_for:
+        return
+    named = Q()
+    for spelled in looked_for:
+        named |= Q(text__icontains=spelled)
+        StationEvent.objects.filter(data__icontains=spelled).update(data={})
+        Command.objects.filter(params__icontains=spelled).update(params={})
+    for rows in _in_parts():
+        rows.filter(named).delete()
+
+
+def _in_parts() -> Iterator[QuerySet[OcppMessage]]:
+    """All messages, some ids at a time: no index finds words in their texts."""
+    ends = OcppMessage.objects.aggregate(first=Min("pk"), last=Max("pk"))
+    if ends["first"] is None:
+        return
+    for first in range(ends["first"], ends["last"] + 1, LOOKED_THROUGH):
+        yield OcppMessage.objects.filter(pk__gte=first, pk__lt=first + LOOKED_THROUGH)
