@@ -1,0 +1,1 @@
+"""What a station consists of, before it says or obeys anything."""
