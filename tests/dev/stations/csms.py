@@ -12,7 +12,8 @@ from http import HTTPStatus
 from typing import Any
 
 from ocpp.messages import Call, CallResult, validate_payload
-from websockets.asyncio.server import Request, Response, ServerConnection, serve
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
 
 Json = dict[str, Any]
 Answer = Json | Callable[[Json], Json]

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -49,7 +50,7 @@ def test_1_6_tells_start_meter_and_stop_with_the_same_register() -> None:
 def test_2_x_tells_the_cable_first_or_the_card_first(version: str) -> None:
     async def story(csms: Csms) -> None:
         csms.answers["TransactionEvent"] = lambda said: {"totalCost": 1.25} if said["eventType"] == "Ended" else {}
-        told = {"settings": {"TxCtrlr.TxStartPoint": "EVConnected"}}
+        told: Any = {"settings": {"TxCtrlr.TxStartPoint": "EVConnected"}}
         async with charger(csms.url, "CP-1", CREDENTIAL, version, current="DC", power_w=50_000, **told) as cp:
             transaction = await cp.start("35897499")
             await cp.meter(after_s=60)
