@@ -130,6 +130,20 @@ def peer_is_tls(connection: Connection) -> bool:
     return _ssl_object(connection) is not None
 
 
+def peer_address(connection: Connection) -> str:
+    """Where it came from: the connection's address, or whom a trusted proxy names last in X-Forwarded-For."""
+    peer = connection.transport.get_extra_info("peername")
+    address = str(peer[0]) if isinstance(peer, tuple) else ""
+    if not _is_trusted_proxy(connection):
+        return address
+    lines = connection.request.headers.get_all("X-Forwarded-For") if connection.request else []
+    named = ",".join(lines).rpartition(",")[2].strip()
+    try:
+        return str(ipaddress.ip_address(named))
+    except ValueError:
+        return address
+
+
 def peer_certificate(connection: Connection) -> x509.Certificate | None:
     """The client certificate of the TLS handshake, with us or with a trusted proxy; None where there was none.
 

@@ -22,6 +22,7 @@ V16 = "1.6"
 # A station that is away is told when it comes back.
 VALID_FOR = timedelta(days=30)
 REFUSED = {Command.State.REJECTED, Command.State.REFUSED, Command.State.UNSUPPORTED}
+UNANSWERED = {Command.State.WAITING, Command.State.SENT, Command.State.TIMED_OUT}
 ASK_EVERY = timedelta(days=1)
 
 
@@ -106,8 +107,9 @@ def outcomes_take() -> int:
 
 
 def _certificates_answered() -> int:
+    # A command that timed out may be answered late; and a station may have taken what it did not answer.
     rows = StationCertificate.objects.filter(state=State.SENT, answer="", command__isnull=False)
-    rows = rows.exclude(command__state__in=[Command.State.WAITING, Command.State.SENT])
+    rows = rows.exclude(command__state__in=UNANSWERED)
     count = 0
     for row in rows.select_related("command"):
         command = row.command
@@ -124,7 +126,7 @@ def _certificates_answered() -> int:
 
 def _roots_answered() -> int:
     rows = InstalledRoot.objects.filter(state=InstalledRoot.State.ASKED, command__isnull=False)
-    rows = rows.exclude(command__state__in=[Command.State.WAITING, Command.State.SENT])
+    rows = rows.exclude(command__state__in=UNANSWERED)
     count = 0
     for row in rows.select_related("command"):
         command = row.command

@@ -5,16 +5,18 @@ What is refused leaves a row that an operator sees (stations/park/refusals.py).
 
 import base64
 import binascii
-import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from cryptography import x509
+
 from gateway.ocpp.server.versions import SUBPROTOCOLS, best_of
+from stations.certificates.connecting import CertificateNotTakenError, certificate_judge, certificate_used
 from stations.identifiers import letters
-from stations.models import Station, StationRefusal
+from stations.models import Station, StationCertificate, StationRefusal
 from stations.park.refusals import refusal_note
-from stations.places.credentials import credential_hash
+from stations.places.credentials import credential_holds
 
 Reason = StationRefusal.Reason
 IDENTITY_MAX = 48
@@ -31,12 +33,16 @@ class Knock:
     offered: tuple[str, ...]
     address: str
     is_tls: bool
+    certificate: x509.Certificate | None = None
 
 
 @dataclass(frozen=True)
 class Admitted:
+    """`certificate`: the row of the one that let it in (primary key), None where its password did."""
+
     station: Station
     subprotocol: str
+    certificate: int | None = None
 
     @property
     def version(self) -> str:
@@ -93,22 +99,36 @@ def judge(knock: Knock, station: Station | None) -> Admitted | Refused:
     if not station.enabled:
         return Refused(403, Reason.DISABLED, "the station is switched off in the admin")
     needed = station.security_profile
-    if needed in (Station.SecurityProfile.BASIC, Station.SecurityProfile.TLS) and not _knows(knock, station):
-        words = "no password came" if knock.password is None else "the password is not this station's"
-        return Refused(401, Reason.CREDENTIAL, words)
-    if needed >= Station.SecurityProfile.TLS and not knock.is_tls:
-        return Refused(403, Reason.TLS, f"expected TLS, as of security profile {needed}; it came without")
+    own, refused = _own_certificate(knock, station)
+    if needed == Station.SecurityProfile.CERTIFICATE and refused:
+        return Refused(403, Reason.CERTIFICATE if knock.is_tls else Reason.TLS, refused)
+    if needed in (Station.SecurityProfile.BASIC, Station.SecurityProfile.TLS) and own is None:
+        if not _knows(knock, station):
+            words = "no password came" if knock.password is None else "the password is not this station's"
+            return Refused(401, Reason.CREDENTIAL, words)
+        if needed == Station.SecurityProfile.TLS and not knock.is_tls:
+            return Refused(403, Reason.TLS, f"expected TLS, as of security profile {needed}; it came without")
     subprotocol = best_of(list(knock.offered))
     if subprotocol is None:
         came = ", ".join(knock.offered) or "none"
         return Refused(0, Reason.SUBPROTOCOL, f"expected one of {', '.join(SUBPROTOCOLS)}, got {came}"[:120])
-    return Admitted(station, subprotocol)
+    if own is not None:
+        certificate_used(own)
+    return Admitted(station, subprotocol, own.pk if own else None)
+
+
+def _own_certificate(knock: Knock, station: Station) -> tuple[StationCertificate | None, str]:
+    """The certificate with which it may come in by any profile, for none asks for more; or why there is none."""
+    if not knock.is_tls:
+        return None, f"expected TLS, as of security profile {station.security_profile}; it came without"
+    try:
+        return certificate_judge(station, knock.certificate), ""
+    except CertificateNotTakenError as error:
+        return None, str(error)
 
 
 def _knows(knock: Knock, station: Station) -> bool:
-    """The password as text, or as the bytes whose hexadecimal form was entered (1.6 whitepaper, AuthorizationKey)."""
+    """The password of HTTP Basic, whose user is the station's identity (OCPP-J)."""
     if knock.password is None or letters(knock.user) != station.canonical:
         return False
-    forms = [knock.password.decode(errors="replace"), knock.password.hex(), knock.password.hex().upper()]
-    found = [hmac.compare_digest(station.credential_hash, credential_hash(form)) for form in forms]
-    return any(found)
+    return credential_holds(station, knock.password)

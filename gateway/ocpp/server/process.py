@@ -25,6 +25,7 @@ from websockets.headers import build_www_authenticate_basic
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from gateway.ocpp import tls
 from gateway.ocpp.frames import Frame
 from gateway.ocpp.server import commanding
 from gateway.ocpp.server.admission import Admitted, Knock, Refused, basic_of, identity_of, judge_all
@@ -32,6 +33,8 @@ from gateway.ocpp.server.answering import Job, answer_each, answer_together
 from gateway.ocpp.server.connection import AGAIN_LATER, POLICY, Link, Misbehaved, StationSocket
 from gateway.ocpp.server.lanes import Lane
 from gateway.ocpp.server.log import Logged, write_group
+from stations.certificates import authority
+from stations.certificates.connecting import certificates_dead
 from stations.commands.hurrying import CHANNEL, hurry
 from stations.models import Station, StationRefusal
 from stations.park.refusals import refusal_note
@@ -40,7 +43,7 @@ from stations.places import connections as presence
 log = logging.getLogger(__name__)
 THREADS = 4
 TOGETHER_MAX, LOGGED_MAX, KNOCKS_MAX = 256, 500, 100
-LOOK_EVERY_S, ALIVE_EVERY_S, CHECK_EVERY_S = 1.0, 5.0, 10.0
+LOOK_EVERY_S, ALIVE_EVERY_S, CHECK_EVERY_S, TLS_EVERY_S = 1.0, 5.0, 10.0, 60.0
 PROTOCOL, RESTART, REPLACED = 1002, 1012, 4000  # close codes: RFC 6455, IANA's "service restart", one of ours
 
 
@@ -51,6 +54,7 @@ class Gateway:
         self.host, self.port = host, port
         self.process = secrets.token_hex(presence.PROCESS_ID_LENGTH // 2)
         self.messages_per_s = settings.OCPP_MESSAGES_PER_S
+        self.tls = tls.tls_make()
         self.links: dict[int, Link] = {}  # by station
         self.asked: dict[str, str] = {}  # action of a CALL of ours, by its id
         self.together: Lane[Job, str] = Lane("together", answer_together, most=TOGETHER_MAX)
@@ -65,10 +69,12 @@ class Gateway:
     async def run(self, ended: asyncio.Event, ready: asyncio.Event | None = None) -> None:
         """Until `ended`; then what is being answered is answered, and all are told to connect again."""
         await self._step(partial(presence.process_alive, self.process, stations=0))
+        await self._refresh_tls()
         async with self._serving() as server:
             self.port = server.sockets[0].getsockname()[1]
-            log.info("listening at %s:%s as %s", self.host, self.port, self.process)
-            tasks = [asyncio.create_task(work()) for work in (self._alive, self._look, self._listen, self._check)]
+            log.info("listening at %s:%s as %s%s", self.host, self.port, self.process, " with TLS" if self.tls else "")
+            works = (self._alive, self._look, self._listen, self._check, self._keep_tls)
+            tasks = [asyncio.create_task(work()) for work in works]
             if ready is not None:
                 ready.set()
             await ended.wait()
@@ -85,6 +91,7 @@ class Gateway:
             self._connected,
             self.host,
             self.port,
+            ssl=self.tls.context if self.tls else None,
             process_request=self._knocked,
             select_subprotocol=_chosen,
             create_connection=StationSocket,
@@ -108,10 +115,10 @@ class Gateway:
             name.strip() for line in request.headers.get_all("Sec-WebSocket-Protocol") for name in line.split(",")
         ]
         user, password = basic_of(request.headers.get("Authorization")) or ("", None)
-        address = (connection.remote_address or ("",))[0]
-        is_tls = connection.transport.get_extra_info("ssl_object") is not None
+        address = tls.peer_address(connection)
+        security = tls.peer_is_tls(connection), tls.peer_certificate(connection)
         try:
-            outcome = await self.admitting.do(Knock(identity, user, password, tuple(offered), address, is_tls))
+            outcome = await self.admitting.do(Knock(identity, user, password, tuple(offered), address, *security))
         except DatabaseError:
             log.warning("%s cannot be let in: the database is away", identity)
             return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "try again later\n")
@@ -245,7 +252,9 @@ class Gateway:
         link = self.links.get(said["station"])
         if link is None:
             return
-        if "connection" not in said:
+        if "judge" in said:
+            await self._judge_again({link.station.pk: link})
+        elif "connection" not in said:
             link.deliver()
         elif said["connection"] != link.id:
             await self._replaced(link)
@@ -255,10 +264,24 @@ class Gateway:
         while True:
             await asyncio.sleep(CHECK_EVERY_S)
             with contextlib.suppress(DatabaseError):
-                links = dict(self.links)
-                for pk, reason, words in await self._step(partial(_no_longer, links)):
-                    code = REPLACED if reason == StationRefusal.Reason.REPLACED else POLICY
-                    await self._thrown_out(links[pk], reason, words, code)
+                await self._judge_again(dict(self.links))
+
+    async def _judge_again(self, links: dict[int, Link]) -> None:
+        for pk, reason, words in await self._step(partial(_no_longer, links)):
+            code = REPLACED if reason == StationRefusal.Reason.REPLACED else POLICY
+            await self._thrown_out(links[pk], reason, words, code)
+
+    async def _keep_tls(self) -> None:
+        """The gateway's own certificate may be renewed while it runs, and another authority be believed."""
+        while True:
+            await asyncio.sleep(TLS_EVERY_S)
+            with contextlib.suppress(DatabaseError):
+                await self._refresh_tls()
+
+    async def _refresh_tls(self) -> None:
+        if self.tls is not None:
+            roots: list[str] = await self._step(_roots)
+            self.tls.refresh(roots)  # here, not in a thread: OpenSSL does not take changes amid handshakes
 
     async def _step(self, step: Any) -> Any:
         return await self.steps.do(step)
@@ -274,9 +297,15 @@ def _newer_elsewhere(station_pk: int, connection: str) -> None:
     hurry(station_pk, connection=connection)
 
 
+def _roots() -> list[str]:
+    return [one.certificate_pem for one in authority.trusted()]
+
+
 def _no_longer(links: dict[int, Link]) -> list[tuple[int, str, str]]:
     """Which of them are to be closed, with the reason."""
     found = []
+    shown = {pk: pk_of_certificate for pk, link in links.items() if (pk_of_certificate := _certificate(link))}
+    dead = certificates_dead(shown.values()) if shown else set()
     rows = Station.objects.filter(pk__in=list(links)).values_list("pk", "enabled", "connection", "credential_hash")
     for pk, enabled, connection, credential in rows.iterator():
         link = links[pk]
@@ -284,6 +313,14 @@ def _no_longer(links: dict[int, Link]) -> list[tuple[int, str, str]]:
             found.append((pk, StationRefusal.Reason.DISABLED.value, "the station was switched off in the admin"))
         elif connection and connection != link.id:
             found.append((pk, StationRefusal.Reason.REPLACED.value, "a newer connection of this identity came"))
-        elif credential != link.station.credential_hash:
+        elif shown.get(pk) in dead:
+            found.append((pk, StationRefusal.Reason.CERTIFICATE.value, "its certificate is not good any more"))
+        elif pk not in shown and credential != link.station.credential_hash:
             found.append((pk, StationRefusal.Reason.CREDENTIAL.value, "its password was changed in the admin"))
     return found
+
+
+def _certificate(link: Link) -> int | None:
+    """The certificate that let it in; None where its password did."""
+    outcome = link.socket.outcome
+    return outcome.certificate if isinstance(outcome, Admitted) else None

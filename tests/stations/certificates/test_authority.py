@@ -117,8 +117,9 @@ def test_no_answer_is_no_rejection(root: StationAuthority, station: Station, iss
     row, _ = issue(station)
     telling.certificate_send(row)
     Command.objects.update(state=Command.State.TIMED_OUT, sent_at=timezone.now())
-    assert telling.outcomes_take() == 1 and telling.outcomes_take() == 0
-    assert certificate_refusal(station, loaded(row)) is None
+    assert telling.outcomes_take() == 0 and certificate_refusal(station, loaded(row)) is None
+    Command.objects.update(state=Command.State.ACCEPTED)  # late
+    assert telling.outcomes_take() == 1 and StationCertificate.objects.get().state == State.ACCEPTED
 
 
 def test_a_renewed_one_supersedes_when_it_is_used(
@@ -126,10 +127,10 @@ def test_a_renewed_one_supersedes_when_it_is_used(
 ) -> None:
     """Until the station connects with the new one both let it in; then the old one is on the revocation list."""
     old, _ = issue(station)
-    certificate_used(station, loaded(old))
+    certificate_used(old)
     new, _ = issue(station)
     assert certificate_refusal(station, loaded(old)) is None and certificate_refusal(station, loaded(new)) is None
-    certificate_used(station, loaded(new))
+    certificate_used(new)
     old.refresh_from_db()
     new.refresh_from_db()
     assert (old.state, old.reason, new.state) == (State.SUPERSEDED, "SUPERSEDED", State.ACCEPTED)
