@@ -11,7 +11,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from stations.commands import shapes as s
-from stations.commands.params import V2, V16, Choice, Param, ParamsWrong, Type, checked
+from stations.commands.params import V2, V16, V21, Choice, Param, ParamsWrong, Type, checked
 
 CHARGING, UPKEEP, SETTINGS = _("Charging"), _("Firmware and logs"), _("Configuration")
 POWER, CARDS, TRUST, DISPLAY = _("Charging profiles"), _("Cards"), _("Certificates"), _("Display and vendor")
@@ -301,6 +301,7 @@ def _trust() -> list[Kind]:
     chain = (
         s.text("chain_pem", _("certificate chain (PEM)"), 10_000, required=True, lines=True),
         s.choice("type", _("use"), "ChargingStationCertificate", Choice("V2GCertificate", V2)),
+        s.whole("request_id", _("of which request"), versions=(V21,)),
     )
     uses = s.choice("types", _("uses"), *s.CERTIFICATE_USES, Choice("V2GCertificateChain", V2), many=True)
     pem = s.text("pem", _("certificate (PEM)"), s.PEM_MAX, required=True, lines=True)

@@ -190,6 +190,11 @@ def moment_text(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z"
 
 
+def params_of(params: tuple[Param, ...], version: str) -> tuple[Param, ...]:
+    """Those that this version has; "" for all."""
+    return tuple(param for param in params if not version or version in param.versions)
+
+
 def walked(params: tuple[Param, ...], path: str = "") -> Iterator[tuple[str, Param]]:
     """Each parameter with its path; what is in an object or a list after it."""
     for param in params:

@@ -90,6 +90,7 @@ PROFILE = group(
     whole("duration_s", _("duration, seconds"), 1),
     moment("start_at", _("start of the schedule")),
     Param("min_rate", Type.NUMBER, _("least rate"), minimum=0, maximum=10_000_000),
+    required=True,
 )
 
 COMPONENT = (
@@ -148,6 +149,7 @@ MONITORS = group(
 # 1.6's security whitepaper has two names of its own for these: the composer says them.
 CERTIFICATE_USES = (
     Choice("CSMSRootCertificate"),
+    Choice("CentralSystemRootCertificate", (V16,)),
     Choice("ManufacturerRootCertificate"),
     Choice("V2GRootCertificate", V2),
     Choice("MORootCertificate", V2),
@@ -167,6 +169,7 @@ MESSAGES: tuple[str | Choice, ...] = (
     Choice("DiagnosticsStatusNotification", (V16,)),
     Choice("LogStatusNotification"),
     Choice("SignChargingStationCertificate"),
+    Choice("SignChargePointCertificate", (V16,)),
     *(Choice(name, V2) for name in ("TransactionEvent", "SignV2GCertificate", "SignCombinedCertificate")),
     Choice("PublishFirmwareStatusNotification", V2),
 )

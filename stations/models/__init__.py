@@ -16,6 +16,7 @@ from stations.models.imports import ImportFile, ImportFinding, ImportMapping, Im
 from stations.models.messages import OcppMessage
 from stations.models.ocpi import OcpiPartner
 from stations.models.places import Connector, Site, Station
+from stations.models.reservations import LocalList, Reservation
 from stations.models.sessions import (
     ChargingSession,
     ChargingSessionQuerySet,
@@ -40,10 +41,12 @@ __all__ = [
     "ImportRun",
     "InstalledRoot",
     "LinkCode",
+    "LocalList",
     "MeterValue",
     "NextCredential",
     "OcpiPartner",
     "OcppMessage",
+    "Reservation",
     "SessionClosedError",
     "SetAside",
     "Site",

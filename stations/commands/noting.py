@@ -1,0 +1,47 @@
+"""What stations answer about their configuration, kept as StationVariable."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.utils import timezone
+
+from stations.models import Station, StationVariable
+
+# Keys and variables that hold secrets: what a station says of them is never kept (OCPP: WriteOnly).
+SECRET = frozenset({"authorizationkey", "basicauthpassword"})
+ALONE = ("component", "component_instance", "evse_id", "connector_id", "variable", "instance", "attribute")
+
+
+def variable_note(station: Station, *, variable: str, value: str, mutability: str = "", **where: Any) -> None:
+    """Keep one value. `where`: component, component_instance, instance, evse_id, connector_id, attribute."""
+    if variable.lower() in SECRET or mutability == "WriteOnly":
+        return
+    named = {name: content for name, content in where.items() if content not in (None, "")}
+    found = {"value": value, "reported_at": timezone.now()}
+    if mutability:
+        found["mutability"] = mutability
+    StationVariable.objects.update_or_create(station=station, variable=variable, **_all(named), defaults=found)
+
+
+def _all(named: Mapping[str, Any]) -> dict[str, Any]:
+    empty = {"component": "", "component_instance": "", "evse_id": 0, "connector_id": 0, "instance": ""}
+    return {**empty, "attribute": "Actual", **named}
+
+
+def keys_note(station: Station, keys: Iterable[Mapping[str, Any]]) -> None:
+    """Configuration keys of OCPP 1.6, as GetConfiguration answers them."""
+    for key in keys:
+        mutability = "" if "readonly" not in key else "ReadOnly" if key["readonly"] else "ReadWrite"
+        variable_note(station, variable=key["key"], value=str(key.get("value", "")), mutability=mutability)
+
+
+def number_of(station: Station, *variables: tuple[str, str]) -> int | None:
+    """The first of these (component, variable) that the station has told, as a whole number."""
+    for component, variable in variables:
+        told = StationVariable.objects.filter(
+            station=station, component__iexact=component, variable__iexact=variable, attribute="Actual"
+        )
+        value = told.values_list("value", flat=True).first()
+        if value is not None and value.strip().isdigit():
+            return int(value)
+    return None
