@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from common import sealed_text
+from gateway.ocpp.composing import Unsupported
 from stations.models import Command
 
 Payload = dict[str, Any]
@@ -14,6 +15,7 @@ State = Command.State
 # What a station answers to say yes; some of it later, or after its next start.
 YES = frozenset({"Accepted", "AcceptedCanceled", "Scheduled", "RebootRequired", "Unlocked", "Unpublished"})
 WORDS_MAX = 500
+TRANSACTION_MAX = 36  # of 2.x
 
 
 def given(**members: Any) -> Payload:
@@ -24,6 +26,13 @@ def given(**members: Any) -> Payload:
 def renamed(params: Mapping[str, Any], **names: str) -> Payload:
     """Members under OCPP's names, without what was not given: `renamed(params, evse_id="evseId")`."""
     return given(**{ocpp: params.get(ours) for ours, ocpp in names.items()})
+
+
+def transaction_text(text: str) -> str:
+    """The charge's number as the station gave it; raises Unsupported."""
+    if len(text) > TRANSACTION_MAX:
+        raise Unsupported(f"charges over OCPP 2 have numbers of at most {TRANSACTION_MAX} characters")
+    return text
 
 
 def unsealed(params: Mapping[str, Any]) -> str:

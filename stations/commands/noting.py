@@ -33,15 +33,3 @@ def keys_note(station: Station, keys: Iterable[Mapping[str, Any]]) -> None:
     for key in keys:
         mutability = "" if "readonly" not in key else "ReadOnly" if key["readonly"] else "ReadWrite"
         variable_note(station, variable=key["key"], value=str(key.get("value", "")), mutability=mutability)
-
-
-def number_of(station: Station, *variables: tuple[str, str]) -> int | None:
-    """The first of these (component, variable) that the station has told, as a whole number."""
-    for component, variable in variables:
-        told = StationVariable.objects.filter(
-            station=station, component__iexact=component, variable__iexact=variable, attribute="Actual"
-        )
-        value = told.values_list("value", flat=True).first()
-        if value is not None and value.strip().isdigit():
-            return int(value)
-    return None

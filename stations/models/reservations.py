@@ -4,8 +4,6 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from stations.models.cards import IdToken
-
 
 class Reservation(models.Model):
     """An outlet that a station keeps for one card. `number`: OCPP's reservationId, the command's."""
@@ -23,7 +21,11 @@ class Reservation(models.Model):
     evse_id = models.PositiveIntegerField(_("EVSE number"), default=0)  # 0: any that is free
     connector_id = models.PositiveIntegerField(_("connector number"), default=0)
     id_token = models.ForeignKey(
-        IdToken, verbose_name=_("card or contract"), null=True, on_delete=models.SET_NULL, related_name="reservations"
+        "stations.IdToken",
+        verbose_name=_("card or contract"),
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="reservations",
     )
     group = models.CharField(_("group"), max_length=36, blank=True, default="")
     expires_at = models.DateTimeField(_("until"))

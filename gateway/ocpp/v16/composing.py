@@ -8,8 +8,9 @@ from typing import Any
 
 from gateway.ocpp.composing import Unsupported
 from gateway.ocpp.phrasing import Composer, Payload, State, given, hidden, renamed, status_outcome, unsealed
-from stations.commands.cards import Entry, local_list_prepare, local_list_taken
+from stations.commands.cards import local_list_taken
 from stations.commands.kinds import KINDS
+from stations.commands.listing import Entry, local_list_prepare
 from stations.commands.noting import keys_note
 from stations.commands.params import V16
 from stations.commands.reservations import reservation_cancelled, reservation_made

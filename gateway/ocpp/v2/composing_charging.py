@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.ocpp.composing import Unsupported
-from gateway.ocpp.phrasing import Composer, Payload, given, renamed
-from stations.commands.cards import Entry, local_list_prepare
+from gateway.ocpp.phrasing import Composer, Payload, given, renamed, transaction_text
+from stations.commands.listing import Entry, local_list_prepare
 from stations.commands.params import V201
 from stations.models import Command
 
@@ -16,7 +16,6 @@ TRIGGERS = {
     "SignChargePointCertificate": "SignChargingStationCertificate",
     "DiagnosticsStatusNotification": "LogStatusNotification",
 }
-TRANSACTION_MAX = 36
 
 
 def id_token(card: Mapping[str, Any]) -> Payload:
@@ -34,13 +33,6 @@ def evse_of(params: Mapping[str, Any]) -> Payload | None:
     if not params.get("evse_id"):
         return None
     return renamed(params, evse_id="id", connector_id="connectorId")
-
-
-def transaction_text(text: str) -> str:
-    """The charge's number as the station gave it; raises Unsupported."""
-    if len(text) > TRANSACTION_MAX:
-        raise Unsupported(f"charges over OCPP 2 have numbers of at most {TRANSACTION_MAX} characters")
-    return text
 
 
 def purpose_of(command: Command, purpose: str | None) -> str | None:

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.ocpp.composing import Unsupported
-from gateway.ocpp.phrasing import Composer, Payload, given, renamed, unsealed
-from gateway.ocpp.v2.composing_charging import transaction_text
+from gateway.ocpp.phrasing import Composer, Payload, given, renamed, transaction_text, unsealed
 from stations.commands.params import V21
 from stations.models import Command
 

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from stations.commands.asking import command_ask
-from stations.commands.cards import Entry, cards_of, local_list_prepare, local_list_taken, local_lists_renew
+from stations.commands.cards import local_list_taken, local_lists_renew
+from stations.commands.listing import Entry, cards_of, local_list_prepare
 from stations.models import ChargingSession, Command, IdToken, LocalList, Station, StationVariable
 
 pytestmark = pytest.mark.django_db
