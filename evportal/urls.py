@@ -18,6 +18,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/station/", include("gateway.rest.urls")),
     path("ocpi/", include("stations.ocpi.urls")),
+    path("ocpp/", include("stations.certificates.urls")),
     path("api/v1/", include("evportal.urls_api")),
     re_path("^api(/|$)", pages.NothingView.as_view()),
 ]

@@ -5,9 +5,10 @@ import signal
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from gateway.ocpp.server.process import Gateway
+from gateway.ocpp.tls import TlsError
 
 
 class Command(BaseCommand):
@@ -18,7 +19,10 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=settings.OCPP_PORT, help="0: any (default: %(default)s)")
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
-        asyncio.run(self._run(host, port))
+        try:
+            asyncio.run(self._run(host, port))
+        except TlsError as error:
+            raise CommandError(str(error)) from error
 
     async def _run(self, host: str, port: int) -> None:
         ended, ready = asyncio.Event(), asyncio.Event()
@@ -30,6 +34,7 @@ class Command(BaseCommand):
         await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         if ready.is_set():
-            self.stdout.write(f"Stations connect to ws://{host}:{gateway.port}/ocpp/IDENTITY.")
+            scheme = "wss" if gateway.tls else "ws"
+            self.stdout.write(f"Stations connect to {scheme}://{host}:{gateway.port}/ocpp/IDENTITY.")
             self.stdout.flush()
         await running
