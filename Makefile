@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop status quick quick-types quick-tests test on-sqlite on-postgresql lint bench bench-against chaos compose-test fresh papers messages fuzz fuzz-api fuzz-receipts faults
+.PHONY: help demo stop status quick quick-types quick-tests test on-sqlite on-postgresql lint bench bench-against chaos compose-test fresh papers messages fuzz fuzz-api fuzz-receipts fuzz-ocpp faults
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,6 +103,10 @@ fuzz: ## 5,000 made-up requests to the TPM service; no answer that its OpenAPI s
 fuzz-api: ## 10,000 made-up requests to /api/v1; no answer that its OpenAPI document does not name
 	@$(PYTHON) -m dev.bootstrap test
 	FUZZ_API_CASES=10000 $(VENV)/python -m pytest tests/api/test_fuzz.py $(ARGS)
+
+fuzz-ocpp: ## 20,000 made-up OCPP messages of three versions; each is answered, or its connection closed
+	@$(PYTHON) -m dev.bootstrap test
+	FUZZ_OCPP_MESSAGES=20000 $(VENV)/python -m pytest tests/gateway/ocpp/test_fuzz.py $(ARGS)
 
 fuzz-receipts: ## 20,000 made-up receipts and nodes' answers through portal, script and browser; all say the same
 	@$(PYTHON) -m dev.bootstrap test

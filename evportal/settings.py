@@ -382,6 +382,7 @@ LOGGING = {
         "httpx2": {"level": "WARNING"},
         "httpcore2": {"level": "WARNING"},
         "fontTools": {"level": "WARNING"},
+        "websockets": {"level": "WARNING"},
         "weasyprint.progress": {"level": "INFO", "propagate": False},  # for common/pdf.py alone
     },
 }

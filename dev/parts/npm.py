@@ -1,0 +1,97 @@
+"""JavaScript programs of the tests: npm packages, pinned by their digests, for the Node.js that Playwright brings.
+
+Without npm, which Debian brings with hundreds of packages. Unpacked once below var/parts.
+"""
+
+import base64
+import fcntl
+import hashlib
+import io
+import shutil
+import tarfile
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+from dev.chain.wheels import COMPLETE, PARTS, complete
+from dev.common.processes import ProcessError
+
+REGISTRY = "https://registry.npmjs.org"
+TIMEOUT_S = 60
+# Name and version -> SHA-512 of the package, as the registry's `integrity` has it. ocpp-rpc with all that it needs.
+OCPP_RPC: Mapping[tuple[str, str], str] = {
+    ("ajv", "8.14.0"): "oYs1UUtO97ZO2lJ4bwnWeQW8/zvOIQLGKcvPTsWmvc2SYgBb+upuNS5NxoLaMU4h8Ju3Nbj6Cq8mD2LQoqVKFA==",
+    (
+        "ajv-formats",
+        "2.1.1",
+    ): "Wx0Kx52hxE7C18hkMEggYlEifqWZtYaRgouJor+WMdPnQyEK13vgEWyVNup7SoeeoLMsr4kf5h6dOW11I15MUA==",
+    ("backoff", "2.5.0"): "wC5ihrnUXmR2douXmXLCe5O3zg3GKIyvRi/hi58a/XyRxVI+3/yM0PYueQOZXPXQ9pxBislYkw+sF9b7C/RuMA==",
+    (
+        "fast-deep-equal",
+        "3.1.3",
+    ): "f3qQ9oQy9j2AhBe/H9VC91wLmKBCCU/gDOnKNAYG5hswO7BLKj09Hc5HYNz9cGI++xlpDCIgDaitVs03ATR84Q==",
+    (
+        "json-schema-traverse",
+        "1.0.0",
+    ): "NM8/P9n3XjXhIZn1lLhkFaACTOURQXjWhV4BA/RnOv8xvgqtqpAX9IO4mRQxSx1Rlo4tqzeqb0sOlruaOy3dug==",
+    ("ocpp-rpc", "2.2.1"): "CEzYrdv8U62c7SLcoEhjs0k2SvTULeAYVzVfoQgE9B5jRz5QeCQMTm854Nva6xgNfNcOVX9qPKcAoWhSmQj6sA==",
+    ("precond", "0.2.3"): "QCYG84SgGyGzqJ/vlMsxeXd/pgL/I94ixdNFyh1PusWmTCyVfPJjZ1K1jvHtsbfnXQs2TSkEP2fR7QiMZAnKFQ==",
+    ("punycode", "2.3.1"): "vYt7UD1U9Wg6138shLtLOvdAu+8DsC/ilFtEVHcH+wydcSpNE20AfSOduf6MkRFahL5FY7X1oU7nKVZFtfq8Fg==",
+    (
+        "require-from-string",
+        "2.0.2",
+    ): "Xf0nWe6RseziFMu+Ap9biiUbmplq6S9/p+7w7YXP/JBHhrUDDUhwa+vANyubuqfZWTveU//DYVGsDG7RKL/vEw==",
+    ("uri-js", "4.4.1"): "7rKUyy33Q1yc98pQ1DAmLtwX109F7TIfWlW1Ydo8Wl1ii1SeHieeh0HHfPeL2fMXK6z0s8ecKs9frCuLJvndBg==",
+    ("ws", "8.23.0"): "wCkmX8QMOrKjgO8HW2WyDbTSGeqkocxgDzS9iR79rEAexty6/2qzilx3Ag8Tqf9ykop3irLKle0MtVn5qjVnoQ==",
+}
+
+
+def node() -> Path:
+    """Node.js, as Playwright brings it for its own driver."""
+    from playwright._impl._driver import compute_driver_executable
+
+    return Path(compute_driver_executable()[0])
+
+
+def modules(packages: Mapping[tuple[str, str], str], name: str) -> Path:
+    """A directory with `node_modules` of these packages; fetched where it is not there. Raises ProcessError."""
+    digest = hashlib.sha256(repr(sorted(packages.items())).encode()).hexdigest()[:12]
+    target = PARTS / f"{name}-{digest}"
+    if complete(target):
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.with_name(target.name + ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not complete(target):
+            shutil.rmtree(target, ignore_errors=True)
+            for (package, version), integrity in packages.items():
+                _unpack(_fetched(package, version, integrity), target / "node_modules" / package)
+            (target / COMPLETE).touch()
+    return target
+
+
+def _fetched(package: str, version: str, integrity: str) -> bytes:
+    url = f"{REGISTRY}/{package}/-/{package.rpartition('/')[2]}-{version}.tgz"
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:  # noqa: S310 - https, a constant
+            content: bytes = answer.read()
+    except OSError as error:
+        raise ProcessError(f"{url} cannot be fetched: {error}") from error
+    found = base64.b64encode(hashlib.sha512(content).digest()).decode()
+    if found != integrity:
+        raise ProcessError(f"{url} has another digest than the one that is pinned: {found}")
+    return content
+
+
+def _unpack(content: bytes, target: Path) -> None:
+    """Regular files alone, below the one directory that a package of npm has."""
+    with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
+        for member in archive.getmembers():
+            inside = Path(*Path(member.name).parts[1:])
+            if not member.isfile() or ".." in inside.parts:
+                continue
+            file = archive.extractfile(member)
+            assert file is not None
+            path = target / inside
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(file.read())
