@@ -9,6 +9,7 @@ from api.me import MeView
 from evportal.openapi import pages
 from ledger.webhooks import rest as webhook_rest
 from portal.rest import views
+from stations.rest import ocpp
 from stations.rest import views as places
 
 
@@ -41,6 +42,9 @@ urlpatterns = [
     path("sites/<row_name:code>", places.SiteView.as_view(), name="api-site"),
     path("stations", places.StationsView.as_view(), name="api-stations"),
     path("stations/<row_name:identity>", places.StationView.as_view(), name="api-station"),
+    path("stations/<row_name:identity>/messages", ocpp.StationMessagesView.as_view(), name="api-station-messages"),
+    path("stations/<row_name:identity>/events", ocpp.StationEventsView.as_view(), name="api-station-events"),
+    path("stations/<row_name:identity>/variables", ocpp.StationVariablesView.as_view(), name="api-station-variables"),
     path("connectors", places.ConnectorsView.as_view(), name="api-connectors"),
     path("connectors/<row_number:number>", places.ConnectorView.as_view(), name="api-connector"),
     path("tariffs", places.TariffsView.as_view(), name="api-tariffs"),

@@ -11,6 +11,12 @@ OPERATIONS = {
     "stations_create": "Add a station at a site that the caller sees. It reports once it has a credential.",
     "stations_get": "One station.",
     "stations_update": "Change a station, or move it to another site.",
+    "stations_messages": (
+        "What a station and the portal said over OCPP, word for word, the newest first; for staff and programs of its "
+        "site. Each is kept for some weeks."
+    ),
+    "stations_events": "What a station told of itself besides charges, the newest first: faults, security, updates.",
+    "stations_variables": "A station's configuration as it was last reported.",
     "connectors_list": "The outlets that the caller sees: for a driver those where they charged.",
     "connectors_create": "Add an outlet to a station.",
     "connectors_get": "One outlet.",

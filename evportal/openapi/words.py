@@ -3,6 +3,7 @@
 from typing import Any
 
 from api.keyset import PAGE_SIZE_MAX
+from evportal.openapi.examples import PLACES, UUID, page
 
 Schema = dict[str, Any]
 
@@ -89,7 +90,6 @@ RECEIPT: Schema = {
     "additionalProperties": True,
 }
 
-UUID = "6c1f0f5e-5f1c-4a55-9d7e-0d0a8f2d3c11"
 HOOK = "0b5a6a0e-3c0d-4a6e-8f0e-6d5f2f6f9a10"
 NAME: Schema = {"type": "string", "pattern": "^[^/\\x00-\\x1f\\x7f]{1,64}$"}
 NUMBER: Schema = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
@@ -107,41 +107,6 @@ PATH: dict[str, tuple[Schema, str, Any]] = {
 }
 
 
-def page(*rows: Schema) -> Schema:
-    """An example of a page that is the only one."""
-    return {"next": None, "previous": None, "results": list(rows)}
-
-
-SITE: Schema = {
-    "code": "S1",
-    "name": "Market hall",
-    "address": "Am Hafen 1",
-    "city": "Hamburg",
-    "country": "DEU",
-    "time_zone": "Europe/Berlin",
-    "currency": "EUR",
-}
-STATION: Schema = {
-    "identity": "CP-MARKET-1",
-    "site": "S1",
-    "vendor": "ACME",
-    "model": "Wall 22",
-    "serial_number": "0815",
-    "firmware_version": "1.4.2",
-    "last_seen_at": "2026-03-01T08:45:00Z",
-}
-CONNECTOR: Schema = {
-    "id": 7,
-    "site": "S1",
-    "station": "CP-MARKET-1",
-    "evse_id": 1,
-    "connector_id": 1,
-    "standard": "IEC_62196_T2",
-    "power_type": "AC_3_PHASE",
-    "max_power_w": 22000,
-    "status": "AVAILABLE",
-}
-TOKEN: Schema = {"id": 7, "uid": "04D1E2F3A4B5C6", "type": "ISO14443", "contract_id": "", "linked": True}
 RECORDED: Schema = {
     "state": "recorded",
     "ledger_id": 4711,
@@ -183,17 +148,6 @@ SESSION: Schema = {
     "counted": {"energy_wh": 7780, "cost_minor": 312, "currency": "EUR"},
     "ledger": RECORDED,
     "updated_at": "2026-03-01T08:45:00Z",
-}
-TARIFF: Schema = {
-    "code": "STANDARD",
-    "name": "Standard",
-    "currency": "EUR",
-    "price_per_kwh": "0.27",
-    "price_per_session": "1",
-    "vat_percent": "19",
-    "valid_from": None,
-    "valid_to": None,
-    "updated_at": "2026-03-01T08:00:00Z",
 }
 DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 ENTRY: Schema = {
@@ -288,30 +242,7 @@ REPORTED: Schema = {
 EXAMPLES: dict[str, Schema] = {
     "me_get": {"answer": ME},
     "me_update": {"body": {"time_zone": "Europe/Berlin"}, "answer": ME},
-    "sites_list": {"answer": page(SITE)},
-    "sites_create": {"body": SITE, "answer": SITE},
-    "sites_get": {"answer": SITE},
-    "sites_update": {"body": {"name": "Market hall"}, "answer": SITE},
-    "stations_list": {"answer": page(STATION)},
-    "stations_create": {"body": {"identity": "CP-MARKET-1", "site": "S1", "vendor": "ACME"}, "answer": STATION},
-    "stations_get": {"answer": STATION},
-    "stations_update": {"body": {"firmware_version": "1.4.2"}, "answer": STATION},
-    "connectors_list": {"answer": page(CONNECTOR)},
-    "connectors_create": {
-        "body": {"station": "CP-MARKET-1", "evse_id": 1, "connector_id": 2, "max_power_w": 22000},
-        "answer": CONNECTOR,
-    },
-    "connectors_get": {"answer": CONNECTOR},
-    "connectors_update": {"body": {"max_power_w": 22000}, "answer": CONNECTOR},
-    "tariffs_list": {"answer": page(TARIFF)},
-    "tariffs_create": {
-        "body": {"code": "STANDARD", "name": "Standard", "price_per_kwh": "0.27", "price_per_session": "1"},
-        "answer": TARIFF,
-    },
-    "tariffs_get": {"answer": TARIFF},
-    "tariffs_update": {"body": {"price_per_kwh": "0.29"}, "answer": TARIFF},
-    "tokens_list": {"answer": page(TOKEN)},
-    "tokens_get": {"answer": TOKEN},
+    **PLACES,
     "sessions_list": {"answer": page(SESSION)},
     "sessions_get": {"answer": SESSION},
     "sessions_meter_values": {"answer": page(SAMPLE)},

@@ -22,6 +22,7 @@ EVSE_NAMESPACE = uuid.UUID("b1c5a3f4-93e2-4c0e-8f3d-6a1f0d2c7e55")
 # One car at an EVSE: if one of its outlets is in use, the EVSE is. The first that occurs is the EVSE's.
 STATUSES = {
     "OCCUPIED": "CHARGING",
+    "RESERVED": "RESERVED",
     "AVAILABLE": "AVAILABLE",
     "UNAVAILABLE": "INOPERATIVE",
     "FAULTED": "OUTOFORDER",

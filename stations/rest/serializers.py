@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from api.forms import IDENTIFIER, NUMBER_MAX, TIME, described
-from api.strict_fields import PLAIN_TEXT, StrictSerializer, TextField, WholeNumberField
+from api.strict_fields import PLAIN_TEXT, FlagField, StrictSerializer, TextField, WholeNumberField
 from common.decimal_text import decimal_text
 from stations.models import Connector, IdToken, Site, Station, Tariff
 from stations.tariffs.currencies import DIGITS, is_currency
@@ -67,12 +67,28 @@ class NewSiteBody(SiteBody):
 
 
 class StationSerializer(serializers.ModelSerializer[Station]):
+    """`connected`, `ocpp_version`, `booted_at` are OCPP's; `security_profile` is told to who runs stations."""
+
     site = serializers.CharField(source="site.code")
+    connected = serializers.SerializerMethodField()
+    security_profile = serializers.SerializerMethodField()
 
     class Meta:
         model = Station
-        fields = ["identity", "site", "vendor", "model", "serial_number", "firmware_version", "last_seen_at"]
+        fields = [
+            *("identity", "site", "vendor", "model", "serial_number", "firmware_version"),
+            *("enabled", "security_profile", "time_zone", "connected", "connected_at", "ocpp_version", "booted_at"),
+            "last_seen_at",
+        ]
         read_only_fields = fields
+
+    def get_connected(self, station: Station) -> bool:
+        """Over OCPP, now."""
+        return bool(station.connection)
+
+    def get_security_profile(self, station: Station) -> int | None:
+        """The least of OCPP's security profiles that is accepted of it; null for drivers."""
+        return station.security_profile if self.context["request"].user.has_perm("stations.view_station") else None
 
 
 class StationBody(StrictSerializer):
@@ -83,6 +99,9 @@ class StationBody(StrictSerializer):
     model = text(50, required=False)
     serial_number = text(50, required=False)
     firmware_version = text(50, required=False)
+    enabled = FlagField(required=False)
+    security_profile = WholeNumberField(minimum=0, maximum=3, required=False)
+    time_zone = TextField(pattern=r"[A-Za-z0-9_+\-/]{0,64}", required=False)
 
 
 class NewStationBody(StationBody):
@@ -97,6 +116,7 @@ class ConnectorSerializer(serializers.ModelSerializer[Connector]):
         model = Connector
         fields = [
             *("id", "site", "station", "evse_id", "connector_id", "standard", "power_type", "max_power_w", "status"),
+            *("ocpp_status", "error_code", "status_at"),
         ]
         read_only_fields = fields
 

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.django_db
 ROUTES = [str(route.pattern) for route in urls_api.urlpatterns]
 PUBLIC = {"openapi.json", "docs"}
 EVERYBODY = {"me", "statements", "ledger"}  # about the caller, or about nobody
+# What stations say, of all who charge there: for staff, and for programs of the site.
+STAFF = {f"stations/<row_name:identity>/{kind}" for kind in ("messages", "events", "variables")}
 METHODS = ("get", "post", "put", "patch", "delete", "options")
 
 
@@ -69,6 +71,9 @@ def test_the_owner_sees_his_own_and_another_customer_does_not(
     mine, his = api.get(where), other_api.get(where)
     if mine.status_code == 405:
         problem(other_api.post(where), 404, "not_found")
+    elif route in STAFF:
+        problem(mine, 404, "not_found")
+        problem(his, 404, "not_found")
     elif "<" in route:
         assert mine.status_code == 200, mine.content
         problem(his, 404, "not_found")

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import AccessLogEntry
 from stations.charging.corrections import Figures, session_correct
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, Site, Station, Tariff
-from stations.ocpi.locations import evse_uid
+from stations.ocpi.locations import STATUSES, evse_uid
 from tests.stations.ocpi import schema
 from tests.stations.ocpi.conftest import Charge, Partner, connector_make, data, partner_make, refused, site_make
 
@@ -384,3 +384,13 @@ def test_linking_a_customer_is_no_change_that_partners_hear_of(provider: Partner
     before = row.updated_at
     row.refresh_from_db()
     assert row.updated_at == before
+
+
+@pytest.mark.parametrize(
+    ("ours", "told"),
+    [(("RESERVED", "AVAILABLE"), "RESERVED"), (("OCCUPIED", "RESERVED"), "CHARGING"), (("FAULTED",), "OUTOFORDER")],
+)
+def test_one_outlet_that_is_taken_takes_the_evse(ours: tuple[str, ...], told: str) -> None:
+    """Each status of ours has its word at OCPI; of several outlets the one that keeps drivers away counts."""
+    assert set(STATUSES) == set(Connector.Status.values)
+    assert next(word for status, word in STATUSES.items() if status in ours) == told
