@@ -11,6 +11,7 @@ M = TypeVar("M", bound=models.Model)
 UNTOLD = {"customer", "customer_id", "id_token", "id_token_id", "last_seen_at", "credential_hash"}
 UNTOLD |= {"usual_silence_s", "expected_by", "ocpp_version", "connection", "connected_at", "booted_at"}
 UNTOLD |= {"local_list_version", "last_transaction", "ocpp_status", "error_code", "status_info", "status_at"}
+UNTOLD |= {"started_said"}
 
 
 class DatedQuerySet(models.QuerySet[M]):

@@ -46,7 +46,7 @@ class IdTokenForm(forms.ModelForm):  # type: ignore[type-arg]  # a generic in th
 
     class Meta:
         model = IdToken
-        fields = ("uid", "type", "contract_id", "customer")
+        fields = ("uid", "type", "contract_id", "customer", "group", "entered", "blocked", "expires_at", "single")
 
 
 @admin.register(IdToken)

@@ -32,7 +32,8 @@ def id_token_get(*, token: TokenRef) -> IdToken:
     token stays without customer until somebody links it. Call it inside a transaction.
     """
     canonical = token_canonical(token.uid, token.type)
-    stored, _ = IdToken.objects.get_or_create(canonical=canonical, type=token.type, defaults={"uid": token.uid})
+    made = {"uid": token.uid, "entered": False}
+    stored, _ = IdToken.objects.get_or_create(canonical=canonical, type=token.type, defaults=made)
     return IdToken.objects.select_for_update(no_key=True).get(pk=stored.pk)
 
 

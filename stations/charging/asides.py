@@ -1,15 +1,16 @@
 """Sets aside what a station said and nobody understands, or can decide: counted, with the last example kept."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
+from stations.charging.vocabulary import Aside as Aside
 from stations.models import SetAside, Station
 
 SUBJECTS_MAX = 100  # a station; whoever invents words without end is counted in one row
@@ -18,38 +19,58 @@ EXAMPLE_MAX = 2000
 
 
 @dataclass(frozen=True)
-class Aside:
-    """`subject`: what it is counted by, up to 60 letters; `index`: where it stood in a list."""
+class SaidOf:
+    """One of many, of many stations."""
 
-    subject: str
-    reason: str
-    said: Any  # as it came, JSON
-    index: int = 0
+    station: Station
+    kind: SetAside.Kind
+    aside: Aside
+
+    @property
+    def key(self) -> tuple[int, str, str]:
+        """The row in which it is counted."""
+        return (self.station.pk, self.kind.value, self.aside.subject[:60])
+
+
+def set_aside(*, station: Station, kind: SetAside.Kind, asides: Sequence[Aside]) -> None:
+    """Count them; a row that an operator had settled is open again."""
+    set_aside_many([SaidOf(station, kind, aside) for aside in asides])
 
 
 @transaction.atomic
-def set_aside(*, station: Station, kind: SetAside.Kind, asides: Sequence[Aside]) -> None:
-    """Count them; a row that an operator had settled is open again."""
-    for subject in dict.fromkeys(aside.subject for aside in asides):
-        same = [aside for aside in asides if aside.subject == subject]
-        row = _row(station, kind, subject[:60])
-        now, last = timezone.now(), same[-1]
-        SetAside.objects.filter(pk=row.pk).update(
-            count=F("count") + len(same),
-            reason=last.reason[:500],
-            example=json.dumps(last.said, default=str)[:EXAMPLE_MAX],
-            last_at=now,
-            settled_at=None,
-            settled_by=None,
-        )
+def set_aside_many(said: Sequence[SaidOf]) -> None:
+    """The same of many stations at once: two queries, and some more for what a station never said before."""
+    if not said:
+        return
+    rows = _rows(said)
+    counts = Counter(rows[one.key].pk for one in said)
+    last = {rows[one.key].pk: (rows[one.key], one.aside) for one in said}
+    now = timezone.now()
+    for row, aside in last.values():
+        row.count = F("count") + counts[row.pk]
+        row.reason, row.example = aside.reason[:500], json.dumps(aside.said, default=str)[:EXAMPLE_MAX]
+        row.last_at, row.settled_at, row.settled_by = now, None, None
+    written = ["count", "reason", "example", "last_at", "settled_at", "settled_by"]
+    SetAside.objects.bulk_update([last[pk][0] for pk in sorted(last)], written, batch_size=200)
 
 
-def _row(station: Station, kind: SetAside.Kind, subject: str) -> SetAside:
-    rows = SetAside.objects.filter(station=station, kind=kind)
-    known = rows.filter(subject=subject).first()
-    if known is None and rows.count() >= SUBJECTS_MAX:
+def _rows(said: Sequence[SaidOf]) -> dict[tuple[int, str, str], SetAside]:
+    """The row of each; made where there is none yet, within a station's bounds."""
+    keys = {one.key for one in said}
+    stations, subjects = {key[0] for key in keys}, {key[2] for key in keys}
+    known = SetAside.objects.filter(station__in=stations, subject__in=subjects)
+    rows = {(row.station_id or 0, row.kind, row.subject): row for row in known}
+    for one in said:
+        if one.key not in rows:
+            rows[one.key] = _row_new(one)
+    return rows
+
+
+def _row_new(one: SaidOf) -> SetAside:
+    _, kind, subject = one.key
+    if SetAside.objects.filter(station=one.station, kind=kind).count() >= SUBJECTS_MAX:
         subject = EVERYTHING_ELSE
-    return known or SetAside.objects.get_or_create(station=station, kind=kind, subject=subject)[0]
+    return SetAside.objects.get_or_create(station=one.station, kind=kind, subject=subject)[0]
 
 
 def aside_settle(*, row: SetAside, by: User | None) -> None:

@@ -1,4 +1,4 @@
-"""Ways out of an open session whose stop never came: reboot, silence, an operator; and the stop that comes after all.
+"""Ways out of an open session whose stop never came: reboot, silence, a free outlet, an operator; and the late stop.
 
 The next start on its outlet is another (stations/charging/sessions.py). A session that was ended so is closed like
 any other, recorded and flagged. What its station says of the end later is not lost: it corrects the session, by a
@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F, Q
 from django.utils import timezone
 
 from stations.charging import plausibility
@@ -20,10 +21,12 @@ from stations.charging.numbers import is_ended_without_station
 from stations.charging.sessions import session_close, session_end, station_lock
 from stations.errors import CorrectionRefusedError, RecordingUnavailableError, SessionConflictError
 from stations.identifiers import letters
-from stations.models import ChargingSession, SetAside, Station
+from stations.models import ChargingSession, Connector, SetAside, Station
 from stations.tariffs.pricing import cost_lines, total_minor
 
 log = logging.getLogger(__name__)
+# How long a stop may stay in a station's queue while the station is connected.
+FREE_FOR = timedelta(minutes=15)
 REASON = "The station reported the end later, with these figures."
 
 
@@ -53,6 +56,29 @@ def silent_end() -> int:
             continue
         try:
             ended += session_end(session=session, flag=plausibility.ENDED_AFTER_SILENCE)[1]
+        except RecordingUnavailableError as error:  # it is tried again
+            log.warning("session %s cannot be ended now: %s", session.pk, error)
+    return ended
+
+
+def free_end() -> int:
+    """End what goes on at outlets of which their stations say that nothing is plugged in; returns their number.
+
+    OCPP tells of an outlet at once, but of a charge from a queue: after a reboot or an outage the stop comes after the
+    news that the outlet is free. So it is waited for; what is still open then has lost its stop.
+    """
+    at_outlet, before = Q(connector__status=Connector.Status.AVAILABLE), timezone.now() - FREE_FOR
+    free = at_outlet & Q(connector__status_at__lt=before, connector__status_at__gt=F("started_at"))
+    told_since = Q(updated_at__gte=before) | Q(updated_at__gt=F("connector__status_at") + FREE_FOR)
+    rows = ChargingSession.objects.filter(free, status=ChargingSession.Status.ACTIVE).exclude(told_since)
+    ended = 0
+    for session in rows.select_related("connector", "station").order_by("pk"):
+        booted_at, free_at = session.station.booted_at, session.connector.status_at
+        flag, latest = plausibility.ENDED_BY_FREE_OUTLET, free_at
+        if booted_at is not None and free_at is not None and session.started_at < booted_at <= free_at:
+            flag, latest = plausibility.ENDED_BY_REBOOT, booted_at
+        try:
+            ended += session_end(session=session, flag=flag, latest=latest)[1]
         except RecordingUnavailableError as error:  # it is tried again
             log.warning("session %s cannot be ended now: %s", session.pk, error)
     return ended

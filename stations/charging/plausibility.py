@@ -7,17 +7,24 @@ meter's value at the start.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
+
+from api.forms import METER_MAX_WH
 
 # Why a session is INVALID
 METER_BACKWARDS = "meter_backwards"
 POWER_EXCEEDED = "power_exceeded"
 ZERO_START_REPORTED_LATE = "zero_start_reported_late"
+METER_IMPOSSIBLE = "meter_impossible"
+METER_ROLLED_OVER = "meter_rolled_over"
 # What is remarkable about one that is COMPLETED
 START_REPORTED_LATE = "start_reported_late"
 ZERO_ENERGY = "zero_energy"
 LONG_SESSION = "long_session"
 AMBIGUOUS_TIME = "ambiguous_time"
 
+NOT_AUTHORIZED = "not_authorized"
+ZONE_ASSUMED = "time_zone_assumed"
 CLOCK_WRONG = "clock_wrong"
 NUMBER_REUSED = "number_reused"
 # Who ended it where its station did not
@@ -25,7 +32,11 @@ ENDED_BY_NEXT_START = "ended_by_next_start"
 ENDED_BY_REBOOT = "ended_by_reboot"
 ENDED_AFTER_SILENCE = "ended_after_silence"
 ENDED_BY_OPERATOR = "ended_by_operator"
-ENDED_WITHOUT_STATION = (ENDED_BY_NEXT_START, ENDED_BY_REBOOT, ENDED_AFTER_SILENCE, ENDED_BY_OPERATOR)
+ENDED_BY_FREE_OUTLET = "ended_by_free_outlet"
+ENDED_WITHOUT_STATION = (
+    *(ENDED_BY_NEXT_START, ENDED_BY_REBOOT, ENDED_AFTER_SILENCE),
+    *(ENDED_BY_OPERATOR, ENDED_BY_FREE_OUTLET),
+)
 # Nobody knows what the meter said then: such a session is INVALID
 START_UNKNOWN = "start_unknown"
 END_UNKNOWN = "end_unknown"
@@ -34,10 +45,14 @@ START_NOT_REPORTED = "start_not_reported"
 OUTLET_NOT_REPORTED = "outlet_not_reported"
 END_FROM_READING = "end_from_reading"
 # What figures do not show, so that judging them anew does not take it away
+<<<<<<< HEAD
 STANDING = (
     *(CLOCK_WRONG, NUMBER_REUSED, START_NOT_REPORTED, OUTLET_NOT_REPORTED, END_FROM_READING),
     *ENDED_WITHOUT_STATION,
 )
+=======
+STANDING = (CLOCK_WRONG, ZONE_ASSUMED, AMBIGUOUS_TIME, NUMBER_REUSED, NOT_AUTHORIZED, *ENDED_WITHOUT_STATION)
+>>>>>>> e59401a (ocpp: calls.py, and what OCPP 1.6 stations say of cards, charges and outlets)
 
 # A start that arrives later than this was queued in the station: its meter value may be a stand-in.
 LATE_AFTER = timedelta(minutes=5)
@@ -52,13 +67,18 @@ POWER_TOLERANCE_PERCENT = 10
 ROUNDING_WH = 1
 # The same of times: a clock that is read to the second stops up to a second before one that knows fractions.
 ROUNDING_TIME = timedelta(seconds=1)
+# Where registers of meters begin again: after so many decimal digits of Wh or kWh, or of bits.
+REGISTER_ENDS_WH = (10**5, 10**6, 10**7, 10**8, 10**9, 2**32)
 # Stations report whole minutes or seconds, and a start may be stamped after the first energy has flowed.
 CLOCK_TOLERANCE = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
 class Charge:
-    """What was reported of a charge that has ended. Energy in Wh; meter values are register readings in Wh."""
+    """What was reported of a charge that has ended. Energy in Wh; meter values are register readings in Wh.
+
+    `samples_wh` by their times, `arrivals_wh` the same as they came: one of the two is in order, unless the meter was.
+    """
 
     started_at: datetime
     stopped_at: datetime
@@ -66,6 +86,7 @@ class Charge:
     meter_start_wh: int | None = None
     meter_stop_wh: int | None = None
     samples_wh: Sequence[int] = ()
+    arrivals_wh: Sequence[int] = ()
     start_reported_late: bool = False
     max_power_w: int | None = None
     longest: timedelta | None = None  # where the clock was set meanwhile, and the two times say nothing
@@ -101,8 +122,10 @@ def judge(charge: Charge) -> Verdict:
 
 def _invalid(charge: Charge) -> list[str]:
     reasons = []
+    if any(not 0 <= meter <= METER_MAX_WH for meter in (charge.meter_start_wh or 0, charge.meter_stop_wh or 0)):
+        reasons.append(METER_IMPOSSIBLE)
     if meter_backwards(charge):
-        reasons.append(METER_BACKWARDS)
+        reasons.append(METER_ROLLED_OVER if meter_rolled_over(charge) else METER_BACKWARDS)
     if charge.energy_wh > energy_limit_wh(charge):
         reasons.append(POWER_EXCEEDED)
     if charge.start_reported_late and charge.meter_start_wh == 0 and charge.energy_wh > 0:
@@ -124,12 +147,32 @@ def _remarks(charge: Charge) -> list[str]:
 def meter_backwards(charge: Charge) -> bool:
     """Whether some reading lies below the first or above the last, by more than rounding explains.
 
-    It asks nothing of the samples' own clock.
+    It asks nothing of the samples' own clock: a reading below the one before it counts where it is so by their times
+    and as they came. Else the clock was set, or the messages were out of order.
     """
     start, stop = charge.meter_start_wh, charge.meter_stop_wh
     below = start is not None and any(sample < start - ROUNDING_WH for sample in charge.samples_wh)
     above = stop is not None and any(sample > stop + ROUNDING_WH for sample in charge.samples_wh)
-    return charge.energy_wh < -ROUNDING_WH or below or above
+    dropped = _falls(charge.samples_wh) and _falls(charge.arrivals_wh)
+    return charge.energy_wh < -ROUNDING_WH or below or above or dropped
+
+
+def _falls(readings_wh: Sequence[int]) -> bool:
+    return any(later < earlier - ROUNDING_WH for earlier, later in pairwise(readings_wh))
+
+
+def meter_rolled_over(charge: Charge) -> bool:
+    """Whether the register may have begun again at 0 after its highest value: then the energy can be worked out.
+
+    It is not billed even so. A meter that was reset or replaced says the same figures, and nobody could tell; an
+    operator knows the meter, and corrects the session with the energy that this explains.
+    """
+    start, stop = charge.meter_start_wh, charge.meter_stop_wh
+    if start is None or stop is None or stop >= start:
+        return False
+    plain = all(not stop + ROUNDING_WH < sample < start - ROUNDING_WH for sample in charge.samples_wh)
+    most_wh = energy_limit_wh(charge)
+    return plain and any(start < end and stop + end - start <= most_wh for end in REGISTER_ENDS_WH)
 
 
 def energy_limit_wh(charge: Charge) -> int:

@@ -88,11 +88,22 @@ class Sample:
     unit: str = "Wh"
     phase: str = ""
     context: str = PERIODIC
+    at_inlet: bool = False  # read where the station draws from the grid, as nothing is said of the outlet itself
 
     @property
     def key(self) -> tuple[datetime, str, str, str]:
         """What makes it another value rather than the same one reported again."""
         return (self.sampled_at, self.measurand, self.phase, self.context)
+
+
+@dataclass(frozen=True)
+class Aside:
+    """What was said and is not taken. `subject`: what it is counted by, up to 60 letters; `index`: where in a list."""
+
+    subject: str
+    reason: str
+    said: Any  # as it came, JSON
+    index: int = 0
 
 
 class NotUnderstood(Exception):

@@ -34,13 +34,23 @@ FLAGS: dict[str, Promise] = {
     plausibility.START_REPORTED_LATE: _("The station reported the start late."),
     plausibility.ZERO_ENERGY: _("No energy was charged."),
     plausibility.LONG_SESSION: _("The car was plugged in for longer than a day."),
-    plausibility.CLOCK_WRONG: _("The station's clock was set meanwhile: the times are not right."),
+    plausibility.METER_IMPOSSIBLE: _("The meter's value cannot be one, so the energy cannot be right."),
+    plausibility.METER_ROLLED_OVER: _(
+        "The meter began again at 0, after its highest value or because it was reset: nobody can tell from here."
+    ),
+    plausibility.CLOCK_WRONG: _("The station's clock was wrong or was set meanwhile: the times are not right."),
+    plausibility.ZONE_ASSUMED: _("The station told times without a zone: they were read in its own."),
+    plausibility.NOT_AUTHORIZED: _("The card was not accepted, but the station charged."),
     plausibility.NUMBER_REUSED: _("The station had given this number to an earlier charge."),
     plausibility.ENDED_BY_NEXT_START: _("The station reported no end; the next charge at this outlet ended it."),
     plausibility.ENDED_BY_REBOOT: _("The station reported no end and started anew."),
     plausibility.ENDED_AFTER_SILENCE: _("The station reported no end, and nothing more was heard of it."),
     plausibility.ENDED_BY_OPERATOR: _("The station reported no end; the operator ended it."),
+<<<<<<< HEAD
     plausibility.START_UNKNOWN: _("Nobody knows what the meter said at the start."),
+=======
+    plausibility.ENDED_BY_FREE_OUTLET: _("The station reported no end, but that the outlet is free."),
+>>>>>>> e59401a (ocpp: calls.py, and what OCPP 1.6 stations say of cards, charges and outlets)
     plausibility.END_UNKNOWN: _("Nobody knows what the meter said at the end."),
     plausibility.START_NOT_REPORTED: _("The station's report of the start never came."),
     plausibility.OUTLET_NOT_REPORTED: _("The station never said at which of its outlets."),

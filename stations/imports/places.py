@@ -157,7 +157,7 @@ class Places:
 
 
 def _token_new(wanted: dict[str, Token], key: str) -> IdToken:
-    return IdToken(uid=wanted[key].uid, type=wanted[key].type, contract_id=wanted[key].contract_id)
+    return IdToken(uid=wanted[key].uid, type=wanted[key].type, contract_id=wanted[key].contract_id, entered=False)
 
 
 def session_id(row: Row, plan: Plan) -> uuid.UUID:

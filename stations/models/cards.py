@@ -31,6 +31,10 @@ class IdTokenQuerySet(Visible["IdToken"]):
         """Tokens of any type whose number this is, however it is written."""
         return self.filter(canonical__in=token_forms(uid))
 
+    def known(self) -> "IdTokenQuerySet":
+        """Those that somebody has linked or entered; the others a station, or a file of charges, has named."""
+        return self.filter(Q(entered=True) | Q(customer__isnull=False))
+
     def of_customer(self, user: Any) -> "IdTokenQuerySet":
         return self.filter(customer_id=user.pk)
 
@@ -73,6 +77,14 @@ class IdToken(models.Model):
         default="",
         help_text=_("cards of one group may end each other's charges (OCPP parentIdTag, groupIdToken)"),
     )
+    single = models.BooleanField(
+        _("one charge at a time"), default=False, help_text=_("it may not charge at two stations at once")
+    )
+    entered = models.BooleanField(
+        _("known"),
+        default=True,
+        help_text=_("somebody has entered it, or said that it may charge; one that a station showed first is unknown"),
+    )
 
     objects = IdTokenQuerySet.as_manager()
 
@@ -91,6 +103,11 @@ class IdToken(models.Model):
         if other := same.exclude(pk=self.pk).first():
             words = _("There is this token already, written %(uid)s.")
             raise ValidationError({"uid": ValidationError(words, params={"uid": other.uid})})
+
+    @property
+    def is_known(self) -> bool:
+        """Whether somebody has linked or entered it (IdTokenQuerySet.known)."""
+        return self.entered or self.customer_id is not None
 
 
 class LinkCodeQuerySet(models.QuerySet["LinkCode"]):

@@ -133,6 +133,9 @@ class ChargingSession(Dated):
     )
     # By our own clock: where a station's was wrong, it says how long a charge can have lasted.
     heard_at = models.DateTimeField(default=timezone.now, null=True, editable=False)
+    # The start by the station's own clock, where that is wrong: its other times are off by as much
+    # (stations/charging/clocks.py).
+    started_said = models.DateTimeField(null=True, editable=False)
     # How the record writes what another row writes in other letters since two rows became one: {"station": "cp-1"}.
     written = models.JSONField(default=dict, blank=True, editable=False)
     credit = models.BooleanField(_("credit"), default=False)

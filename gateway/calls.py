@@ -1,0 +1,87 @@
+"""The one way from gateway/ocpp into stations/: whatever its OCPP version, a station's message ends up here.
+
+    station_booted, station_heard        it has started, it is there
+    authorize                            may this card charge here?
+    connector_report                     how an outlet is
+    charge_start, _values(_many), _stop  a charge begins, goes on, ends; never refused
+    event_note, command_progress         what else it tells
+    variables_report                     its configuration
+    clock                                when something happened, by a clock that may be wrong
+
+All are called inside the transaction of a handler (gateway/ocpp/handling.py), and may be called again with the same.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from stations.cards.authorization import UNTYPED, Authorization, Status, authorize
+from stations.cards.services import TokenRef
+from stations.charging.asides import Aside, set_aside
+from stations.charging.clocks import Moment, Said, moment_of, said_read
+from stations.charging.reported import Begun, charge_start, charge_stop, station_locked
+from stations.charging.reported_values import Values, charge_values_many
+from stations.charging.vocabulary import Sample
+from stations.commands.progress import command_progress
+from stations.models import Station
+from stations.places.boots import Boot, station_booted
+from stations.places.credentials import station_seen as station_heard
+from stations.places.events import Variable, event_note, plain_text, variables_report
+from stations.places.outlets import Condition, connector_report, outlet_get
+from stations.zones import zone_named
+
+__all__ = [
+    "UNTYPED",
+    "Aside",
+    "Authorization",
+    "Begun",
+    "Boot",
+    "Condition",
+    "Moment",
+    "Said",
+    "Sample",
+    "Status",
+    "TokenRef",
+    "Values",
+    "Variable",
+    "authorize",
+    "charge_start",
+    "charge_stop",
+    "charge_values",
+    "charge_values_many",
+    "clock",
+    "command_progress",
+    "connector_report",
+    "event_note",
+    "outlet_get",
+    "plain_text",
+    "said",
+    "set_aside",
+    "station_booted",
+    "station_heard",
+    "station_locked",
+    "token_ref",
+    "variables_report",
+]
+
+
+def said(station: Station, text: object, received_at: datetime) -> Said:
+    """A time as the station wrote it; without an offset it is in the station's zone, else its site's."""
+    return said_read(text, zone_named(station.time_zone or station.site.time_zone), received_at)
+
+
+def clock(station: Station, text: object, received_at: datetime) -> Moment:
+    """When something happened that is no charge; None: the station did not say."""
+    if text is None:
+        return Moment(received_at)
+    return moment_of(said(station, text, received_at), received_at, station.connected_at)
+
+
+def charge_values(values: Values) -> UUID | None:
+    """Store what is new of one message; returns the charge that it was about."""
+    return charge_values_many([values])[0]
+
+
+def token_ref(uid: object, kind: str = UNTYPED) -> TokenRef | None:
+    """The token as a station names it; None where it names nothing."""
+    text = plain_text(uid, 36)
+    return TokenRef(text, kind) if text else None

@@ -1,0 +1,83 @@
+"""OCPP 1.6: StartTransaction, MeterValues, StopTransaction. The energy has flowed: none of them is ever refused."""
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from gateway import calls
+from gateway.ocpp.handling import Answer, Call
+from gateway.ocpp.v16.authorization import id_tag_info
+from gateway.ocpp.v16.metering import read
+from stations.models import SetAside
+
+RESERVE = ("reserve",)
+
+
+def start_transaction(call: Call) -> Answer:
+    """The charge has a number of ours, the same each time it is told."""
+    payload = call.payload
+    begun = calls.charge_start(
+        station=call.station,
+        evse_id=outlet_number(payload["connectorId"]),
+        token=calls.token_ref(payload["idTag"]),
+        said=calls.said(call.station, payload["timestamp"], call.at),
+        meter_start_wh=int(payload["meterStart"]),
+        received_at=call.at,
+    )
+    calls.set_aside(station=call.station, kind=SetAside.Kind.VALUE, asides=call.asides)
+    if (reservation := payload.get("reservationId")) is not None and begun.created:
+        calls.command_progress(station=call.station, kinds=RESERVE, request_id=reservation, progress="Used", at=call.at)
+    answer = {"transactionId": int(begun.session.transaction_id), "idTagInfo": id_tag_info(begun.authorization)}
+    return Answer(answer, begun.session.pk)
+
+
+def outlet_number(said: int) -> int:
+    """Connectors are counted from 1, and 0 is the whole station: nobody charges there, but stations with one say it."""
+    return said if said > 0 else 1
+
+
+def meter_values(call: Call) -> Answer:
+    """Also those of no charge are answered: meters report while nobody charges."""
+    return Answer({}, calls.charge_values(values_of(call)))
+
+
+def values_of(call: Call) -> calls.Values:
+    """What the message says, with nothing looked up: many are stored at once (calls.charge_values_many)."""
+    number = call.payload.get("transactionId")
+    samples, asides = read(call.payload["meterValue"], partial(_time, call))
+    return calls.Values(
+        station=call.station,
+        evse_id=call.payload["connectorId"],
+        number=str(number) if number is not None and number > 0 else None,  # 0 and -1: none
+        samples=samples,
+        received_at=call.at,
+        message=call.payload,
+        asides=[*call.asides, *asides],
+    )
+
+
+def _time(call: Call, text: object) -> datetime:
+    return calls.said(call.station, text, call.at).at
+
+
+def stop_transaction(call: Call) -> Answer:
+    """The end, with what the station tells of the charge besides (transactionData)."""
+    payload = call.payload
+    token = calls.token_ref(payload.get("idTag"))
+    samples, asides = read(payload.get("transactionData") or (), partial(_time, call))
+    session = calls.charge_stop(
+        station=call.station,
+        number=str(payload["transactionId"]),
+        token=token,
+        said=calls.said(call.station, payload["timestamp"], call.at),
+        meter_stop_wh=int(payload["meterStop"]),
+        stop_reason=payload.get("reason") or "Local",  # OCPP 1.6, 7.37: what is left out when the driver ended it
+        received_at=call.at,
+        message=payload,
+        samples=samples,
+        asides=[*call.asides, *asides],
+    )
+    answer: dict[str, Any] = {}
+    if token is not None:
+        answer["idTagInfo"] = id_tag_info(calls.authorize(call.station, token))
+    return Answer(answer, session.pk if session else None)

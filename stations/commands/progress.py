@@ -1,0 +1,20 @@
+"""What a station tells later of a command that it had accepted: an update or an upload goes on, or is done."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from stations.models import Command, Station
+
+
+def command_progress(
+    *, station: Station, kinds: Sequence[str], request_id: int | None, progress: str, at: datetime
+) -> Command | None:
+    """Keep it with the command of this number (OCPP requestId); without a number with the newest of these kinds.
+
+    None where no such command was given from here.
+    """
+    rows = Command.objects.filter(station=station, kind__in=kinds, sent_at__isnull=False)
+    command = rows.filter(pk=request_id).first() if request_id is not None else rows.order_by("-pk").first()
+    if command is not None:
+        Command.objects.filter(pk=command.pk).update(progress=progress[:50], progress_at=at)
+    return command
