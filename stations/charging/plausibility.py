@@ -45,14 +45,11 @@ START_NOT_REPORTED = "start_not_reported"
 OUTLET_NOT_REPORTED = "outlet_not_reported"
 END_FROM_READING = "end_from_reading"
 # What figures do not show, so that judging them anew does not take it away
-<<<<<<< HEAD
 STANDING = (
-    *(CLOCK_WRONG, NUMBER_REUSED, START_NOT_REPORTED, OUTLET_NOT_REPORTED, END_FROM_READING),
+    *(CLOCK_WRONG, ZONE_ASSUMED, AMBIGUOUS_TIME, NUMBER_REUSED, NOT_AUTHORIZED),
+    *(START_NOT_REPORTED, OUTLET_NOT_REPORTED, END_FROM_READING),
     *ENDED_WITHOUT_STATION,
 )
-=======
-STANDING = (CLOCK_WRONG, ZONE_ASSUMED, AMBIGUOUS_TIME, NUMBER_REUSED, NOT_AUTHORIZED, *ENDED_WITHOUT_STATION)
->>>>>>> e59401a (ocpp: calls.py, and what OCPP 1.6 stations say of cards, charges and outlets)
 
 # A start that arrives later than this was queued in the station: its meter value may be a stand-in.
 LATE_AFTER = timedelta(minutes=5)

@@ -19,7 +19,7 @@ from stations.charging.asides import Aside, set_aside
 from stations.charging.clocks import Said, is_plausible, offset_of
 from stations.charging.ending import session_stop
 from stations.charging.reported_values import Values, charge_values_many, clock_offset, flags_add
-from stations.charging.sessions import session_open
+from stations.charging.sessions import late_flags, outlet_free, session_open
 from stations.charging.vocabulary import Sample
 from stations.errors import SessionConflictError
 from stations.models import ChargingSession, Connector, IdToken, SetAside, Station
@@ -70,24 +70,32 @@ def charge_start(
     if same := _same_start(connector, id_token, said, meter_start_wh, found if transaction_id else None):
         return Begun(same, False, allowed)
     right = not said.unknown and is_plausible(said.at, received_at, station.connected_at)
+    started_at = said.at if right else said.at + offset_of(said.at, received_at)
     session = session_open(
+        station=station,
         connector=connector,
         id_token=id_token,
         transaction_id=transaction_id or _number_next(station, received_at),
-        started_at=said.at if right else said.at + offset_of(said.at, received_at),
+        started_at=started_at,
         started_said=None if right or said.unknown else said.at,
         meter_start_wh=meter_start_wh,
         source=OCPP,
-        flags=[
-            *[plausibility.CLOCK_WRONG] * (not right),
-            *[plausibility.ZONE_ASSUMED] * said.zone_assumed,
-            *[plausibility.AMBIGUOUS_TIME] * (said.also is not None),
-            *[plausibility.NUMBER_REUSED] * bool(found),
-            *[plausibility.NOT_AUTHORIZED] * (not allowed.is_accepted),
-        ],
-        offline=offline,
+        flags=late_flags(started_at, offline=offline)
+        + _start_flags(said, right=right, reused=bool(found), accepted=allowed.is_accepted),
     )
+    outlet_free(session, connector)
     return Begun(session, True, allowed)
+
+
+def _start_flags(said: Said, *, right: bool, reused: bool, accepted: bool) -> list[str]:
+    flags = {
+        plausibility.CLOCK_WRONG: not right,
+        plausibility.ZONE_ASSUMED: said.zone_assumed,
+        plausibility.AMBIGUOUS_TIME: said.also is not None,
+        plausibility.NUMBER_REUSED: reused,
+        plausibility.NOT_AUTHORIZED: not accepted,
+    }
+    return [flag for flag, holds in flags.items() if holds]
 
 
 def _same_start(

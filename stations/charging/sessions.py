@@ -59,7 +59,6 @@ def session_start(
         difference_refuse(session=same, reported=reported)
         return same, False
     session = session_open(
-<<<<<<< HEAD
         station=station,
         connector=connector,
         id_token=id_token,
@@ -67,54 +66,10 @@ def session_start(
         started_at=started_at,
         meter_start_wh=meter_start_wh,
         flags=late_flags(started_at, offline=offline) + [plausibility.NUMBER_REUSED] * bool(found),
-=======
-        connector=connector,
-        id_token=id_token,
-        transaction_id=transaction_id,
-        started_at=started_at,
-        meter_start_wh=meter_start_wh,
-        source=source,
-        flags=[plausibility.NUMBER_REUSED] * bool(found),
-        offline=offline,
-    )
-    return session, True
-
-
-def session_open(
-    *,
-    connector: Connector,
-    id_token: IdToken | None,
-    transaction_id: str,
-    started_at: datetime,
-    meter_start_wh: int | None,
-    source: str,
-    flags: Sequence[str] = (),
-    offline: bool = False,
-    started_said: datetime | None = None,
-) -> ChargingSession:
-    """A new charge, which ends what was open at its outlet. For those who know that it is new, under station_lock.
-
-    `connector`: with its station, site and their tariffs (connector_get); `id_token`: locked.
-    """
-    tariff = connector.tariff_at(started_at)
-    late = offline or timezone.now() - started_at > plausibility.LATE_AFTER
-    session = ChargingSession.objects.create(
-        station=connector.station,
-        connector=connector,
-        transaction_id=transaction_id,
-        id_token=id_token,
-        customer_id=id_token.customer_id if id_token else None,
-        location=location_of(connector.station.site),
-        tariff=tariff.snapshot() if tariff else {},
-        started_at=started_at,
-        started_said=started_said,
-        meter_start_wh=meter_start_wh,
-        flags=[plausibility.START_REPORTED_LATE] * late + list(flags),
->>>>>>> e59401a (ocpp: calls.py, and what OCPP 1.6 stations say of cards, charges and outlets)
         source=source,
     )
     outlet_free(session, connector)
-    return session
+    return session, True
 
 
 def session_open(

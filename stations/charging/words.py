@@ -46,11 +46,8 @@ FLAGS: dict[str, Promise] = {
     plausibility.ENDED_BY_REBOOT: _("The station reported no end and started anew."),
     plausibility.ENDED_AFTER_SILENCE: _("The station reported no end, and nothing more was heard of it."),
     plausibility.ENDED_BY_OPERATOR: _("The station reported no end; the operator ended it."),
-<<<<<<< HEAD
-    plausibility.START_UNKNOWN: _("Nobody knows what the meter said at the start."),
-=======
     plausibility.ENDED_BY_FREE_OUTLET: _("The station reported no end, but that the outlet is free."),
->>>>>>> e59401a (ocpp: calls.py, and what OCPP 1.6 stations say of cards, charges and outlets)
+    plausibility.START_UNKNOWN: _("Nobody knows what the meter said at the start."),
     plausibility.END_UNKNOWN: _("Nobody knows what the meter said at the end."),
     plausibility.START_NOT_REPORTED: _("The station's report of the start never came."),
     plausibility.OUTLET_NOT_REPORTED: _("The station never said at which of its outlets."),

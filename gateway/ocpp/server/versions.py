@@ -1,13 +1,14 @@
 """Which versions there are, by which name stations ask for them, and who handles what."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from gateway.ocpp.handling import V16, V21, V201, Call, Handler, ManyHandler
-from gateway.ocpp.v2 import composing as composing_v2
-from gateway.ocpp.v2 import handlers as v2
-from gateway.ocpp.v16 import composing as composing_v16
-from gateway.ocpp.v16 import handlers as v16
+
+# By name, as Django has its apps: the server stands beside the versions, and needs nothing of what they need.
+v2, v16 = import_module("gateway.ocpp.v2.handlers"), import_module("gateway.ocpp.v16.handlers")
+composing_v2, composing_v16 = import_module("gateway.ocpp.v2.composing"), import_module("gateway.ocpp.v16.composing")
 
 # The best first.
 SUBPROTOCOLS = {"ocpp2.1": V21, "ocpp2.0.1": V201, "ocpp1.6": V16}

@@ -1,14 +1,14 @@
 """OCPP 1.6: StartTransaction, MeterValues, StopTransaction. The energy has flowed: none of them is ever refused."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from gateway import calls
 from gateway.ocpp.handling import Answer, Call
-from gateway.ocpp.v16.authorization import id_tag_info
+from gateway.ocpp.v16.cards import id_tag_info
 from gateway.ocpp.v16.metering import read
-from stations.models import SetAside
 
 RESERVE = ("reserve",)
 
@@ -24,7 +24,6 @@ def start_transaction(call: Call) -> Answer:
         meter_start_wh=int(payload["meterStart"]),
         received_at=call.at,
     )
-    calls.set_aside(station=call.station, kind=SetAside.Kind.VALUE, asides=call.asides)
     if (reservation := payload.get("reservationId")) is not None and begun.created:
         calls.command_progress(station=call.station, kinds=RESERVE, request_id=reservation, progress="Used", at=call.at)
     answer = {"transactionId": int(begun.session.transaction_id), "idTagInfo": id_tag_info(begun.authorization)}
@@ -41,6 +40,11 @@ def meter_values(call: Call) -> Answer:
     return Answer({}, calls.charge_values(values_of(call)))
 
 
+def meter_values_many(together: Sequence[Call]) -> list[Answer]:
+    """Many stations' at once, in as many queries as one's."""
+    return [Answer({}, pk) for pk in calls.charge_values_many([values_of(call) for call in together])]
+
+
 def values_of(call: Call) -> calls.Values:
     """What the message says, with nothing looked up: many are stored at once (calls.charge_values_many)."""
     number = call.payload.get("transactionId")
@@ -52,7 +56,7 @@ def values_of(call: Call) -> calls.Values:
         samples=samples,
         received_at=call.at,
         message=call.payload,
-        asides=[*call.asides, *asides],
+        asides=asides,
     )
 
 
@@ -75,7 +79,7 @@ def stop_transaction(call: Call) -> Answer:
         received_at=call.at,
         message=payload,
         samples=samples,
-        asides=[*call.asides, *asides],
+        asides=asides,
     )
     answer: dict[str, Any] = {}
     if token is not None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from gateway.ocpp.handling import Handler
+from gateway.ocpp.handling import Handler, ManyHandler, by_itself
 from gateway.ocpp.v16.authorization import authorize
 from gateway.ocpp.v16.availability import status_notification
-from gateway.ocpp.v16.charging import meter_values, start_transaction, stop_transaction
+from gateway.ocpp.v16.charging import meter_values, meter_values_many, start_transaction, stop_transaction
 from gateway.ocpp.v16.provisioning import boot_notification, data_transfer, heartbeat
 
 HANDLERS: Mapping[str, Handler] = {
@@ -17,4 +17,10 @@ HANDLERS: Mapping[str, Handler] = {
     "StartTransaction": start_transaction,
     "StatusNotification": status_notification,
     "StopTransaction": stop_transaction,
+}
+
+# What many stations say at once is stored together.
+MANY: Mapping[str, ManyHandler] = {
+    "Heartbeat": by_itself(heartbeat),
+    "MeterValues": ManyHandler(lambda call: True, meter_values_many),
 }

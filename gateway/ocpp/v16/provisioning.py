@@ -32,7 +32,6 @@ def boot_notification(call: Call) -> Answer:
 
 def heartbeat(call: Call) -> Answer:
     """The time, by which stations set their clocks."""
-    calls.station_heard(station=call.station)
     return Answer({"currentTime": time_text(call.at)})
 
 

@@ -66,7 +66,7 @@ class Station16:
     # --- a charge
 
     def start(self, meter: int = 1000, connector: int = 1, tag: str = "04A1", **changes: Any) -> Any:
-        said = {"connectorId": connector, "idTag": tag, "meterStart": meter, "timestamp": self.time}
+        said: dict[str, Any] = {"connectorId": connector, "idTag": tag, "meterStart": meter, "timestamp": self.time}
         return self.call("StartTransaction", **said | changes)
 
     def values(self, number: int | None, *sampled: Any, connector: int = 1, **changes: Any) -> Any:
@@ -81,16 +81,16 @@ class Station16:
         return self.call("MeterValues", **said | changes)
 
     def stop(self, number: int, meter: int = 8000, **changes: Any) -> Any:
-        return self.call(
-            "StopTransaction", **{"transactionId": number, "meterStop": meter, "timestamp": self.time} | changes
-        )
+        said: dict[str, Any] = {"transactionId": number, "meterStop": meter, "timestamp": self.time}
+        return self.call("StopTransaction", **said | changes)
 
     def status(self, status: str, connector: int = 1, *, error: str = "NoError", **changes: Any) -> Any:
-        said = {"connectorId": connector, "status": status, "errorCode": error, "timestamp": self.time}
+        said: dict[str, Any] = {"connectorId": connector, "status": status, "errorCode": error, "timestamp": self.time}
         return self.call("StatusNotification", **said | changes)
 
     def boot(self, **changes: Any) -> Any:
-        return self.call("BootNotification", **{"chargePointVendor": "Acme", "chargePointModel": "One"} | changes)
+        said: dict[str, Any] = {"chargePointVendor": "Acme", "chargePointModel": "One"}
+        return self.call("BootNotification", **said | changes)
 
 
 def station16(identity: str = "CP-1", outlets: int = 1, **site: Any) -> Station16:
