@@ -109,7 +109,7 @@ def _fill(ports: Ports) -> tuple[str, int]:
 def _live(ports: Ports) -> None:
     from dev.stack import portal
 
-    with step("two simulated stations, which charge from now on"):
+    with step("four simulated stations, which charge from now on"):
         portal.live_stations()
     STATIONS_GROUP.start(ports)
 
@@ -153,8 +153,9 @@ EVPortal runs. {sessions}
 
   The data        real sessions (CC0), moved by whole days so that the last ones ended the day before the first
                   make demo, and priced where the data set says 0; as published: data/. Each names its import
-                  (a demo of before keeps its dates). Beside them two simulated stations charge all the time, at
-                  {ports.url("WEB")}/admin/stations/station/?q=DEMO-LIVE, one of them the driver's car
+                  (a demo of before keeps its dates). Beside them four simulated stations charge all day, by OCPP 1.6,
+                  2.0.1 and 2.1 at {ports.url("GATEWAY").replace("http", "ws", 1)}/ocpp, one of them the driver's car:
+                  {ports.url("WEB")}/admin/stations/station/?q=DEMO-LIVE
 
   Keep offline    var/secrets/ledger_recovery_key.pem opens the ledger's master key without the TPM
 

@@ -29,7 +29,7 @@ TPM_RELEASE_KEY = SECRETS / "tpm_release_key.pem"  # in production it is offline
 TPM_SOCKET = Path("var/run/tpm")  # relative: the path of a Unix socket has 107 bytes, wherever the checkout lies
 PORTAL_ENV = VAR / "env"  # read by evportal/env.py
 STACK_ENV = VAR / "stack.env"  # read by honcho for dev/Procfile
-LIVE_STATIONS = SECRETS / "live_stations.json"  # with their credentials, for dev/parts/station.py
+LIVE_STATIONS = SECRETS / "live_stations.json"  # with their credentials, for dev/stations
 DEMO_DATA = VAR / "demo"  # the copy of the real sessions that was moved to now
 DEMO_CONF = VAR / "demo.conf"
 

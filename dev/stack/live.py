@@ -1,10 +1,13 @@
-"""The demo's live stations: their site, tariff, outlets and credentials, for dev/parts/station.py to report with.
+"""The demo's live stations: their site, tariff, outlets and credentials, for dev/stations to report with.
 
 Import it only after django.setup(), as dev/stack/portal.py.
 """
 
 import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
+from itertools import cycle
 from pathlib import Path
 
 from dev.common.files import replace
@@ -12,8 +15,33 @@ from dev.stack.moved import PRICE_PER_KWH
 from stations.models import Connector, IdToken, Site, Station, Tariff
 from stations.places.credentials import credential_hash, station_credential_set
 
-# identity: seconds of a charge and of the pause after it, most power in W
-STATIONS = {"DEMO-LIVE-1": (720, 120, 11_000), "DEMO-LIVE-2": (420, 180, 7_400)}
+CURRENTS = {
+    # standard, format and power type (OCPI); phases, volts and amperes
+    "AC 1": ("IEC_62196_T2", "SOCKET", "AC_1_PHASE", 1, 230, 32),
+    "AC 3": ("IEC_62196_T2", "SOCKET", "AC_3_PHASE", 3, 230, 16),
+    "DC": ("IEC_62196_T2_COMBO", "CABLE", "DC", 1, 400, 125),
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What sort of station it is, and how its day looks."""
+
+    version: str
+    current: str
+    power_w: int
+    charge_s: float
+    pause_s: float
+    outlets: int = 1
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+STATIONS = {
+    "DEMO-LIVE-1": Kind("1.6", "AC 3", 11_000, 720, 120),
+    "DEMO-LIVE-2": Kind("1.6", "AC 1", 7_400, 420, 180, outlets=2),
+    "DEMO-LIVE-3": Kind("2.0.1", "AC 3", 11_000, 600, 150, settings={"TxCtrlr.TxStartPoint": "EVConnected"}),
+    "DEMO-LIVE-4": Kind("2.1", "DC", 50_000, 900, 200, settings={"TxCtrlr.TxStartPoint": "Authorized"}),
+}
 SITE = {
     "name": "Riverside car park (simulated)",
     "address": "1 River Street",
@@ -33,17 +61,10 @@ TARIFF = {
     "price_per_session": Decimal("0.50"),
     "vat_percent": None,
 }
-OUTLET = {
-    "standard": "IEC_62196_T2",
-    "format": "SOCKET",
-    "power_type": "AC_3_PHASE",
-    "max_voltage": 230,
-    "max_amperage": 16,
-}
 
 
 def ensure_live_stations(file: Path, tokens: list[IdToken]) -> None:
-    """Make what is missing of them, and write who they are and with which cards they charge; others keep nothing of it.
+    """Make what is missing of them, and write who they are and with which cards they charge: the first at the first.
 
     What an operator changed meanwhile stays, but for a credential that the stations would not know.
     """
@@ -52,22 +73,28 @@ def ensure_live_stations(file: Path, tokens: list[IdToken]) -> None:
     if made:  # the real sites, too: what charges there from now on has a price
         Site.objects.filter(tariff=None, currency=tariff.currency).update(tariff=tariff)
     known = {one["identity"]: one for one in json.loads(file.read_text())} if file.exists() else {}
+    cards = cycle([{"uid": token.uid, "type": token.type} for token in tokens] or [None])
     told = []
-    for place, (identity, (charge_s, pause_s, power_w)) in enumerate(STATIONS.items()):
-        station = _station(site, identity, place + 1, power_w)
+    for place, (identity, kind) in enumerate(STATIONS.items(), 1):
+        station = _station(site, identity, place, kind)
         credential = known.get(identity, {}).get("credential", "")
         if not credential or station.credential_hash != credential_hash(credential):
             credential = station_credential_set(station=station)
-        token = tokens[place % len(tokens)] if tokens else None
-        shown = {"uid": token.uid, "type": token.type} if token else None
-        times = {"charge_s": charge_s, "pause_s": pause_s, "power_w": power_w}
-        told.append({"identity": identity, "credential": credential, "token": shown, **times})
+        standing = {name: value for name, value in asdict(kind).items() if name != "current"}
+        current, phases = kind.current.split()[0], CURRENTS[kind.current][3]
+        own = [card for card in (next(cards) for _ in range(kind.outlets)) if card]
+        told.append({"identity": identity, "credential": credential, "current": current, "phases": phases} | standing)
+        told[-1] |= {"tokens": own, "model": f"Simulated {current}"}
     replace(file, json.dumps(told, indent=1) + "\n")
 
 
-def _station(site: Site, identity: str, number: int, power_w: int) -> Station:
-    described = {"vendor": "EVPortal", "model": "simulated, AC", "firmware_version": "demo"}
+def _station(site: Site, identity: str, number: int, kind: Kind) -> Station:
+    standard, form, power_type, _, volts, amperes = CURRENTS[kind.current]
+    described = {"vendor": "EVPortal", "model": f"Simulated {kind.current.split()[0]}", "firmware_version": "1.0.0"}
     station, _ = Station.objects.get_or_create(identity=identity, defaults={"site": site, **described})
-    outlet = {**OUTLET, "emi3_id": f"US*EVP*E{number:04}*1", "max_power_w": power_w}
-    Connector.objects.get_or_create(station=station, evse_id=1, connector_id=1, defaults=outlet)
+    outlet = {"standard": standard, "format": form, "power_type": power_type, "max_power_w": kind.power_w}
+    outlet |= {"max_voltage": volts, "max_amperage": amperes}
+    for evse in range(1, kind.outlets + 1):
+        named = {"emi3_id": f"US*EVP*E{number:04}*{evse}"}
+        Connector.objects.get_or_create(station=station, evse_id=evse, connector_id=1, defaults=outlet | named)
     return station

@@ -109,10 +109,10 @@ def import_sessions(path: Path) -> None:
 
 
 def live_stations() -> None:
-    """Two that report while the demo runs: one charges the demo driver's car, one somebody else's."""
+    """Four that report while the demo runs: the first charges the demo driver's car, the others somebody else's."""
     driver = User.objects.get(username=DRIVER)
     others = IdToken.objects.filter(customer=None, type=IdToken.Type.CENTRAL).order_by("pk")
-    tokens = [one for one in (driver.id_tokens.order_by("pk").first(), others.first()) if one]
+    tokens = [*driver.id_tokens.order_by("pk")[:1], *others[:4]]  # a card for each outlet
     ensure_live_stations(LIVE_STATIONS, tokens)
 
 

@@ -15,7 +15,9 @@ class Bay:
 
     def __init__(self, station: Station, number: int, first_pause_s: float) -> None:
         self.station, self.number = station, number
-        self.tokens = cycle(station.told.tokens) if station.told.tokens else None
+        tokens = station.told.tokens
+        own = tokens[number - 1 :: station.told.outlets] or tokens  # two outlets with one card would not do
+        self.tokens = cycle(own) if own else None
         self.due = station.clock.now() + first_pause_s
         self.cars = count()
         self.card_first = False

@@ -1,4 +1,4 @@
-"""Smart charging in all versions: profiles are kept as they were told, and asked by device/limits.py."""
+"""Smart charging in all versions: profiles are kept as they were told, and asked by dev/stations/device/limits.py."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

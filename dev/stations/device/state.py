@@ -79,6 +79,7 @@ class State:
 
     outlets: dict[int, Outlet]
     credential: str
+    told_credential: str  # in the file of stations: another one there is newer than what the CSMS has set
     firmware: str
     operative: bool = True
     queue: list[Message] = field(default_factory=list)
@@ -117,8 +118,10 @@ class State:
         """What the file keeps; without one it is a station that has charged before, but knows nothing else."""
         if path is None or not path.exists():
             fresh = {number: Outlet(meter_wh=number * USED_WH) for number in range(1, outlets + 1)}
-            return cls(fresh, credential, firmware, path=path)
+            return cls(fresh, credential, credential, firmware, path=path)
         kept = json.loads(path.read_text())
+        if kept["told_credential"] != credential:
+            kept["credential"] = kept["told_credential"] = credential
         kept["outlets"] = {int(number): _outlet(one) for number, one in kept["outlets"].items()}
         kept["queue"] = [Message(**one) for one in kept["queue"]]
         kept["reservations"] = [Reservation(**one) for one in kept["reservations"]]

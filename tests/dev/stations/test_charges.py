@@ -142,7 +142,7 @@ def test_a_kill_in_mid_charge_loses_nothing(version: str, tmp_path: Path) -> Non
             await cp.station.settled()
             unanswered = cp.state.queue[0].id
             await cp.kill()
-        kept = State.found(path, outlets=1, credential="", firmware="")
+        kept = State.found(path, outlets=1, credential=CREDENTIAL, firmware="")
         assert kept.outlets[1].charge and kept.queue[0].id == unanswered
         async with charger(csms.url, "CP-1", CREDENTIAL, version, state=path) as cp:
             assert cp.state.outlets[1].charge is None and cp.state.queue == []
