@@ -1,4 +1,4 @@
-"""The commands of OCPP 2.1: those of 2.0.1, and tariffs. Others of 2.1 are answered NotImplemented (dev/stations/device/wire.py)."""
+"""The commands of OCPP 2.1: those of 2.0.1, and tariffs. The wire answers NotImplemented to others of 2.1."""
 
 from typing import TYPE_CHECKING
 
