@@ -3,7 +3,17 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from stations.models import Command, Station
+from stations.commands.reservations import reservation_end
+from stations.models import Command, Reservation, Station
+
+IDLE = "Idle"  # nothing goes on: about no command
+# What ends a reservation: a charge with its number, OCPP 2.x ReservationUpdateStatus.
+RESERVED = {
+    "Used": Reservation.State.USED,
+    "Expired": Reservation.State.EXPIRED,
+    "Removed": Reservation.State.CANCELLED,
+    "NoTransaction": Reservation.State.EXPIRED,
+}
 
 
 def command_progress(
@@ -13,8 +23,12 @@ def command_progress(
 
     None where no such command was given from here.
     """
+    if progress == IDLE:
+        return None
     rows = Command.objects.filter(station=station, kind__in=kinds, sent_at__isnull=False)
     command = rows.filter(pk=request_id).first() if request_id is not None else rows.order_by("-pk").first()
     if command is not None:
         Command.objects.filter(pk=command.pk).update(progress=progress[:50], progress_at=at)
+        if command.kind == "reserve" and progress in RESERVED:
+            reservation_end(station=station, number=command.pk, state=RESERVED[progress])
     return command
