@@ -9,6 +9,7 @@ from api.me import MeView
 from evportal.openapi import pages
 from ledger.webhooks import rest as webhook_rest
 from portal.rest import views
+from stations.commands import rest as commands
 from stations.rest import ocpp
 from stations.rest import views as places
 
@@ -45,6 +46,8 @@ urlpatterns = [
     path("stations/<row_name:identity>/messages", ocpp.StationMessagesView.as_view(), name="api-station-messages"),
     path("stations/<row_name:identity>/events", ocpp.StationEventsView.as_view(), name="api-station-events"),
     path("stations/<row_name:identity>/variables", ocpp.StationVariablesView.as_view(), name="api-station-variables"),
+    path("stations/<row_name:identity>/commands", commands.StationCommandsView.as_view(), name="api-station-commands"),
+    path("commands/<row_number:number>", commands.CommandView.as_view(), name="api-command"),
     path("connectors", places.ConnectorsView.as_view(), name="api-connectors"),
     path("connectors/<row_number:number>", places.ConnectorView.as_view(), name="api-connector"),
     path("tariffs", places.TariffsView.as_view(), name="api-tariffs"),

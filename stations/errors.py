@@ -11,6 +11,7 @@
     ├── LinkCodesThrottledError     too many wrong ones lately, or they cannot be counted now
     ├── ChargeRunningError          not while the customer charges
     ├── RecordingUnavailableError   a closed session cannot be taken for recording now
+    ├── CommandRefusedError         the station cannot be asked that, or not now
     ├── ImportStateError            the import is not in the state in which this can be done
     ├── CorrectionRefusedError      this session cannot be credited or corrected, or was already
     └── ImportFileError             a file that cannot be imported at all
@@ -72,6 +73,10 @@ class RecordingUnavailableError(StationsError):
     """Raised by a receiver of `sessions_closed`: nothing was closed, repeat the same call later."""
 
     code, status = "unavailable", 503
+
+
+class CommandRefusedError(StationsError):
+    code, status = "command_refused", 409
 
 
 class ImportStateError(StationsError):

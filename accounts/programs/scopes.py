@@ -12,6 +12,7 @@ SCOPES = {
     "sessions.read": _("Read charging sessions, their meter values, receipts and proofs"),
     "stations.read": _("Read sites, stations and connectors"),
     "stations.write": _("Add and change sites, stations and connectors (operators)"),
+    "stations.command": _("Ask stations to do something, and read what became of it (operators)"),
     "tokens.read": _("Read cards and contracts"),
     "tariffs.read": _("Read tariffs"),
     "tariffs.write": _("Add and change tariffs (operators)"),

@@ -17,6 +17,13 @@ OPERATIONS = {
     ),
     "stations_events": "What a station told of itself besides charges, the newest first: faults, security, updates.",
     "stations_variables": "A station's configuration as it was last reported.",
+    "commands_list": "What was asked of this station, the newest first: a person sees their own, staff all.",
+    "commands_create": (
+        "Ask the station something. It is sent while the station is connected, within `valid_for_s`; what became of it "
+        "is read at the address of the answer. Parameters by kind: `x-params-by-kind` of the body's schema."
+    ),
+    "commands_get": "One command with its whole outcome.",
+    "commands_cancel": "Take a command back while it waits. What was sent cannot be taken back: 409.",
     "connectors_list": "The outlets that the caller sees: for a driver those where they charged.",
     "connectors_create": "Add an outlet to a station.",
     "connectors_get": "One outlet.",

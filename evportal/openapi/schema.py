@@ -17,6 +17,7 @@ import evportal.openapi.schema_fields  # noqa: F401  its extensions register the
 from accounts.programs.authentication import BearerAuthentication
 from accounts.programs.scopes import RESOURCE_SERVER, SCOPES
 from api.lists import ChangeView, ListView
+from evportal.openapi import commands
 from evportal.openapi.operations import OPERATIONS
 from evportal.openapi.words import DESCRIPTION, EXAMPLES, PATH, PROBLEM_SCHEMA, PROBLEMS, RECEIPT, TEXT, TITLES
 from gateway.rest.views import StationView as StationCallerView
@@ -121,7 +122,7 @@ class ApiSchema(AutoSchema):
                 yield 409
             return
         yield from (413, 415, 422)
-        if self.method == "POST":
+        if self.method == "POST" or self.operation == "commands_cancel":
             yield 409
         if isinstance(self.view, ChangeView) and self.method == "PATCH":
             yield from (409, 412, 428)
@@ -207,7 +208,7 @@ def api_only(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str,
 
 def _exemplify(operation: Schema) -> None:
     """Put the examples of this operation where readers and tools look for them."""
-    example = EXAMPLES.get(operation["operationId"], {})
+    example = {**EXAMPLES, **commands.EXAMPLES}.get(operation["operationId"], {})
     if "body" in example:
         operation["requestBody"]["required"] = True
         operation["requestBody"]["content"][JSON]["example"] = example["body"]

@@ -72,7 +72,10 @@ def messages_forget(*, uids: Iterable[str], customer_id: int) -> None:
     for spelled in looked_for:
         named |= Q(text__icontains=spelled)
         StationEvent.objects.filter(data__icontains=spelled).update(data={})
-        Command.objects.filter(params__icontains=spelled).update(params={})
+        named_commands = Command.objects.filter(params__icontains=spelled)
+        # Without its parameters it cannot be sent any more.
+        named_commands.filter(state=Command.State.WAITING).update(state=Command.State.CANCELLED)
+        named_commands.update(params={})
     for rows in _in_parts():
         rows.filter(named).delete()
 

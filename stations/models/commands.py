@@ -1,12 +1,24 @@
 """What people and programs ask of stations, and what became of it."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from stations.models.visibility import Visible
+
+
+class CommandQuerySet(Visible["Command"]):
+    """Staff see all, a program those to stations of its sites, a person what they asked themselves."""
+
+    permission, site = "stations.view_command", "station__site"
+
+    def of_customer(self, user: Any) -> "CommandQuerySet":
+        return self.filter(user_id=user.pk)
 
 
 class Command(models.Model):
@@ -66,6 +78,8 @@ class Command(models.Model):
     # What the station told later of what it had accepted: Downloading, Installed, Uploaded …
     progress = models.CharField(_("progress"), max_length=50, blank=True, default="")
     progress_at = models.DateTimeField(_("progress at"), null=True)
+
+    objects = CommandQuerySet.as_manager()
 
     class Meta:
         verbose_name, verbose_name_plural = _("command"), _("commands")

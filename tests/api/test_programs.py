@@ -195,3 +195,17 @@ def test_the_pool_is_away(program: ApiClient, sign: Sign, settings: Settings) ->
 def test_without_a_pool_only_people_call(db: None, settings: Settings) -> None:
     settings.API_TOKEN_ISSUER = ""
     problem(Client().get("/api/v1/me", headers={"Authorization": "Bearer a.b.c"}), 401, "token_invalid")
+
+
+def test_a_program_asks_stations_of_its_sites(program: ApiClient, sign: Sign, connector: Connector) -> None:
+    elsewhere = Site.objects.create(code="S2", name="Elsewhere")
+    Station.objects.create(site=elsewhere, identity="CP-2")
+    ApiClient.objects.update(all_sites=False)
+    connector.station.site.api_clients.add(program)
+    api, body = sign("evportal/stations.command"), {"kind": "reset", "params": {"type": "soft"}}
+    answer = api.post("stations/CP-HARBOUR-1/commands", body)
+    assert answer.status_code == 202 and answer.json()["by"] == "PROGRAM"
+    problem(api.post("stations/CP-2/commands", body), 404, "not_found")
+    reads = sign("evportal/stations.read evportal/stations.write")
+    problem(reads.post("stations/CP-HARBOUR-1/commands", body), 403, "insufficient_scope")
+    problem(reads.get("stations/CP-HARBOUR-1/commands"), 403, "insufficient_scope")

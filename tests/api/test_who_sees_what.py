@@ -10,6 +10,7 @@ from evportal import urls_api
 from ledger.models import Webhook
 from ledger.webhooks.delivery import secret_make
 from ledger.webhooks.outbox import ping
+from stations.commands.asking import command_ask
 from stations.models import ChargingSession, Connector, IdToken, Station, Tariff
 from tests.api.conftest import BASE, Caller, caller_for, problem
 from tests.portal.conftest import MakeSession
@@ -34,12 +35,15 @@ def owned(owner: User, make_session: MakeSession, site: Any) -> dict[str, Any]:
     secret_make(hook=hook)
     hook.save()
     ping(hook=hook)
-    return {"session": make_session(), "hook": hook, "token": IdToken.objects.get(), "station": Station.objects.get()}
+    session, station = make_session(), Station.objects.get()
+    command = command_ask(station=station, kind="remote_stop", params={"transaction_id": "1"}, user=owner)
+    return {"session": session, "hook": hook, "token": IdToken.objects.get(), "station": station, "command": command}
 
 
 def address(route: str, owned: dict[str, Any]) -> str:
     kind = route.partition("/")[0]
-    number = Connector.objects.get().pk if kind == "connectors" else owned["token"].pk
+    numbered = {"connectors": Connector.objects.get(), "commands": owned["command"]}
+    number = numbered.get(kind, owned["token"]).pk
     names = {
         "<uuid:id>": owned["hook"].pk if kind == "webhooks" else owned["session"].pk,
         "<row_number:number>": number,
