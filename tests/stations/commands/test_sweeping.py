@@ -1,6 +1,7 @@
 """What nobody waits for any more; what stations tell later of what they accepted; reservations."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,12 +9,13 @@ from django.utils import timezone
 
 from stations.commands import tasks
 from stations.commands.asking import command_ask
-from stations.commands.progress import FIRMWARE, LOG, command_progress
+from stations.commands.progress import command_progress
 from stations.commands.reservations import reservation_cancelled, reservation_end, reservation_made
 from stations.models import Command, IdToken, Reservation, Station
 
 pytestmark = pytest.mark.django_db
 State = Command.State
+FIRMWARE, LOG = "update_firmware", "get_log"
 
 
 @pytest.fixture
@@ -47,16 +49,14 @@ def test_progress_is_noted_where_it_belongs(station: Station) -> None:
     accepted = {"state": State.ACCEPTED, "sent_at": timezone.now()}
     older, firmware = command(station, FIRMWARE, **accepted), command(station, FIRMWARE, **accepted)
     log = command(station, LOG, **accepted)
-    for request_id, status, kind in (
-        (None, "Downloading", FIRMWARE),
-        (older.pk, "Installed", FIRMWARE),
-        (log.pk, "Uploaded", LOG),
-        (log.pk, "Idle", LOG),
-    ):
-        command_progress(station=station, request_id=request_id, status=status, kind=kind)
-    assert command_progress(station=station, request_id=log.pk, status="Installed", kind=FIRMWARE) is None
+    told = partial(command_progress, at=timezone.now())
+    told(station=station, kinds=[FIRMWARE], request_id=None, progress="Downloading")
+    told(station=station, kinds=[FIRMWARE], request_id=older.pk, progress="Installed")
+    told(station=station, kinds=[LOG], request_id=log.pk, progress="Uploaded")
+    told(station=station, kinds=[LOG], request_id=log.pk, progress="Idle")
+    assert told(station=station, kinds=[FIRMWARE], request_id=log.pk, progress="Installed") is None
     other = Station.objects.create(site=station.site, identity="CP-OTHER")
-    assert command_progress(station=other, request_id=older.pk, status="Uploaded", kind=FIRMWARE) is None
+    assert told(station=other, kinds=[FIRMWARE], request_id=older.pk, progress="Installed") is None
     found = dict(Command.objects.values_list("pk", "progress"))
     assert found == {older.pk: "Installed", firmware.pk: "Downloading", log.pk: "Uploaded"}
 
@@ -71,6 +71,10 @@ def test_a_reservation_from_its_making_to_its_end(station: Station) -> None:
     assert reservation_made(asked) == made, "the same answer again"
     assert reservation_cancelled(command(station, "cancel_reservation", params={"reservation_id": asked.pk}))
     assert not reservation_end(station=station, number=asked.pk, state=Reservation.State.USED), "it is over"
+    used = reservation_made(command(station, "reserve", params=params, sent_at=timezone.now(), state="ACCEPTED"))
+    command_progress(station=station, kinds=["reserve"], request_id=used.number, progress="Used", at=timezone.now())
+    used.refresh_from_db()
+    assert used.state == Reservation.State.USED
     over = reservation_made(command(station, "reserve", params=params | {"expires_at": "2026-01-01T00:00:00Z"}))
     tasks.commands_sweep()
     over.refresh_from_db()
