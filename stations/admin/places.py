@@ -3,24 +3,20 @@
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
-from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.timesince import timesince
 from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.cache import never_cache
 
 from common.admin_log import NamesStay
-from common.change_log import values_of
 from stations.admin.actions import asked_first, latest_sessions
 from stations.admin.lists import ConnectorForm, SiteForm, TariffForm
+from stations.admin.security import Securable
 from stations.models import Connector, Site, Station, Tariff
 from stations.ocpi.published import gaps
-from stations.places.credentials import station_credential_set, station_credential_withdraw
+from stations.places.credentials import station_credential_withdraw
 
 
 class TellsGaps(NamesStay):
@@ -95,7 +91,7 @@ class TariffAdmin(NamesStay):
 
 
 @admin.register(Station)
-class StationAdmin(NamesStay):
+class StationAdmin(Securable):
     names = ("identity",)
     change_form_template = "admin/stations/station/change_form.html"
     list_display = ("identity", "site", "vendor", "model", "firmware_version", "has_credential", "last_seen_at")
@@ -146,23 +142,6 @@ class StationAdmin(NamesStay):
             words=_("Credential withdrawn."),
             act=lambda station: station_credential_withdraw(station=station),
         )
-
-    def get_urls(self) -> list[URLPattern]:
-        """With the page that makes a credential."""
-        view = self.admin_site.admin_view(never_cache(self.credential_view))
-        return [path("<int:pk>/credential/", view, name="stations_station_credential"), *super().get_urls()]
-
-    def credential_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Ask once, then make a new credential and show it this once."""
-        station = get_object_or_404(Station, pk=pk)
-        if not self.has_change_permission(request, station):
-            raise PermissionDenied
-        context = {**self.admin_site.each_context(request), "station": station, "opts": self.opts}
-        if request.method == "POST":
-            before = values_of(station)
-            context["credential"] = station_credential_set(station=station)
-            self.log_values(request, station, before, "Set a new credential.")
-        return render(request, "admin/stations/station/credential.html", context)
 
 
 @admin.register(Connector)

@@ -13,7 +13,7 @@ from stations import silence
 from stations.errors import (
     StationRefusedError,
 )
-from stations.models import NextCredential, Station
+from stations.models import Command, NextCredential, Station
 
 LAST_SEEN_EVERY = timedelta(minutes=1)
 # OCPP 1.6 allows an AuthorizationKey of 16 to 20 bytes, 2.x a BasicAuthPassword of 16 to 40 characters of these.
@@ -78,6 +78,7 @@ def credential_holds(station: Station, credential: str | bytes) -> bool:
     with transaction.atomic():
         # Only the one that was just seen: an operator may have replaced it meanwhile.
         if NextCredential.objects.filter(pk=following.pk, credential_hash=following.credential_hash).delete()[0]:
+            Command.objects.filter(pk=following.command_id or 0).update(params={})  # which had it, sealed
             Station.objects.filter(pk=station.pk).update(credential_hash=following.credential_hash)
             station.credential_hash = following.credential_hash
             return True

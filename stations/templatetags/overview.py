@@ -15,6 +15,7 @@ from stations.admin.overview import (
     set_aside_open,
     silent_stations,
 )
+from stations.certificates.watching import watched
 
 register = template.Library()
 
@@ -41,6 +42,12 @@ def set_aside_overview() -> dict[str, Any]:
     """What stations said and was not taken; nothing where there is none."""
     found = list(set_aside_open()[: ASIDE_SHOWN + 1])
     return {"rows": found[:ASIDE_SHOWN], "more": len(found) > ASIDE_SHOWN}
+
+
+@register.inclusion_tag("admin/_certificates.html")
+def certificates_overview() -> dict[str, Any]:
+    """What of stations' certificates needs a person; nothing where there is nothing."""
+    return {"rows": watched()}
 
 
 @register.inclusion_tag("admin/_imports.html")

@@ -26,6 +26,7 @@ from stations.models import ChargingSession, IdToken, MeterValue, OcpiPartner, O
 from stations.models.imports import ImportMapping, ImportRun
 from tests.conftest import CloseSessions
 from tests.people import log_in
+from tests.stations.certificates.asking import certified
 
 PUBLIC_KEY = "PUB_R1_5hqxvq61zQUuuQPGCfPsbhArQZjgs6wgZtST4b1WY46BoiZHnS"
 CHAIN_ID = "c" * 64
@@ -121,6 +122,7 @@ def everything(make_session: MakeSession) -> ChargingSession:
             "text": '[2,"1","StartTransaction",{"connectorId":1}]',
         },
     )
+    certified(session.station)
     ImportRun.objects.create(file_name="january.csv", sha256="0" * 64, size=1, time_zone="UTC")
     ImportMapping.objects.create(name="wallbox", columns={"started": "From", "stopped": "Until", "energy": "kWh"})
     Tariff.objects.create(code="T1", name="Day")

@@ -60,6 +60,12 @@ def test_every_model_is_registered() -> None:
             "stations.idtoken",
         ),
         *(
+            "stations.stationauthority",
+            "stations.stationcertificate",
+            "stations.certificaterequest",
+            "stations.installedroot",
+        ),
+        *(
             "stations.chargingsession",
             "stations.metervalue",
             "stations.importrun",

@@ -9,6 +9,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256, SHA512
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from django.utils import timezone
+
+from stations.certificates import pki
+from stations.certificates.pki import Issuer
+from stations.certificates.requests import CHARGING_STATION, certificate_keep
+from stations.models import CertificateRequest, InstalledRoot, Station, StationAuthority, StationCertificate
 
 OPERATOR = "Harbour Charging"
 
@@ -37,6 +43,28 @@ def csr_pem(
 
 def key_pem(key: Any) -> str:
     return str(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())
+
+
+def certified(station: Station) -> StationCertificate:
+    """The rows of an authority, with a key in software, that issued a certificate; and of a request that it refused."""
+    now, key = timezone.now().replace(microsecond=0), key_make()
+    root = pki.root_build(key=key, name=pki.name_of(organization=OPERATOR, common_name="CA 1"), now=now, days=30)
+    signs = StationAuthority.objects.create(
+        name="CA 1",
+        key_name="stations-ca",
+        status=StationAuthority.Status.CURRENT,
+        certificate_pem=pki.pem(root),
+        fingerprint=pki.fingerprint(root),
+        valid_from=root.not_valid_before_utc,
+        valid_to=root.not_valid_after_utc,
+    )
+    request = x509.load_pem_x509_csr(csr_pem(key_make(), station.identity).encode())
+    made = pki.station_certificate_build(request=request, issuer=Issuer(root, key), now=now, days=20)
+    CertificateRequest.objects.create(
+        station=station, kind=CHARGING_STATION, csr_pem="none", state="REFUSED", reason="expected a PKCS#10 request"
+    )
+    InstalledRoot.objects.create(station=station, authority=signs)
+    return certificate_keep(made, signs=signs, station=station)
 
 
 def openssl(*words: str | Path, text: str | None = None) -> subprocess.CompletedProcess[str]:
