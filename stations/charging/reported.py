@@ -80,6 +80,7 @@ def charge_start(
         started_said=None if right or said.unknown else said.at,
         meter_start_wh=meter_start_wh,
         source=OCPP,
+        heard_at=received_at,
         flags=late_flags(started_at, offline=offline)
         + _start_flags(said, right=right, reused=bool(found), accepted=allowed.is_accepted),
     )
