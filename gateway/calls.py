@@ -6,6 +6,7 @@
     charge_start, _values(_many), _stop  a charge begins, goes on, ends; never refused
     event_note, command_progress         what else it tells
     variables_report                     its configuration
+    certificate_requested                it wants a certificate
     clock                                when something happened, by a clock that may be wrong
 
 All are called inside the transaction of a handler (gateway/ocpp/handling.py), and may be called again with the same.
@@ -16,6 +17,7 @@ from uuid import UUID
 
 from stations.cards.authorization import UNTYPED, Authorization, Status, authorize
 from stations.cards.services import TokenRef
+from stations.certificates.requests import certificate_requested
 from stations.charging.asides import Aside, set_aside
 from stations.charging.clocks import Moment, Said, moment_of, said_read
 from stations.charging.reported import Begun, charge_start, charge_stop, station_locked
@@ -44,6 +46,7 @@ __all__ = [
     "Values",
     "Variable",
     "authorize",
+    "certificate_requested",
     "charge_start",
     "charge_stop",
     "charge_values",

@@ -36,7 +36,7 @@ def certificate_requested(
     `kind` as OCPP 2.x has it ("" and 1.6: the certificate for the connection to us), `request_id` of OCPP 2.1. The same
     request again, while it waits, is the same one.
     """
-    kind = kind or CHARGING_STATION
+    kind, csr_pem = kind or CHARGING_STATION, csr_pem.replace("\0", " ")  # which PostgreSQL's texts do not have
     try:
         judge(station, csr_pem, kind)
     except RequestRefusedError as error:

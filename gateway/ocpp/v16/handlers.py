@@ -6,14 +6,22 @@ from gateway.ocpp.handling import Handler, ManyHandler, by_itself
 from gateway.ocpp.v16.authorization import authorize
 from gateway.ocpp.v16.availability import status_notification
 from gateway.ocpp.v16.charging import meter_values, meter_values_many, start_transaction, stop_transaction
+from gateway.ocpp.v16.firmware import firmware_status_notification, log_status_notification
 from gateway.ocpp.v16.provisioning import boot_notification, data_transfer, heartbeat
+from gateway.ocpp.v16.security import security_event_notification, sign_certificate
 
 HANDLERS: Mapping[str, Handler] = {
     "Authorize": authorize,
     "BootNotification": boot_notification,
     "DataTransfer": data_transfer,
+    "DiagnosticsStatusNotification": log_status_notification,
+    "FirmwareStatusNotification": firmware_status_notification,
     "Heartbeat": heartbeat,
+    "LogStatusNotification": log_status_notification,
     "MeterValues": meter_values,
+    "SecurityEventNotification": security_event_notification,
+    "SignCertificate": sign_certificate,
+    "SignedFirmwareStatusNotification": firmware_status_notification,
     "StartTransaction": start_transaction,
     "StatusNotification": status_notification,
     "StopTransaction": stop_transaction,

@@ -36,14 +36,16 @@ def heartbeat(call: Call) -> Answer:
 
 
 def data_transfer(call: Call) -> Answer:
-    """No vendor's messages are understood here; they are kept, in bounds, for whoever wants to see them."""
+    """No vendor's messages are understood here. That it came is an event; what it said is in the log of messages alone,
+    which forgets: it may name a person.
+    """
     payload = call.payload
-    vendor, name = payload["vendorId"], payload.get("messageId") or ""
+    vendor, name, said = payload["vendorId"], payload.get("messageId") or "", payload.get("data") or ""
     calls.event_note(
         station=call.station,
         kind=StationEvent.Kind.DATA,
         words=f"{vendor} {name}".strip(),
         at=call.at,
-        data={"message_id": call.message_id, "data": payload.get("data")},
+        data={"vendor": vendor, "name": name, "characters": len(said), "message_id": call.message_id},
     )
     return Answer({"status": "UnknownVendorId"})

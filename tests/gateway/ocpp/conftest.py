@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from gateway.ocpp.server.process import Gateway
 from stations.models import Connector, Site, Station
 from stations.places.credentials import station_credential_set
 from tests.gateway.ocpp.client import Charger
+from tests.gateway.ocpp.station16 import Station16, station16
 
 __all__ = ["Running"]
 
@@ -87,3 +89,11 @@ def plug(gateway: Running, charger_row: Make) -> Iterator[Plug]:
     yield connect
     for charger in opened:
         charger.close()
+
+
+@pytest.fixture
+def cp(db: None, monkeypatch: pytest.MonkeyPatch) -> Station16:
+    """A station of OCPP 1.6 that speaks to the handlers; our own clock is its story's."""
+    station = station16()
+    monkeypatch.setattr(timezone, "now", lambda: station.now)
+    return station

@@ -96,3 +96,8 @@ def station16(identity: str = "CP-1", outlets: int = 1, **site: Any) -> Station1
 
 def charge(number: int) -> ChargingSession:
     return ChargingSession.objects.get(transaction_id=str(number))
+
+
+def figures(number: int) -> tuple[str, int | None, list[str]]:
+    session = charge(number)
+    return session.status, session.energy_wh, session.flags
