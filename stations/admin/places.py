@@ -14,6 +14,7 @@ from common.admin_log import NamesStay
 from stations.admin.actions import asked_first, latest_sessions
 from stations.admin.lists import ConnectorForm, SiteForm, TariffForm
 from stations.admin.security import Securable
+from stations.commands.station_pages import Commandable
 from stations.models import Connector, Site, Station, Tariff
 from stations.ocpi.published import gaps
 from stations.places.credentials import station_credential_withdraw
@@ -91,7 +92,7 @@ class TariffAdmin(NamesStay):
 
 
 @admin.register(Station)
-class StationAdmin(Securable):
+class StationAdmin(Commandable, Securable):
     names = ("identity",)
     change_form_template = "admin/stations/station/change_form.html"
     list_display = ("identity", "site", "vendor", "model", "firmware_version", "has_credential", "last_seen_at")
@@ -100,7 +101,7 @@ class StationAdmin(Securable):
     search_fields = ("identity", "serial_number", "site__name")
     autocomplete_fields = ("site",)
     readonly_fields = ("has_credential", "last_heard", "latest")
-    actions = ("withdraw_credential",)
+    actions = ("ask_together", "withdraw_credential")
     inlines = (ConnectorInline,)
 
     @admin.display(description=_("credential"))
