@@ -13,6 +13,7 @@ from stations.models.commands import Command
 from stations.models.connections import GatewayProcess, StationEvent, StationRefusal, StationVariable
 from stations.models.corrections import Correction
 from stations.models.imports import ImportFile, ImportFinding, ImportMapping, ImportRun
+from stations.models.load import LimitedOutlet, OutletLimit, SiteLimit, SiteLimitPeriod
 from stations.models.messages import OcppMessage
 from stations.models.ocpi import OcpiPartner
 from stations.models.places import Connector, Site, Station
@@ -40,16 +41,20 @@ __all__ = [
     "ImportMapping",
     "ImportRun",
     "InstalledRoot",
+    "LimitedOutlet",
     "LinkCode",
     "LocalList",
     "MeterValue",
     "NextCredential",
     "OcpiPartner",
     "OcppMessage",
+    "OutletLimit",
     "Reservation",
     "SessionClosedError",
     "SetAside",
     "Site",
+    "SiteLimit",
+    "SiteLimitPeriod",
     "Station",
     "StationAuthority",
     "StationCertificate",
