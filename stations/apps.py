@@ -8,9 +8,11 @@ class StationsConfig(AppConfig):
 
     def ready(self) -> None:
         from stations import personal_data
+        from stations.load import receivers
         from stations.models import corrections
         from stations.ocpi import secrets
 
         personal_data.add_all()
         secrets.add_column()
         corrections.add_column()
+        receivers.connect()

@@ -7,7 +7,7 @@ connection is lost, those who borrowed give back before those who lent take it a
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from stations.load.sharing import PHASES
@@ -54,38 +54,48 @@ def plan(now: datetime, outlets: Sequence[Outlet], wishes: Mapping[int, Wish], l
     """What to send now, in this order. Outlets without a wish hear nothing, and are counted."""
     standing = {outlet.key: outlet for outlet in outlets}
     asks: list[Ask] = []
-    waiting = [
-        (key, layer, amperes) for key, wish in wishes.items() for layer, amperes in _needed(now, standing[key], wish)
-    ]
+    waiting = [(key, layer) for key, wish in wishes.items() for layer in _needed(now, standing[key], wish)]
     for lowering in (True, False):  # what is freed counts for the others only when it was accepted
-        for key, layer, amperes in waiting:
-            outlet, wish = standing[key], wishes[key]
+        for key, layer in waiting:
             if any(ask.key == key and ask.layer == layer for ask in asks):
                 continue
-            soonest = now + (SOON if lowering else USEFUL_FOR)
-            for told in _candidates(now, soonest, list(standing.values()), wish, layer, amperes, limits):
-                after = outlet.with_layer(layer, outlet.layer(layer).ask(told))
-                others = () if lowering else [other for other in standing.values() if other.key != key]
-                if _holds(now, outlet, after, others, limits, alone=lowering):
-                    asks.append(Ask(key, layer, told))
-                    standing[key] = after
+            others = [other for other in standing.values() if other.key != key]
+            for told in _candidates(now, standing[key], others, wishes[key], layer, limits, lowering=lowering):
+                after = standing[key].with_layer(layer, standing[key].layer(layer).ask(told))
+                if _holds(now, standing[key], after, () if lowering else others, limits, alone=lowering):
+                    if _gains(standing[key], layer, told):
+                        asks.append(Ask(key, layer, told))
+                        standing[key] = after
                     break
     return asks
 
 
-def _needed(now: datetime, outlet: Outlet, wish: Wish) -> Iterator[tuple[Layer, int]]:
-    """The layers in which the outlet does not have what it should, or not for much longer."""
+def _gains(outlet: Outlet, layer: Layer, told: Told) -> bool:
+    """Whether it says more than what was accepted already: something else, or the same for clearly longer."""
+    standing = outlet.layer(layer)
+    accepted = standing.accepted
+    if accepted is None or standing.maybe or replace(accepted, until=told.until) != told:
+        return True
+    return accepted.until is not None and told.until is not None and told.until >= accepted.until + SKEW
+
+
+def _needed(now: datetime, outlet: Outlet, wish: Wish) -> Iterator[Layer]:
+    """The layers in which the outlet does not have what it should, or not for much longer.
+
+    The fallback comes first: until it is known, nothing else is safe when it ends.
+    """
     fallback = outlet.layer(Layer.FALLBACK)
-    if Layer.FALLBACK not in wish.open and (
-        fallback.accepted is None or fallback.maybe or fallback.accepted.amperes != wish.fallback
-    ):
-        yield Layer.FALLBACK, wish.fallback
+    is_as_wished = fallback.accepted is not None and fallback.accepted.amperes == wish.fallback
+    if Layer.FALLBACK not in wish.open and (fallback.maybe or not is_as_wished):
+        yield Layer.FALLBACK
+    if fallback.accepted is None:
+        return
     if Layer.STANDBY not in wish.open and _standby_needed(now, outlet, wish):
-        yield Layer.STANDBY, wish.standby
+        yield Layer.STANDBY
     if wish.charge is not None and Layer.CHARGE not in wish.open:
         charge = outlet.layer(Layer.CHARGE)
         if charge.maybe or not _stands(now, charge.accepted, wish.charge, wish):
-            yield Layer.CHARGE, wish.charge
+            yield Layer.CHARGE
 
 
 def _standby_needed(now: datetime, outlet: Outlet, wish: Wish) -> bool:
@@ -111,23 +121,37 @@ def _lease(amperes: int, wish: Wish) -> timedelta:
 
 def _candidates(
     now: datetime,
-    soonest: datetime,
-    outlets: Sequence[Outlet],
+    outlet: Outlet,
+    others: Sequence[Outlet],
     wish: Wish,
     layer: Layer,
-    amperes: int,
     limits: Limits,
+    *,
+    lowering: bool,
 ) -> Iterator[Told]:
-    """The profile with the longest end first; shorter ones end where something else changes."""
+    """What is wished with the longest end first; shorter ones end where something else changes."""
     if layer == Layer.FALLBACK:
-        yield Told(amperes)
+        yield Told(wish.fallback)
         return
-    phases = wish.phases if layer == Layer.CHARGE else PHASES
-    latest = now + _lease(amperes, wish)
-    edges = {edge - SKEW for outlet in outlets for edge in outlet.edges} | {change - SKEW for change in limits.changes}
+    wished = Told(wish.standby if layer == Layer.STANDBY else wish.charge or 0)
+    if layer == Layer.CHARGE:
+        wished = replace(wished, phases=wish.phases)
+    soonest, latest = now + (SOON if lowering else USEFUL_FOR), now + _lease(wished.amperes, wish)
+    edges = {edge - SKEW for one in (outlet, *others) for edge in one.edges}
+    edges |= {change - SKEW for change in limits.changes}
     ends = {latest, *(edge for edge in edges if soonest <= edge < latest)}
-    for until in sorted(ends, reverse=True):
-        yield Told(amperes, until.replace(microsecond=0), phases)
+    steps = [wished, *_steps(outlet.layer(layer).accepted, wished)] if lowering else [wished]
+    for step in steps:
+        for until in sorted(ends, reverse=True):
+            yield replace(step, until=until.replace(microsecond=0))
+
+
+def _steps(accepted: Told | None, wished: Told) -> Iterator[Told]:
+    """Where a car is to have more on some phases and less on others: first only the less."""
+    if accepted is not None and accepted.phases & wished.phases:
+        narrow = Told(min(accepted.amperes, wished.amperes), None, accepted.phases & wished.phases)
+        if narrow != replace(accepted, until=None):
+            yield narrow
 
 
 def _holds(

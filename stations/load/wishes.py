@@ -70,8 +70,9 @@ class Verdict:
 def fallbacks(places: Sequence[Place], lowest: int, phases: frozenset[int]) -> dict[int, int]:
     """What each outlet does when it hears nothing: equal shares of the lowest limit, whatever else happens.
 
-    In the order of the outlets; where not all get the minimum, the last get 0.
+    Where not all get the minimum, those with the highest keys get 0.
     """
+    places = sorted(places, key=lambda place: place.outlet.key)
     fixed = sum(place.outlet.fallback for place in places if not place.follows)
     room = dict.fromkeys(phases, lowest - fixed)
     cars = [Car(place.outlet.key, place.outlet.maximum, phases) for place in places if place.follows]
@@ -81,7 +82,7 @@ def fallbacks(places: Sequence[Place], lowest: int, phases: frozenset[int]) -> d
 def verdicts(
     now: datetime, places: Sequence[Place], *, limit: int, lowest: int, phases: frozenset[int], turn: int
 ) -> dict[int, Verdict]:
-    """For each outlet by its key. `places` in the order of the outlets, those that charge in that of their starts."""
+    """For each outlet by its key. Those of `places` that charge are in the order of their starts."""
     fallback = fallbacks(places, lowest, phases)
     room = {phase: limit - _unsteered(now, places, phase) for phase in phases}
     charging = [place for place in places if place.steered and place.charging]

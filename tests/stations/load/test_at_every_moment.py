@@ -7,6 +7,7 @@ than the limit of the moment.
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
@@ -156,13 +157,21 @@ ALL = st.tuples(st.just("all"), st.none(), st.none())
 COME = st.tuples(st.just("come"), st.integers(0, 3), st.sampled_from([PHASES, frozenset({1}), frozenset({3})]))
 GO = st.tuples(st.just("go"), st.integers(0, 3), st.none())
 CONNECTION = st.tuples(st.just("connection"), st.integers(0, 3), st.none())
-EVENTS = st.one_of(WAIT, LOOK, ANSWER, ANSWER, ALL, COME, GO, CONNECTION)
+# A look of which each message fares in its own way
+ROUND = st.tuples(st.just("round"), st.lists(st.sampled_from(OUTCOMES), min_size=2, max_size=5), st.none())
+EVENTS = st.one_of(WAIT, LOOK, ANSWER, ALL, ROUND, ROUND, COME, GO, CONNECTION)
+Event = tuple[str, Any, frozenset[int] | None]
 
 
-def happen(site: MadeUpSite, what: str, which: int | None, phases: frozenset[int] | None) -> None:
-    key = (which or 0) % len(site.stations)
+def happen(site: MadeUpSite, what: str, which: Any, phases: frozenset[int] | None) -> None:
+    key = which % len(site.stations) if isinstance(which, int) else 0
     if what == "wait":
-        site.wait(which or 0)
+        site.wait(which)
+    elif what == "round":
+        site.look()
+        for number in range(len(site.on_their_way)):
+            site.answer(which[number % len(which)])
+            site.check()
     elif what == "look":
         site.look()
     elif what == "all":  # the usual: everybody answers at once, and the portal looks until all is said
@@ -196,10 +205,9 @@ def sites(draw: st.DrawFn) -> MadeUpSite:
 
 @settings(max_examples=200)
 @given(sites(), st.lists(EVENTS, min_size=5, max_size=40))
-def test_the_limit_holds_at_every_moment(
-    site: MadeUpSite, events: list[tuple[str, int | None, frozenset[int] | None]]
-) -> None:
-    site.check()
+def test_the_limit_holds_at_every_moment(site: MadeUpSite, events: list[Event]) -> None:
+    site.come(0, PHASES)
+    happen(site, "all", None, None)
     for event in events:
         happen(site, *event)
     site.wait(3600)
@@ -261,3 +269,17 @@ def test_who_does_not_answer_keeps_its_part() -> None:
         site.answer("unheard")
     site.look()
     assert drawn(site)[1] == 0 and not any(ask.key == 1 and ask.told.amperes > 0 for ask in site.on_their_way)
+
+
+def test_a_limit_that_falls_is_kept_by_those_who_hear_nothing_any_more() -> None:
+    """Told five minutes before, and never again."""
+    evening = Period(frozenset(range(1, 8)), time(2, 30), time(4), 16)  # at 01:00 UTC clocks jump to 03:00
+    stations = [MadeUp(32, timedelta(seconds=second), {Layer.FALLBACK: Told(8)}) for second in (-50, 50)]
+    site = MadeUpSite(Schedule(40, ZoneInfo("Europe/Berlin"), (evening,)), stations)
+    site.now = datetime(2026, 3, 29, 0, 55, tzinfo=UTC)
+    site.come(0, PHASES)
+    site.come(1, PHASES)
+    the_usual(site)
+    assert drawn(site) == [20, 20]
+    site.wait(900)
+    assert drawn(site) == [8, 8]
