@@ -1,5 +1,6 @@
 """What can be wrong with a station, for tests to provoke."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field
 class Faults:
     """All is well at first. Set what should go wrong, from then on; clocks err by themselves (clock.py)."""
 
-    lost_answers: int = 0  # so many of the CSMS's next answers do not arrive
+    lost_answers: Counter[str] = field(default_factory=Counter)  # of an action, so many of the next do not arrive
     swallowed: set[str] = field(default_factory=set)  # actions that never leave, though the station believes they did
     held: bool = False  # the queue waits, though the station is online
     unchecked: bool = False  # its messages are sent without a look at the schemas

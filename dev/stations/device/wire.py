@@ -60,7 +60,7 @@ class Wire(ChargePoint):  # type: ignore[misc] # the library has no types
         super().__init__(identity, connection, response_timeout=timeout_s)
         self.hearer, self.connection = hearer, connection
         self.strays: asyncio.Queue[list[Any]] = asyncio.Queue()  # answers to nothing that was asked
-        self._waiting: dict[str, asyncio.Future[Any]] = {}
+        self._waiting: dict[str, tuple[str, asyncio.Future[Any]]] = {}
 
     async def start(self) -> None:
         """Hear until the connection ends; whoever waits for an answer then waits no more."""
@@ -75,7 +75,7 @@ class Wire(ChargePoint):  # type: ignore[misc] # the library has no types
 
     def ended(self) -> None:
         """Nobody will answer any more."""
-        for future in self._waiting.values():
+        for _, future in self._waiting.values():
             if not future.done():
                 future.set_exception(Offline("the connection ended"))
 
@@ -84,7 +84,8 @@ class Wire(ChargePoint):  # type: ignore[misc] # the library has no types
         if not self.hearer.faults.unchecked:
             await validate_payload(Call(unique_id, action, copy.deepcopy(payload)), self._ocpp_version)
         async with self._call_lock:
-            future = self._waiting[unique_id] = asyncio.get_running_loop().create_future()
+            future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            self._waiting[unique_id] = (action, future)
             try:
                 await self._send(Call(unique_id, action, payload).to_json())
                 async with asyncio.timeout(self._response_timeout):
@@ -108,12 +109,15 @@ class Wire(ChargePoint):  # type: ignore[misc] # the library has no types
             return
         if message.message_type_id == MessageType.Call:
             await self._obey(message)
-        elif self.hearer.faults.lost_answers and message.unique_id in self._waiting:
-            self.hearer.faults.lost_answers -= 1
-        elif (future := self._waiting.get(message.unique_id)) and not future.done():
-            future.set_result(message)
-        else:
+            return
+        action, future = self._waiting.get(message.unique_id, ("", None))
+        lost = self.hearer.faults.lost_answers
+        if future is None or future.done():
             self.strays.put_nowait([message.message_type_id, message.unique_id, *_rest(message)])
+        elif lost[action]:
+            lost[action] -= 1
+        else:
+            future.set_result(message)
 
     async def _obey(self, message: Call) -> None:
         if self.hearer.faults.deaf:

@@ -23,7 +23,7 @@ def test_lost_answers_and_a_stop_that_never_leaves() -> None:
         async with charger(csms.url, "CP-1", CREDENTIAL, timeout_s=0.2) as cp:
             await cp.plug()
             await cp.present("35897499")
-            cp.faults.lost_answers = 1
+            cp.faults.lost_answers["MeterValues"] = 1
             cp.station.charging.sample(1)
             while cp.state.queue:  # it says it again when it has waited long enough
                 await cp.station.settled()

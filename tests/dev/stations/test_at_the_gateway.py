@@ -1,0 +1,63 @@
+"""Simulated stations at the real gateway: what they charge is what is kept, to the watt-hour."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dev.stations.by_hand import by_hand
+from dev.stations.device import meter
+from stations.models import ChargingSession, Connector, Station
+from tests.gateway.ocpp.conftest import Make, Running, charger_row, gateway
+from tests.waiting import until
+
+__all__ = ["charger_row", "gateway"]
+
+pytestmark = pytest.mark.django_db(transaction=True)
+VERSIONS = pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+CABLE_FIRST = {"TxCtrlr.TxStartPoint": "EVConnected"}
+
+
+@VERSIONS
+def test_a_whole_charge(version: str, gateway: Running, charger_row: Make) -> None:
+    station, credential = charger_row(outlets=2)
+    told: Any = {"outlets": 2, "settings": {} if version == "1.6" else CABLE_FIRST}
+    with by_hand(gateway.url, station.identity, credential, version, **told) as cp:
+        assert cp.start("35897499", outlet=2)
+        began = meter.register_wh(cp.state.outlets[2], cp.faults)
+        session = ChargingSession.objects.get()
+        assert (session.status, session.connector.evse_id) == ("ACTIVE", 2)
+        shown = [cp.meter(2, after_s=30) for _ in range(4)]
+        assert Connector.objects.get(evse_id=2).status == "OCCUPIED"
+        cp.stop(2)
+    session.refresh_from_db()
+    assert (session.status, session.energy_wh) == ("COMPLETED", shown[-1] - began)
+    assert session.id_token and session.id_token.uid == "35897499"
+    assert {value.measurand for value in session.meter_values.all()} >= {"Power.Active.Import"}
+    row = Station.objects.get()
+    assert (row.vendor, row.model, row.serial_number) == ("EVPortal", "Simulated", "SIM-CP-1")
+    until(lambda: Connector.objects.get(evse_id=2).status == "AVAILABLE")
+
+
+@VERSIONS
+def test_killed_in_mid_charge_and_offline_it_loses_and_doubles_nothing(
+    version: str, gateway: Running, charger_row: Make, tmp_path: Path
+) -> None:
+    station, credential = charger_row()
+    reach = (gateway.url, station.identity, credential, version)
+    with by_hand(*reach, state=tmp_path / "state.json") as cp:
+        cp.start("35897499")
+        cp.meter(after_s=60)
+        cp.offline()
+        cp.meter(after_s=60)
+        cp.kill()
+        energy = cp.state.outlets[1].meter_wh
+    with by_hand(*reach, state=tmp_path / "state.json", timeout_s=1.0) as cp:
+        assert cp.state.queue == [] and cp.state.outlets[1].meter_wh == energy
+        session = ChargingSession.objects.get()
+        assert session.status == "COMPLETED" and session.energy_wh == int(energy) - 100_000
+        cp.start("35897499")
+        cp.faults.lost_answers["StopTransaction" if version == "1.6" else "TransactionEvent"] = 1
+        cp.stop()
+        until(lambda: cp.state.queue == [])
+    assert [one.status for one in ChargingSession.objects.order_by("started_at")] == ["COMPLETED"] * 2
