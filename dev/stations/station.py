@@ -67,7 +67,7 @@ class Station:
         self._told: dict[int, Json] = {}
         self._later: list[Later] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._commands = commands_of(told.version)
+        self.commands = commands_of(told.version)
         if any(outlet.charge for outlet in self.state.outlets.values()):
             self.charging.power_lost()
 
@@ -260,7 +260,7 @@ class Station:
     def obey(self, action: str, payload: Json) -> Json | Awaitable[Json] | None:
         """The answer to a command; None where there is no such command."""
         self.heard.append((action, payload))
-        command = self._commands.get(action)
+        command = self.commands.get(action)
         if command is None:
             return None
         answer = command(self, payload)

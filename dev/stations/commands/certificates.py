@@ -125,9 +125,9 @@ def hash_data(certificate: x509.Certificate) -> Json:
     return said | {"serialNumber": f"{certificate.serial_number:x}"}
 
 
-def _comparable(said: Json) -> tuple[str, str, str, int]:
+def _comparable(said: Json) -> tuple[str, str, str, str]:
     hashed = (said["hashAlgorithm"], said["issuerNameHash"].lower(), said["issuerKeyHash"].lower())
-    return (*hashed, int(said["serialNumber"], 16))
+    return (*hashed, said["serialNumber"].lower().lstrip("0"))  # some write it with leading zeros
 
 
 def _read(pem: str) -> x509.Certificate:

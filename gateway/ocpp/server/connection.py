@@ -45,14 +45,6 @@ class Misbehaved(Exception):
     """It broke the protocol once too often."""
 
 
-class CallFailed(Exception):
-    """The station answered a CALL of ours with a CALLERROR."""
-
-    def __init__(self, code: str, description: str) -> None:
-        super().__init__(f"{code}: {description}" if description else code)
-        self.code = code
-
-
 class Link:
     """What the gateway keeps of a connected station: little, as there are thousands."""
 
@@ -160,19 +152,16 @@ class Link:
             self.commands = asyncio.create_task(self.gateway.commands_send(self))
 
     async def call(self, id: str, text: str, timeout_s: float) -> Frame:
-        """Send a CALL and wait for its answer; raises CallFailed, TimeoutError, ConnectionClosed."""
+        """Send a CALL and wait for its answer, CALLRESULT or CALLERROR; raises TimeoutError, ConnectionClosed."""
         self.asking = self.asking or asyncio.Lock()  # one CALL at a time (OCPP-J 4.1.1)
         async with self.asking:
             future: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
             self.waiting[id] = future
             try:
                 await self.socket.send(text)
-                frame: Frame = await asyncio.wait_for(future, timeout_s)
+                return await asyncio.wait_for(future, timeout_s)
             finally:
                 del self.waiting[id]
-        if frame.type != frames.RESULT:
-            raise CallFailed(frame.code, frame.description)
-        return frame
 
     async def _answered(self, frame: Frame, text: str) -> None:
         kind = Kind.RESULT if frame.type == frames.RESULT else Kind.ERROR

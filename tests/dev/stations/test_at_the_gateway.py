@@ -1,5 +1,6 @@
 """Simulated stations at the real gateway: what they charge is what is kept, to the watt-hour."""
 
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +8,19 @@ import pytest
 
 from dev.stations.by_hand import by_hand
 from dev.stations.device import meter
-from stations.models import ChargingSession, Connector, Station
+from stations.commands.asking import command_ask
+from stations.commands.kinds import KINDS
+from stations.models import ChargingSession, Command, Connector, Station
 from tests.gateway.ocpp.conftest import Make, Running, charger_row, gateway
+from tests.stations.commands.examples import examples
 from tests.waiting import until
 
 __all__ = ["charger_row", "gateway"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 VERSIONS = pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+UNDECIDED = ("WAITING", "SENT")
+NOT_HERE = ("reset", "update_firmware", "set_credential")  # after which the station is away for a while
 CABLE_FIRST = {"TxCtrlr.TxStartPoint": "EVConnected"}
 
 
@@ -61,3 +67,32 @@ def test_killed_in_mid_charge_and_offline_it_loses_and_doubles_nothing(
         cp.stop()
         until(lambda: cp.state.queue == [])
     assert [one.status for one in ChargingSession.objects.order_by("started_at")] == ["COMPLETED"] * 2
+
+
+@VERSIONS
+def test_every_command_of_the_portal_is_understood(version: str, gateway: Running, charger_row: Make) -> None:
+    """The least and the most that can be said of each; none is answered with an error, or not at all."""
+    station, credential = charger_row(outlets=2)
+    told = [kind for kind in KINDS.values() if version in kind.versions and kind.name not in NOT_HERE]
+    with by_hand(gateway.url, station.identity, credential, version, outlets=2) as cp:
+        for kind in told:
+            for params in islice(examples(kind, version), 2):
+                command_ask(station=station, kind=kind.name, params=params)
+        until(lambda: not Command.objects.filter(state__in=UNDECIDED).exists())
+        cp.quiet()
+    outcomes = {(one.kind, one.state) for one in Command.objects.all()}
+    assert {kind for kind, _ in outcomes} == {kind.name for kind in told}
+    assert outcomes >= {(kind, "ACCEPTED") for kind in ("remote_start", "set_profile", "get_log", "send_local_list")}
+    sent = Command.objects.exclude(sent_at=None).values_list("state", flat=True)  # others this version cannot say
+    assert set(sent) <= {"ACCEPTED", "REJECTED"}
+
+
+@VERSIONS
+def test_an_error_for_an_answer_is_an_outcome_too(version: str, gateway: Running, charger_row: Make) -> None:
+    station, credential = charger_row()
+    with by_hand(gateway.url, station.identity, credential, version) as cp:
+        cp.station.commands = {}
+        command = command_ask(station=station, kind="clear_cache")
+        until(lambda: Command.objects.get().state not in UNDECIDED)
+    command.refresh_from_db()
+    assert command.state == "UNSUPPORTED" and command.words.startswith("NotImplemented")
