@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import rfc8785
@@ -90,6 +91,7 @@ LOOKUPS = (
     *("energy_wh", "cost_minor", "currency", "tariff", "stop_reason", "source", "flags", "meter_values_sha256"),
     *("credit", "credit_reference_id", "written"),
 )
+_OWN = attrgetter(*LOOKUPS[8:])  # columns of the session itself
 
 
 def record_of(session: "ChargingSession") -> dict[str, Any]:
@@ -97,8 +99,7 @@ def record_of(session: "ChargingSession") -> dict[str, Any]:
     token = session.id_token
     place = (session.station.identity, session.connector.evse_id, session.connector.connector_id, session.location)
     known = (token.uid, token.type) if token else (None, None)
-    own = [getattr(session, name) for name in LOOKUPS[8:]]
-    return fields_of(Recorded(session.pk, session.transaction_id, *place, *known, *own))
+    return fields_of(Recorded(session.pk, session.transaction_id, *place, *known, *_OWN(session)))
 
 
 def fields_of(row: Recorded) -> dict[str, Any]:
@@ -156,6 +157,11 @@ def written_in_vain(row: Recorded) -> bool:
 
 def canonical(record: Mapping[str, Any]) -> bytes:
     """RFC 8785 bytes; refuses floats, booleans, nulls and integers outside +-(2^53 - 1)."""
+    try:
+        if _alike(record):
+            return _ENCODER.encode(record).encode()
+    except UnicodeEncodeError:
+        pass  # rfc8785 says which text it is
     _only_integers_and_strings(record, "record")
     try:
         return rfc8785.dumps(dict(record))
@@ -164,6 +170,23 @@ def canonical(record: Mapping[str, Any]) -> bytes:
 
 
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+_INTEGER_MAX = 2**53 - 1
+
+
+def _alike(value: Any) -> bool:
+    """Whether Python's own encoder, which takes a tenth of the time, writes this as RFC 8785 does.
+
+    So it does integers up to 2^53 - 1 and all text; members it orders otherwise where names leave ASCII.
+    """
+    kind = type(value)
+    if kind is dict:
+        for name, item in value.items():
+            if not (type(name) is str and name.isascii() and (type(item) is str or _alike(item))):
+                return False
+        return True
+    if kind is int:
+        return bool(-_INTEGER_MAX <= value <= _INTEGER_MAX)
+    return kind is str or (kind is list and all(map(_alike, value)))
 
 
 def is_known_form(record: Mapping[str, Any], recorded: bytes) -> bool:

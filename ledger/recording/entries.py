@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
@@ -10,6 +11,7 @@ from django.utils.translation import gettext
 
 from common import clock
 from common.announce import announce, hurrying
+from common.database.inserting import columns_insert
 from ledger import record
 from ledger.errors import (
     LedgerError,
@@ -22,25 +24,21 @@ from stations.models import ChargingSession
 ANCHOR = "ledger.tasks.anchor"
 
 
-def entries_open(*, sessions: Sequence[ChargingSession]) -> list[LedgerEntry]:
+def entries_open(*, sessions: Sequence[ChargingSession]) -> None:
     """Open the ledger entries of sessions that close in this database transaction; announce them after commit."""
     data_keys = keys.data_keys_for(sessions)
-    entries = []
-    for session in sessions:
-        salt, canonical = record.new_salt(), record.canonical(record.record_of(session))
-        entries.append(
-            LedgerEntry(
-                session=session,
-                salt=salt,
-                canonical=canonical,
-                digest=record.digest(salt, canonical),
-                data_key=data_keys[session.pk],
-            )
-        )
-    opened = LedgerEntry.objects.bulk_create(entries, batch_size=500)
+    salts = [record.new_salt() for _ in sessions]
+    canonicals = [record.canonical(record.record_of(session)) for session in sessions]
+    entries: dict[str, list[Any]] = {
+        "session_id": [session.pk for session in sessions],
+        "salt": salts,
+        "canonical": canonicals,
+        "digest": list(map(record.digest, salts, canonicals)),
+        "data_key_id": [data_keys[session.pk].pk for session in sessions],
+    }
+    columns_insert(LedgerEntry, entries)
     # robust: the session is closed, whatever becomes of the announcement
-    transaction.on_commit(lambda: anchor_soon(len(opened)), robust=True)
-    return opened
+    transaction.on_commit(lambda: anchor_soon(len(sessions)), robust=True)
 
 
 def entries_forget(*, session_ids: Sequence[uuid.UUID]) -> None:

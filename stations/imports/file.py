@@ -14,13 +14,15 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from common import clock
+from common.database.inserting import rows_insert
 from stations.charging import plausibility
 from stations.errors import ImportFileError, ImportRowError
 from stations.imports.known import Known, Seen, differences
 from stations.imports.places import Places, session_id
 from stations.imports.plan import Options, Plan, planned
 from stations.imports.reading.row import Record, Row, duration_check, period
-from stations.models import ChargingSession
+from stations.models import ChargingSession, months_decide
 from stations.signals import sessions_closed
 
 BATCH_ATTEMPTS = 3
@@ -213,7 +215,8 @@ def _keep(places: Places, new: list[ChargingSession], bringing: Bringing) -> Non
     if bringing.options.dry_run:
         transaction.set_rollback(True)
     elif new:
-        ChargingSession.objects.bulk_create(new)
+        months_decide(new)
+        rows_insert(new)
         sessions_closed.send(sender=ChargingSession, sessions=new)
 
 
@@ -257,7 +260,7 @@ def session_of(row: Row, places: Places, run_id: int | None) -> ChargingSession:
         source=IMPORT,
         flags=flags + [plausibility.AMBIGUOUS_TIME] * (times.ambiguous and plausibility.AMBIGUOUS_TIME not in flags),
         import_run_id=run_id,
-        tariff={},
+        heard_at=clock.now(),
     )
     session.station, session.connector, session.id_token = station, connector, token
     return session

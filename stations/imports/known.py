@@ -3,9 +3,11 @@
 import uuid
 from array import array
 from collections.abc import Sequence
+from itertools import chain
 
-from django.db.models import Q
+from django.db import connection
 
+from stations.identifiers import letters
 from stations.imports.reading.row import Row
 from stations.models import ChargingSession
 
@@ -29,12 +31,8 @@ class Known:
     def __init__(self, sessions: Sequence[ChargingSession]) -> None:
         self._by_id: dict[uuid.UUID, ChargingSession] = {}
         self._by_name: dict[tuple[int, str], ChargingSession] = {}
-        same_id = Q(pk__in=[session.pk for session in sessions])
-        same_name = Q(
-            station__in={session.station_id for session in sessions},
-            transaction_id__in={session.transaction_id for session in sessions},
-        )
-        for session in ChargingSession.objects.filter(same_id | same_name):
+        wanted = {session.pk for session in sessions} | named(sessions)
+        for session in ChargingSession.objects.filter(pk__in=wanted):
             self.add(session)
 
     def add(self, session: ChargingSession) -> None:
@@ -43,6 +41,25 @@ class Known:
 
     def find(self, session: ChargingSession) -> ChargingSession | None:
         return self._by_id.get(session.pk) or self._by_name.get((session.station_id, session.transaction_id))
+
+
+def named(sessions: Sequence[ChargingSession]) -> set[uuid.UUID]:
+    """UUIDs of sessions with the same station and number, in whatever letters.
+
+    Asked pair by pair: each is one look into an index, where "one of these stations and one of these numbers" reads all
+    that the stations ever had, at each batch anew. CROSS JOIN tells SQLite to begin with the pairs.
+    """
+    pairs = {(session.station_id, letters(session.transaction_id)) for session in sessions}
+    if not pairs:
+        return set()
+    values, table = ", ".join(["(%s, %s)"] * len(pairs)), ChargingSession._meta.db_table
+    statement = (
+        f"WITH wanted(station, number) AS (VALUES {values}) SELECT kept.id FROM wanted CROSS JOIN {table} kept"  # noqa: S608  # our own name
+        " WHERE kept.station_id = wanted.station AND kept.number = wanted.number"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, list(chain.from_iterable(pairs)))
+        return {uuid.UUID(str(found)) for (found,) in cursor.fetchall()}
 
 
 class Seen:

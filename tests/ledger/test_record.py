@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+from typing import Any
 
 import pytest
-from hypothesis import given
+import rfc8785
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledger import record
@@ -35,6 +37,13 @@ def test_canonical_is_the_same_whatever_the_order(fields: dict[str, object]) -> 
 def test_canonical_refuses_what_two_readers_may_read_differently(value: object) -> None:
     with pytest.raises(RecordError):
         record.canonical({"field": value})
+
+
+@given(fields=records)
+@example(fields={"\ue000": "1", "\U0001f600": "2"})  # the first one is the last by UTF-16, as RFC 8785 orders
+@example(fields={"a": '\u2028\x7f\x1f"\\/', "b": 2**53 - 1, "c": {"é": [-(2**53) + 1, "𝔘"]}})
+def test_canonical_is_rfc_8785_by_whichever_encoder(fields: dict[str, Any]) -> None:
+    assert record.canonical(fields) == rfc8785.dumps(fields)
 
 
 def test_canonical_refuses_lone_surrogates() -> None:
