@@ -15,7 +15,7 @@ OCPP_MESSAGES_PER_S = env.integer("EVPORTAL_OCPP_MESSAGES_PER_S", 50)
 OCPP_CALL_TIMEOUT_S = env.integer("EVPORTAL_OCPP_CALL_TIMEOUT_S", 30)  # how long a station may take for an answer
 OCPP_MESSAGES_KEEP_DAYS = env.integer("EVPORTAL_OCPP_MESSAGES_KEEP_DAYS", 30)  # how long each message is kept
 
-# --- Security profiles (docs/ocpp.md): TLS in the gateway or in front of it, certificates of stations
+# --- OCPP security profiles: TLS in the gateway or in front of it, certificates of stations
 # The gateway's certificate with its chain, PEM; without one it speaks no TLS
 OCPP_TLS_CERT = env.text("EVPORTAL_OCPP_TLS_CERT", "")
 OCPP_TLS_KEY = env.text("EVPORTAL_OCPP_TLS_KEY", "")  # the file with its private key, PEM

@@ -33,6 +33,8 @@ The ports of 127.0.0.1, in the environment; the last choice is remembered in `va
 NOT_IN_COMPOSE = {
     "EVPORTAL_OCPP_HOST": "no: inside the container it is `0.0.0.0`",
     "EVPORTAL_OCPP_PORT": "no: inside the container it is the default",
+    "EVPORTAL_OCPP_TLS_CERT": "no: TLS ends in front of it",
+    "EVPORTAL_OCPP_TLS_KEY": "no: TLS ends in front of it",
     "EVPORTAL_DEBUG": "no: for development",
     "EVPORTAL_WEBHOOK_ALLOW_LOCAL": "no: for development",
     "EVPORTAL_OCPI_PARTNER_URLS": "no: for development",

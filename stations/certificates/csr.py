@@ -55,7 +55,7 @@ def _parsed(text: str) -> x509.CertificateSigningRequest:
         raise RequestRefusedError(f"expected at most {PEM_MAX} characters, got {len(text)}")
     try:
         return x509.load_pem_x509_csr(text.encode())
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise RequestRefusedError(f"expected a PKCS#10 certificate request in PEM: {error}") from error
 
 
