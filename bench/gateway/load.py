@@ -157,7 +157,8 @@ def main() -> None:
     parser.add_argument("--warm-up", type=float, default=3.0)
     parser.add_argument("--rate", type=float, default=0.0, help="messages a second of all; 0: as they are answered")
     parser.add_argument("--idle", action="store_true", help="connect, say nothing, stay for --seconds")
-    print(json.dumps(asyncio.run(load(parser.parse_args()))), flush=True)
+    if found := asyncio.run(load(parser.parse_args())):
+        print(json.dumps(found), flush=True)
 
 
 if __name__ == "__main__":
