@@ -1,7 +1,7 @@
 """gateway_vs_bare, gateway_p99_ms, gateway_stations, gateway_station_kib: what one gateway process carries.
 
-Method: PostgreSQL (fsync on) and Redis of the bench's own, `manage.py gateway` as a process of its own, stations in
-another (load.py: raw frames, OCPP 1.6), all on this machine. In turns, the same load asks the bare system (bare.py:
+Method: PostgreSQL (fsync on), Redis and a TPM service of the bench's own, `manage.py gateway` as a process of its own,
+stations in another (load.py: raw frames, OCPP 1.6), all on this machine; no worker runs, and no node. In turns, the same load asks the bare system (bare.py:
 `ocpp` on `websockets`, validating, storing nothing) and the gateway, which stores every message, meter value and
 charge before it answers. `gateway_vs_bare` is the gateway's answers a second over the bare system's of the same turn,
 of turns in which p99 was at most 1 s. `gateway_p99_ms`: at 1,000 messages a second from 2,000 stations.
@@ -24,10 +24,10 @@ from typing import Any
 
 import psutil
 
-from bench.portal.reading import portal
-from bench.stage import Measured, options, perform
+from bench.stage import Measured, in_portal, options, perform
 from dev.common.processes import free_port, port_open, wait_until
 from dev.parts.tpm_service import ROOT
+from dev.trials.portal_stack import PortalStack
 
 STATIONS, MANY, IDLE = 200, 2000, 5000
 TURNS = 3
@@ -98,15 +98,15 @@ def bare() -> Iterator[Serving]:
         yield found
 
 
-def measure(chosen: Namespace, directory: Path) -> Measured:
+def measure(stack: PortalStack, chosen: Namespace) -> Measured:
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    stations = directory / "stations.json"
-    with portal(directory):
-        make_stations(stations, IDLE)
-        ratios, beside = in_turns(stations, chosen.seconds)
-        with gateway() as ours:
-            steady = [loaded(ours, stations, count=MANY, rate=RATE, seconds=chosen.seconds) for _ in range(TURNS)]
-        kib = [idle_kib(stations)]
+    stack.node.stop()
+    stations = stack.directory / "stations.json"
+    make_stations(stations, IDLE)
+    ratios, beside = in_turns(stations, chosen.seconds)
+    with gateway() as ours:
+        steady = [loaded(ours, stations, count=MANY, rate=RATE, seconds=chosen.seconds) for _ in range(TURNS)]
+    kib = [idle_kib(stations)]
     samples = {
         "gateway_vs_bare": ratios,
         "gateway_p99_ms": [found["p99_ms"] for found in steady],
@@ -148,6 +148,6 @@ def idle_kib(stations: Path) -> float:
 
 
 if __name__ == "__main__":
-    parser = options(__doc__, count=STATIONS, what="stations at once")
+    parser = options(__doc__, count=STATIONS, what="stations at once", portal=True)
     parser.add_argument("--seconds", type=float, default=10.0)
-    perform(parser, measure)
+    perform(parser, in_portal(measure))

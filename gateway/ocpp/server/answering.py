@@ -1,6 +1,7 @@
 """What a station said becomes what it is answered: in a database transaction that also keeps both in the log.
 
-What was answered is committed. Where the database is away nobody is answered: the station says it again.
+What was answered is committed. Where the database is away, or the ledger can take no charge, nobody is answered: the
+station says it again.
 """
 
 import logging
@@ -49,7 +50,7 @@ def answer_each(jobs: Sequence[Job]) -> list[str | BaseException]:
 
 
 def answer_one(job: Job) -> str | BaseException:
-    """The text of the answer; an exception where the database is away."""
+    """The text of the answer; an exception where nothing can be stored now."""
     handler = handler_of(job.call)
     assert handler is not None, "the connection answers what nobody handles"
     for left in reversed(range(TRIES)):
@@ -57,6 +58,8 @@ def answer_one(job: Job) -> str | BaseException:
             with transaction.atomic():
                 answer = handler(job.call)
                 return _kept(job, answer)
+        except RecordingUnavailableError as error:  # nothing is wrong with what it said: later it can be taken
+            return error
         except (CallRefused, StationsError) as error:
             return _refused(job, error)
         except DatabaseError as error:
@@ -126,8 +129,7 @@ def refusal_text(call: Call, error: CallRefused | StationsError) -> str:
     if isinstance(error, CallRefused):
         code, details = error.code, error.details
     else:
-        code = "InternalError" if isinstance(error, RecordingUnavailableError) else "PropertyConstraintViolation"
-        details = {"code": error.code}
+        code, details = "PropertyConstraintViolation", {"code": error.code}
     return frames.error_text(call.message_id, code, str(error), version=call.version, details=details)
 
 

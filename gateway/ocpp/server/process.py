@@ -36,6 +36,7 @@ from gateway.ocpp.server.log import Logged, write_group
 from stations.certificates import authority
 from stations.certificates.connecting import certificates_dead
 from stations.commands.hurrying import CHANNEL, hurry
+from stations.errors import RecordingUnavailableError
 from stations.models import Station, StationRefusal
 from stations.park.refusals import refusal_note
 from stations.places import connections as presence
@@ -148,7 +149,7 @@ class Gateway:
             pass
         except Misbehaved as error:
             await self._thrown_out(link, StationRefusal.Reason.MISBEHAVED, str(error), POLICY)
-        except DatabaseError as error:
+        except (DatabaseError, RecordingUnavailableError) as error:
             log.warning("%s is not answered: %s", link.station, error)
             await socket.close(AGAIN_LATER, "nothing can be stored now: say it again later")
         finally:
