@@ -1,12 +1,13 @@
 """gateway_vs_bare, gateway_p99_ms, gateway_stations, gateway_station_kib: what one gateway process carries.
 
 Method: PostgreSQL (fsync on), Redis and a TPM service of the bench's own, `manage.py gateway` as a process of its own,
-stations in another (load.py: raw frames, OCPP 1.6), all on this machine; no worker runs, and no node. In turns, the same load asks the bare system (bare.py:
-`ocpp` on `websockets`, validating, storing nothing) and the gateway, which stores every message, meter value and
-charge before it answers. `gateway_vs_bare` is the gateway's answers a second over the bare system's of the same turn,
+stations in another (load.py: raw frames, OCPP 1.6), all on this machine; no worker runs, and no node. In turns, the
+same load asks the bare system (bare.py: `ocpp` on `websockets`, validating, storing nothing) and the gateway, which
+stores every message, meter value and charge before it answers. `gateway_vs_bare` is the gateway's answers a second over
+the bare system's of the same turn,
 of turns in which p99 was at most 1 s. `gateway_p99_ms`: at 1,000 messages a second from 2,000 stations.
 `gateway_station_kib`: what the process grew by with 5,000 idle stations, over their number. Beside them stand answers
-a second, and the CPU time of the serving process for an answer, which other work on the machine does not change.
+a second, and the CPU time of the serving process for an answer.
 """
 
 import json
