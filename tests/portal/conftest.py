@@ -27,6 +27,7 @@ from stations.models.imports import ImportMapping, ImportRun
 from tests.conftest import CloseSessions
 from tests.people import log_in
 from tests.stations.certificates.asking import certified
+from tests.stations.commands.rows import asked
 
 PUBLIC_KEY = "PUB_R1_5hqxvq61zQUuuQPGCfPsbhArQZjgs6wgZtST4b1WY46BoiZHnS"
 CHAIN_ID = "c" * 64
@@ -123,6 +124,7 @@ def everything(make_session: MakeSession) -> ChargingSession:
         },
     )
     certified(session.station)
+    asked(session)
     ImportRun.objects.create(file_name="january.csv", sha256="0" * 64, size=1, time_zone="UTC")
     ImportMapping.objects.create(name="wallbox", columns={"started": "From", "stopped": "Until", "energy": "kWh"})
     Tariff.objects.create(code="T1", name="Day")
