@@ -4,6 +4,7 @@
     authorize                            may this card charge here?
     connector_report                     how an outlet is
     charge_start, _values(_many), _stop  a charge begins, goes on, ends; never refused
+    transaction_told                     the same of 2.x, in whatever order it is told
     event_note, command_progress         what else it tells
     variables_report                     its configuration
     certificate_requested                it wants a certificate
@@ -20,10 +21,14 @@ from stations.cards.services import TokenRef
 from stations.certificates.requests import certificate_requested
 from stations.charging.asides import Aside, set_aside
 from stations.charging.clocks import Moment, Said, moment_of, said_read
+from stations.charging.costs import cost_of, cost_so_far, counting_now
 from stations.charging.reported import Begun, charge_start, charge_stop, station_locked
 from stations.charging.reported_values import Values, charge_values_many
+from stations.charging.transactions import Heard, Kind, Told, charges_known, is_missing, told_values, transaction_told
 from stations.charging.vocabulary import Sample
 from stations.commands.progress import command_progress
+from stations.commands.reservations import reservation_end
+from stations.commands.starts import start_led_to, start_token
 from stations.models import Station
 from stations.places.boots import Boot, station_booted
 from stations.places.credentials import station_seen as station_heard
@@ -38,11 +43,14 @@ __all__ = [
     "Begun",
     "Boot",
     "Condition",
+    "Heard",
+    "Kind",
     "Moment",
     "Said",
     "Sample",
     "Status",
     "TokenRef",
+    "Told",
     "Values",
     "Variable",
     "authorize",
@@ -51,18 +59,28 @@ __all__ = [
     "charge_stop",
     "charge_values",
     "charge_values_many",
+    "charges_known",
     "clock",
     "command_progress",
     "connector_report",
+    "cost_of",
+    "cost_so_far",
+    "counting_now",
     "event_note",
+    "is_missing",
     "outlet_get",
     "plain_text",
+    "reservation_end",
     "said",
     "set_aside",
+    "start_led_to",
+    "start_token",
     "station_booted",
     "station_heard",
     "station_locked",
     "token_ref",
+    "told_values",
+    "transaction_told",
     "variables_report",
 ]
 

@@ -60,7 +60,9 @@ def _leave_out(payload: dict[str, Any], broken: Violation, asides: list[Aside]) 
         path = path[:2]  # the one meterValue
     elif broken.keyword == "additionalProperties" and (extra := _extra(payload, broken)):
         path = [*path, extra]
-    elif not path or broken.keyword == "required":
+    elif path and broken.keyword == "required":
+        path = path[:1]  # a part that lacks something is worth nothing
+    elif not path:
         return False
     if len(path) == 1 and not _spared(payload, broken, path[0]):
         return False

@@ -99,15 +99,19 @@ def session_credit(*, session: ChargingSession, reason: str, by: User) -> Chargi
 
 @transaction.atomic
 def session_correct(
-    *, session: ChargingSession, reason: str, figures: Figures, by: User | None
+    *, session: ChargingSession, reason: str, figures: Figures, by: User | None, id_token: IdToken | None = None
 ) -> tuple[ChargingSession, ChargingSession]:
     """Take a session back and record it anew with the right figures; returns credit and replacement.
+
+    `id_token`: whose it was, where that was not known; it is locked.
 
     A session that was INVALID is corrected in the same way: its credit takes back nothing.
     Raises CorrectionRefusedError as session_credit, and for figures that cannot be true.
     """
     session = _taken(session, reason)
     credit, replacement = _credit(session), _replacement(session, figures)
+    if id_token is not None:
+        replacement.id_token, replacement.customer_id = id_token, id_token.customer_id
     _store(session, [credit, replacement], reason=reason, by=by)
     return credit, replacement
 

@@ -36,7 +36,27 @@ AMPERE, VOLT = _units(A="Amp Ampere Amperes"), _units(V="Volt Volts")
 WATT, VAR = _units(W="Watt Watts", kW=""), _units(var="", kvar="")
 PERCENT, HERTZ, RPM = _units(Percent="% pct"), _units(Hz="Hertz"), _units(RPM="1/min")
 DEGREES = _units(Celsius="Celcius C °C", Fahrenheit="F °F", K="Kelvin")
+SECONDS, YES = _units(s="sec Seconds"), {"": ("", ONE), **_units(Boolean="bool")}
 
+# What OCPP 2.1 has besides (MeasurandEnumType)
+_V21: dict[str, tuple[str | None, Units]] = {
+    **dict.fromkeys((f"Current.{kind}" for kind in ("Export.Offered", "Export.Minimum")), ("A", AMPERE)),
+    **dict.fromkeys((f"Current.{kind}" for kind in ("Import.Offered", "Import.Minimum")), ("A", AMPERE)),
+    **dict.fromkeys(
+        (f"Display.{kind}SOC" for kind in ("Present", "Minimum", "Target", "Maximum")), ("Percent", PERCENT)
+    ),
+    **dict.fromkeys((f"Display.RemainingTimeTo{kind}SOC" for kind in ("Minimum", "Target", "Maximum")), ("s", SECONDS)),
+    **dict.fromkeys(("Display.ChargingComplete", "Display.InletHot"), ("", YES)),
+    "Display.BatteryEnergyCapacity": ("Wh", WH),
+    **dict.fromkeys(("Energy.Active.Import.CableLoss", "Energy.Active.Setpoint.Interval"), ("Wh", WH)),
+    **dict.fromkeys((f"EnergyRequest.{kind}" for kind in ("Target", "Minimum", "Maximum", "Bulk")), ("Wh", WH)),
+    **dict.fromkeys(("EnergyRequest.Minimum.V2X", "EnergyRequest.Maximum.V2X"), ("Wh", WH)),
+    **dict.fromkeys(("Power.Active.Setpoint", "Power.Active.Residual"), (None, WATT)),
+    **dict.fromkeys(
+        (f"Power.{way}.{kind}" for way in ("Import", "Export") for kind in ("Offered", "Minimum")), (None, WATT)
+    ),
+    **dict.fromkeys(("Voltage.Minimum", "Voltage.Maximum"), ("V", VOLT)),
+}
 # The first unit is meant where none is told, unless several are left to guess from (None).
 MEASURANDS: dict[str, tuple[str | None, Units]] = {
     **dict.fromkeys(("Current.Export", "Current.Import", "Current.Offered"), ("A", AMPERE)),
@@ -57,6 +77,7 @@ MEASURANDS: dict[str, tuple[str | None, Units]] = {
     "SoC": ("Percent", PERCENT),
     "Temperature": (None, DEGREES),
     "Voltage": ("V", VOLT),
+    **_V21,
 }
 PHASES = ["L1", "L2", "L3", "N", "L1-N", "L2-N", "L3-N", "L1-L2", "L2-L3", "L3-L1"]
 CONTEXTS = [

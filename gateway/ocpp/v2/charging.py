@@ -1,0 +1,132 @@
+"""Charges: TransactionEvent in all its forms, and meter values besides."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from gateway import calls
+from gateway.ocpp.handling import Answer, Call
+from gateway.ocpp.v2 import metering
+from gateway.ocpp.v2.noting import Kind, Severity
+from gateway.ocpp.v2.telling import told_read, values_read
+from gateway.ocpp.v2.tokens import id_token_info
+from stations.charging.words import kwh
+from stations.identifiers import letters
+from stations.models import ChargingSession, Connector, Reservation
+
+PERIODIC = frozenset({"MeterValuePeriodic", "MeterValueClock"})
+
+
+def transaction_event(call: Call) -> Answer:
+    """A charge begins, goes on or ends; never refused, as the energy has flowed."""
+    payload = call.payload
+    told = told_read(call)
+    if told.token is None and (number := payload["transactionInfo"].get("remoteStartId")) is not None:
+        told = replace(told, token=calls.start_token(call.station, number))
+    heard = calls.transaction_told(station=call.station, told=told)
+    answer: dict[str, Any] = {}
+    if "idToken" in payload:
+        answer["idTokenInfo"] = id_token_info(payload["idToken"], heard.authorization)
+    answer |= cost_of(heard.session, told)
+    _around(call, heard.session)
+    return Answer(answer, session_id=heard.session.pk)
+
+
+def cost_of(session: ChargingSession, told: calls.Told) -> dict[str, Any]:
+    """The cost of the energy so far, then the whole cost, as the driver is to see it; nothing without a tariff."""
+    if session.status == ChargingSession.Status.ACTIVE:
+        readings = metering.readings_of(told.samples)
+        so_far = calls.cost_so_far(session, readings[-1].wh) if readings else None
+        return {} if so_far is None else {"totalCost": major(so_far)}
+    session = calls.counting_now(session)
+    cost = calls.cost_of(session)
+    if cost is None:
+        return {}
+    words = f"{kwh(session.energy_wh)} kWh, {cost} {session.currency}"
+    message = {"format": "UTF8", "language": "en", "content": words}
+    return {"totalCost": major(cost)} | ({"updatedPersonalMessage": message} if told.kind == "Ended" else {})
+
+
+def major(amount: Decimal) -> float | int:
+    """As a JSON number. A float's shortest text is the amount itself, up to 15 digits."""
+    return int(amount) if amount == amount.to_integral_value() else float(amount)
+
+
+def _around(call: Call, session: ChargingSession) -> None:
+    """What a TransactionEvent tells besides the charge."""
+    payload, info = call.payload, call.payload["transactionInfo"]
+    if "reservationId" in payload:
+        calls.reservation_end(station=call.station, number=payload["reservationId"], state=Reservation.State.USED)
+    if "remoteStartId" in info:
+        calls.start_led_to(call.station, info["remoteStartId"], session)
+    state = info.get("chargingState", "Idle")
+    if state != "Idle" and payload["triggerReason"] not in PERIODIC:
+        calls.connector_report(
+            station=call.station,
+            evse_id=session.connector.evse_id,
+            connector_id=session.connector.connector_id,
+            condition=calls.Condition(status=Connector.Status.OCCUPIED, said=state),
+            at=calls.clock(call.station, payload["timestamp"], call.at).at,
+            received_at=call.at,
+        )
+    if payload["eventType"] == "Ended" and "costDetails" in payload:
+        _cost_compare(call, session)
+
+
+def _cost_compare(call: Call, session: ChargingSession) -> None:
+    """2.1: a station that works out the cost itself; ours counts, and where it says another somebody should look."""
+    details = call.payload["costDetails"]
+    total, currency = details["totalCost"]["total"], details["totalCost"]["currency"]
+    said = total.get("inclTax", total.get("exclTax"))
+    ours = calls.cost_of(calls.counting_now(session))
+    same = said is not None and ours is not None and Decimal(repr(said)) == ours and currency == session.currency
+    if same and not details.get("failureToCalculate"):
+        return
+    words = f"charge {session.transaction_id}: the station says a cost of {said} {currency}, here it is {ours}"
+    calls.event_note(
+        station=call.station,
+        kind=Kind.OTHER,
+        words=words,
+        at=calls.clock(call.station, call.payload["timestamp"], call.at).at,
+        severity=Severity.WARNING,
+        data={"totalCost": details["totalCost"], "totalUsage": details["totalUsage"], "currency": session.currency},
+    )
+
+
+def meter_values(call: Call) -> Answer:
+    """Of the charge at that EVSE, if one goes on; else only the message log keeps them."""
+    return meter_values_many([call])[0]
+
+
+# --- Many at once
+
+
+def meter_values_many(messages: Sequence[Call]) -> list[Answer]:
+    """The same of many."""
+    found = calls.charge_values_many([values_read(call) for call in messages])
+    return [Answer(session_id=session_id) for session_id in found]
+
+
+def is_plain(call: Call) -> bool:
+    """Whether a TransactionEvent only tells meter values of a charge that goes on."""
+    payload = call.payload
+    more = {"idToken", "reservationId", "costDetails"} & payload.keys() or "remoteStartId" in payload["transactionInfo"]
+    return payload["eventType"] == "Updated" and payload["triggerReason"] in PERIODIC and not more
+
+
+def transaction_events_many(messages: Sequence[Call]) -> list[Answer]:
+    """Those of charges of which nothing is missing, together; the others first, each by itself."""
+    told = [told_read(call) for call in messages]
+    numbers = [(call.station.pk, one.transaction_id) for call, one in zip(messages, told, strict=True)]
+    known = calls.charges_known(numbers)
+    answers, plain = dict[int, Answer](), list[int]()
+    for place, (call, one) in enumerate(zip(messages, told, strict=True)):
+        session = known.get((call.station.pk, letters(one.transaction_id)))
+        if session is None or calls.is_missing(session, one):
+            answers[place] = transaction_event(call)
+        else:
+            plain.append(place)
+            answers[place] = Answer(cost_of(session, one), session_id=session.pk)
+    calls.charge_values_many([calls.told_values(messages[place].station, told[place]) for place in plain])
+    return [answers[place] for place in range(len(messages))]

@@ -1,0 +1,105 @@
+"""The station starts, gives signs of life, and says how its outlets and its configuration are."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+
+from gateway import calls
+from gateway.ocpp.handling import Answer, Call
+from gateway.ocpp.times import time_text
+from gateway.ocpp.v2.noting import report_ended, status_info
+from stations.models import Connector
+
+STATUS = {
+    "Available": Connector.Status.AVAILABLE,
+    "Occupied": Connector.Status.OCCUPIED,
+    "Reserved": Connector.Status.RESERVED,
+    "Unavailable": Connector.Status.UNAVAILABLE,
+    "Faulted": Connector.Status.FAULTED,
+}
+
+
+def boot_notification(call: Call) -> Answer:
+    """Accepted, unless it is switched off here; charges go on until they are said to have ended."""
+    said = call.payload["chargingStation"]
+    modem = said.get("modem", {})
+    boot = calls.Boot(
+        vendor=said["vendorName"],
+        model=said["model"],
+        serial_number=said.get("serialNumber", ""),
+        firmware_version=said.get("firmwareVersion", ""),
+        more={
+            "reason": call.payload["reason"],
+            **{name: modem[name] for name in ("iccid", "imsi") if modem.get(name)},
+        },
+    )
+    may = calls.station_booted(station=call.station, boot=boot, version=call.version, received_at=call.at)
+    answer: dict[str, Any] = {"currentTime": time_text(call.at), "interval": settings.OCPP_HEARTBEAT_S}
+    if may:
+        return Answer(answer | {"status": "Accepted"})
+    return Answer(answer | {"status": "Rejected", "statusInfo": status_info("SwitchedOff", "It may not report now.")})
+
+
+def heartbeat(call: Call) -> Answer:
+    """The time."""
+    return Answer({"currentTime": time_text(call.at)})
+
+
+def status_notification(call: Call) -> Answer:
+    """How a connector is; connector 0 of an EVSE: all of its."""
+    said = call.payload
+    outlet_report(call, said["evseId"], said["connectorId"], said["connectorStatus"], said["timestamp"])
+    return Answer()
+
+
+def outlet_report(call: Call, evse_id: int, connector_id: int, status: str, said_at: str) -> None:
+    """Store the state that the station tells of an outlet; EVSE 0 is the station itself."""
+    at = calls.clock(call.station, said_at, call.at).at
+    condition = calls.Condition(status=STATUS[status], said=status)
+    for number in _connectors(call, evse_id) if evse_id and not connector_id else [connector_id]:
+        calls.connector_report(
+            station=call.station,
+            evse_id=evse_id,
+            connector_id=number,
+            condition=condition,
+            at=at,
+            received_at=call.at,
+        )
+
+
+def _connectors(call: Call, evse_id: int) -> list[int]:
+    rows = Connector.objects.filter(station=call.station, evse_id=evse_id).order_by("connector_id")
+    return list(rows.values_list("connector_id", flat=True)) or [1]
+
+
+def notify_report(call: Call) -> Answer:
+    """A part of what the station is made of and set to; the parts may come in any order."""
+    at = calls.clock(call.station, call.payload["generatedAt"], call.at).at
+    variables = [one for said in call.payload.get("reportData", []) for one in _variables(said)]
+    calls.variables_report(call.station, variables, at)
+    report_ended(call)
+    return Answer()
+
+
+def _variables(said: Mapping[str, Any]) -> list[calls.Variable]:
+    """One a kind of value that it has (Actual, Target, MinSet, MaxSet)."""
+    component, variable = said["component"], said["variable"]
+    evse = component.get("evse", {})
+    is_ = said.get("variableCharacteristics", {})
+    return [
+        calls.Variable(
+            component=component["name"],
+            component_instance=component.get("instance", ""),
+            evse_id=max(evse.get("id", 0), 0),
+            connector_id=max(evse.get("connectorId", 0), 0),
+            variable=variable["name"],
+            instance=variable.get("instance", ""),
+            attribute=one.get("type", "Actual"),
+            value=one.get("value", ""),
+            mutability=one.get("mutability", "ReadWrite"),
+            data_type=is_.get("dataType", ""),
+            unit=is_.get("unit", ""),
+        )
+        for one in said["variableAttribute"]
+    ]

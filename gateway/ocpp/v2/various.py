@@ -1,0 +1,42 @@
+"""Reservations, displays, customers' data, vendors' messages."""
+
+from gateway import calls
+from gateway.ocpp.handling import Answer, Call
+from gateway.ocpp.v2.noting import Kind, noted, report_ended
+from stations.models import Reservation
+
+# ReservationUpdateStatusEnumType; NoTransaction is 2.1: the card was shown, and nothing was charged.
+RESERVATION = {
+    "Expired": Reservation.State.EXPIRED,
+    "Removed": Reservation.State.CANCELLED,
+    "NoTransaction": Reservation.State.EXPIRED,
+}
+
+
+def reservation_status_update(call: Call) -> Answer:
+    """It has expired, was removed, or nobody charged (2.1)."""
+    said = call.payload
+    state = RESERVATION[said["reservationUpdateStatus"]]
+    calls.reservation_end(station=call.station, number=said["reservationId"], state=state)
+    words = f"reservation {said['reservationId']}: {said['reservationUpdateStatus']}"
+    return noted(call, Kind.RESERVATION, words)
+
+
+def notify_display_messages(call: Call) -> Answer:
+    """The messages that its display has, for whoever asked."""
+    report_ended(call)
+    return noted(call, Kind.OTHER, f"messages of its display: {len(call.payload.get('messageInfo', []))}")
+
+
+def notify_customer_information(call: Call) -> Answer:
+    """What the station has stored of a customer: only the message log keeps it, which forgets."""
+    report_ended(call)
+    words = f"what it has stored of a customer, part {call.payload['seqNo']}: see the message log"
+    return noted(call, Kind.OTHER, words, said_at=call.payload["generatedAt"], only=("requestId", "seqNo"))
+
+
+def data_transfer(call: Call) -> Answer:
+    """We have agreed on no message with any vendor; it is kept all the same."""
+    said = call.payload
+    noted(call, Kind.DATA, f"{said['vendorId']} {said.get('messageId', '')}".strip())
+    return Answer({"status": "UnknownVendorId"})
