@@ -21,8 +21,9 @@ from stations.cards.services import TokenRef
 from stations.certificates.requests import certificate_requested
 from stations.charging.asides import Aside, set_aside
 from stations.charging.clocks import Moment, Said, moment_of, said_read
-from stations.charging.costs import cost_of, cost_so_far, counting_now
-from stations.charging.reported import Begun, charge_start, charge_stop, station_locked
+from stations.charging.corrections import counting_now
+from stations.charging.locks import station_locked
+from stations.charging.reported import Begun, charge_start, charge_stop
 from stations.charging.reported_values import Values, charge_values_many
 from stations.charging.transactions import Heard, Kind, Told, charges_known, is_missing, told_values, transaction_told
 from stations.charging.vocabulary import Sample
@@ -34,6 +35,7 @@ from stations.places.boots import Boot, station_booted
 from stations.places.credentials import station_seen as station_heard
 from stations.places.events import Variable, event_note, plain_text, variables_report
 from stations.places.outlets import Condition, connector_report, outlet_get
+from stations.tariffs.pricing import cost_of, cost_so_far
 from stations.zones import zone_named
 
 __all__ = [

@@ -26,8 +26,8 @@ from gateway.rest.serializers import (
     StopSerializer,
 )
 from gateway.rest.throttling import StationThrottle
-from stations.charging.asides import Aside, set_aside
-from stations.charging.ending import late_set_aside, session_stop, station_rebooted
+from stations.charging.asides import Aside, late_set_aside, set_aside
+from stations.charging.ending import session_stop, station_rebooted
 from stations.charging.numbers import is_ended_without_station, meant, of_station, start_subject
 from stations.charging.sessions import meter_values_add, session_start
 from stations.errors import SessionConflictError, SessionEndedError

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -11,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from stations.charging.vocabulary import Aside as Aside
-from stations.models import SetAside, Station
+from stations.models import ChargingSession, SetAside, Station
 
 SUBJECTS_MAX = 100  # a station; whoever invents words without end is counted in one row
 EVERYTHING_ELSE = "…"
@@ -71,6 +72,12 @@ def _row_new(one: SaidOf) -> SetAside:
     if SetAside.objects.filter(station=one.station, kind=kind).count() >= SUBJECTS_MAX:
         subject = EVERYTHING_ELSE
     return SetAside.objects.get_or_create(station=one.station, kind=kind, subject=subject)[0]
+
+
+def late_set_aside(session: ChargingSession, what: str, reason: str, said: Any) -> None:
+    """Keep for an operator what was said of a session that had been ended without its station."""
+    aside = Aside(f"{session.transaction_id} {what}", reason, said)
+    set_aside(station=session.station, kind=SetAside.Kind.LATE, asides=[aside])
 
 
 def aside_settle(*, row: SetAside, by: User | None) -> None:

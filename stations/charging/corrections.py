@@ -18,8 +18,8 @@ from django.utils.translation import gettext
 
 from accounts.models import User
 from stations.charging import plausibility
-from stations.charging.sessions import session_locked
-from stations.charging.words import number
+from stations.charging.locks import session_locked
+from stations.digits import number
 from stations.errors import CorrectionRefusedError
 from stations.models import ChargingSession, ChargingSessionQuerySet, IdToken
 from stations.models.corrections import Correction
@@ -196,6 +196,13 @@ def correction_about(session: ChargingSession) -> Correction | None:
     part_of = list(Correction.objects.filter(Q(session=session) | Q(credit=session) | Q(replacement=session)))
     part_of.sort(key=lambda correction: correction.session_id != session.pk)
     return part_of[0] if part_of else None
+
+
+def counting_now(session: ChargingSession) -> ChargingSession:
+    """The session, or what has replaced it."""
+    while (correction := correction_about(session)) and correction.session_id == session.pk and correction.replacement:
+        session = correction.replacement
+    return session
 
 
 def credited_by(session: ChargingSession) -> UUID | None:

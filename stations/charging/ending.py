@@ -15,13 +15,14 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from stations.charging import plausibility
-from stations.charging.asides import Aside, set_aside
+from stations.charging.asides import late_set_aside
 from stations.charging.corrections import Figures, correction_about, session_correct
+from stations.charging.locks import station_lock
 from stations.charging.numbers import is_ended_without_station
-from stations.charging.sessions import session_close, session_end, station_lock
+from stations.charging.sessions import session_close, session_end
 from stations.errors import CorrectionRefusedError, RecordingUnavailableError, SessionConflictError
 from stations.identifiers import letters
-from stations.models import ChargingSession, Connector, SetAside, Station
+from stations.models import ChargingSession, Connector, Station
 from stations.tariffs.pricing import cost_lines, total_minor
 
 log = logging.getLogger(__name__)
@@ -142,9 +143,3 @@ def figures_correct(
     cost_minor = None if lines is None else total_minor(lines)
     figures = Figures(energy_wh, cost_minor, started_at, stopped_at)
     session_correct(session=session, reason=reason, figures=figures, by=None)
-
-
-def late_set_aside(session: ChargingSession, what: str, reason: str, said: Any) -> None:
-    """Keep for an operator what was said of a session that had been ended without its station."""
-    aside = Aside(f"{session.transaction_id} {what}", reason, said)
-    set_aside(station=session.station, kind=SetAside.Kind.LATE, asides=[aside])

@@ -18,6 +18,7 @@ from stations.charging import numbers, plausibility
 from stations.charging.asides import Aside, set_aside
 from stations.charging.clocks import Said, is_plausible, offset_of
 from stations.charging.ending import session_stop
+from stations.charging.locks import station_locked
 from stations.charging.reported_values import Values, charge_values_many, clock_offset, flags_add
 from stations.charging.sessions import late_flags, outlet_free, session_open
 from stations.charging.vocabulary import Sample
@@ -36,12 +37,6 @@ class Begun:
     session: ChargingSession
     created: bool
     authorization: Authorization
-
-
-def station_locked(station: Station) -> Station:
-    """The station as it is now, with its site. Who opens or ends charges there waits here, as at station_lock."""
-    rows = Station.objects.select_related("site").select_for_update(of=("self",), no_key=True)
-    return rows.get(pk=station.pk)
 
 
 def charge_start(

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from stations.cards.services import TokenRef, id_token_get
 from stations.charging import numbers, plausibility
+from stations.charging.locks import session_locked, station_lock
 from stations.charging.meter_digest import meter_values_sha256
 from stations.charging.vocabulary import ENERGY_REGISTER, Sample
 from stations.errors import (
@@ -93,11 +94,6 @@ def late_flags(started_at: datetime, *, offline: bool) -> list[str]:
     """What a start is flagged with that its station could not report at once."""
     late = offline or timezone.now() - started_at > plausibility.LATE_AFTER
     return [plausibility.START_REPORTED_LATE] * late
-
-
-def station_lock(station: Station) -> None:
-    """Whoever changes which sessions of a station are open waits here for whoever does it now."""
-    list(Station.objects.filter(pk=station.pk).select_for_update(no_key=True).values_list("pk"))
 
 
 def outlet_free(session: ChargingSession, connector: Connector) -> None:
@@ -278,15 +274,6 @@ def charges_running(*, customer: User) -> list[ChargingSession]:
     """Their charges that go on, locked to the end of the transaction: one that is just closing is waited for."""
     rows = ChargingSession.objects.filter(customer=customer, status=ChargingSession.Status.ACTIVE).order_by("pk")
     return list(rows.select_for_update(of=("self",), no_key=True))
-
-
-def session_locked(session: ChargingSession) -> ChargingSession:
-    """The row as it is now, locked to the end of the transaction.
-
-    PostgreSQL locks the row; on SQLite the IMMEDIATE transaction around this already holds the only write lock.
-    """
-    rows = ChargingSession.objects.select_related("connector", "id_token")
-    return rows.select_for_update(of=("self",), no_key=True).get(pk=session.pk)
 
 
 def difference_refuse(*, session: ChargingSession, reported: Mapping[str, Any]) -> None:

@@ -18,9 +18,9 @@ from stations.charging import numbers, plausibility
 from stations.charging.asides import Aside, set_aside
 from stations.charging.clocks import Said, is_plausible, offset_of
 from stations.charging.ending import session_stop
-from stations.charging.reported import OCPP, station_locked
+from stations.charging.locks import session_locked, station_locked
 from stations.charging.reported_values import Values, charge_values_many, clock_offset
-from stations.charging.sessions import late_flags, outlet_free, readings_of, session_locked, session_open
+from stations.charging.sessions import late_flags, outlet_free, readings_of, session_open
 from stations.charging.transactions_late import Late, late_take
 from stations.charging.vocabulary import ENERGY_REGISTER, Sample
 from stations.errors import ConnectorUnknownError, SessionConflictError
@@ -167,7 +167,7 @@ def _open(station: Station, told: Told, id_token: IdToken | None, allowed: Autho
         started_at=started_at,
         started_said=None if right or told.said.unknown else said_at,
         meter_start_wh=told.begin_wh,
-        source=OCPP,
+        source=ChargingSession.Source.OCPP.value,
         flags=[
             *late_flags(started_at, offline=told.offline),
             *[plausibility.START_NOT_REPORTED] * (not begun),

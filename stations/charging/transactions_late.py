@@ -9,9 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from stations.charging import plausibility
-from stations.charging.corrections import Figures, session_correct
-from stations.charging.costs import counting_now
-from stations.charging.ending import late_set_aside
+from stations.charging.asides import late_set_aside
+from stations.charging.corrections import Figures, counting_now, session_correct
 from stations.errors import CorrectionRefusedError
 from stations.models import ChargingSession, IdToken
 from stations.tariffs.pricing import cost_lines, total_minor

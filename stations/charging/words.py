@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.utils import dateformat
-from django.utils.formats import get_format
 from django.utils.functional import Promise
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from stations.cards.words import token_name
 from stations.charging import plausibility
+from stations.digits import number as number
 from stations.models import ChargingSession
 from stations.tariffs.currencies import minor_digits
 from stations.zones import zone_named
@@ -139,18 +139,6 @@ def amount(minor: int, currency: str) -> str:
 def plain(value: Decimal) -> str:
     """An exact value without trailing zeros: Decimal("7780.5000") -> "7,780.5"."""
     return number(Decimal(f"{value.normalize():f}"))
-
-
-def number(value: Decimal | int, decimals: int | None = None) -> str:
-    """Digits in groups, as the reader's language writes them: 1234567 -> "1,234,567" (German "1.234.567")."""
-    text = f"{value:,}" if decimals is None else f"{value:,.{decimals}f}"
-    return text.translate(_marks(get_language() or "en"))
-
-
-@cache
-def _marks(language: str) -> dict[int, str]:
-    """Python's own marks, as that language has them; lists ask for them a hundred times."""
-    return {ord(","): get_format("THOUSAND_SEPARATOR", language), ord("."): get_format("DECIMAL_SEPARATOR", language)}
 
 
 def clock(duration: timedelta | None) -> str:

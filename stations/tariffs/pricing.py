@@ -68,6 +68,24 @@ def session_cost_lines(session: "ChargingSession") -> list[CostLine]:
     return lines if total_minor(lines) == session.cost_minor else []
 
 
+def cost_so_far(session: "ChargingSession", register_wh: int) -> Decimal | None:
+    """Of a charge that goes on, in units of the currency, at that reading; None without a tariff or a start."""
+    if not session.tariff or session.meter_start_wh is None:
+        return None
+    lines = cost_lines(session.tariff, energy_wh=max(register_wh - session.meter_start_wh, 0))
+    return units(total_minor(lines), session.tariff["currency"])
+
+
+def cost_of(session: "ChargingSession") -> Decimal | None:
+    """The whole cost of one that has ended, in units of its currency; None where it has none."""
+    return None if session.cost_minor is None else units(session.cost_minor, session.currency)
+
+
+def units(minor: int, currency: str) -> Decimal:
+    """(1234, "EUR") -> Decimal("12.34")."""
+    return Decimal(minor).scaleb(-minor_digits(currency))
+
+
 def minor_units(amount: Decimal, currency: str) -> int:
     """An exact amount in whole minor units, rounded half up: (Decimal("1.005"), "EUR") -> 101."""
     return int(amount.scaleb(minor_digits(currency)).to_integral_value(ROUND_HALF_UP))

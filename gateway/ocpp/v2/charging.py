@@ -10,7 +10,7 @@ from gateway.ocpp.handling import Answer, Call
 from gateway.ocpp.v2 import metering
 from gateway.ocpp.v2.noting import Kind, Severity
 from gateway.ocpp.v2.telling import told_read, values_read
-from gateway.ocpp.v2.tokens import id_token_info
+from gateway.ocpp.v2.tokens import id_token_info, token_read
 from stations.charging.words import kwh
 from stations.identifiers import letters
 from stations.models import ChargingSession, Connector, Reservation
@@ -21,7 +21,7 @@ PERIODIC = frozenset({"MeterValuePeriodic", "MeterValueClock"})
 def transaction_event(call: Call) -> Answer:
     """A charge begins, goes on or ends; never refused, as the energy has flowed."""
     payload = call.payload
-    told = told_read(call)
+    told = told_read(call, token_read(payload.get("idToken")))
     if told.token is None and (number := payload["transactionInfo"].get("remoteStartId")) is not None:
         told = replace(told, token=calls.start_token(call.station, number))
     heard = calls.transaction_told(station=call.station, told=told)
@@ -117,7 +117,7 @@ def is_plain(call: Call) -> bool:
 
 def transaction_events_many(messages: Sequence[Call]) -> list[Answer]:
     """Those of charges of which nothing is missing, together; the others first, each by itself."""
-    told = [told_read(call) for call in messages]
+    told = [told_read(call, None) for call in messages]
     numbers = [(call.station.pk, one.transaction_id) for call, one in zip(messages, told, strict=True)]
     known = calls.charges_known(numbers)
     answers, plain = dict[int, Answer](), list[int]()

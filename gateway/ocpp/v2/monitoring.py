@@ -6,7 +6,7 @@ from typing import Any
 from gateway import calls
 from gateway.ocpp.handling import Answer, Call
 from gateway.ocpp.v2.noting import Kind, Severity, noted, report_ended, status_info
-from gateway.ocpp.v2.provisioning import STATUS, outlet_report
+from gateway.ocpp.v2.outlets import STATUS, outlet_report
 from stations.models import StationEvent
 
 # OCPP 2.x severity of monitors: 0 is danger, 9 is debugging.

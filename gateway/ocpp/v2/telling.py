@@ -6,7 +6,6 @@ from typing import Any
 from gateway import calls
 from gateway.ocpp.handling import Call
 from gateway.ocpp.v2 import metering
-from gateway.ocpp.v2.tokens import token_read
 
 Kind = calls.Kind
 # Before these no energy can have flowed (TriggerReasonEnumType).
@@ -17,8 +16,8 @@ STOP_REASON_MAX = 20
 NUMBER_MAX = 2**31 - 1
 
 
-def told_read(call: Call) -> calls.Told:
-    """A TransactionEvent."""
+def told_read(call: Call, token: calls.TokenRef | None) -> calls.Told:
+    """A TransactionEvent; `token`: what its idToken names."""
     payload, kind = call.payload, Kind(call.payload["eventType"])
     info, evse = payload["transactionInfo"], payload.get("evse", {})
     samples, asides = metering.read(payload.get("meterValue", ()), time_read(call))
@@ -34,7 +33,7 @@ def told_read(call: Call) -> calls.Told:
         received_at=call.at,
         message=_kept(payload),
         offline=payload.get("offline", False),
-        token=token_read(payload.get("idToken")),
+        token=token,
         stops=trigger in STOPPING or kind is Kind.ENDED,
         evse_id=_number(evse.get("id")),
         connector_id=_number(evse.get("connectorId")),
