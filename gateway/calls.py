@@ -27,9 +27,7 @@ from stations.charging.reported import Begun, charge_start, charge_stop
 from stations.charging.reported_values import Values, charge_values_many
 from stations.charging.transactions import Heard, Kind, Told, charges_known, is_missing, told_values, transaction_told
 from stations.charging.vocabulary import Sample
-from stations.commands.progress import command_progress
-from stations.commands.reservations import reservation_end
-from stations.commands.starts import start_led_to, start_token
+from stations.commands.progress import command_progress, start_led_to, start_token
 from stations.models import Station
 from stations.places.boots import Boot, station_booted
 from stations.places.credentials import station_seen as station_heard
@@ -72,7 +70,6 @@ __all__ = [
     "is_missing",
     "outlet_get",
     "plain_text",
-    "reservation_end",
     "said",
     "set_aside",
     "start_led_to",

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from stations.cards.services import TokenRef
 from stations.commands.reservations import reservation_end
-from stations.models import Command, Reservation, Station
+from stations.models import ChargingSession, Command, IdToken, Reservation, Station
 
+START = "remote_start"
 IDLE = "Idle"  # nothing goes on: about no command
 # What ends a reservation: a charge with its number, OCPP 2.x ReservationUpdateStatus.
 RESERVED = {
@@ -32,3 +34,18 @@ def command_progress(
         if command.kind == "reserve" and progress in RESERVED:
             reservation_end(station=station, number=command.pk, state=RESERVED[progress])
     return command
+
+
+# --- Remote starts
+
+
+def start_token(station: Station, number: int) -> TokenRef | None:
+    """The card of the remote start with this number (OCPP remoteStartId); None where none was asked for from here."""
+    asked = Command.objects.filter(station=station, kind=START, pk=number).values_list("params", flat=True).first()
+    card = (asked or {}).get("id_token")
+    return TokenRef(card["uid"], card.get("type", IdToken.Type.ISO14443.value)) if card else None
+
+
+def start_led_to(station: Station, number: int, session: ChargingSession) -> None:
+    """Keep with the command the charge that came of it; the first one counts."""
+    Command.objects.filter(station=station, kind=START, pk=number, session=None).update(session=session)

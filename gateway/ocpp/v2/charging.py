@@ -8,12 +8,12 @@ from typing import Any
 from gateway import calls
 from gateway.ocpp.handling import Answer, Call
 from gateway.ocpp.v2 import metering
-from gateway.ocpp.v2.noting import Kind, Severity
+from gateway.ocpp.v2.noting import Kind, Severity, reservation_told
 from gateway.ocpp.v2.telling import told_read, values_read
 from gateway.ocpp.v2.tokens import id_token_info, token_read
 from stations.charging.words import kwh
 from stations.identifiers import letters
-from stations.models import ChargingSession, Connector, Reservation
+from stations.models import ChargingSession, Connector
 
 PERIODIC = frozenset({"MeterValuePeriodic", "MeterValueClock"})
 
@@ -57,7 +57,7 @@ def _around(call: Call, session: ChargingSession) -> None:
     """What a TransactionEvent tells besides the charge."""
     payload, info = call.payload, call.payload["transactionInfo"]
     if "reservationId" in payload:
-        calls.reservation_end(station=call.station, number=payload["reservationId"], state=Reservation.State.USED)
+        reservation_told(call, payload["reservationId"], "Used")
     if "remoteStartId" in info:
         calls.start_led_to(call.station, info["remoteStartId"], session)
     state = info.get("chargingState", "Idle")

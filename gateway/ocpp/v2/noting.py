@@ -54,3 +54,8 @@ def charge_of(call: Call, transaction_id: str) -> ChargingSession | None:
     """The charge that the station means by this number."""
     found = calls.charges_known([(call.station.pk, transaction_id)])
     return next(iter(found.values()), None)
+
+
+def reservation_told(call: Call, number: int, state: str) -> None:
+    """What became of a reservation: Used, or as ReservationStatusUpdate says."""
+    calls.command_progress(station=call.station, kinds=("reserve",), request_id=number, progress=state, at=call.at)

@@ -1,23 +1,13 @@
 """Reservations, displays, customers' data, vendors' messages."""
 
-from gateway import calls
 from gateway.ocpp.handling import Answer, Call
-from gateway.ocpp.v2.noting import Kind, noted, report_ended
-from stations.models import Reservation
-
-# ReservationUpdateStatusEnumType; NoTransaction is 2.1: the card was shown, and nothing was charged.
-RESERVATION = {
-    "Expired": Reservation.State.EXPIRED,
-    "Removed": Reservation.State.CANCELLED,
-    "NoTransaction": Reservation.State.EXPIRED,
-}
+from gateway.ocpp.v2.noting import Kind, noted, report_ended, reservation_told
 
 
 def reservation_status_update(call: Call) -> Answer:
     """It has expired, was removed, or nobody charged (2.1)."""
     said = call.payload
-    state = RESERVATION[said["reservationUpdateStatus"]]
-    calls.reservation_end(station=call.station, number=said["reservationId"], state=state)
+    reservation_told(call, said["reservationId"], said["reservationUpdateStatus"])
     words = f"reservation {said['reservationId']}: {said['reservationUpdateStatus']}"
     return noted(call, Kind.RESERVATION, words)
 

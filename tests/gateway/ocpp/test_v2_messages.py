@@ -239,13 +239,14 @@ def test_nothing_goes_on(story: Story) -> None:
 
 def test_a_reservation_ends(story: Story) -> None:
     more = {"evse_id": 1, "expires_at": timezone.now()}
-    for number in (5, 6):
+    first, second = (asked(story, "reserve").pk for _ in range(2))
+    for number in (first, second):
         Reservation.objects.create(station=story.station, number=number, **more)
-    story.say("ReservationStatusUpdate", {"reservationId": 5, "reservationUpdateStatus": "Expired"})
+    story.say("ReservationStatusUpdate", {"reservationId": first, "reservationUpdateStatus": "Expired"})
     evse = {"id": 1, "connectorId": 1}
-    story.event("Started", -1, evse=evse, idToken=CARD, reservationId=6, meterValue=[register(1, -1)])
+    story.event("Started", -1, evse=evse, idToken=CARD, reservationId=second, meterValue=[register(1, -1)])
     states = dict(Reservation.objects.values_list("number", "state"))
-    assert states == {5: "EXPIRED", 6: "USED"}
+    assert states == {first: "EXPIRED", second: "USED"}
 
 
 SCHEDULE = {
