@@ -9,7 +9,7 @@ from django.utils import timezone
 from ledger.chain.node import chain_for_pages
 from ledger.errors import ChainError
 from ledger.models import ChainTransaction, LedgerEntry
-from stations.admin.overview import remembered
+from stations.remembering import remembered
 
 CHAIN_FOR_S = 5
 STANDS_STILL_AFTER = timedelta(seconds=30)

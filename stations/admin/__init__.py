@@ -1,10 +1,21 @@
 """Stations in the admin; Django looks for it here (`autodiscover`)."""
 
-from stations.admin import asides, certificates, places, tables
+from stations.admin import asides, certificates, connections, places, tables
 from stations.commands import admin as commands
 from stations.imports import admin as imports
 from stations.imports import mapping_admin as mappings
 from stations.messages import admin as messages
 from stations.ocpi import admin as ocpi
 
-__all__ = ["asides", "certificates", "commands", "imports", "mappings", "messages", "ocpi", "places", "tables"]
+__all__ = [
+    "asides",
+    "certificates",
+    "commands",
+    "connections",
+    "imports",
+    "mappings",
+    "messages",
+    "ocpi",
+    "places",
+    "tables",
+]

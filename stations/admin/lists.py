@@ -52,6 +52,10 @@ class SiteForm(ListedForm):
     lists = {"country": country_choices, "currency": currency_choices, "time_zone": zone_choices}
 
 
+class StationForm(ListedForm):
+    lists = {"time_zone": lambda: [NOTHING, *zone_choices()]}
+
+
 class TariffForm(ListedForm):
     lists = {"currency": currency_choices}
 

@@ -1,45 +1,27 @@
 """What the admin's home shows of stations and sessions: few queries, each over an index, however long the history."""
 
-import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from typing import Any, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.core.cache import cache
 from django.db.models import Case, Count, F, Q, QuerySet, Sum, When
 from django.utils import timezone
-from redis.exceptions import RedisError
 
 from accounts.models import User
+from stations.admin.connections import refusals_waiting
 from stations.charging.corrections import counting
-from stations.models import ChargingSession, SetAside, Station
+from stations.models import ChargingSession, Connector, SetAside, Station, StationRefusal
 from stations.models.imports import ImportRun
+from stations.park.live import FAULTY
+from stations.remembering import remembered
 from stations.zones import zone_named
 
-log = logging.getLogger(__name__)
 FIGURES_FOR_S = 30
 SILENT_SHOWN = 10
 IMPORTS_SHOWN = 3
 ASIDE_SHOWN = 5
-
-T = TypeVar("T")
-
-
-def remembered(key: str, seconds: int, make: Callable[[], T]) -> T:
-    """What `make` gave within the last seconds; asked each time where the cache is away."""
-    try:
-        found: T | None = cache.get(key)
-    except (RedisError, OSError):
-        return make()
-    if found is None:
-        found = make()
-        try:
-            cache.set(key, found, seconds)
-        except (RedisError, OSError) as error:
-            log.info("%s is not remembered: %s", key, error)
-    return found
+FAULTS_SHOWN = REFUSALS_SHOWN = 5
 
 
 @dataclass
@@ -116,3 +98,15 @@ def set_aside_open() -> QuerySet[SetAside]:
 def latest_imports() -> list[ImportRun]:
     """The newest few, with who uploaded them."""
     return list(ImportRun.objects.select_related("uploaded_by")[:IMPORTS_SHOWN])
+
+
+def faults_now() -> list[Station]:
+    """Stations with an outlet that reports an error and that may connect; a few of them."""
+    outlets = Connector.objects.filter(FAULTY).order_by()
+    stations = Station.objects.filter(enabled=True, pk__in=outlets.values("station")).select_related("site")
+    return list(stations.order_by("identity")[: FAULTS_SHOWN + 1])
+
+
+def refusals_now() -> list[StationRefusal]:
+    """Who was not let in lately and still is not; a few of them, the newest first."""
+    return list(refusals_waiting().order_by("-last_at")[: REFUSALS_SHOWN + 1])

@@ -12,11 +12,13 @@ from django.utils.translation import gettext_lazy as _
 
 from common.admin_log import NamesStay
 from stations.admin.actions import asked_first, latest_sessions
-from stations.admin.lists import ConnectorForm, SiteForm, TariffForm
+from stations.admin.lists import ConnectorForm, SiteForm, StationForm, TariffForm
 from stations.admin.security import Securable
 from stations.commands.station_pages import Commandable
 from stations.models import Connector, Site, Station, Tariff
 from stations.ocpi.published import gaps
+from stations.park.admin import ParkPages
+from stations.park.words import connection_words
 from stations.places.credentials import station_credential_withdraw
 
 
@@ -92,17 +94,23 @@ class TariffAdmin(NamesStay):
 
 
 @admin.register(Station)
-class StationAdmin(Commandable, Securable):
+class StationAdmin(ParkPages, Commandable, Securable):
     names = ("identity",)
     change_form_template = "admin/stations/station/change_form.html"
-    list_display = ("identity", "site", "vendor", "model", "firmware_version", "has_credential", "last_seen_at")
-    list_filter = (HeardFilter, "site", "vendor")
+    list_display = ("identity", "site", "vendor", "model", "connected", "has_credential", "last_seen_at")
+    list_filter = (HeardFilter, "enabled", "ocpp_version", "site", "vendor")
+    form = StationForm
     list_select_related = ("site",)
     search_fields = ("identity", "serial_number", "site__name")
     autocomplete_fields = ("site",)
     readonly_fields = ("has_credential", "last_heard", "latest")
     actions = ("ask_together", "withdraw_credential")
     inlines = (ConnectorInline,)
+
+    @admin.display(description=_("connection"), ordering="connected_at")
+    def connected(self, station: Station) -> str:
+        """Since when, over which version of OCPP."""
+        return connection_words(station)
 
     @admin.display(description=_("credential"))
     def has_credential(self, station: Station) -> str:

@@ -1,9 +1,7 @@
 """How a station connects, and by what it is known: the page of a new charger, its password, certificates and roots."""
 
 from typing import cast
-from urllib.parse import quote
 
-from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
@@ -17,16 +15,10 @@ from common.change_log import values_of
 from stations.certificates import authority, telling
 from stations.certificates.rotation import credential_rotate
 from stations.models import InstalledRoot, NextCredential, Station
+from stations.park.words import gateway_address
 from stations.places.credentials import station_credential_set
 
 SHOWN = 10
-
-
-def gateway_address(station: Station | None = None) -> str:
-    """Where stations connect, as it is entered in them; for one with its identity, which most add themselves."""
-    scheme = "wss" if settings.OCPP_TLS_CERT else "ws"
-    base = settings.OCPP_PUBLIC_URL or f"{scheme}://{settings.OCPP_HOST}:{settings.OCPP_PORT}/ocpp"
-    return f"{base}/{quote(station.identity, safe='')}" if station else base
 
 
 class Securable(NamesStay):

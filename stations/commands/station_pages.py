@@ -68,7 +68,8 @@ class Commandable(Logged):
         if not request.user.has_perm(RIGHT):
             raise PermissionDenied
         kind = kind_get(name)
-        form = CommandForm(kind, request.POST or None, version=station.ocpp_version, station=station)
+        filled = {"initial": request.GET.dict()}  # a link may fill it in: nothing is asked before somebody says so
+        form = CommandForm(kind, request.POST or None, version=station.ocpp_version, station=station, **filled)
         confirming = False
         if request.method == "POST" and "change" not in request.POST and form.is_valid():
             confirming = bool(kind.effect) and "confirmed" not in request.POST

@@ -8,10 +8,14 @@ from django.utils.translation import gettext
 from accounts.models import User
 from stations.admin.overview import (
     ASIDE_SHOWN,
+    FAULTS_SHOWN,
+    REFUSALS_SHOWN,
     SILENT_SHOWN,
     active_now,
+    faults_now,
     latest_imports,
     overview_for,
+    refusals_now,
     set_aside_open,
     silent_stations,
 )
@@ -48,6 +52,18 @@ def set_aside_overview() -> dict[str, Any]:
 def certificates_overview() -> dict[str, Any]:
     """What of stations' certificates needs a person; nothing where there is nothing."""
     return {"rows": watched()}
+
+
+@register.inclusion_tag("admin/_park.html")
+def park_overview() -> dict[str, Any]:
+    """Faults, and who is not let in; and the way to the park."""
+    faults, refusals = faults_now(), refusals_now()
+    return {
+        "faults": faults[:FAULTS_SHOWN],
+        "more_faults": len(faults) > FAULTS_SHOWN,
+        "refusals": refusals[:REFUSALS_SHOWN],
+        "more_refusals": len(refusals) > REFUSALS_SHOWN,
+    }
 
 
 @register.inclusion_tag("admin/_imports.html")

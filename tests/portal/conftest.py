@@ -22,7 +22,18 @@ from ledger.models import (
 )
 from ledger.models.audits import AuditRun
 from stations.cards.linking import link_code_make
-from stations.models import ChargingSession, IdToken, MeterValue, OcpiPartner, OcppMessage, SetAside, Tariff
+from stations.models import (
+    ChargingSession,
+    IdToken,
+    MeterValue,
+    OcpiPartner,
+    OcppMessage,
+    SetAside,
+    StationEvent,
+    StationRefusal,
+    StationVariable,
+    Tariff,
+)
 from stations.models.imports import ImportMapping, ImportRun
 from tests.conftest import CloseSessions
 from tests.people import log_in
@@ -125,6 +136,9 @@ def everything(make_session: MakeSession) -> ChargingSession:
     )
     certified(session.station)
     asked(session)
+    StationRefusal.objects.create(identity="CP-STRANGE", reason="UNKNOWN", count=2, address="192.0.2.7")
+    StationEvent.objects.create(station=session.station, kind="STATUS", severity="WARNING", words="GroundFailure")
+    StationVariable.objects.create(station=session.station, variable="HeartbeatInterval", value="300")
     ImportRun.objects.create(file_name="january.csv", sha256="0" * 64, size=1, time_zone="UTC")
     ImportMapping.objects.create(name="wallbox", columns={"started": "From", "stopped": "Until", "energy": "kWh"})
     Tariff.objects.create(code="T1", name="Day")

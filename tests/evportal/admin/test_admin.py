@@ -73,7 +73,7 @@ def test_every_model_is_registered() -> None:
             "stations.importmapping",
             "stations.tariff",
             "stations.ocpipartner",
-            "stations.ocppmessage",
+            *("stations.ocppmessage", "stations.stationrefusal", "stations.stationevent", "stations.stationvariable"),
         ),
         *("ledger.ledgerentry", "ledger.chaintransaction", "ledger.datakey", "ledger.alert", "ledger.auditrun"),
         *(
@@ -124,7 +124,7 @@ def test_what_was_reported_and_recorded_cannot_be_written(
 
 def test_names_that_are_part_of_records_stay(staff_browser: Client, everything: ChargingSession) -> None:
     station = everything.station
-    form = {"identity": "CP-OTHER", "site": station.site_id, "vendor": "Acme"}
+    form = {"identity": "CP-OTHER", "site": station.site_id, "vendor": "Acme", "security_profile": 1}
     form |= {f"connectors-{name}": 0 for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
     assert staff_browser.post(address("stations.station", "change", station.pk), form).status_code == 302
     station.refresh_from_db()
