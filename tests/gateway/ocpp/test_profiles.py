@@ -1,24 +1,44 @@
 """Security profiles 2 and 3 at a real gateway with TLS, its certificate and the stations' from the TPM's authority."""
 
 import ssl
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 from websockets.exceptions import InvalidStatus
 
+from dev.stations.by_hand import by_hand
+from stations.certificates import tasks, telling
 from stations.certificates.revoking import certificate_revoke
+from stations.certificates.rotation import credential_rotate
 from stations.certificates.server import server_certificate_make
-from stations.models import Station, StationAuthority, StationCertificate, StationRefusal
+from stations.models import (
+    CertificateRequest,
+    Command,
+    InstalledRoot,
+    NextCredential,
+    OcppMessage,
+    Station,
+    StationAuthority,
+    StationCertificate,
+    StationRefusal,
+)
+from stations.places.credentials import credential_holds
 from tests.gateway.ocpp.client import Charger
 from tests.gateway.ocpp.conftest import Make, Running
 from tests.stations.certificates.asking import key_pem
 from tests.stations.certificates.conftest import issue, root, tpm
+from tests.waiting import until
 
 __all__ = ["issue", "root", "tpm"]
 pytestmark = pytest.mark.django_db(transaction=True)
+VERSIONS = ["1.6", "2.0.1", "2.1"]
 Issue = Callable[[Station], tuple[StationCertificate, Any]]
 
 
@@ -124,3 +144,85 @@ def test_a_renewed_certificate_takes_over(
             assert charger.call("Heartbeat")
     assert refused(secure, station.identity, old) == 403
     assert "superseded" in StationRefusal.objects.get(reason="CERTIFICATE").words
+
+
+@pytest.fixture
+def ca(root: StationAuthority, tmp_path: Path) -> Path:
+    (tmp_path / "root.pem").write_text(root.certificate_pem)
+    return tmp_path / "root.pem"
+
+
+def answered(check: Callable[[], Any]) -> Any:
+    """Let the worker come by, as the beat does, until it is so."""
+
+    def swept() -> Any:
+        tasks.certificates_sweep()
+        return check()
+
+    return until(swept)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_from_a_password_to_a_certificate(secure: Running, charger_row: Make, ca: Path, version: str) -> None:
+    """It is told who we are, makes a key, has it certified by the TPM, and comes in with that alone."""
+    station, credential = charger_row(security_profile=2)
+    url = secure.url.replace("ws://", "wss://")
+    mine = StationCertificate.objects.filter(station=station)  # and none of the gateway
+    with by_hand(url, station.identity, credential, version, ca=ca) as cp:
+        station.refresh_from_db()
+        telling.certificate_ask(station=station)
+        row = answered(lambda: mine.filter(state="ACCEPTED").first())
+        assert CertificateRequest.objects.get().state == CertificateRequest.State.ISSUED
+        cp.offline()
+        Station.objects.update(security_profile=3, credential_hash="")
+        cp.online()
+        until(lambda: mine.get().first_used_at)
+        assert cp.state.chain.strip() == row.certificate_pem.strip()
+        assert telling.renewals_ask() == 0, "it is good for a year"
+        mine.update(expires_at=timezone.now() + timedelta(days=20))
+        assert telling.renewals_ask() == 1 and telling.renewals_ask() == 0
+        answered(lambda: mine.filter(state="ACCEPTED").count() == 2)
+        cp.offline()
+        cp.online()
+        until(lambda: mine.filter(state="SUPERSEDED").exists())
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_new_password_and_a_root_are_told_to_the_station(
+    secure: Running, charger_row: Make, root: StationAuthority, ca: Path, version: str
+) -> None:
+    """Nobody sees the password: not in the command, nor in the log of messages."""
+    station, old = charger_row(security_profile=2)
+    url = secure.url.replace("ws://", "wss://")
+    with by_hand(url, station.identity, old, version, ca=ca) as cp:
+        credential_rotate(station=station)
+        telling.root_install(station=station, root=root, by=None)
+        until(lambda: cp.state.credential != old)
+        answered(lambda: InstalledRoot.objects.get().state == InstalledRoot.State.INSTALLED)
+        assert NextCredential.objects.get().state == NextCredential.State.TOLD
+        cp.offline()
+        cp.online()
+        until(lambda: not NextCredential.objects.exists())
+        new = cp.state.credential
+    station.refresh_from_db()
+    assert credential_holds(station, new) and not credential_holds(station, old)
+    texts = [*OcppMessage.objects.values_list("text", flat=True), *map(str, Command.objects.values_list("params"))]
+    assert not [text for text in texts if new in text]  # for 1.6 in hexadecimal, as this station goes on sending it
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+def test_test_ocpp_comes_in_with_a_certificate(
+    secure: Running, charger_row: Make, issue: Issue, ca: Path, tmp_path: Path, version: str
+) -> None:
+    """A client that nobody here wrote (PyPI test-ocpp), which has no password."""
+    station, _ = charger_row(security_profile=3)
+    row, key = issue(station)
+    (tmp_path / "cert.pem").write_text(row.certificate_pem)
+    (tmp_path / "key.pem").write_text(key_pem(key))
+    url = secure.url.replace("ws://", "wss://")
+    files = [f"--{name}={path}" for name, path in (("ca", ca), *((n, tmp_path / f"{n}.pem") for n in ("cert", "key")))]
+    command = [sys.executable, "-m", "test_ocpp", url, station.identity, "--ocpp", version, *files]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    without = subprocess.run([*command[:-2]], capture_output=True, text=True, timeout=60, check=False)
+    assert without.returncode != 0 and "403" in without.stdout + without.stderr
