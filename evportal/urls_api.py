@@ -10,6 +10,7 @@ from evportal.openapi import pages
 from ledger.webhooks import rest as webhook_rest
 from portal.rest import views
 from stations.commands import rest as commands
+from stations.load.rest import LimitView
 from stations.rest import ocpp
 from stations.rest import views as places
 
@@ -41,6 +42,7 @@ urlpatterns = [
     path("me", MeView.as_view(), name="api-me"),
     path("sites", places.SitesView.as_view(), name="api-sites"),
     path("sites/<row_name:code>", places.SiteView.as_view(), name="api-site"),
+    path("sites/<row_name:code>/limit", LimitView.as_view(), name="api-site-limit"),
     path("stations", places.StationsView.as_view(), name="api-stations"),
     path("stations/<row_name:identity>", places.StationView.as_view(), name="api-station"),
     path("stations/<row_name:identity>/messages", ocpp.StationMessagesView.as_view(), name="api-station-messages"),

@@ -20,6 +20,15 @@ SITE: Schema = {
     "time_zone": "Europe/Berlin",
     "currency": "EUR",
 }
+LIMIT_BODY: Schema = {
+    "enabled": True,
+    "amperes": 63,
+    "phases": 3,
+    "reserve": 3,
+    "voltage": 230,
+    "periods": [{"weekdays": [1, 2, 3, 4, 5], "starts": "17:00", "ends": "20:00", "amperes": 32}],
+}
+LIMIT: Schema = {"site": "S1", "time_zone": "Europe/Berlin", **LIMIT_BODY}
 STATION: Schema = {
     "identity": "CP-MARKET-1",
     "site": "S1",
@@ -103,6 +112,8 @@ PLACES: dict[str, Schema] = {
     "stations_list": {"answer": page(STATION)},
     "stations_create": {"body": {"identity": "CP-MARKET-1", "site": "S1", "vendor": "ACME"}, "answer": STATION},
     "stations_get": {"answer": STATION},
+    "sites_limit": {"answer": LIMIT},
+    "sites_limit_set": {"body": LIMIT_BODY, "answer": LIMIT},
     "stations_update": {"body": {"firmware_version": "1.4.2"}, "answer": STATION},
     "connectors_list": {"answer": page(CONNECTOR)},
     "connectors_create": {

@@ -7,6 +7,8 @@ OPERATIONS = {
     "sites_create": "Add a site.",
     "sites_get": "One site.",
     "sites_update": "Change a site. Sessions keep the place as it was when they started.",
+    "sites_limit": "What all outlets of a site may draw together, in amperes per phase, and its schedule.",
+    "sites_limit_set": "Set the limit and the whole schedule. The stations are told at once.",
     "stations_list": "The stations that the caller sees: for a driver those where they charged.",
     "stations_create": "Add a station at a site that the caller sees. It reports once it has a credential.",
     "stations_get": "One station.",

@@ -24,6 +24,7 @@ from gateway.rest.views import StationView as StationCallerView
 
 Schema = dict[str, Any]
 JSON, PROBLEM_JSON = "application/json", "application/problem+json"
+WRITES = ("POST", "PUT", "PATCH")
 PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
 RATE_HEADERS = {
     "RateLimit-Limit": "Requests in this minute, for this caller",
@@ -83,7 +84,7 @@ class ApiSchema(AutoSchema):
 
     def get_request_serializer(self) -> Any:
         """The view's body; GET and DELETE have none."""
-        return getattr(self.view, "body_class", None) if self.method in {"POST", "PATCH"} else None
+        return getattr(self.view, "body_class", None) if self.method in WRITES else None
 
     def get_response_serializers(self) -> Any:
         """Every answer by status: success, 304, and each refusal that can come."""
@@ -126,7 +127,7 @@ class ApiSchema(AutoSchema):
             yield 409
         if isinstance(self.view, ChangeView) and self.method == "PATCH":
             yield from (409, 412, 428)
-        elif self.operation == "me_update":
+        elif self.operation == "me_update" or self.method == "PUT":
             yield from (412, 428)
 
     def get_override_parameters(self) -> list[Any]:
@@ -141,7 +142,7 @@ class ApiSchema(AutoSchema):
         if self.method == "GET":
             filters = self.filters() if isinstance(self.view, ListView) else []
             return [*named, *filters, IF_NONE_MATCH]
-        return [*named, IDEMPOTENCY_KEY, *([IF_MATCH] if self.method == "PATCH" else [])]
+        return [*named, IDEMPOTENCY_KEY, *([IF_MATCH] if self.method in {"PATCH", "PUT"} else [])]
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         if serializer is None:  # asked for the parameters

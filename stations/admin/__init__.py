@@ -4,6 +4,7 @@ from stations.admin import asides, certificates, connections, places, tables
 from stations.commands import admin as commands
 from stations.imports import admin as imports
 from stations.imports import mapping_admin as mappings
+from stations.load import admin as load
 from stations.messages import admin as messages
 from stations.ocpi import admin as ocpi
 
@@ -13,6 +14,7 @@ __all__ = [
     "commands",
     "connections",
     "imports",
+    "load",
     "mappings",
     "messages",
     "ocpi",

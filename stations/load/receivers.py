@@ -5,7 +5,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models.signals import post_save
 
-from common.announce import announce
+from stations.load.hurrying import hurry_site
 from stations.load.services import charging_site
 from stations.models import ChargingSession
 
@@ -22,4 +22,4 @@ def _session_saved(sender: type[ChargingSession], instance: ChargingSession, cre
     if not moved or kwargs.get("raw") or instance.source != ChargingSession.Source.OCPP:
         return
     if (site_id := charging_site(instance.pk)) is not None:
-        transaction.on_commit(lambda: announce("stations.tasks.load_share", site_id, expires=10))
+        transaction.on_commit(lambda: hurry_site(site_id))
