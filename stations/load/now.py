@@ -11,7 +11,7 @@ from common.chart import WIDTH, Line, line_of
 from stations.load.schedule import Schedule
 from stations.load.services import schedule_of
 from stations.load.words import reason_words
-from stations.models import LimitedOutlet, SiteLimit
+from stations.models import LimitedOutlet, OutletLimit, SiteLimit
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,12 @@ def _outlet(row: LimitedOutlet) -> dict[str, Any]:
         "drawn": row.drawn_a,
         "reason": reason_words(row.reason),
         "looked_at": row.looked_at,
-        "told": [told for told in row.told.all() if told.amperes is not None or told.asked_amperes is not None],
+        "told": [told for told in row.told.all() if _says_something(told)],
     }
+
+
+def _says_something(told: OutletLimit) -> bool:
+    return told.amperes is not None or told.asked_amperes is not None or told.refused_at is not None
 
 
 def day_of(schedule: Schedule, now: datetime) -> Day:

@@ -35,6 +35,7 @@ from stations.models import (
     Tariff,
 )
 from stations.models.imports import ImportMapping, ImportRun
+from stations.models.load import LimitedOutlet, SiteLimit
 from tests.conftest import CloseSessions
 from tests.people import log_in
 from tests.stations.certificates.asking import certified
@@ -142,6 +143,8 @@ def everything(make_session: MakeSession) -> ChargingSession:
     ImportRun.objects.create(file_name="january.csv", sha256="0" * 64, size=1, time_zone="UTC")
     ImportMapping.objects.create(name="wallbox", columns={"started": "From", "stopped": "Until", "energy": "kWh"})
     Tariff.objects.create(code="T1", name="Day")
+    SiteLimit.objects.create(site=session.station.site, amperes=32)
+    LimitedOutlet.objects.create(station=session.station, evse_id=1)
     OcpiPartner.objects.create(name="Eight volts", country_code="DE", party_id="8AC")
     ApiClient.objects.create(client_id="abc", name="fleet")
     ApiToken.objects.create(

@@ -65,6 +65,7 @@ def test_every_model_is_registered() -> None:
             "stations.certificaterequest",
             "stations.installedroot",
             *("stations.command", "stations.reservation", "stations.locallist"),
+            *("stations.sitelimit", "stations.limitedoutlet"),
         ),
         *(
             "stations.chargingsession",
