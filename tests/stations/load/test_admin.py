@@ -38,7 +38,7 @@ def test_a_limit_with_its_schedule_is_set(staff_browser: Client, site: Any) -> N
     kept = [(row.weekdays, f"{row.starts:%H:%M}", f"{row.ends:%H:%M}", row.amperes) for row in limit.periods.all()]
     assert kept == [("12345", "22:00", "06:00", 63), ("67", "12:00", "14:00", 10)]
     page = text(staff_browser, reverse("admin:stations_sitelimit_change", args=[limit.pk]))
-    assert page.count("checked") == 1 + 5 + 2 + 7  # the last of the form to add one more
+    assert page.count("checked") == 1 + 5 + 2 + 7  # and the form to add one more
     now = text(staff_browser, reverse("admin:stations_sitelimit_now", args=[limit.pk]))
     assert "by the clock of Europe/Berlin" in now and "No outlet of this site was looked at yet." in now
 
@@ -50,7 +50,7 @@ def test_overlaps_are_named_and_what_was_typed_stays(staff_browser: Client, site
     assert "These periods overlap: Mon, Tue, Wed, Thu, Fri 22:00–06:00 and Mon, Tue 05:30–07:00." in page
     assert (
         'value="05:30' in page and 'value="11"' in page and page.count("checked") == 1 + 5 + 2 + 7
-    )  # the last of the form to add one more
+    )  # and the form to add one more
     assert not SiteLimit.objects.exists()
 
 
