@@ -6,10 +6,9 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from common.lists.forms import NOTHING, Choices, ListedForm, country_choices, language, zone_choices
-from common.lists.names import currency_name
+from common.lists.forms import NOTHING, Choices, ListedForm, country_choices, zone_choices
 from stations.ocpi.published import POWER_TYPES, STANDARDS
-from stations.tariffs.currencies import DIGITS
+from stations.tariffs.words import currency_choices
 
 # What people call the plugs of OCPI's ConnectorType that cars have most.
 PLUGS: Mapping[str, Promise | str] = {
@@ -28,12 +27,6 @@ POWERS: Mapping[str, Promise] = {
     "AC_3_PHASE": _("alternating current, three phases"),
     "DC": _("direct current"),
 }
-
-
-def currency_choices() -> Choices:
-    """Currencies in which a price may be."""
-    names = ((code, currency_name(code, language())) for code in DIGITS)
-    return [(code, f"{code}, {name}" if name else code) for code, name in names]
 
 
 def plug_choices() -> Choices:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.models import User, time_zone_validate
+from accounts.models import User
 from common.admin_log import Logged
 from common.admin_read_only import ReadOnly
 from common.change_log import values_of
@@ -27,7 +27,7 @@ from stations.imports.formats.door import FORMATS
 from stations.imports.plan import SOURCE
 from stations.imports.runs import SIZE_MAX, Told, import_cancel, import_confirm, import_upload
 from stations.imports.taking_back import OVER, import_take_back
-from stations.imports.words import DATE_FORMS
+from stations.imports.words import DATE_FORMS, ZoneField
 from stations.models.imports import ImportMapping, ImportRun
 
 FINDINGS_SHOWN = 50
@@ -49,11 +49,9 @@ class UploadForm(forms.Form):
         widget=forms.ClearableFileInput(attrs={"accept": ".csv,.tab,.tsv,.txt,.json,.xlsx,text/csv"}),
         error_messages={"required": _("Choose a file."), "empty": _("Expected a header line, the file is empty.")},
     )
-    time_zone = forms.CharField(
+    time_zone = ZoneField(
         label=_("Time zone of new sites"),
         required=False,
-        max_length=64,
-        validators=[time_zone_validate],
         help_text=_(
             "Such as Europe/Berlin. Needed where the file's times name no zone: it is never guessed. Sites that are"
             " there keep their own."

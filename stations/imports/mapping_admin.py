@@ -17,16 +17,16 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import time_zone_validate
 from common.admin_log import Logged
+from common.lists.forms import NOTHING
 from stations.errors import ImportFileError
 from stations.imports.formats.door import NAMES
 from stations.imports.formats.mapped import FIELDS, NEEDED
 from stations.imports.reading.opening import opened
 from stations.imports.runs import SIZE_MAX
-from stations.imports.words import DATE_FORMS
+from stations.imports.words import DATE_FORMS, ZoneField
 from stations.models.imports import ImportMapping
-from stations.tariffs.currencies import is_currency
+from stations.tariffs.words import currency_choices
 
 ROWS_SHOWN = 5
 CELL_MAX, COLUMNS_MAX = 60, 100
@@ -42,6 +42,7 @@ LABELS = {
     "token": _("Card or contract"),
     "cost": _("Cost"),
 }
+CURRENCY_ASKED = _("Which currency is the cost in? Expected a code of ISO 4217 such as EUR.")
 
 
 class ExampleForm(forms.Form):
@@ -83,13 +84,16 @@ class MappingForm(forms.Form):
                 label=LABELS[name], choices=choices, required=name in NEEDED, initial=""
             )
         self.fields["energy_unit"] = forms.ChoiceField(label=_("Energy is in"), choices=[("kWh", "kWh"), ("Wh", "Wh")])
-        self.fields["currency"] = forms.CharField(label=_("Currency of the cost"), max_length=3, required=False)
-        self.fields["dates"] = forms.ChoiceField(label=_("Form of dates"), choices=DATE_FORMS, required=False)
-        self.fields["time_zone"] = forms.CharField(
-            label=_("Time zone"),
-            max_length=64,
+        self.fields["currency"] = forms.ChoiceField(
+            label=_("Currency of the cost"),
+            choices=[NOTHING, *currency_choices()],
             required=False,
-            validators=[time_zone_validate],
+            error_messages={"invalid_choice": CURRENCY_ASKED},
+        )
+        self.fields["dates"] = forms.ChoiceField(label=_("Form of dates"), choices=DATE_FORMS, required=False)
+        self.fields["time_zone"] = ZoneField(
+            label=_("Time zone"),
+            required=False,
             help_text=_("Of all files of this kind; else it is asked for at each import."),
         )
 
@@ -103,10 +107,8 @@ class MappingForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """A cost without currency means nothing; one column has one meaning."""
         found: dict[str, Any] = super().clean() or {}
-        if found.get("cost") and not is_currency(found.get("currency", "")):
-            self.add_error(
-                "currency", gettext("Which currency is the cost in? Expected a code of ISO 4217 such as EUR.")
-            )
+        if found.get("cost") and not found.get("currency", "another error"):
+            self.add_error("currency", CURRENCY_ASKED)
         chosen = [found[name] for name in FIELDS if found.get(name)]
         if len(chosen) != len(set(chosen)):
             raise forms.ValidationError(gettext("One column was chosen twice."))

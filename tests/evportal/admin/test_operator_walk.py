@@ -89,7 +89,7 @@ def uploads(olga: Reader, name: str, content: bytes) -> None:
     page = olga.page
     olga.go("/admin/stations/importrun/add/")
     page.locator("input[type=file]").set_input_files({"name": name, "mimeType": "text/csv", "buffer": content})
-    page.locator("#id_time_zone").fill("America/New_York")  # the file does not say it
+    page.locator("#id_time_zone").select_option("America/New_York")  # the file does not say it
     olga.press("Upload and check")
     olga.sees("The file is being checked")
     tasks.import_sweep()

@@ -55,6 +55,7 @@ def preview_in(page: str) -> str:
 
 def test_a_table_is_mapped_and_imported(browser: Client, capsys: Any, tmp_path: Path) -> None:
     page = shown(browser)
+    assert '<option value="Europe/Berlin">' in page and '<option value="EUR">EUR, Euro</option>' in page
     assert "Garage 1" in page and "&lt;b&gt;x" in page and '<option value="Säule">' in page
     response = browser.post(ADD, {**CHOSEN, "preview": preview_in(page)})
     assert response.status_code == 302 and LogEntry.objects.get().object_repr == "wallbox"
