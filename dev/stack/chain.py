@@ -38,6 +38,13 @@ DATABASE_URL = "EVPORTAL_DATABASE_URL"
 CHAIN_ID = "EVPORTAL_LEDGER_CHAIN_ID"
 RECOVERY_KEY = SECRETS / "ledger_recovery_key.pem"  # in production on a machine that is offline
 DEMO_PEOPLE = {"driver": "customer", "operator": "operator", "auditor": "auditor", "admin": "admin"}  # name: group
+# Who runs the demo, for pages and papers: made up, and seen to be.
+DEMO_OPERATOR = {
+    "EVPORTAL_OPERATOR_NAME": "EVPortal demo",
+    "EVPORTAL_OPERATOR_ADDRESS": "1 Example Street|Anytown|United States",
+    "EVPORTAL_OPERATOR_CONTACT": "charging@example.org",
+    "EVPORTAL_OPERATOR_VAT_ID": "DEMO-000000000",
+}
 OFFLINE_KEYS = ("producer", "owner", "active", "prune")
 
 
@@ -179,7 +186,8 @@ def write_portal_settings(ports: Ports, found_chain_id: str) -> None:
         "EVPORTAL_OCPP_PUBLIC_URL": f"{ports.url('GATEWAY').replace('http', 'ws', 1)}/ocpp",
         "EVPORTAL_OCPI_COUNTRY_CODE": "US",
         "EVPORTAL_OCPI_PARTY_ID": "EVP",
-        "EVPORTAL_OCPI_OPERATOR_NAME": "EVPortal demo",
+        "EVPORTAL_OCPI_OPERATOR_NAME": DEMO_OPERATOR["EVPORTAL_OPERATOR_NAME"],
+        **DEMO_OPERATOR,
         "EVPORTAL_OCPI_PARTNER_URLS": "any",  # a partner may run beside it
         "EVPORTAL_TPM_SERVICE_URL": ports.url("TPM"),
         "EVPORTAL_TPM_TOKEN_URL": provider(ports).token_url,
