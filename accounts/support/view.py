@@ -30,11 +30,12 @@ OPEN |= {"second_factor", "second_factor_recovery"}
 
 @dataclass(frozen=True)
 class Looking:
-    """Who is looked at, why, and until when."""
+    """Who is looked at, why, and until when; `zone`: where the clock of whoever looks stands, as they have set it."""
 
     customer: User
     reason: str
     until: datetime
+    zone: str
 
 
 def support_begin(*, request: HttpRequest, customer: User, reason: str) -> None:
@@ -61,7 +62,7 @@ def looking(request: HttpRequest) -> Looking | None:
     if customer is None or until < timezone.now() or not may_support(request.user):
         support_end(request=request)
         return None
-    return Looking(customer, kept["reason"], until)
+    return Looking(customer, kept["reason"], until, zone=_viewer(request).time_zone or "UTC")
 
 
 def may_support(user: Any) -> bool:

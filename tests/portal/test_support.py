@@ -69,6 +69,19 @@ def test_staff_reads_what_the_customer_reads_and_he_sees_it(
     assert "Support view:" not in text(desk, reverse("history"))
 
 
+def test_the_banner_says_its_end_on_the_clock_of_who_reads_it(
+    desk: Client, session: ChargingSession, owner: User, operator: User
+) -> None:
+    User.objects.filter(pk=owner.pk).update(time_zone="Asia/Tokyo")
+    begin(desk, owner)
+    kept = desk.session
+    kept[view.KEY] = kept[view.KEY] | {"until": "2096-07-01T10:30:00+00:00"}
+    kept.save()
+    assert "until 10:30 (UTC)" in text(desk, reverse("history"))  # olga has set no zone
+    User.objects.filter(pk=operator.pk).update(time_zone="Asia/Kolkata")
+    assert "until 16:00 (Asia/Kolkata)" in text(desk, reverse("history"))
+
+
 def test_meanwhile_nothing_is_done_and_no_file_is_taken(desk: Client, session: ChargingSession, owner: User) -> None:
     begin(desk, owner)
     for address in (reverse("history_csv"), reverse("receipt", args=[session.pk])):
