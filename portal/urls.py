@@ -2,6 +2,7 @@
 
 from django.urls import path, register_converter
 
+from portal.charging import pages as charging_pages
 from portal.history import pages as history_pages
 from portal.proof import pages as proof_pages
 from portal.proof import public_check
@@ -15,6 +16,11 @@ urlpatterns = [
     path("", history_pages.history_page, name="history"),
     path("history.csv", history_pages.history_csv, name="history_csv"),
     path("sessions/<uuid:session_id>", pages.session_page, name="session"),
+    path("sessions/<uuid:session_id>/stop", charging_pages.stop_page, name="charge_stop"),
+    path("charge", charging_pages.charge_page, name="charge"),
+    path("charge/outlet/<int:pk>", charging_pages.outlet_known_page, name="charge_outlet_known"),
+    path("charge/start/<int:pk>", charging_pages.start_page, name="charge_start"),
+    path("charge/<str:evse_id>", charging_pages.outlet_page, name="charge_outlet"),
     path("sessions/<uuid:session_id>/meter-values.csv", pages.meter_values_csv, name="meter_values_csv"),
     path("sessions/<uuid:session_id>/receipt.json", proof_pages.receipt_file, name="receipt"),
     path("sessions/<uuid:session_id>/verify", proof_pages.verify_page, name="verify"),

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.privacy.access_log import Look
 from common.csv_files import csv_response
+from portal.charging.stopping import stopping_of
 from portal.reading import reader_of, session_read
 from portal.session.context import context_of
 from portal.session.csv import meter_csv_lines
@@ -29,7 +30,8 @@ def session_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
     reader, session = reader_of(request), session_read(request, session_id)
     found = found_for(session)
     figures = figures_of(found.shown, found.meter_values, reader)
-    return render(request, "portal/session/session.html", context_of(found, figures))
+    context = {**context_of(found, figures), **stopping_of(request, session)}
+    return render(request, "portal/session/session.html", context)
 
 
 @require_safe
