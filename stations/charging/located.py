@@ -34,6 +34,8 @@ def located_read(said: Mapping[str, Any], sampled_at: datetime) -> Located:
 
 def chosen(found: Sequence[Located]) -> tuple[list[Sample], list[Aside]]:
     """Of one moment: the samples that count, and the inlet's where the outlet's own are there."""
+    if not any(one.sample.at_inlet for one in found):
+        return [one.sample for one in found], []
     outlet = {one.sample.key for one in found if not one.sample.at_inlet}
     taken: list[Sample] = []
     asides: list[Aside] = []

@@ -20,6 +20,7 @@ from stations.charging.asides import Aside, SaidOf, set_aside_many
 from stations.charging.clocks import offset_in_charge, offset_of
 from stations.charging.numbers import is_ended_without_station, meant
 from stations.charging.sessions import sample_compare
+from stations.charging.values_write import meter_values_write
 from stations.charging.vocabulary import ENERGY_REGISTER, Sample
 from stations.errors import SessionConflictError
 from stations.identifiers import letters
@@ -27,6 +28,12 @@ from stations.models import ChargingSession, MeterValue, SetAside, Station
 
 # Other systems are told how far a charge has come when its row has changed: not more often than this.
 TOLD_EVERY = timedelta(seconds=10)
+# Of a charge; its tariff, place and card are not read for each of its values.
+NEEDED = (
+    *("station_id", "transaction_id", "number", "status", "started_at", "started_said", "stopped_at", "updated_at"),
+    *("meter_start_wh", "meter_stop_wh", "flags", "connector__evse_id", "connector__max_power_w"),
+)
+KNOWN = ("session_id", "sampled_at", "measurand", "phase", "context", "value", "unit")
 Key = tuple[UUID, datetime, str, str, str]
 
 
@@ -55,7 +62,7 @@ class Wanted:
     station: Station
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def charge_values_many(messages: Sequence[Values]) -> list[UUID | None]:
     """Store what is new in them; returns the charge that each was about, None for those about none."""
     charges = _charges(messages)
@@ -120,7 +127,7 @@ def _open_at(message: Values, open_now: Iterable[ChargingSession]) -> ChargingSe
 
 def _locked(which: Q) -> list[ChargingSession]:
     """In the order of their keys, as everybody who locks several."""
-    rows = ChargingSession.objects.select_related("connector").filter(which).order_by("pk")
+    rows = ChargingSession.objects.select_related("connector").only(*NEEDED).filter(which).order_by("pk")
     return list(rows.select_for_update(of=("self",), no_key=True))
 
 
@@ -206,7 +213,7 @@ def _is_of_outlet(charge: ChargingSession, sample: Sample) -> bool:
     return -plausibility.ROUNDING_WH <= given_wh <= plausibility.energy_limit_wh(most)
 
 
-def _same_or_aside(stored: MeterValue | Sample, sample: Sample, station: Station, aside: list[SaidOf]) -> None:
+def _same_or_aside(stored: Sample, sample: Sample, station: Station, aside: list[SaidOf]) -> None:
     try:
         sample_compare(stored, sample)
     except SessionConflictError as error:
@@ -220,11 +227,11 @@ def _known_drop(wanted: dict[Key, Wanted], aside: list[SaidOf]) -> None:
     if not wanted:
         return
     moments = {one.sample.sampled_at for one in wanted.values()}
-    for value in MeterValue.objects.filter(session__in={key[0] for key in wanted}, sampled_at__in=moments):
-        key = (value.session_id, value.sampled_at, value.measurand, value.phase, value.context)
-        if key in wanted:
-            one = wanted.pop(key)
-            _same_or_aside(value, one.sample, one.station, aside)
+    rows = MeterValue.objects.filter(session__in={key[0] for key in wanted}, sampled_at__in=moments)
+    for pk, sampled_at, measurand, phase, context, value, unit in rows.order_by().values_list(*KNOWN):
+        if (one := wanted.pop((pk, sampled_at, measurand, phase, context), None)) is not None:
+            stored = Sample(sampled_at, value, measurand, unit, phase, context)
+            _same_or_aside(stored, one.sample, one.station, aside)
 
 
 def _late_drop(wanted: dict[Key, Wanted]) -> dict[UUID, list[Sample]]:
@@ -252,18 +259,7 @@ def _too_late(message: Values, charge: ChargingSession, samples: Sequence[Sample
 def _store(wanted: dict[Key, Wanted]) -> None:
     if not wanted:
         return
-    MeterValue.objects.bulk_create(
-        MeterValue(
-            session_id=one.charge.pk,
-            sampled_at=one.sample.sampled_at,
-            measurand=one.sample.measurand,
-            value=one.sample.value,
-            unit=one.sample.unit,
-            phase=one.sample.phase,
-            context=one.sample.context,
-        )
-        for one in wanted.values()
-    )
+    meter_values_write([(one.charge.pk, one.sample) for one in wanted.values()])
     now = timezone.now()
     untold = {one.charge.pk for one in wanted.values() if one.charge.updated_at < now - TOLD_EVERY}
     if untold:

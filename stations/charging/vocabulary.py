@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from typing import Any
 
 from api.forms import METER_MAX_WH, described
@@ -22,7 +23,7 @@ NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,40})?([eE][+-]?\d{1,2})?", re.ASCII)
 
 # A unit in small letters -> as we keep it, and how many of ours it is.
 Units = dict[str, tuple[str, Decimal]]
-ONE, THOUSAND = Decimal(1), Decimal(1000)
+ONE, THOUSAND, FOUR_DIGITS = Decimal(1), Decimal(1000), Decimal("0.0001")
 
 
 def _units(**kept: str) -> Units:
@@ -92,6 +93,7 @@ CONTEXTS = [
 ]
 # Where it was measured, if not at the outlet: the state of charge is the car's.
 LOCATIONS = {"outlet"}
+WORDS = ("measurand", "unit", "phase", "context", "location", "format")
 MEMBERS = {"sampled_at", "value", "measurand", "unit", "phase", "context", "location", "format"}
 
 _BY_LETTERS = {name.lower(): name for name in MEASURANDS}
@@ -137,9 +139,39 @@ class NotUnderstood(Exception):
 
 def sample_read(said: Mapping[str, Any], sampled_at: datetime) -> Sample:
     """What a station said of one value, as a sample; raises NotUnderstood. `sampled_at` was read from it already."""
-    if unknown := sorted(set(said) - MEMBERS):
+    if not said.keys() <= MEMBERS:
         # It may change what the value means (a multiplier), so the value is left aside, not the member alone.
-        raise _not_one_of("member", unknown[0], sorted(MEMBERS))
+        raise _not_one_of("member", min(said.keys() - MEMBERS), sorted(MEMBERS))
+    words = tuple(map(said.get, WORDS))
+    try:
+        meaning = _meaning(words)
+    except TypeError:  # a list or an object, which no cache knows
+        meaning = _meaning.__wrapped__(words)
+    return Sample(
+        sampled_at=sampled_at,
+        value=_quantity(said.get("value"), meaning.scale, is_energy=meaning.is_energy),
+        measurand=meaning.measurand,
+        unit=meaning.unit,
+        phase=meaning.phase,
+        context=meaning.context,
+    )
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What the words beside a value say of it; `scale`: how many of our unit the station's is."""
+
+    measurand: str
+    unit: str
+    scale: Decimal
+    is_energy: bool
+    phase: str
+    context: str
+
+
+@lru_cache(maxsize=4096)  # a station says the same words all its life
+def _meaning(words: tuple[Any, ...]) -> Meaning:
+    said = dict(zip(WORDS, words, strict=True))
     measurand = _word(said, "measurand", _BY_LETTERS, ENERGY_REGISTER)
     default, units = MEASURANDS[measurand]
     told = _text(said, "unit") or default
@@ -147,11 +179,11 @@ def sample_read(said: Mapping[str, Any], sampled_at: datetime) -> Sample:
         raise _not_one_of(f"{measurand}, unit", said.get("unit"), sorted({unit for unit, _ in units.values()}))
     unit, scale = units[told.lower()]
     _at_the_outlet(said, measurand)
-    return Sample(
-        sampled_at=sampled_at,
-        value=_quantity(said.get("value"), scale, is_energy=units is WH),
+    return Meaning(
         measurand=measurand,
         unit=unit,
+        scale=scale,
+        is_energy=units is WH,
         phase=_word(said, "phase", _PHASE, ""),
         context=_CONTEXT.get(_text(said, "context", PERIODIC).lower(), "Other"),  # says when, never what
     )
@@ -168,14 +200,15 @@ def _at_the_outlet(said: Mapping[str, Any], measurand: str) -> None:
 
 def _quantity(said: Any, scale: Decimal, *, is_energy: bool) -> Decimal:
     """The number in our unit: whole for energy, else with four digits; more of them is noise of a float."""
-    if isinstance(said, bool) or not NUMBER.fullmatch(repr(said) if isinstance(said, float) else str(said)):
+    text = repr(said) if isinstance(said, float) else str(said)
+    if isinstance(said, bool) or not NUMBER.fullmatch(text):
         raise NotUnderstood("value", f"value: expected a number, got {described(said)}")
-    exact = Decimal(repr(said) if isinstance(said, float) else said) * scale
+    exact = Decimal(text) if scale is ONE else Decimal(text) * scale
     if abs(exact) > METER_MAX_WH if is_energy else abs(exact) >= OTHERS_MAX:
         raise NotUnderstood("value", f"value: expected a number that a meter can show, got {described(said)}")
     if is_energy:
         return exact.quantize(ONE, ROUND_HALF_UP) + 0  # -0 is 0
-    return exact.quantize(Decimal("0.0001"), ROUND_HALF_EVEN) + 0
+    return exact.quantize(FOUR_DIGITS, ROUND_HALF_EVEN) + 0
 
 
 def _word(said: Mapping[str, Any], name: str, known: Mapping[str, str], default: str) -> str:

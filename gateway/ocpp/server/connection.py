@@ -55,6 +55,8 @@ class Link:
 
     def __init__(self, gateway: "Gateway", socket: StationSocket, station: Station, version: str, id: str) -> None:
         self.gateway, self.socket, self.station, self.version, self.id = gateway, socket, station, version, id
+        # As connections_open stores it; the row was read before. By it clocks are judged (stations/charging/clocks.py).
+        station.connected_at = timezone.now()
         self.strikes = 0
         self.seen_at = 0.0
         self.read_at, self.budget = time.monotonic(), float(gateway.messages_per_s * BURST_S)

@@ -37,4 +37,4 @@ def _trimmed(said: Any) -> Mapping[str, Any]:
     if not isinstance(said, Mapping):
         raise NotUnderstood("sampledValue", f"sampledValue: expected an object, got {described(said)}")
     value = said.get("value")
-    return {**said, "value": value.strip()} if isinstance(value, str) else said
+    return {**said, "value": value.strip()} if isinstance(value, str) and value != value.strip() else said
