@@ -12,7 +12,7 @@ from gateway.ocpp.server.process import Gateway
 from stations.models import Connector, Site, Station
 from stations.places.credentials import station_credential_set
 from tests.gateway.ocpp.client import Charger
-from tests.gateway.ocpp.station16 import Station16, station16
+from tests.gateway.ocpp.v16.station16 import Station16, station16
 
 __all__ = ["Running"]
 

@@ -8,7 +8,7 @@ import pytest
 from stations.models import ChargingSession, OcppMessage, SetAside, Site, Station
 from tests.gateway.ocpp.client import CallError, Charger
 from tests.gateway.ocpp.conftest import Make, Running
-from tests.gateway.ocpp.station16 import text
+from tests.gateway.ocpp.v16.station16 import text
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

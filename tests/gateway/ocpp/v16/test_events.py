@@ -14,7 +14,7 @@ from gateway.ocpp.handling import V16
 from gateway.ocpp.schemas import knows
 from gateway.ocpp.v16.handlers import HANDLERS
 from stations.models import CertificateRequest, Command, StationEvent
-from tests.gateway.ocpp.station16 import NOW, Station16
+from tests.gateway.ocpp.v16.station16 import NOW, Station16
 
 pytestmark = pytest.mark.django_db
 # OCPP 1.6, 4, and the security whitepaper: all that a station may call

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from gateway.ocpp.handling import V16, Call
 from gateway.ocpp.v16.charging import meter_values_many
 from stations.models import ChargingSession, MeterValue, SetAside, Station
-from tests.gateway.ocpp.station16 import NOW, Station16, station16, text
+from tests.gateway.ocpp.v16.station16 import NOW, Station16, station16, text
 from tests.stations.conftest import Ear, crowd, in_thread
 
 TIMES = 6

@@ -1,4 +1,4 @@
-"""Charges of 1.6 stations that repeat themselves, forget, and count wrongly; test_v16_clocks.py has the times."""
+"""Charges of 1.6 stations that repeat themselves, forget, and count wrongly; test_clocks.py has the times."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from stations.charging.ending import free_end
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, SetAside, Site
 from stations.models.corrections import Correction
-from tests.gateway.ocpp.station16 import NOW, Station16, charge, figures, station16, text
+from tests.gateway.ocpp.v16.station16 import NOW, Station16, charge, figures, station16, text
 
 pytestmark = pytest.mark.django_db
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from stations.models import ChargingSession, SetAside, Station
-from tests.gateway.ocpp.station16 import NOW, Station16, charge, figures
+from tests.gateway.ocpp.v16.station16 import NOW, Station16, charge, figures
 
 pytestmark = pytest.mark.django_db
 

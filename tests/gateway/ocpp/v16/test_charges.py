@@ -7,7 +7,7 @@ import pytest
 
 from accounts.models import User
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, SetAside, Site, Station, StationEvent
-from tests.gateway.ocpp.station16 import NOW, Station16, charge, station16
+from tests.gateway.ocpp.v16.station16 import NOW, Station16, charge, station16
 
 pytestmark = pytest.mark.django_db
 
