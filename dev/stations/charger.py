@@ -126,7 +126,17 @@ class Charger:
         """Wait until what commands began is done."""
         await self.station.quiet()
 
+    async def expire(self) -> None:
+        """What was reserved, and is over by now, is free again."""
+        await self.station.expire()
+        await self.station.settled()
+
     # --- what goes wrong
+
+    async def fault(self, outlet: int, code: str = "GroundFailure") -> None:
+        """Something breaks (1.6: a ChargePointErrorCode); with "" it is mended."""
+        await self.station.fault(outlet, code)
+        await self.station.settled()
 
     async def offline(self) -> None:
         """No network; what happens now is queued."""

@@ -17,7 +17,7 @@ from dev.stations.commands import commands_of
 from dev.stations.connection import connected
 from dev.stations.device.clock import Clock
 from dev.stations.device.faults import Faults
-from dev.stations.device.settings import Settings
+from dev.stations.device.settings import Settings, component_variable
 from dev.stations.device.state import Charge, Json, Message, Reservation, State, new_id
 from dev.stations.device.told import Told
 from dev.stations.device.wire import WIRES, Offline, Refused, Wire
@@ -308,6 +308,31 @@ class Station:
         holding = [one for one in self.state.reservations if one.until > now]
         others = [one for other, one in outlets.items() if other != number and not one.plugged and one.charge is None]
         return next((one for one in holding if one.outlet == number or (one.outlet == 0 and not others)), None)
+
+    async def expire(self) -> None:
+        """End the reservations whose time is over; OCPP 2.x tells it, 1.6 by the status."""
+        over = [one for one in self.state.reservations if one.until <= self.clock.now()]
+        for one in over:
+            self.state.reservations.remove(one)
+            if self.told.version != "1.6":
+                ended = {"reservationId": one.number, "reservationUpdateStatus": "Expired"}
+                await self.try_call("ReservationStatusUpdate", ended)
+        if over:
+            self.changed()
+
+    async def fault(self, number: int, code: str) -> None:
+        """Something at an outlet breaks (1.6: a ChargePointErrorCode), or is mended again with ""."""
+        outlet = self.state.outlets[number]
+        outlet.fault = code
+        if code:
+            self.charging.stop(number, "Other", "AbnormalCondition")
+        self.changed()
+        if self.told.version == "1.6":
+            return
+        event = {"eventId": self.state.next_id(), "timestamp": self.clock.text(), "trigger": "Alerting"}
+        event |= {"actualValue": "true" if code else "false", "eventNotificationType": "HardWiredNotification"}
+        event |= {"techCode": code or "mended", **component_variable(f"Connector.Problem@{number}")}
+        await self.try_call("NotifyEvent", {"generatedAt": self.clock.text(), "seqNo": 0, "eventData": [event]})
 
     def note(self, line: str) -> None:
         """For the log."""

@@ -32,6 +32,7 @@ class Bay:
         """Do what is due: it looks each time what there is, so that commands of a CSMS may come between."""
         charging, outlet = self.station.charging, self.station.state.outlets[self.number]
         charge, now = outlet.charge, self.station.clock.now()
+        await self.station.expire()
         if charge is not None and charge.flows:
             if now - charge.sampled >= self.station.settings.number("sample_s") > 0:
                 charging.sample(self.number)

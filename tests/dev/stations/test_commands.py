@@ -164,6 +164,35 @@ def statuses(csms: Csms) -> list[Json]:
     return list({one.get("connectorId", one.get("evseId")): one for one in csms.of("StatusNotification")}.values())
 
 
+@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+def test_a_reservation_ends_and_an_outlet_breaks(version: str) -> None:
+    async def story(csms: Csms) -> None:
+        async with charger(csms.url, "CP-1", CREDENTIAL, version) as cp:
+            if version == "1.6":
+                wanted: Json = {"connectorId": 1, "idTag": "35897499", "reservationId": 5, "expiryDate": SOON}
+            else:
+                wanted = {"evseId": 1, "idToken": TOKEN, "id": 5, "expiryDateTime": SOON}
+            assert (await csms.tell("ReserveNow", wanted))["status"] == "Accepted"
+            assert (await csms.tell("ReserveNow", wanted))["status"] == "Accepted", "the same one again"
+            await cp.quiet()
+            word = "status" if version == "1.6" else "connectorStatus"
+            assert statuses(csms)[-1][word] == "Reserved"
+            cp.clock.advance(7200)
+            await cp.expire()
+            assert statuses(csms)[-1][word] == "Available" and cp.state.reservations == []
+            await cp.start("35897499")
+            await cp.fault(1)
+            assert statuses(csms)[-1][word] == "Faulted" and cp.transaction() == ""
+            assert await cp.start("35897499") == ""
+            await cp.fault(1, "")
+            assert statuses(csms)[-1][word] != "Faulted"
+        if version != "1.6":
+            assert csms.of("ReservationStatusUpdate")[0]["reservationUpdateStatus"] == "Expired"
+            assert [one["eventData"][0]["actualValue"] for one in csms.of("NotifyEvent")] == ["true", "false"]
+
+    played(story)
+
+
 @V2
 def test_2_x_variables_are_read_set_and_reported_in_parts(version: str) -> None:
     async def story(csms: Csms) -> None:
