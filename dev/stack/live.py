@@ -53,6 +53,7 @@ SITE = {
     "public": True,
     "time_zone": "America/New_York",
     "currency": "USD",
+    "unknown_cards": True,  # those of the data set belong to nobody yet
 }
 TARIFF = {
     "name": "Demo tariff",
@@ -72,6 +73,8 @@ def ensure_live_stations(file: Path, tokens: list[IdToken]) -> None:
     site, made = Site.objects.get_or_create(code="DEMO-LIVE", defaults={**SITE, "tariff": tariff})
     if made:  # the real sites, too: what charges there from now on has a price
         Site.objects.filter(tariff=None, currency=tariff.currency).update(tariff=tariff)
+    if not Station.objects.filter(site=site, identity=list(STATIONS)[-1]).exists():  # also a demo of before
+        Site.objects.filter(pk=site.pk).update(unknown_cards=True)
     known = {one["identity"]: one for one in json.loads(file.read_text())} if file.exists() else {}
     cards = cycle([{"uid": token.uid, "type": token.type} for token in tokens] or [None])
     told = []
