@@ -60,13 +60,19 @@ def plan(now: datetime, outlets: Sequence[Outlet], wishes: Mapping[int, Wish], l
             if any(ask.key == key and ask.layer == layer for ask in asks):
                 continue
             others = [other for other in standing.values() if other.key != key]
+            failed: dict[Told, datetime] = {}  # of each without its end: when it would be too much
             for told in _candidates(now, standing[key], others, wishes[key], layer, limits, lowering=lowering):
+                endless = replace(told, until=None)
+                if endless in failed and not told.ended(failed[endless]):
+                    continue
                 after = standing[key].with_layer(layer, standing[key].layer(layer).ask(told))
-                if _holds(now, standing[key], after, () if lowering else others, limits, alone=lowering):
+                moment = _too_much(now, standing[key], after, () if lowering else others, limits, alone=lowering)
+                if moment is None:
                     if _gains(standing[key], layer, told):
                         asks.append(Ask(key, layer, told))
                         standing[key] = after
                     break
+                failed[endless] = moment
     return asks
 
 
@@ -154,16 +160,16 @@ def _steps(accepted: Told | None, wished: Told) -> Iterator[Told]:
             yield narrow
 
 
-def _holds(
+def _too_much(
     now: datetime, before: Outlet, after: Outlet, others: Sequence[Outlet], limits: Limits, *, alone: bool
-) -> bool:
-    """Whether at each moment the outlet can draw no more than before, or (not `alone`) all together fit."""
+) -> datetime | None:
+    """The first moment at which the outlet could draw more than before and (if not `alone`) all together do not fit."""
     moments = {now, *after.edges, *(edge for outlet in others for edge in outlet.edges), *limits.changes}
-    for moment in (moment for moment in moments if moment >= now):
+    for moment in sorted(moment for moment in moments if moment >= now):
         for phase in limits.phases:
             most = after.most(moment, phase)
             if most <= before.most(moment, phase):
                 continue
             if alone or most + sum(other.most(moment, phase) for other in others) > limits.at(moment):
-                return False
-    return True
+                return moment
+    return None
