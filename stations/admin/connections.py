@@ -8,7 +8,7 @@ from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -69,7 +69,7 @@ class StationRefusalAdmin(ReadOnly, Logged):
     def ways(self, refusal: StationRefusal) -> SafeString:
         """Links to where it is done."""
         links = ((address, words) for words, address in refusal_actions(refusal))
-        return format_html_join(" ", '<a href="{}">{}</a>', links)
+        return format_html_join(mark_safe("<br>"), '<a href="{}">{}</a>', links)
 
     def has_forget_permission(self, request: HttpRequest) -> bool:
         """Who runs the stations."""

@@ -84,8 +84,13 @@ def active_now() -> int:
 
 
 def silent_stations() -> QuerySet[Station]:
-    """Stations that were heard before and are silent for longer than usual, the longest first."""
-    return Station.objects.silent(timezone.now()).select_related("site").order_by(F("last_seen_at").asc())
+    """Stations that were heard before, may connect and are silent for longer than usual, the longest first."""
+    return (
+        Station.objects.silent(timezone.now())
+        .filter(enabled=True)
+        .select_related("site")
+        .order_by(F("last_seen_at").asc())
+    )
 
 
 def set_aside_open() -> QuerySet[SetAside]:

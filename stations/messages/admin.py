@@ -21,7 +21,7 @@ from stations.messages import export
 from stations.messages.cards import holders
 from stations.messages.form import SearchForm
 from stations.messages.search import ANSWERS, Found, counterpart, page_after, page_before
-from stations.messages.words import payload_text
+from stations.messages.words import moment_exact, payload_text
 from stations.models import ChargingSession, OcppMessage
 
 BEGINNING = 200  # letters of a message that the list shows
@@ -51,7 +51,7 @@ class OcppMessageAdmin(NotesLooks, ReadOnly):
             "title": gettext("OCPP messages"),
             "form": form,
             "found": found,
-            "rows": [(row, row.text[:BEGINNING]) for row in found.rows],
+            "rows": [(row, moment_exact(row.at), row.text[:BEGINNING]) for row in found.rows],
             "query": urlencode(query),
             "searched": bool(query),
             "most": export.EXPORT_MAX,
@@ -83,7 +83,7 @@ class OcppMessageAdmin(NotesLooks, ReadOnly):
             other = counterpart(message)
             self.look_note(request, [other] if other else [], Look.ADMIN, f"OCPP message {message.pk}")
             halves = [other, message] if message.kind in ANSWERS else [message, other]
-            shown = [(half, payload_text(half.text)) for half in halves if half]
+            shown = [(half, moment_exact(half.at), payload_text(half.text)) for half in halves if half]
             waits = message.kind == OcppMessage.Kind.CALL and other is None
             extra_context = {**(extra_context or {}), "halves": shown, "waits": waits}
         return super().change_view(request, object_id, form_url, extra_context)

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from datetime import UTC, datetime
 from typing import Any
 
 PARTS = {2: ("CALL", 4), 3: ("CALLRESULT", 3), 4: ("CALLERROR", 5), 6: ("SEND", 4)}
@@ -16,6 +17,12 @@ def payload_text(text: str) -> str:
     if kind in PARTS and len(frame) == PARTS[kind][1]:
         return _plain(frame[2:] if kind == 4 else frame[-1])
     return _plain(frame)
+
+
+def moment_exact(at: datetime) -> str:
+    """In UTC to the millisecond: an answer comes within the second of its call."""
+    moment = at.astimezone(UTC)
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03}"
 
 
 def is_json(text: str) -> bool:

@@ -14,7 +14,7 @@ from django.utils.dateparse import parse_datetime
 
 from stations.messages.export import head_of
 from stations.messages.search import Choice, page_before
-from stations.messages.words import json_line
+from stations.messages.words import json_line, moment_exact
 from stations.models import OcppMessage, Station
 
 AGO = re.compile(r"(\d{1,6})([smhd])")
@@ -55,12 +55,8 @@ class Command(BaseCommand):
             self.stdout.write(json_line(head_of(message), message.text), ending="")
             return
         arrow = "->" if message.direction == OcppMessage.Direction.IN else "<-"
-        moment = message.at.astimezone(UTC)
-        name = message.action or "-"
-        self.stdout.write(
-            f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03}Z {message.station.identity} {arrow} "
-            f"{message.get_kind_display()} {name} {message.text}"
-        )
+        what = f"{message.get_kind_display()} {message.action or '-'} {message.text}"
+        self.stdout.write(f"{moment_exact(message.at)}Z {message.station.identity} {arrow} {what}")
         self.stdout.flush()
 
 

@@ -63,7 +63,7 @@ def test_a_new_customer_of_a_card_is_named(staff_browser: Client, id_token: IdTo
 
 def test_what_is_added_is_kept_too(staff_browser: Client, connector: Connector) -> None:
     station = connector.station
-    form = {"site": station.site_id, "vendor": "Acme"}
+    form = {"site": station.site_id, "vendor": "Acme", "security_profile": 1}
     form |= {f"connectors-{name}": count for name, count in (("TOTAL_FORMS", 2), ("INITIAL_FORMS", 1))}
     form |= {"connectors-0-id": connector.pk, "connectors-0-station": station.pk, "connectors-1-station": station.pk}
     form |= {"connectors-1-evse_id": 2, "connectors-1-connector_id": 1, "connectors-1-status": "UNKNOWN"}
