@@ -80,7 +80,9 @@ async def day(stations: list[Station], between_s: float = 3.0) -> None:
     for place, (station, number) in enumerate(bays):
         tasks.append(asyncio.create_task(Bay(station, number, 1.0 + place * between_s).run()))
     try:
-        await asyncio.gather(*tasks)  # none ends by itself
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)  # none ends by itself
+        for task in ended:
+            task.result()
     finally:
         for task in tasks[len(stations) :]:
             task.cancel()

@@ -1,5 +1,8 @@
 """Simulated stations at the real gateway: what they charge is what is kept, to the watt-hour."""
 
+import json
+import subprocess
+import sys
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -96,3 +99,29 @@ def test_an_error_for_an_answer_is_an_outcome_too(version: str, gateway: Running
         until(lambda: Command.objects.get().state not in UNDECIDED)
     command.refresh_from_db()
     assert command.state == "UNSUPPORTED" and command.words.startswith("NotImplemented")
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.1"])
+def test_the_program_waits_for_a_command_gets_a_cable_and_charges(
+    version: str, gateway: Running, charger_row: Make, tmp_path: Path
+) -> None:
+    station, credential = charger_row()
+    every_second = {"MeterValueSampleInterval" if version == "1.6" else "SampledDataCtrlr.TxUpdatedInterval": "1"}
+    told = {"identity": station.identity, "credential": credential, "version": version, "settings": every_second}
+    (tmp_path / "stations.json").write_text(json.dumps([told]))
+    command = [sys.executable, "-m", "dev.stations", "run", "--gateway", gateway.url]
+    command += ["--stations", str(tmp_path / "stations.json"), "--state", str(tmp_path / "state")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        try:
+            until(lambda: Connector.objects.get().status == "AVAILABLE")
+            command_ask(station=station, kind="remote_start", params={"id_token": {"uid": "35897499"}})
+            session = until(lambda: ChargingSession.objects.filter(meter_values__isnull=False).first())
+            assert session is not None and session.status == "ACTIVE"
+            stop = {"transaction_id": session.transaction_id}
+            command_ask(station=station, kind="remote_stop", params=stop)
+            until(lambda: ChargingSession.objects.get().status == "COMPLETED")
+            assert ChargingSession.objects.get().stop_reason == "Remote"
+        finally:
+            program.terminate()
+            said = program.communicate(timeout=30)[0]
+        assert program.returncode == 0 and "obeys" in said
