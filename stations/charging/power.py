@@ -182,10 +182,17 @@ def _whole(value: Decimal) -> int:
 def progress_of(session: "ChargingSession", values: "Sequence[MeterValue]") -> Progress:
     """From all values of a session that goes on."""
     readings = [wh for value in values if (wh := register_wh(value)) is not None]
+    return Progress(_since_start(session, readings[-1] if readings else None), _power_now(session, values))
+
+
+def _power_now(session: "ChargingSession", values: "Sequence[MeterValue]") -> int | None:
+    """The end of the curve; while one sample makes none yet, that one."""
     curve = curve_of(session, values)
-    return Progress(
-        _since_start(session, readings[-1] if readings else None), curve.points[-1].power_w if curve else None
-    )
+    if curve is not None and not curve.derived:
+        return curve.points[-1].power_w
+    points, _ = _reported(value for value in values if _is_inside(session, value.sampled_at))
+    last = points or (curve.points if curve else [])
+    return last[-1].power_w if last else None
 
 
 def progress_reported(session: Any) -> Progress:
