@@ -1,4 +1,4 @@
-"""JavaScript programs of the tests: npm packages, pinned by their digests, for the Node.js that Playwright brings.
+"""JavaScript programs of the tests: npm packages, pinned by digest, run by what Playwright brings for its driver.
 
 Without npm, which Debian brings with hundreds of packages. Unpacked once below var/parts.
 """
@@ -47,7 +47,7 @@ OCPP_RPC: Mapping[tuple[str, str], str] = {
 
 
 def node() -> Path:
-    """Node.js, as Playwright brings it for its own driver."""
+    """The runtime, as Playwright brings it for its own driver."""
     from playwright._impl._driver import compute_driver_executable
 
     return Path(compute_driver_executable()[0])

@@ -42,7 +42,7 @@ class Violation:
 
 def knows(version: str, action: str) -> bool:
     """Whether this version has a request of that name."""
-    return bool(_file(version, action, "Request").is_file())
+    return not action.endswith("Response") and bool(_file(version, action, "Request").is_file())
 
 
 def violation(version: str, action: str, payload: dict[str, Any], *, answer: bool = False) -> Violation | None:

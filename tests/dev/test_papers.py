@@ -91,6 +91,19 @@ def test_the_table_of_settings_is_of_today() -> None:
     assert settings_table.PAGE.read_text() == settings_table.page(), "run: make papers"
 
 
+def test_the_table_of_messages_is_of_today() -> None:
+    from dev.papers import ocpp_table
+
+    assert ocpp_table.PAGE.read_text() == ocpp_table.page(), "run: make papers"
+
+
+def test_each_supported_message_has_a_test() -> None:
+    from dev.papers import ocpp_table
+
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in ocpp_table.rows()]
+    assert not [row[0] for row in rows if "yes" in row and not row[-1]]
+
+
 def test_the_rooms_are_drawn_as_they_are() -> None:
     assert (drawing.DIAGRAMS / "rooms.dot").read_text() == rooms.dot(), "run: make papers"
 
