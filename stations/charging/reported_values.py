@@ -248,7 +248,7 @@ def _too_late(message: Values, charge: ChargingSession, samples: Sequence[Sample
     """What came after the end: for an operator where it says more than the end did; else the message log has it."""
     most = charge.meter_stop_wh
     readings = [int(one.value) for one in samples if one.measurand == ENERGY_REGISTER and not one.phase]
-    above = most is not None and any(reading > most + plausibility.ROUNDING_WH for reading in readings)
+    above = any(most is None or reading > most + plausibility.ROUNDING_WH for reading in readings)
     if not above and not is_ended_without_station(charge):
         return []
     reason = f"expected meter values before the stop, session {charge.transaction_id} has stopped"

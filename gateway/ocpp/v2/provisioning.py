@@ -8,7 +8,7 @@ from django.conf import settings
 from gateway import calls
 from gateway.ocpp.handling import Answer, Call
 from gateway.ocpp.times import time_text
-from gateway.ocpp.v2.noting import report_ended, status_info
+from gateway.ocpp.v2.noting import number_read, report_ended, status_info
 from gateway.ocpp.v2.outlets import outlet_report
 
 
@@ -61,17 +61,17 @@ def _variables(said: Mapping[str, Any]) -> list[calls.Variable]:
     is_ = said.get("variableCharacteristics", {})
     return [
         calls.Variable(
-            component=component["name"],
-            component_instance=component.get("instance", ""),
-            evse_id=max(evse.get("id", 0), 0),
-            connector_id=max(evse.get("connectorId", 0), 0),
-            variable=variable["name"],
-            instance=variable.get("instance", ""),
+            component=calls.plain_text(component["name"], 50),
+            component_instance=calls.plain_text(component.get("instance"), 50),
+            evse_id=number_read(evse.get("id")),
+            connector_id=number_read(evse.get("connectorId")),
+            variable=calls.plain_text(variable["name"], 50),
+            instance=calls.plain_text(variable.get("instance"), 50),
             attribute=one.get("type", "Actual"),
             value=one.get("value", ""),
             mutability=one.get("mutability", "ReadWrite"),
             data_type=is_.get("dataType", ""),
-            unit=is_.get("unit", ""),
+            unit=calls.plain_text(is_.get("unit"), 16),
         )
         for one in said["variableAttribute"]
     ]

@@ -6,6 +6,7 @@ from typing import Any
 from gateway import calls
 from gateway.ocpp.handling import Call
 from gateway.ocpp.v2 import metering
+from gateway.ocpp.v2.noting import number_read
 
 Kind = calls.Kind
 # Before these no energy can have flowed (TriggerReasonEnumType).
@@ -13,7 +14,6 @@ BEFORE_ENERGY = frozenset({"CablePluggedIn", "EVDetected", "Authorized", "Remote
 # The token is that of who ends the charge.
 STOPPING = frozenset({"StopAuthorized", "RemoteStop", "Deauthorized"})
 STOP_REASON_MAX = 20
-NUMBER_MAX = 2**31 - 1
 
 
 def told_read(call: Call, token: calls.TokenRef | None) -> calls.Told:
@@ -35,8 +35,8 @@ def told_read(call: Call, token: calls.TokenRef | None) -> calls.Told:
         offline=payload.get("offline", False),
         token=token,
         stops=trigger in STOPPING or kind is Kind.ENDED,
-        evse_id=_number(evse.get("id")),
-        connector_id=_number(evse.get("connectorId")),
+        evse_id=number_read(evse.get("id")),
+        connector_id=number_read(evse.get("connectorId")),
         begin_wh=metering.begin_wh(readings, is_first=is_first),
         first_wh=metering.begin_wh(readings, is_first=begins),
         end_wh=metering.end_wh(readings) if kind is Kind.ENDED else None,
@@ -51,7 +51,7 @@ def values_read(call: Call) -> calls.Values:
     samples, asides = metering.read(call.payload["meterValue"], time_read(call))
     return calls.Values(
         station=call.station,
-        evse_id=_number(call.payload["evseId"]),
+        evse_id=number_read(call.payload["evseId"]),
         number=None,
         samples=samples,
         received_at=call.at,
@@ -67,10 +67,6 @@ def time_read(call: Call) -> metering.TimeRead:
         return calls.said(call.station, text, call.at).at
 
     return read
-
-
-def _number(said: Any) -> int:
-    return said if isinstance(said, int) and 0 < said <= NUMBER_MAX else 0
 
 
 def _kept(payload: dict[str, Any]) -> dict[str, Any]:

@@ -140,6 +140,9 @@ def test_a_report_in_parts(story: Story) -> None:
     assert StationVariable.objects.get(variable="BasicAuthPassword", attribute="Actual").value == ""
     command.refresh_from_db()
     assert command.progress == "Reported"
+    odd = variable("x\x00y", "1\x00") | {"component": {"name": "\x00", "evse": {"id": 2**40}}}
+    story.say("NotifyReport", {"requestId": 2**40, "generatedAt": at(0), "seqNo": 0, "reportData": [odd]})
+    assert StationVariable.objects.get(variable="x y", attribute="Actual").evse_id == 0
 
 
 # --- Cards
