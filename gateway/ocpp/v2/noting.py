@@ -9,7 +9,6 @@ from stations.models import ChargingSession, StationEvent
 
 Kind, Severity = StationEvent.Kind, StationEvent.Severity
 # Members that name a person, a card or a company: events are kept for longer than the message log.
-NUMBER_MAX = 2**31 - 1
 REPORTS = (
     *("get_base_report", "get_report", "get_monitoring_report", "get_profiles"),
     *("get_display_messages", "customer_information"),
@@ -36,11 +35,6 @@ def noted(
     data |= {"message_id": call.message_id} if said_at is None else {}
     calls.event_note(station=call.station, kind=kind, words=words, at=at, severity=severity, data=data)
     return Answer()
-
-
-def number_read(said: Any) -> int:
-    """The number of an EVSE or a connector; 0 where there is none, and for what no outlet is called."""
-    return said if isinstance(said, int) and 0 < said <= NUMBER_MAX else 0
 
 
 def status_info(reason: str, words: str) -> dict[str, Any]:

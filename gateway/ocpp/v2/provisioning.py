@@ -8,7 +8,8 @@ from django.conf import settings
 from gateway import calls
 from gateway.ocpp.handling import Answer, Call
 from gateway.ocpp.times import time_text
-from gateway.ocpp.v2.noting import number_read, report_ended, status_info
+from gateway.ocpp.v2.noting import report_ended, status_info
+from gateway.ocpp.v2.numbers import number_read
 from gateway.ocpp.v2.outlets import outlet_report
 
 

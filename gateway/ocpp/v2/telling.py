@@ -6,7 +6,7 @@ from typing import Any
 from gateway import calls
 from gateway.ocpp.handling import Call
 from gateway.ocpp.v2 import metering
-from gateway.ocpp.v2.noting import number_read
+from gateway.ocpp.v2.numbers import number_read
 
 Kind = calls.Kind
 # Before these no energy can have flowed (TriggerReasonEnumType).

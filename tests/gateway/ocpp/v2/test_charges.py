@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from stations.models import ChargingSession, Command, Connector, IdToken, MeterValue, SetAside, StationEvent
-from tests.gateway.ocpp.v2_stories import CARD, Story, at, register, story_make
+from tests.gateway.ocpp.v2.stories import CARD, Story, at, register, story_make
 
 pytestmark = pytest.mark.django_db
 EVSE = {"id": 1, "connectorId": 1}

@@ -16,8 +16,8 @@ from gateway.ocpp.handling import Call
 from gateway.ocpp.v2.handlers import MANY
 from stations.charging.corrections import counting
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, SetAside, Station
-from tests.gateway.ocpp.test_v2_charges import BEGIN, END, EVSE, ended, figures, started
-from tests.gateway.ocpp.v2_stories import CARD, NOW, Story, at, register, story_make
+from tests.gateway.ocpp.v2.stories import CARD, NOW, Story, at, register, story_make
+from tests.gateway.ocpp.v2.test_charges import BEGIN, END, EVSE, ended, figures, started
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from gateway.ocpp.handling import V21, V201
 from gateway.ocpp.schemas import knows
 from gateway.ocpp.v2.handlers import HANDLERS_21, HANDLERS_201, MANY
 from stations.models import Command, Connector, IdToken, Reservation, Site, Station, StationEvent, StationVariable
-from tests.gateway.ocpp.v2_stories import CARD, Story, at, register, story_make
+from tests.gateway.ocpp.v2.stories import CARD, Story, at, register, story_make
 
 pytestmark = pytest.mark.django_db
 BOOT = {"reason": "PowerUp", "chargingStation": {"model": "Box", "vendorName": "Maker", "firmwareVersion": "1.2"}}
