@@ -6,10 +6,12 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.models import Program
 from accounts.programs.authentication import grant_of
 from api.lists import DetailView
 from api.strict_fields import FlagField, StrictSerializer, TextField, WholeNumberField
@@ -85,13 +87,21 @@ class LimitBody(StrictSerializer):
 
 class PeriodSerializer(serializers.Serializer[SiteLimitPeriod]):
     weekdays = serializers.SerializerMethodField()
-    starts = serializers.TimeField(format="%H:%M")
-    ends = serializers.TimeField(format="%H:%M")
+    starts = serializers.SerializerMethodField()
+    ends = serializers.SerializerMethodField()
     amperes = serializers.IntegerField()
 
     def get_weekdays(self, period: SiteLimitPeriod) -> list[int]:
         """ISO: 1 is Monday."""
         return [int(day) for day in period.weekdays]
+
+    def get_starts(self, period: SiteLimitPeriod) -> str:
+        """By the site's clock, "17:00"."""
+        return f"{period.starts:%H:%M}"
+
+    def get_ends(self, period: SiteLimitPeriod) -> str:
+        """By the site's clock."""
+        return f"{period.ends:%H:%M}"
 
 
 class LimitSerializer(serializers.Serializer[Site]):
@@ -121,8 +131,14 @@ class LimitView(DetailView):
     queryset = Site.objects.all()
     serializer_class, body_class = LimitSerializer, LimitBody
     scopes = {"GET": "stations.read", "PUT": "stations.write"}
-    rights = {"GET": "stations.view_sitelimit", "PUT": "stations.change_sitelimit"}
+    rights = {"PUT": "stations.change_sitelimit"}
     operations = {"GET": "sites_limit", "PUT": "sites_limit_set"}
+
+    def visible(self) -> QuerySet[Any]:
+        """Operators and programs: a driver who charged there has no business with it."""
+        user: Any = self.request.user
+        runs_it = isinstance(user, Program) or user.has_perm("stations.view_sitelimit")
+        return super().visible() if runs_it else Site.objects.none()
 
     def put(self, request: Request, **kwargs: Any) -> Response:
         """The stations are told at once."""

@@ -56,6 +56,7 @@ def test_what_cannot_be_meant_changes_nothing(operator_api: Caller, site: Site, 
 
 
 def test_a_driver_sees_no_limit_and_a_stranger_no_site(operator_api: Caller, site: Site, other_customer: User) -> None:
-    problem(caller_for(other_customer).get(PATH), 403, "permission_denied")
+    problem(caller_for(other_customer).get(PATH), 404, "not_found")
+    problem(put(caller_for(other_customer), BODY, If_Match="*"), 403, "permission_denied")
     problem(Caller().get(PATH), 401, "not_authenticated")
     problem(operator_api.get("sites/NONE/limit"), 404, "not_found")
