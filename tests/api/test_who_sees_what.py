@@ -22,6 +22,7 @@ PUBLIC = {"openapi.json", "docs"}
 EVERYBODY = {"me", "statements", "ledger"}  # about the caller, or about nobody
 # What stations say, of all who charge there: for staff, and for programs of the site.
 STAFF = {f"stations/<row_name:identity>/{kind}" for kind in ("messages", "events", "variables")}
+STAFF |= {"sites/<row_name:code>/limit"}
 METHODS = ("get", "post", "put", "patch", "delete", "options")
 
 
