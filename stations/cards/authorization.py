@@ -44,6 +44,8 @@ def authorize(station: Station, token: TokenRef | None, *, starting: bool = Fals
 
     `starting`: it is about to; then one charge at a time is looked at, too. Nothing is stored.
     """
+    # As it is now: `station` may be as old as a connection.
+    station = Station.objects.select_related("site").only("site", "site__unknown_cards").get(pk=station.pk)
     return authorization_of(station, token_find(token) if token else None, starting=starting)
 
 

@@ -307,9 +307,11 @@ def _no_longer(links: dict[int, Link]) -> list[tuple[int, str, str]]:
     found = []
     shown = {pk: pk_of_certificate for pk, link in links.items() if (pk_of_certificate := _certificate(link))}
     dead = certificates_dead(shown.values()) if shown else set()
-    rows = Station.objects.filter(pk__in=list(links)).values_list("pk", "enabled", "connection", "credential_hash")
-    for pk, enabled, connection, credential in rows.iterator():
+    columns = ("pk", "enabled", "connection", "credential_hash", "time_zone", "site__time_zone")
+    rows = Station.objects.filter(pk__in=list(links)).values_list(*columns)
+    for pk, enabled, connection, credential, own_zone, site_zone in rows.iterator():
         link = links[pk]
+        link.station.time_zone = own_zone or site_zone  # in which it is read from now on, if it was changed
         if not enabled:
             found.append((pk, StationRefusal.Reason.DISABLED.value, "the station was switched off in the admin"))
         elif connection and connection != link.id:

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from accounts.models import User
+from gateway.ocpp.handling import V16, Call
+from gateway.ocpp.v16.handlers import HANDLERS
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, SetAside, Site, Station, StationEvent
 from tests.gateway.ocpp.v16.station16 import NOW, Station16, charge, station16
 
@@ -133,6 +135,18 @@ def test_one_charge_at_a_time_at_two_stations(cp: Station16) -> None:
     assert cp.start(2000, connector=2)["idTagInfo"]["status"] == "ConcurrentTx"
     assert other.call("Authorize", idTag="04A1")["idTagInfo"]["status"] == "Accepted"  # as it may end one
     assert cp.start()["transactionId"] == first
+
+
+def test_what_the_operator_changes_counts_at_once(cp: Station16) -> None:
+    """The row that comes with a call is as old as its connection."""
+    stale = Station.objects.select_related("site").get(pk=cp.station.pk)
+    Site.objects.update(unknown_cards=False)
+    for action, said in (
+        ("Authorize", {"idTag": "04A1"}),
+        ("StartTransaction", {"connectorId": 1, "idTag": "04A1", "meterStart": 1, "timestamp": cp.time}),
+    ):
+        answer = HANDLERS[action](Call(stale, V16, action, said, "m", NOW))
+        assert answer.payload["idTagInfo"]["status"] == "Invalid"
 
 
 @pytest.mark.parametrize("tag", ["", "  ", "\0"])
