@@ -1,6 +1,7 @@
 """A session's row and its entry made again from a record, or put back to it."""
 
 from datetime import datetime
+from itertools import chain, count
 from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
@@ -144,6 +145,7 @@ def entry_values(copy: Copy, row: ChainTransaction, *, put: Put | None = None) -
 def session_values(content: dict[str, Any], data_key: DataKey, places: Places) -> dict[str, Any]:
     """The fields of a session's row that its record knows."""
     connector, token = places.outlet(content), places.token(content.get("id_token"))
+    number = _number_free(content, connector.station)
     _key_owner(data_key, token, connector.station.site)
     credited = content.get("credit_reference_id")
     return {
@@ -154,17 +156,31 @@ def session_values(content: dict[str, Any], data_key: DataKey, places: Places) -
         "tariff": content.get("tariff", {}),
         "credit": credited is not None,
         "credit_reference": ChargingSession.objects.get(pk=credited) if credited else None,
-        "written": _written(content, connector, token),
+        "transaction_id": number,
+        "written": _written(content, connector, token, number),
         **{name: datetime.fromisoformat(content[name]) for name in ("started_at", "stopped_at")},
-        **{name: content[name] for name in ("transaction_id", "status", "source", "location")},
+        **{name: content[name] for name in ("status", "source", "location")},
         **{name: content.get(name) for name in FIGURES},
         **{name: content.get(name, "") for name in TEXTS},
     }
 
 
-def _written(content: dict[str, Any], connector: Connector, token: IdToken | None) -> dict[str, str]:
+def _number_free(content: dict[str, Any], station: Station) -> str:
+    """The record's number; with an ending that no station can write where another charge has it for the same start.
+
+    Stations' letters were once told apart, so two records may have one number (record.py reads it without the ending).
+    """
+    said = str(content["transaction_id"])
+    others = station.sessions.filter(started_at=datetime.fromisoformat(content["started_at"])).exclude(pk=content["id"])
+    taken = set(others.values_list("number", flat=True))
+    endings = chain([""], (f"~{place}" for place in count(2)))
+    return next(said + ending for ending in endings if letters(said) + ending not in taken)
+
+
+def _written(content: dict[str, Any], connector: Connector, token: IdToken | None, number: str) -> dict[str, str]:
     """What the record writes in other letters than the rows that stand for it."""
     pairs = {"station": (content["station"], connector.station.identity)}
+    pairs["transaction_id"] = (content["transaction_id"], number)
     if token:
         pairs["id_token"] = (content["id_token"]["uid"], token.uid)
     return {name: recorded for name, (recorded, now) in pairs.items() if recorded != now}

@@ -18,6 +18,7 @@ from ledger.keys import data_keys
 from ledger.keys.erasure import customer_erase
 from ledger.models import ChainTransaction, DataKey, LedgerEntry
 from stations.models import ChargingSession, Connector, IdToken, Site, Station
+from stations.signals import sessions_closed
 from tests.conftest import TARIFF, CloseSessions, LedgerAccount
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,6 +78,54 @@ def test_everything_is_back_from_the_chain(two_customers: object, tmp_path: Path
     report = audit()
     assert report.clean and report.equal == 9
     assert "0 sessions restored, 9 already there" in run("ledger_restore")[1]
+
+
+def test_two_records_of_one_number_and_start_both_come_back(
+    ledger_account: LedgerAccount, close_sessions: CloseSessions, record_all: Callable[[], None]
+) -> None:
+    """As they were recorded when a station's "ab" and "AB" were two numbers (ledger/migrations/0014)."""
+    (one,) = close_sessions(1)
+    figures = (
+        "station",
+        "connector",
+        "id_token",
+        "customer",
+        "location",
+        "started_at",
+        "stopped_at",
+        "statement_month",
+    )
+    same = {name: getattr(one, name) for name in figures}
+    other = ChargingSession(
+        **same,
+        transaction_id="t1~2",
+        written={"transaction_id": "t1"},
+        status="COMPLETED",
+        energy_wh=5,
+        source="STATION",
+    )
+    ChargingSession.objects.bulk_create([other])
+    sessions_closed.send(sender=ChargingSession, sessions=[other])
+    record_all()
+    before = {entry.pk: entry.canonical for entry in LedgerEntry.objects.all()}
+    assert json.loads(bytes(LedgerEntry.objects.get(session=other).canonical or b""))["transaction_id"] == "t1"
+    LedgerEntry.objects.all().delete()
+    ChainTransaction.objects.all().delete()
+    ChargingSession.objects.all().delete()
+    status, output, _ = run("ledger_restore")
+    assert status == 0 and "2 sessions restored" in output
+    assert {entry.pk: entry.canonical for entry in LedgerEntry.objects.all()} == before
+    assert sorted(number.upper() for number in numbers()) == ["T1", "T1~2"]
+    report = audit()
+    assert report.clean and report.equal == 2
+    ChargingSession.objects.filter(number="T1~2").update(energy_wh=6)  # its repair finds the number that it has
+    entry = LedgerEntry.objects.get(session__number="T1~2")
+    assert run("ledger_restore", "--repair", str(entry.pk))[0] == 0
+    assert audit().clean and sorted(number.upper() for number in numbers()) == ["T1", "T1~2"]
+
+
+def numbers() -> list[str]:
+    return list(ChargingSession.objects.values_list("transaction_id", flat=True))
 
 
 def test_after_a_restoration_recording_goes_on(
