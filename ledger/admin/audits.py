@@ -157,8 +157,13 @@ class AuditRunAdmin(ReadOnly, Logged):
 def _rows(run: AuditRun) -> Iterator[tuple[Any, ...]]:
     for row in run.findings.values_list(*COLUMNS).iterator(chunk_size=2000):
         kind, ledger_id, session, message, found_at = row
-        number = "" if ledger_id is None else int(ledger_id)
-        yield kind, number, str(session or ""), message, f"{found_at:%Y-%m-%dT%H:%M:%SZ}"
+        yield (
+            kind,
+            "" if ledger_id is None else ledger_id,
+            str(session or ""),
+            message,
+            f"{found_at:%Y-%m-%dT%H:%M:%SZ}",
+        )
 
 
 def _put_back(request: HttpRequest, findings: list[AuditFinding]) -> str:
@@ -175,14 +180,14 @@ def _can_come_back(found: AuditFinding) -> bool:
 
 def _links(findings: list[AuditFinding]) -> list[tuple[str, str]]:
     """(address of the entry, address of the session) of each finding; "" where it has none, or it is gone."""
-    ids = {int(found.ledger_id) for found in findings if found.ledger_id is not None and found.ledger_id < 1 << 63}
+    ids = {found.ledger_id for found in findings if found.ledger_id is not None and found.ledger_id < 1 << 63}
     entries = set(LedgerEntry.objects.filter(pk__in=ids).values_list("pk", flat=True))
     sessions = {found.session for found in findings if found.session}
     there = set(ChargingSession.objects.filter(pk__in=sessions).values_list("pk", flat=True))
     return [
         (
-            reverse("admin:ledger_ledgerentry_change", args=[int(found.ledger_id)])
-            if found.ledger_id is not None and int(found.ledger_id) in entries
+            reverse("admin:ledger_ledgerentry_change", args=[found.ledger_id])
+            if found.ledger_id is not None and found.ledger_id in entries
             else "",
             reverse("admin:stations_chargingsession_change", args=[found.session]) if found.session in there else "",
         )

@@ -67,5 +67,4 @@ def settle(run: AuditRun) -> None:
 
 
 def _subject(one: AuditFinding) -> str:
-    number = None if one.ledger_id is None else int(one.ledger_id)
-    return Finding(one.kind, number, str(one.session or ""), one.message).subject
+    return Finding(one.kind, one.ledger_id, str(one.session or ""), one.message).subject

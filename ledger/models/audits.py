@@ -9,6 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from ledger.models.fields import LedgerId
+
 
 class AuditRun(models.Model):
     """One pass over the ledger. `position` is the highest ledger id compared: a killed worker goes on from there."""
@@ -89,9 +91,7 @@ class AuditFinding(models.Model):
 
     run = models.ForeignKey(AuditRun, on_delete=models.CASCADE, related_name="findings", verbose_name=_("audit"))
     kind = models.CharField(_("kind"), max_length=11, choices=Kind.choices)
-    ledger_id = models.DecimalField(
-        _("ledger id"), max_digits=20, decimal_places=0, null=True
-    )  # the chain's has 64 bits
+    ledger_id = LedgerId(_("ledger id"), null=True)
     session = models.UUIDField(pgettext_lazy("charging", "session"), null=True)
     message = models.TextField(_("message"))
     found_at = models.DateTimeField(_("found at"), default=timezone.now)
@@ -105,10 +105,9 @@ class AuditFinding(models.Model):
 
     def as_dict(self) -> dict[str, Any]:
         """As `ledger_audit --json` says it."""
-        number = None if self.ledger_id is None else int(self.ledger_id)
         return {
             "kind": self.kind,
-            "ledger_id": number,
+            "ledger_id": self.ledger_id,
             "session": str(self.session or ""),
             "message": self.message,
         }

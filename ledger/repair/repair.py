@@ -78,7 +78,7 @@ def repair(
 def to_repair() -> list[int | UUID]:
     """What an audit finds: ledger ids first, so that what is left of sessions without an entry was never recorded."""
     findings = audit().findings
-    ids = {int(finding.ledger_id) for finding in findings if finding.ledger_id is not None}
+    ids = {finding.ledger_id for finding in findings if finding.ledger_id is not None}
     sessions = {UUID(str(found.session)) for found in findings if found.ledger_id is None and found.session}
     return [*sorted(ids), *sorted(sessions)]
 
