@@ -62,6 +62,8 @@ POWER_TOLERANCE_PERCENT = 10
 # Energy that was rounded by two hands: a start is cut to whole Wh where a sample is rounded, and the other way round.
 # Each is off by less than a watt-hour, so readings of one moment differ by one at most.
 ROUNDING_WH = 1
+# Steps in which stations tell samples that are no single watt-hours: kWh with no, one or two digits.
+STEPS_WH = (1000, 100, 10)
 # The same of times: a clock that is read to the second stops up to a second before one that knows fractions.
 ROUNDING_TIME = timedelta(seconds=1)
 # Where registers of meters begin again: after so many decimal digits of Wh or kWh, or of bits.
@@ -134,7 +136,7 @@ def _remarks(charge: Charge) -> list[str]:
     remarks = []
     if charge.start_reported_late:
         remarks.append(START_REPORTED_LATE)
-    if -ROUNDING_WH <= charge.energy_wh <= 0:
+    if charge.energy_wh <= 0 and not _energy_negative(charge, step_wh(charge.samples_wh)):
         remarks.append(ZERO_ENERGY)
     if charge.stopped_at - charge.started_at > LONG_AFTER:
         remarks.append(LONG_SESSION)
@@ -147,11 +149,30 @@ def meter_backwards(charge: Charge) -> bool:
     It asks nothing of the samples' own clock: a reading below the one before it counts where it is so by their times
     and as they came. Else the clock was set, or the messages were out of order.
     """
-    start, stop = charge.meter_start_wh, charge.meter_stop_wh
-    below = start is not None and any(sample < start - ROUNDING_WH for sample in charge.samples_wh)
-    above = stop is not None and any(sample > stop + ROUNDING_WH for sample in charge.samples_wh)
+    start, stop, step = charge.meter_start_wh, charge.meter_stop_wh, step_wh(charge.samples_wh)
+    least = None if start is None else start // step * step - ROUNDING_WH
+    most = None if stop is None else (stop + step // 2) // step * step + ROUNDING_WH
+    below = least is not None and any(sample < least for sample in charge.samples_wh)
+    above = most is not None and any(sample > most for sample in charge.samples_wh)
     dropped = _falls(charge.samples_wh) and _falls(charge.arrivals_wh)
-    return charge.energy_wh < -ROUNDING_WH or below or above or dropped
+    return _energy_negative(charge, step) or below or above or dropped
+
+
+def step_wh(samples_wh: Sequence[int]) -> int:
+    """In what steps samples were told, in Wh: "12.3" kWh counts hundreds, where a start and an end count single ones.
+
+    It is what all have in common: a station that knows single Wh does not tell round ones only. 0 shows nothing.
+    """
+    told = [sample for sample in samples_wh if sample]
+    return next((step for step in STEPS_WH if told and all(sample % step == 0 for sample in told)), 1)
+
+
+def _energy_negative(charge: Charge, step: int) -> bool:
+    """Whether the end lies below the start, also as the samples count, where the end is one of them."""
+    start, stop = charge.meter_start_wh, charge.meter_stop_wh
+    if start is not None and stop is not None and stop in charge.samples_wh:
+        return stop < start // step * step - ROUNDING_WH
+    return charge.energy_wh < -ROUNDING_WH
 
 
 def _falls(readings_wh: Sequence[int]) -> bool:

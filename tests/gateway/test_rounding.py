@@ -49,6 +49,22 @@ def test_two_watt_hours_are_more_than_rounding(owner: StationClient, samples: li
     assert (ended["status"], ended["energy_wh"], ended["flags"][0]) == ("INVALID", None, "meter_backwards")
 
 
+@pytest.mark.parametrize(
+    ("told", "status"), [(("12.3", "14.8", "17.3"), "COMPLETED"), (("12.3", "14.8", "17.36"), "INVALID")]
+)
+def test_samples_of_a_hundred_watt_hours_beside_a_start_in_single_ones(
+    owner: StationClient, told: tuple[str, ...], status: str
+) -> None:
+    """A kWh with one digit is cut below a start of 12,345 Wh; with two digits somewhere it was no cut."""
+    owner.start(meter_start_wh=12_345)
+    values = [
+        sample(minutes, 0) | {"value": kwh, "unit": "kWh"} for minutes, kwh in zip((-55, -30, -5), told, strict=True)
+    ]
+    assert owner.post("/T1/meter-values", {"values": values}).json()["accepted"] == 3
+    ended = owner.stop(meter_stop_wh=17_365).json()
+    assert ended["status"] == status
+
+
 def test_a_stop_that_is_cut_to_the_second_of_its_start(owner: StationClient) -> None:
     owner.start(started_at=at(-60).replace("Z", ".700Z"))
     ended = [owner.stop(stopped_at=at(-60), meter_stop_wh=1000) for _ in range(2)]

@@ -54,8 +54,31 @@ def charge(*, seconds: int = 3600, energy_wh: int = 5000, **others: Any) -> Char
         (charge(meter_start_wh=100, meter_stop_wh=5100, samples_wh=[99, 5101]), [], True),
         (charge(meter_start_wh=100, meter_stop_wh=5100, samples_wh=[98]), ["meter_backwards"], False),
         (charge(meter_start_wh=100, meter_stop_wh=5100, samples_wh=[5102]), ["meter_backwards"], False),
+        # Samples in kWh with one digit, start and end in Wh: cut or rounded, they lie up to a step beside those
+        (charge(meter_start_wh=12_345, meter_stop_wh=17_345, samples_wh=[12_300, 14_800, 17_300]), [], True),
+        (charge(meter_start_wh=12_355, meter_stop_wh=17_355, samples_wh=[12_400, 14_800, 17_400]), [], True),
+        (charge(meter_start_wh=12_345, meter_stop_wh=17_345, samples_wh=[12_200]), ["meter_backwards"], False),
+        (charge(meter_start_wh=12_345, meter_stop_wh=17_345, samples_wh=[17_400]), ["meter_backwards"], False),
+        (charge(meter_start_wh=12_345, meter_stop_wh=17_345, samples_wh=[12_300, 14_801]), ["meter_backwards"], False),
+        (charge(meter_start_wh=12_345, meter_stop_wh=17_345, samples_wh=[12_000, 14_000, 17_000]), [], True),
+        (charge(meter_start_wh=345, meter_stop_wh=5345, samples_wh=[0]), ["meter_backwards"], False),
+        (charge(meter_start_wh=45, meter_stop_wh=5045, samples_wh=[0, 2_500]), [], True),
+        (charge(meter_start_wh=12_000, meter_stop_wh=17_000, samples_wh=[11_000]), ["meter_backwards"], False),
+        # Ended without its station: the end is the last of such samples
         (
-            charge(energy_wh=-2, meter_start_wh=2, meter_stop_wh=0, seconds=90_000),
+            charge(energy_wh=-45, meter_start_wh=12_345, meter_stop_wh=12_300, samples_wh=[12_300]),
+            ["zero_energy"],
+            True,
+        ),
+        (
+            charge(
+                energy_wh=-145, meter_start_wh=12_345, meter_stop_wh=12_200, samples_wh=[12_200], max_power_w=22_000
+            ),
+            ["meter_backwards"],
+            False,
+        ),
+        (
+            charge(energy_wh=-2, meter_start_wh=2, meter_stop_wh=0, seconds=90_000, max_power_w=2_000),
             ["meter_backwards", "long_session"],
             False,
         ),
