@@ -20,7 +20,7 @@ Status = StationAuthority.Status
 KEY = "stations-ca"
 YEARS = 10
 # A list is made anew each day, so a TPM that is away for six does not let it run out.
-CRL_EVERY, CRL_VALID = timedelta(days=1), timedelta(days=7)
+CRL_EVERY, CRL_VALID, CRL_RETRY = timedelta(days=1), timedelta(days=7), timedelta(minutes=5)
 
 
 class AuthorityStateError(CertificatesError):
@@ -143,6 +143,12 @@ def crl_make(authority: StationAuthority) -> bool:
     unchanged = {"crl_number": authority.crl_number, "crl_due_at": authority.crl_due_at}
     made = {"crl_der": pki.crl_der(crl), "crl_number": authority.crl_number + 1, "crl_due_at": now + CRL_EVERY}
     return bool(StationAuthority.objects.filter(pk=authority.pk, **unchanged).update(**made))
+
+
+def crl_postpone(authority: StationAuthority) -> None:
+    """It cannot be signed now: try again later, or at once when something is revoked meanwhile."""
+    seen = StationAuthority.objects.filter(pk=authority.pk, crl_due_at=authority.crl_due_at)
+    seen.update(crl_due_at=timezone.now() + CRL_RETRY)
 
 
 def revoked_of(authority: StationAuthority, now: datetime) -> list[StationCertificate]:

@@ -11,15 +11,16 @@ log = logging.getLogger(__name__)
 
 
 @shared_task(name="stations.tasks.certificate_sign", time_limit=120)
-def certificate_sign(request_id: int) -> None:
-    """Sign what a station asked for, and send it; while the TPM is away it waits for the sweep."""
+def certificate_sign(request_id: int) -> bool:
+    """Sign what a station asked for, and send it; False while the TPM is away, and it waits for the sweep."""
     try:
         certificate = requests.request_sign(request_id=request_id)
     except AuthorityUnavailableError as error:
         log.warning("certificate request %d waits: %s", request_id, error)
-        return
+        return False
     if certificate is not None:
         telling.certificate_send(certificate)
+    return True
 
 
 @shared_task(name="stations.tasks.certificates_sweep", time_limit=300)
@@ -29,7 +30,8 @@ def certificates_sweep() -> None:
     for certificate in telling.certificates_to_send():
         telling.certificate_send(certificate)
     for request_id in requests.requests_waiting():
-        certificate_sign(request_id)
+        if not certificate_sign(request_id):
+            break  # nor the others
     certificates_revocation_lists()
 
 
@@ -41,6 +43,7 @@ def certificates_revocation_lists() -> None:
             authority.crl_make(row)
         except AuthorityUnavailableError as error:
             log.warning("the revocation list of %s waits: %s", row, error)
+            authority.crl_postpone(row)
 
 
 @shared_task(name="stations.tasks.certificates_renew", time_limit=300)

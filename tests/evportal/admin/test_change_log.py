@@ -129,7 +129,7 @@ def test_entries_of_every_form_can_be_read(message: str) -> None:
 
 
 def test_hostile_text_stays_text(staff_browser: Client, connector: Connector) -> None:
-    form = {"site": connector.station.site_id, "vendor": "<script>alert(1)</script>"}
+    form = {"site": connector.station.site_id, "vendor": "<script>alert(1)</script>", "security_profile": 1}
     form |= {f"connectors-{name}": 0 for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
     staff_browser.post(address("stations.station", "change", connector.station_id), form)
     for page in (

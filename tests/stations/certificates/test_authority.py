@@ -192,7 +192,9 @@ def test_without_a_tpm_the_request_waits(
     url = settings.TPM_SERVICE_URL
     assert requests.certificate_requested(station, csr_pem(key_make(), station.identity))
     settings.TPM_SERVICE_URL = "http://127.0.0.1:9"
+    StationAuthority.objects.update(crl_due_at=timezone.now())
     tasks.certificates_sweep()
+    assert authority.crls_due() == [] and StationAuthority.objects.get().crl_number == 1, "tried again in some minutes"
     assert CertificateRequest.objects.get().state == CertificateRequest.State.WAITING
     with pytest.raises(AuthorityUnavailableError):
         requests.request_sign(request_id=CertificateRequest.objects.get().pk)
