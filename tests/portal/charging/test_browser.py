@@ -12,6 +12,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import Role, User
 from stations.models import ChargingSession, Command, Connector, IdToken
+from tests.gateway.ocpp.client import Charger
 from tests.gateway.ocpp.conftest import Plug, charger_row, gateway, plug
 from tests.people import person
 from tests.portal.charging.test_at_the_gateway import EVSE, now
@@ -19,6 +20,16 @@ from tests.readers import reader_at
 
 __all__ = ["charger_row", "gateway", "plug"]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
+
+
+def charge_begins(charger: Charger) -> int:
+    """The charge's number."""
+    start = {"connectorId": 1, "idTag": "04A1B2C3", "meterStart": 1000, "timestamp": now()}
+    number: int = charger.call("StartTransaction", start)["transactionId"]
+    sample = {"value": "7400", "measurand": "Power.Active.Import", "unit": "W"}
+    value = {"timestamp": now(), "sampledValue": [sample, {"value": "1001"}]}
+    charger.call("MeterValues", {"connectorId": 1, "transactionId": number, "meterValue": [value]})
+    return number
 
 
 @pytest.mark.parametrize("screen", [("narrow", "dark"), ("wide", "light")], ids=["narrow", "wide"])
@@ -52,11 +63,7 @@ def test_a_driver_starts_and_stops(chromium: Browser, live_server: LiveServer, p
     assert asked["idTag"] == "04A1B2C3"
     expect(page.locator("#starting")).to_contain_text("The station is ready.")
     reader.fine("charge-starting")
-    start = {"connectorId": 1, "idTag": "04A1B2C3", "meterStart": 1000, "timestamp": now()}
-    number = charger.call("StartTransaction", start)["transactionId"]
-    sample = {"value": "7400", "measurand": "Power.Active.Import", "unit": "W"}
-    value = {"timestamp": now(), "sampledValue": [sample, {"value": "1001"}]}
-    charger.call("MeterValues", {"connectorId": 1, "transactionId": number, "meterValue": [value]})
+    number = charge_begins(charger)
     expect(page.locator("#starting")).to_contain_text("7.4 kW")
     reader.fine("charge-started")
     reader.press("To the charge")
