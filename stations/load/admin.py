@@ -1,9 +1,10 @@
 """Limits of sites in the admin: the limit and its schedule, how outlets are wired, and a page of what is so now."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.widgets import AdminTimeWidget
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -17,19 +18,20 @@ from common.admin_log import Logged
 from stations.load.hurrying import hurry_site
 from stations.load.now import limit_now
 from stations.load.schedule import Period, overlapping
-from stations.load.words import day_choices, days_words, reason_words
+from stations.load.words import day_choices, reason_words
 from stations.models import LimitedOutlet, SiteLimit, SiteLimitPeriod
-from stations.models.load import WEEKDAYS
+from stations.models.load import WEEKDAYS, days_words
 
 
 class PeriodForm(forms.ModelForm):  # type: ignore[type-arg]  # a generic in the stubs alone
     weekdays = forms.MultipleChoiceField(
-        label=_("weekdays"), choices=day_choices, widget=forms.CheckboxSelectMultiple, initial=list(WEEKDAYS)
+        label=_("Weekdays"), choices=day_choices, widget=forms.CheckboxSelectMultiple, initial=list(WEEKDAYS)
     )
 
     class Meta:
         model = SiteLimitPeriod
         fields = ("weekdays", "starts", "ends", "amperes")
+        widgets: ClassVar[dict[str, Any]] = dict.fromkeys(("starts", "ends"), AdminTimeWidget(format="%H:%M"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

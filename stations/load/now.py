@@ -44,8 +44,8 @@ def limit_now(limit: SiteLimit, now: datetime | None = None) -> dict[str, Any]:
         "amperes": schedule.at(now),
         "next": [Step(at.astimezone(schedule.zone), at, amperes) for at, amperes in coming],
         "outlets": outlets,
-        "drawn": sum((row["drawn"] for row in outlets if row["drawn"] is not None), Decimal(0)),
-        "most": sum(row["most"] for row in outlets if row["most"] is not None),
+        "drawn": _on_fullest(outlets, "drawn"),
+        "most": _on_fullest(outlets, "most"),
         "looked_at": max((row["looked_at"] for row in outlets if row["looked_at"]), default=None),
         "day": day_of(schedule, now),
     }
@@ -66,6 +66,15 @@ def _outlet(row: LimitedOutlet) -> dict[str, Any]:
         "looked_at": row.looked_at,
         "told": [told for told in row.told.all() if _says_something(told)],
     }
+
+
+def _on_fullest(outlets: list[dict[str, Any]], name: str) -> Decimal:
+    """The sum on the phase that carries most; a car on one line counts on that alone."""
+    sums = dict.fromkeys("123", Decimal(0))
+    for outlet in outlets:
+        for line in outlet["row"].lines or sums:
+            sums[line] += outlet[name] or 0
+    return max(sums.values())
 
 
 def _says_something(told: OutletLimit) -> bool:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -22,7 +23,7 @@ from stations.load.schedule import Period, Schedule
 from stations.load.sharing import PHASES
 from stations.load.standing import NOTHING, Layer
 from stations.load.wishes import TURN, Place, Verdict, verdicts
-from stations.models import ChargingSession, Connector, LimitedOutlet, OutletLimit, SiteLimit
+from stations.models import ChargingSession, Command, Connector, LimitedOutlet, OutletLimit, SiteLimit
 from stations.zones import zone_named
 
 AHEAD = timedelta(minutes=2)  # a limit that falls is kept so long before
@@ -39,6 +40,21 @@ class Look:
     connectors: list[Connector]
     told: dict[str, OutletLimit] = field(default_factory=dict)
     session: ChargingSession | None = None
+    stored: dict[type, dict[int, dict[str, Any]]] = field(default_factory=dict)  # as the rows were
+
+    def remember(self) -> None:
+        """What stands in the database now."""
+        rows_: list[LimitedOutlet | OutletLimit] = [self.row, *self.told.values()]
+        for row in rows_:
+            self.stored.setdefault(type(row), {})[row.pk] = _values(row)
+
+    def changed(self, row: LimitedOutlet | OutletLimit) -> bool:
+        """Whether it says something else than the database."""
+        return self.stored.get(type(row), {}).get(row.pk) != _values(row)
+
+
+def _values(row: LimitedOutlet | OutletLimit) -> dict[str, Any]:
+    return {column.attname: getattr(row, column.attname) for column in row._meta.concrete_fields}
 
 
 def schedule_of(limit: SiteLimit) -> Schedule:
@@ -72,6 +88,7 @@ def site_share(*, site_id: int, now: datetime | None = None) -> bool:
         _ask(by_key[ask.key], ask, limit, now)
     for look in looks:
         _save(look, found[look.row.pk], limit, now)
+    LimitedOutlet.objects.filter(pk__in=by_key).update(looked_at=now)
     return any(told.command_id for look in looks for told in look.told.values())
 
 
@@ -97,6 +114,7 @@ def _looks(limit: SiteLimit) -> list[Look]:
     charging = {(one.station_id, one.connector.evse_id): one for one in sessions.order_by("started_at", "id")}
     for look in looks:
         look.session = charging.get((look.row.station_id, look.row.evse_id))
+        look.remember()
     return looks
 
 
@@ -202,12 +220,14 @@ def _ask(look: Look, ask: Ask, limit: SiteLimit, now: datetime) -> None:
 def _save(look: Look, verdict: Verdict, limit: SiteLimit, now: datetime) -> None:
     outlet = _place(look, limit, now).outlet
     row = look.row
-    row.share_a, row.reason, row.looked_at = verdict.amperes, verdict.reason.value, now
+    row.share_a, row.reason = verdict.amperes, verdict.reason.value
     row.most_a = max(outlet.most(now, phase) for phase in _phases(limit))
-    row.save()
+    if look.changed(row):
+        row.save()
     for told in look.told.values():
         told.outlet = row
-        told.save()
+        if look.changed(told):
+            told.save()
 
 
 # --- Where no limit is in force any more
@@ -232,6 +252,13 @@ def outlet_release(*, outlet_id: int, now: datetime | None = None) -> None:
     row.share_a = row.most_a = row.session = None
     row.reason = ""
     row.save()
+
+
+def commands_prune() -> int:
+    """Forget old messages of the load management, of which the outlets' rows keep the outcome; returns how many."""
+    oldest = timezone.now() - timedelta(days=settings.OCPP_MESSAGES_KEEP_DAYS)
+    old = Command.objects.filter(by=Command.By.PORTAL, kind__in=("set_profile", "clear_profile"), asked_at__lt=oldest)
+    return old.exclude(state__in=(Command.State.WAITING, Command.State.SENT)).delete()[0]
 
 
 def sites_limited() -> list[int]:

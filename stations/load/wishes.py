@@ -103,7 +103,7 @@ def verdicts(
         else:
             standby = own if is_free else 0
             wish = Wish(own, standby, open=place.open | place.refused)
-            found[key] = Verdict(standby, Reason.FREE if is_free else Reason.KEPT, wish)
+            found[key] = Verdict(standby, Reason.FREE if standby else Reason.KEPT, wish)
     return found
 
 

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 
 from django.utils.dates import WEEKDAYS as DAY_NAMES
-from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.functional import Promise
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from stations.load.wishes import Reason
@@ -31,10 +29,3 @@ def reason_words(reason: str) -> str:
 def day_choices() -> list[tuple[str, str]]:
     """ISO weekdays, Monday first."""
     return [(day, str(DAY_NAMES[int(day) - 1])) for day in WEEKDAYS]
-
-
-def days_words(days: str) -> str:
-    """ "every day", or "Mon, Tue"."""
-    if days == WEEKDAYS:
-        return gettext("every day")
-    return ", ".join(str(WEEKDAYS_ABBR[int(day) - 1]) for day in days)

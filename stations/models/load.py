@@ -4,6 +4,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.dates import WEEKDAYS_ABBR
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 AMPERES_MAX = 3000  # of a site with a transformer of its own
@@ -54,6 +56,13 @@ class SiteLimit(models.Model):
             raise ValidationError({"reserve": _("Expected at most the limit.")})
 
 
+def days_words(days: str) -> str:
+    """The ISO weekdays "12" as "Mon, Tue"; all of them as "every day"."""
+    if days == WEEKDAYS:
+        return gettext("every day")
+    return ", ".join(str(WEEKDAYS_ABBR[int(day) - 1]) for day in days)
+
+
 class SiteLimitPeriod(models.Model):
     """Another limit at certain times, by the site's own clock. An end not after the start is on the next day."""
 
@@ -68,7 +77,7 @@ class SiteLimitPeriod(models.Model):
         ordering = ["weekdays", "starts", "id"]
 
     def __str__(self) -> str:
-        return f"{self.weekdays} {self.starts:%H:%M}–{self.ends:%H:%M}: {self.amperes} A"
+        return f"{days_words(self.weekdays)} {self.starts:%H:%M}–{self.ends:%H:%M}: {self.amperes} A"
 
 
 class LimitedOutlet(models.Model):

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from stations.commands.kinds import KINDS
 from stations.commands.params import checked
-from stations.load.services import outlet_release, outlets_to_release, site_share
+from stations.load.services import commands_prune, outlet_release, outlets_to_release, site_share
 from stations.models import Command, LimitedOutlet, OutletLimit, SiteLimitPeriod, Station
 from stations.models.load import WEEKDAYS
 from tests.stations.load.conftest import State, Yard, amperes, until
@@ -223,3 +224,22 @@ def test_what_is_asked_is_what_commands_take(yard: NewYard) -> None:
     site.look()
     for command in Command.objects.all():
         assert checked(KINDS[command.kind].params, command.params, command.station.ocpp_version) == command.params
+
+
+def test_a_look_that_changes_nothing_writes_one_row_a_site(yard: NewYard, django_assert_max_num_queries: Any) -> None:
+    site = yard(64)
+    for number in range(4):
+        site.start(site.station(f"CP-{number}", outlets=2))
+    site.look()
+    with django_assert_max_num_queries(12) as asked:
+        site_share(site_id=site.site.pk, now=site.now)
+    assert [query["sql"].split()[0] for query in asked.captured_queries].count("UPDATE") == 1
+
+
+def test_old_messages_are_forgotten_what_was_accepted_is_not(yard: NewYard) -> None:
+    site = yard(32)
+    site.station("CP-1")
+    site.look()
+    Command.objects.update(asked_at=site.now - timedelta(days=31))
+    assert commands_prune() == 1
+    assert site.accepted("FALLBACK") == [32] and site.look() == []
