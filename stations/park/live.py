@@ -38,7 +38,7 @@ class Charge:
 
 @dataclass
 class Row:
-    """One station of the page. `state`: silent, fault, off, charging, connected, away, never."""
+    """One station of the page. `state`: one of STATES (stations/park/words.py)."""
 
     station: Station
     state: str
@@ -105,7 +105,8 @@ def narrowed(stations: StationQuerySet, *, site: int | None, state: str, term: s
         stations = stations.filter(named)
     wanted = {
         "connected": ~Q(connection=""),
-        "away": Q(connection="", enabled=True),
+        "away": Q(connection="", enabled=True) & ~Q(ocpp_version=""),
+        "heard": Q(ocpp_version="", last_seen_at__isnull=False, enabled=True),
         "silent": silent_at(now),
         "fault": Q(faulty=True),
         "charging": Q(charging=True),
@@ -157,9 +158,11 @@ def _state(row: Row, now: datetime) -> str:
         return "fault"
     if row.charges:
         return "charging"
-    if station.connection or (not station.ocpp_version and station.last_seen_at):
+    if station.connection:
         return "connected"
-    return "away" if station.ocpp_version else "never"
+    if station.ocpp_version:
+        return "away"
+    return "heard" if station.last_seen_at else "never"
 
 
 def totals(stations: StationQuerySet, key: str) -> Totals:

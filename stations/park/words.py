@@ -45,6 +45,7 @@ ADVICE: Mapping[str, Promise] = {
 STATES: Mapping[str, Promise] = {
     "connected": _("connected"),
     "away": _("not connected"),
+    "heard": _("reports without OCPP"),
     "silent": _("silent"),
     "fault": _("fault"),
     "charging": _("charging"),

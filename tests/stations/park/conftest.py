@@ -58,6 +58,7 @@ def park(site: Site) -> dict[str, Station]:
             site, "CP-AWAY", ocpp_version="1.6", last_seen_at=now, expected_by=now + timedelta(minutes=9)
         ),
         "off": station_of(site, "CP-OFF", enabled=False, ocpp_version="1.6", last_seen_at=now - timedelta(days=9)),
+        "heard": station_of(site, "CP-REST", last_seen_at=now),
         "never": station_of(site, "CP-NEW"),
     }
     Connector.objects.filter(station=stations["fault"]).update(

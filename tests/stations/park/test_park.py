@@ -42,7 +42,7 @@ def order(text: str) -> list[str]:
 
 def test_each_station_is_in_its_state_and_the_silent_come_first(staff: Client, park: dict[str, Station]) -> None:
     text = page(staff)
-    assert order(text) == ["CP-QUIET", "CP-ILL", "CP-AWAY", "CP-BUSY", "CP-CALM", "CP-OFF", "CP-NEW"]
+    assert order(text) == ["CP-QUIET", "CP-ILL", "CP-AWAY", "CP-BUSY", "CP-CALM", "CP-OFF", "CP-REST", "CP-NEW"]
     for state, station in park.items():
         assert (
             f'ev-state-{state}"> <th scope="row"><a href="{reverse("admin:stations_station_change", args=[station.pk])}'
@@ -56,7 +56,7 @@ def test_each_station_is_in_its_state_and_the_silent_come_first(staff: Client, p
     assert reverse("admin:stations_chargingsession_change", args=[session.pk]) in text
     sums = dict(re.findall(r"<dt>([^<]+)</dt><dd[^>]*>([^<]+)</dd>", text))
     assert sums == {
-        "Stations": "7",
+        "Stations": "8",
         "Connected": "3",
         "Silent": "1",
         "With a fault": "1",
@@ -70,7 +70,8 @@ def test_each_station_is_in_its_state_and_the_silent_come_first(staff: Client, p
     ("query", "identities"),
     [
         ("state=connected", ["CP-ILL", "CP-BUSY", "CP-CALM"]),
-        ("state=away", ["CP-QUIET", "CP-AWAY", "CP-NEW"]),
+        ("state=away", ["CP-QUIET", "CP-AWAY"]),
+        ("state=heard", ["CP-REST"]),
         ("state=silent", ["CP-QUIET"]),
         ("state=fault", ["CP-ILL"]),
         ("state=charging", ["CP-BUSY"]),

@@ -119,3 +119,13 @@ def test_the_park_refreshes_itself_until_it_is_paused(reader: Reader, park: dict
     reader.context.clear_cookies()
     expect(reader.page.get_by_text("It is refreshed no more")).to_be_visible()
     reader.complaints.clear()
+
+
+def test_a_file_says_how_far_it_is_and_arrives(reader: Reader, park: dict[str, Station]) -> None:
+    said(park["charging"], ChargingSession.objects.get())
+    reader.go(reverse("admin:stations_ocppmessage_changelist") + "?action=Meter")
+    content = reader.downloads(reader.page.get_by_role("link", name="JSON lines"))
+    lines = [json.loads(line) for line in content.decode().splitlines()]
+    assert [line["kind"] for line in lines] == ["RESULT", "CALL"]
+    expect(reader.page.get_by_text("The file is whole: 0.0 MB.")).to_be_visible()
+    reader.look()
