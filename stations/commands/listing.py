@@ -45,7 +45,7 @@ def cards_of(station: Station) -> Entries:
     """The cards that this station should know now."""
     at_site = IdToken.objects.filter(sessions__station__site=station.site_id)
     if not station.site.unknown_cards:
-        at_site = at_site.filter(Q(customer__isnull=False) | Q(blocked=True))
+        at_site = at_site.filter(Q(entered=True) | Q(customer__isnull=False) | Q(blocked=True))
     most = _number_of(station, ("", "LocalAuthListMaxLength"), ("LocalAuthListCtrlr", "EntriesMax")) or ENTRIES_MAX
     longest = UID_MAX.get(station.ocpp_version, 36)
     now = timezone.now()

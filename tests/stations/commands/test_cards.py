@@ -61,13 +61,15 @@ def accept(command: Command) -> Command | None:
 def test_who_is_on_it(station: Station, driver: User) -> None:
     charged(station, "OWN", customer=driver)
     charged(station, "OVER", customer=driver, expires_at=timezone.now() - timedelta(hours=1), group="FLEET")
-    charged(station, "STRANGER", days_ago=2)
+    charged(station, "ENTERED", days_ago=2)  # by an operator, for nobody
+    charged(station, "STRANGER", days_ago=2, entered=False)
     charged(station, "BAD", days_ago=3, blocked=True)
     IdToken.objects.create(uid="ELSEWHERE", customer=driver)
     found = cards_of(station)
     assert {key: entry[0] for key, entry in found.items()} == {
         "ISO14443 OWN": "Accepted",
         "ISO14443 OVER": "Expired",
+        "ISO14443 ENTERED": "Accepted",
         "ISO14443 BAD": "Blocked",
     }
     assert found["ISO14443 OVER"][2] == "FLEET"

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from accounts.models import User
+from accounts.models import Role, User
 from gateway.ocpp.handling import V16, Call
 from gateway.ocpp.v16.handlers import HANDLERS
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, SetAside, Site, Station, StationEvent
 from tests.gateway.ocpp.v16.station16 import NOW, Station16, charge, station16
+from tests.people import browser_of, person
 
 pytestmark = pytest.mark.django_db
 
@@ -135,6 +136,19 @@ def test_one_charge_at_a_time_at_two_stations(cp: Station16) -> None:
     assert cp.start(2000, connector=2)["idTagInfo"]["status"] == "ConcurrentTx"
     assert other.call("Authorize", idTag="04A1")["idTagInfo"]["status"] == "Accepted"  # as it may end one
     assert cp.start()["transactionId"] == first
+
+
+def test_an_operator_makes_a_card_known_and_blocks_it(cp: Station16) -> None:
+    Site.objects.update(unknown_cards=False)
+    cp.start()
+    card = IdToken.objects.get()
+    olga, page = browser_of(person("olga", Role.OPERATOR)), f"/admin/stations/idtoken/{card.pk}/change/"
+    assert 'name="entered"' in olga.get(page).content.decode()
+    form = {"contract_id": "", "customer": "", "group": "FLEET", "expires_at_0": "", "expires_at_1": ""}
+    for ticked, status in (({"entered": "on"}, "Accepted"), ({"entered": "on", "blocked": "on"}, "Blocked")):
+        assert olga.post(page, form | ticked).status_code == 302
+        info = cp.call("Authorize", idTag="04A1")["idTagInfo"]
+        assert info == {"status": status, "parentIdTag": "FLEET"}
 
 
 def test_what_the_operator_changes_counts_at_once(cp: Station16) -> None:
