@@ -92,9 +92,10 @@ def test_the_table_of_settings_is_of_today() -> None:
 
 
 def test_the_table_of_messages_is_of_today() -> None:
-    from dev.papers import ocpp_table
+    from dev.papers import commands_table, ocpp_table
 
     assert ocpp_table.PAGE.read_text() == ocpp_table.page(), "run: make papers"
+    assert commands_table.PAGE.read_text() == commands_table.page(), "run: make papers"
 
 
 def test_each_supported_message_has_a_test() -> None:
