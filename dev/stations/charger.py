@@ -156,7 +156,7 @@ class Charger:
             await self.task
 
     async def reboot(self) -> None:
-        """It loses its power, and comes back: a charge that ran has ended with what the meter had shown."""
+        """It loses its power, and comes back: a charge that ran has ended with its last reading, or `resumes`."""
         await self.kill()
         self.station = self._new()
         self.task = asyncio.create_task(self.station.run())

@@ -223,12 +223,16 @@ class Charging:
             self.station.words.updated(charge, trigger, self._samples(outlet, "sampled", "Sample.Periodic"))
         self.station.changed()
 
-    def power_lost(self) -> None:
-        """The station was without power, or killed: charges ended with what their meters had shown last."""
+    def power_back(self) -> None:
+        """The station was without power, or killed: charges ended with what their meters had shown last, or go on."""
         for number, outlet in self.station.state.outlets.items():
+            charge = outlet.charge
+            if charge is not None and self.station.told.resumes:
+                charge.metered = self.station.clock.now()
+                continue
             outlet.token = None
-            if outlet.charge is not None:
-                self._end(number, "PowerLoss", "AbnormalCondition", at=max(outlet.charge.metered, outlet.charge.began))
+            if charge is not None:
+                self._end(number, "PowerLoss", "AbnormalCondition", at=max(charge.metered, charge.began))
 
     def _end(self, number: int, reason: str, trigger: str, at: float | None = None) -> None:
         station, outlet = self.station, self._outlet(number)

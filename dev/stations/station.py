@@ -68,8 +68,7 @@ class Station:
         self._later: list[Later] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.commands = commands_of(told.version)
-        if any(outlet.charge for outlet in self.state.outlets.values()):
-            self.charging.power_lost()
+        self.charging.power_back()
 
     # --- life
 

@@ -73,6 +73,19 @@ def test_killed_in_mid_charge_and_offline_it_loses_and_doubles_nothing(
 
 
 @VERSIONS
+def test_a_charge_goes_on_after_a_reboot(version: str, gateway: Running, charger_row: Make) -> None:
+    station, credential = charger_row()
+    with by_hand(gateway.url, station.identity, credential, version, resumes=True) as cp:
+        cp.start("35897499")
+        cp.meter(after_s=60, wh=100)
+        cp.reboot()
+        cp.meter(after_s=60, wh=100)
+        cp.stop()
+    session = ChargingSession.objects.get()
+    assert (session.status, session.energy_wh, session.flags) == ("COMPLETED", 200, [])
+
+
+@VERSIONS
 def test_every_command_of_the_portal_is_understood(version: str, gateway: Running, charger_row: Make) -> None:
     """The least and the most that can be said of each; none is answered with an error, or not at all."""
     station, credential = charger_row(outlets=2)
