@@ -45,7 +45,7 @@ class StationAuthorityAdmin(ReadOnly):
         """How many certificates, as a link to them."""
         address = reverse("admin:stations_stationcertificate_changelist")
         living = row.certificates.living(timezone.now()).count()
-        words = gettext("%(count)d certificates, %(living)d of them good now")
+        words = gettext("%(count)d in all, %(living)d good now")
         words %= {"count": row.certificates.count(), "living": living}
         return format_html('<a href="{}?authority__id__exact={}">{}</a>', address, row.pk, words)
 
@@ -54,7 +54,7 @@ class StationAuthorityAdmin(ReadOnly):
         """On how many stations its root is, as a link to them."""
         address = reverse("admin:stations_installedroot_changelist")
         count = row.installed_on.filter(state=InstalledRoot.State.INSTALLED).count()
-        words = gettext("installed on %(count)d stations") % {"count": count}
+        words = gettext("installed: %(count)d") % {"count": count}
         return format_html('<a href="{}?authority__id__exact={}">{}</a>', address, row.pk, words)
 
     @admin.display(description=_("where its key is"))

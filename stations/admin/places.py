@@ -104,7 +104,7 @@ class StationAdmin(ParkPages, Commandable, Securable):
     search_fields = ("identity", "serial_number", "site__name")
     autocomplete_fields = ("site",)
     readonly_fields = ("has_credential", "last_heard", "latest")
-    actions = ("ask_together", "withdraw_credential")
+    actions = ("ask_together", "withdraw_credential", "install_roots", "request_certificates")
     inlines = (ConnectorInline,)
 
     @admin.display(description=_("connection"), ordering="connected_at")

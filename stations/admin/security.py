@@ -3,15 +3,18 @@
 from typing import cast
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 from accounts.models import User
 from common.admin_log import NamesStay
 from common.change_log import values_of
+from stations.admin.actions import asked_first
 from stations.certificates import authority, telling
 from stations.certificates.rotation import credential_rotate
 from stations.models import InstalledRoot, NextCredential, Station
@@ -22,7 +25,36 @@ SHOWN = 10
 
 
 class Securable(NamesStay):
-    """Adds to a station's page how it connects."""
+    """Adds to a station's page how it connects, and to the list what many are asked at once."""
+
+    @admin.action(description=_("Install the root certificates"), permissions=["change"])
+    def install_roots(self, request: HttpRequest, queryset: QuerySet[Station]) -> HttpResponse | None:
+        """Before the next authority signs, its root has to be on all of them."""
+        trusted, user = authority.trusted(), cast(User, request.user)
+        return asked_first(
+            self,
+            request,
+            queryset,
+            question=gettext("Have these stations install our root certificates?"),
+            effect=gettext("Each is told when it is there: %(names)s.")
+            % {"names": ", ".join(str(root) for root in trusted) or gettext("there is no authority yet")},
+            words=_("Asked to install the root certificates."),
+            act=lambda station: [telling.root_install(station=station, root=root, by=user) for root in trusted],
+        )
+
+    @admin.action(description=_("Have them request certificates"), permissions=["change"])
+    def request_certificates(self, request: HttpRequest, queryset: QuerySet[Station]) -> HttpResponse | None:
+        """As each does by itself when its certificate runs out."""
+        user = cast(User, request.user)
+        return asked_first(
+            self,
+            request,
+            queryset,
+            question=gettext("Have these stations request certificates?"),
+            effect=gettext("Each makes a new key and sends a request when it is there. What it has now stays good."),
+            words=_("Asked to request a certificate."),
+            act=lambda station: telling.certificate_ask(station=station, by=user),
+        )
 
     def get_urls(self) -> list[URLPattern]:
         """With the page that makes a credential, and the one about connecting."""

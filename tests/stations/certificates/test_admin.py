@@ -80,6 +80,25 @@ def test_what_a_station_is_asked(operator: Client, station: Station, row: Statio
     assert "the station is not told yet" in shown and "the station is told" in shown and row.serial_number in shown
 
 
+def test_many_stations_are_asked_at_once(operator: Client, station: Station, row: StationCertificate) -> None:
+    """As before the next authority signs: its root on all of them, then new certificates."""
+    InstalledRoot.objects.all().delete()
+    Station.objects.create(site=station.site, identity="CP-HARBOUR-8")
+    chosen = [str(pk) for pk in Station.objects.values_list("pk", flat=True)]
+    for action in ("install_roots", "request_certificates"):
+        form = {"action": action, "_selected_action": chosen}
+        address = reverse("admin:stations_station_changelist")
+        assert (
+            "CP-HARBOUR-8" in operator.post(address, form).content.decode() and InstalledRoot.objects.count() % 2 == 0
+        )
+        operator.post(address, form | {"confirmed": "yes"})
+    assert InstalledRoot.objects.count() == 2
+    assert sorted(Command.objects.values_list("kind", flat=True)) == [
+        *["install_certificate"] * 2,
+        *["trigger_message"] * 2,
+    ]
+
+
 def test_the_organization_is_told_first(operator: Client, station: Station, settings: Settings) -> None:
     """As 1.6 and 2.x have it: its request has to name the operator."""
     settings.OCPP_ORGANIZATION = "Harbour Charging"
