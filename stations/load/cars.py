@@ -11,6 +11,7 @@ from stations.charging.power import power_w
 from stations.load.rows import amperes_of
 from stations.load.sharing import MINIMUM
 from stations.models import LimitedOutlet, MeterValue, SiteLimit
+from stations.models.load import AMPERES_MAX
 
 CURRENT, POWER = "Current.Import", "Power.Active.Import"
 LATELY = timedelta(minutes=15)
@@ -45,7 +46,7 @@ def drawn_by(sessions: Iterable[object], now: datetime, limit: SiteLimit, dc: It
     found: dict[object, Drawn] = {}
     for session, values in by_session.items():
         drawn = _power(values, limit) if session in powered else _current(values)
-        if drawn is not None:
+        if drawn is not None and 0 <= drawn.amperes <= AMPERES_MAX:  # more is a meter's mistake
             found[session] = drawn
     return found
 

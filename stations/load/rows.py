@@ -8,6 +8,7 @@ from typing import Any
 from stations.load.sharing import PHASES
 from stations.load.standing import NOTHING, Layer, Outlet, Standing, Told
 from stations.models import Command, Connector, LimitedOutlet, OutletLimit, SiteLimit
+from stations.models.load import AMPERES_MAX
 
 State = Command.State
 # Where neither current nor power of an outlet is entered.
@@ -47,7 +48,7 @@ def amperes_of(power_w: float, limit: SiteLimit) -> int:
 
 def maximum_of(connectors: Iterable[Connector], limit: SiteLimit) -> int:
     """The most that an EVSE takes of a phase: of its connectors one at a time is used."""
-    return max((_maximum(connector, limit) for connector in connectors), default=ASSUMED_A)
+    return min(max((_maximum(connector, limit) for connector in connectors), default=ASSUMED_A), AMPERES_MAX)
 
 
 def _maximum(connector: Connector, limit: SiteLimit) -> int:

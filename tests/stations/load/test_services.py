@@ -10,6 +10,7 @@ import pytest
 from stations.commands.kinds import KINDS
 from stations.commands.params import checked
 from stations.load.services import commands_prune, outlet_release, outlets_to_release, site_share
+from stations.load.standing import Layer
 from stations.models import Command, LimitedOutlet, OutletLimit, SiteLimitPeriod, Station
 from stations.models.load import WEEKDAYS
 from tests.stations.load.conftest import State, Yard, amperes, until
@@ -243,3 +244,18 @@ def test_old_messages_are_forgotten_what_was_accepted_is_not(yard: NewYard) -> N
     Command.objects.update(asked_at=site.now - timedelta(days=31))
     assert commands_prune() == 1
     assert site.accepted("FALLBACK") == [32] and site.look() == []
+
+
+def test_the_rows_have_the_layers_of_the_pure_part() -> None:
+    assert OutletLimit.LayerChoice.values == [layer.value for layer in Layer]
+
+
+def test_figures_that_cannot_be_stop_nobody(yard: NewYard) -> None:
+    site = yard(32)
+    session = site.start(site.station("CP-1", max_amperage=10**9))
+    site.start(site.station("CP-2"))
+    site.look()
+    site.wait(minutes=1)
+    site.draws(session, L1=10**12, L2=-5, L3=0)
+    site.look()
+    assert site.shares == [16, 16] and LimitedOutlet.objects.get(session=session).drawn_a is None
