@@ -6,6 +6,8 @@ is taken whole or not at all. Whole numbers may be written with a point (1500.0)
 """
 
 import copy
+import math
+import re
 from typing import Any
 
 from gateway.ocpp.handling import V16
@@ -14,6 +16,7 @@ from stations.charging.asides import Aside
 
 CARRY_ENERGY = {"StartTransaction", "StopTransaction", "MeterValues", "TransactionEvent"}
 LEFT_OUT_MAX = 200
+METER = re.compile(r"\d{1,12}(\.\d{1,9})?", re.ASCII)
 TOKEN_MAX = 36  # of OCPP 2.0.1, and of our column; 1.6 says 20
 SAMPLES, VALUES = "sampledValue", ("meterValue", "transactionData")
 
@@ -26,7 +29,7 @@ def understood(
     broken = violation(version, action, payload)
     if broken is None:
         return payload, asides, None
-    payload = _whole(copy.deepcopy(payload))
+    payload = _meters(_whole(copy.deepcopy(payload)))
     for _ in range(LEFT_OUT_MAX):
         broken = violation(version, action, payload)
         if broken is None or action not in CARRY_ENERGY:
@@ -49,6 +52,17 @@ def _whole(value: Any) -> Any:
     if isinstance(value, list):
         return [_whole(one) for one in value]
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+
+
+def _meters(payload: dict[str, Any]) -> dict[str, Any]:
+    """With the meter at start and end (1.6) in whole Wh, where it was told with a fraction or as a text."""
+    for name in ("meterStart", "meterStop"):
+        said = payload.get(name)
+        if isinstance(said, str) and METER.fullmatch(said.strip()):
+            said = float(said)
+        if isinstance(said, float) and abs(said) < 2**53:
+            payload[name] = math.floor(said + 0.5)
+    return payload
 
 
 def _leave_out(payload: dict[str, Any], broken: Violation, asides: list[Aside]) -> bool:

@@ -111,7 +111,8 @@ def _at_outlets(messages: Sequence[Values], found: list[ChargingSession | None])
     lost = {message.station.pk for message, charge in zip(messages, found, strict=True) if not charge}
     if not lost:
         return found
-    open_now = _locked(Q(station__in=lost, status=ChargingSession.Status.ACTIVE))
+    known = {charge.pk: charge for charge in found if charge}  # one object a charge: what is learnt of its clock stays
+    open_now = [known.get(one.pk, one) for one in _locked(Q(station__in=lost, status=ChargingSession.Status.ACTIVE))]
     return [charge or _open_at(message, open_now) for message, charge in zip(messages, found, strict=True)]
 
 

@@ -16,7 +16,7 @@ from gateway.ocpp import frames
 from gateway.ocpp.handling import Answer, Call, CallRefused, ManyHandler
 from gateway.ocpp.server.log import Logged, logged_write
 from gateway.ocpp.server.versions import handler_of, many_of
-from stations.charging.asides import set_aside
+from stations.charging.asides import SaidOf, set_aside_many
 from stations.errors import RecordingUnavailableError, StationsError
 from stations.models import OcppMessage, SetAside
 from stations.places.credentials import station_seen
@@ -83,8 +83,7 @@ def answer_together(jobs: Sequence[Job]) -> list[str | BaseException]:
             outcomes = [_text(job, answer) for job, answer in zip(jobs, answers, strict=True)]
             told = zip(jobs, answers, outcomes, strict=True)
             logged_write(chain.from_iterable(_frames(job, answer, text) for job, answer, text in told))
-            for job in jobs:
-                _asides(job)
+            _asides(jobs)
         return list(outcomes)
     except Exception as error:  # noqa: BLE001 - whose message it was is found out by taking each alone
         log.info("%s messages are answered one by one: %r", len(jobs), error)
@@ -107,7 +106,7 @@ def _answers(jobs: Sequence[Job]) -> list[Answer]:
 def _kept(job: Job, answer: Answer) -> str:
     """In the handler's own transaction."""
     text = _text(job, answer)
-    _asides(job)
+    _asides([job])
     logged_write(_frames(job, answer, text))
     return text
 
@@ -117,7 +116,7 @@ def _refused(job: Job, error: CallRefused | StationsError) -> str | BaseExceptio
     text = "" if job.is_send else refusal_text(job.call, error)
     try:
         with transaction.atomic():
-            _asides(job)
+            _asides([job])
             logged_write(_frames(job, Answer(), text, kind=OcppMessage.Kind.ERROR))
     except DatabaseError as lost:
         return lost
@@ -137,11 +136,12 @@ def _text(job: Job, answer: Answer) -> str:
     return "" if job.is_send else frames.result_text(job.call.message_id, answer.payload)
 
 
-def _asides(job: Job) -> None:
-    if job.call.asides:
-        set_aside(station=job.call.station, kind=SetAside.Kind.VALUE, asides=job.call.asides)
-    if job.seen:
-        station_seen(station=job.call.station)
+def _asides(jobs: Sequence[Job]) -> None:
+    left_out = [SaidOf(job.call.station, SetAside.Kind.VALUE, aside) for job in jobs for aside in job.call.asides]
+    set_aside_many(left_out)
+    for job in jobs:
+        if job.seen:
+            station_seen(station=job.call.station)
 
 
 def _frames(job: Job, answer: Answer, text: str, kind: str = OcppMessage.Kind.RESULT) -> list[Logged]:

@@ -17,7 +17,7 @@ def ago(minutes: float) -> str:
     return text((datetime.now(UTC) - timedelta(minutes=minutes)).replace(microsecond=0))
 
 
-def start(at: str, meter: int = 1000, **more: Any) -> dict[str, Any]:
+def start(at: str, meter: Any = 1000, **more: Any) -> dict[str, Any]:
     return {"connectorId": 1, "idTag": "04A1", "meterStart": meter, "timestamp": at} | more
 
 
@@ -77,6 +77,17 @@ def test_words_of_nobody_cost_no_energy(connect: Any) -> None:
     session = ChargingSession.objects.get()
     assert (session.status, session.energy_wh, session.meter_values.count()) == ("COMPLETED", 200, 2)
     assert sum(row.count for row in SetAside.objects.filter(kind="VALUE")) == 3
+
+
+@pytest.mark.parametrize("meters", [(1000.0, 1200.4), ("1000", " 1199.6 "), (999.6, 1200)])
+def test_a_meter_with_a_fraction_or_as_a_text_costs_no_energy(connect: Any, meters: tuple[Any, Any]) -> None:
+    with connect() as charger:
+        number = charger.call("StartTransaction", start(ago(3), meters[0]))["transactionId"]
+        assert (
+            charger.call("StopTransaction", {"transactionId": number, "timestamp": ago(0), "meterStop": meters[1]})
+            == {}
+        )
+    assert ChargingSession.objects.get().energy_wh == 200
 
 
 def test_what_is_refused_takes_nothing_with_it(connect: Any) -> None:
