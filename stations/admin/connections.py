@@ -1,12 +1,11 @@
 """In the admin: who is not let in and what to do about it, what stations told of themselves, and how they are set."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import F, Q, QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Upper
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
@@ -16,18 +15,9 @@ from common.admin_english import in_english
 from common.admin_log import Logged
 from common.admin_read_only import ReadOnly
 from stations.admin.actions import asked_first
-from stations.models import StationEvent, StationRefusal, StationVariable
+from stations.models import Station, StationEvent, StationRefusal, StationVariable
+from stations.park.refusals import refusals_waiting
 from stations.park.words import ADVICE, refusal_actions
-
-WAITS_FOR = timedelta(days=7)
-
-
-def refusals_waiting() -> QuerySet[StationRefusal]:
-    """What somebody should see to: of the last week, and the station has not come in since."""
-    lately = Q(last_at__gt=timezone.now() - WAITS_FOR) & ~Q(reason=StationRefusal.Reason.REPLACED)
-    still_out = Q(station=None) | Q(station__connection="")
-    since = Q(station=None) | Q(station__booted_at=None) | Q(last_at__gt=F("station__booted_at"))
-    return StationRefusal.objects.filter(lately & still_out & since).select_related("station__site")
 
 
 class WaitingFilter(admin.SimpleListFilter):
@@ -60,6 +50,11 @@ class StationRefusalAdmin(ReadOnly, Logged):
     english_words = in_english("words", _("in words"))
     actions = ("forget",)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[StationRefusal]:
+        """With the station that was added since, of strangers."""
+        known = Station.objects.filter(canonical=Upper(OuterRef("identity"))).values("pk")
+        return super().get_queryset(request).annotate(added=Subquery(known[:1]))
+
     @admin.display(description=_("what to do"))
     def what_to_do(self, refusal: StationRefusal) -> str:
         """What the reason means, and what helps."""
@@ -68,7 +63,7 @@ class StationRefusalAdmin(ReadOnly, Logged):
     @admin.display(description=_("ways"))
     def ways(self, refusal: StationRefusal) -> SafeString:
         """Links to where it is done."""
-        links = ((address, words) for words, address in refusal_actions(refusal))
+        links = ((address, words) for words, address in refusal_actions(refusal, getattr(refusal, "added", None)))
         return format_html_join(mark_safe("<br>"), '<a href="{}">{}</a>', links)
 
     def has_forget_permission(self, request: HttpRequest) -> bool:

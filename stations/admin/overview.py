@@ -9,11 +9,11 @@ from django.db.models import Case, Count, F, Q, QuerySet, Sum, When
 from django.utils import timezone
 
 from accounts.models import User
-from stations.admin.connections import refusals_waiting
 from stations.charging.corrections import counting
 from stations.models import ChargingSession, Connector, SetAside, Station, StationRefusal
 from stations.models.imports import ImportRun
 from stations.park.live import FAULTY
+from stations.park.refusals import refusals_waiting
 from stations.remembering import remembered
 from stations.zones import zone_named
 

@@ -18,9 +18,10 @@ from django.views.decorators.http import require_safe
 
 from stations.commands.params import V16, params_of
 from stations.commands.shapes import VALUES
-from stations.models import OcppMessage, Station, StationEvent, StationRefusal, StationVariable
+from stations.models import OcppMessage, Station, StationEvent, StationVariable
 from stations.park.live import is_faulty
 from stations.park.pages import park_view
+from stations.park.refusals import refusals_waiting
 from stations.park.words import ADVICE, connection_words, fault_words, gateway_address, refusal_actions
 
 LATEST = 5
@@ -71,7 +72,7 @@ class ParkPages(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the
 
 def about(station: Station) -> dict[str, Any]:
     """What the station's page shows above its form."""
-    refusals = StationRefusal.objects.filter(Q(station=station) | Q(station=None, identity=station.identity))
+    refusals = refusals_waiting().filter(station=station)
     return {
         "words": connection_words(station),
         "address": gateway_address(station),

@@ -2,14 +2,17 @@
 
 import ipaddress
 from collections.abc import Mapping
+from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Upper
 from django.utils import timezone
 
 from stations.models import Station, StationRefusal
 
 STRANGERS_MAX = 1000
+WAITS_FOR = timedelta(days=7)
 
 
 def refusal_note(*, identity: str, station: Station | None, reason: str, words: str = "", address: str = "") -> None:
@@ -55,3 +58,12 @@ def _address(text: str) -> str | None:
         return str(ipaddress.ip_address(text.split("%")[0]))
     except ValueError:
         return None
+
+
+def refusals_waiting() -> QuerySet[StationRefusal]:
+    """What somebody should see to: of the last week, and the station has neither come in nor been added since."""
+    lately = Q(last_at__gt=timezone.now() - WAITS_FOR) & ~Q(reason=StationRefusal.Reason.REPLACED)
+    added = Exists(Station.objects.filter(canonical=Upper(OuterRef("identity"))))
+    stranger = Q(station=None) & ~added
+    still_out = Q(station__connection="") & (Q(station__booted_at=None) | Q(last_at__gt=F("station__booted_at")))
+    return StationRefusal.objects.filter(lately & (stranger | still_out)).select_related("station__site")

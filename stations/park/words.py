@@ -85,8 +85,10 @@ def fault_words(connector: Connector) -> str:
     return f"{connector.evse_id}: {', '.join(filter(None, about)) or connector.get_status_display()}"
 
 
-def refusal_actions(refusal: StationRefusal) -> list[tuple[str, str]]:
-    """(words, address) of what can be done about it."""
+def refusal_actions(refusal: StationRefusal, added: int | None = None) -> list[tuple[str, str]]:
+    """(words, address) of what can be done about it; `added`: the station of this identity that came later."""
+    if refusal.station is None and added is not None:
+        return [(gettext("It was added since: to its page"), reverse("admin:stations_station_change", args=[added]))]
     if refusal.station is None:
         query = urlencode({"identity": refusal.identity})
         return [(gettext("Add this station"), f"{reverse('admin:stations_station_add')}?{query}")]

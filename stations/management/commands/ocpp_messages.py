@@ -53,6 +53,7 @@ class Command(BaseCommand):
     def _show(self, message: OcppMessage, whole: bool) -> None:
         if whole:
             self.stdout.write(json_line(head_of(message), message.text), ending="")
+            self.stdout.flush()
             return
         arrow = "->" if message.direction == OcppMessage.Direction.IN else "<-"
         what = f"{message.get_kind_display()} {message.action or '-'} {message.text}"

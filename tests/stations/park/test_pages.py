@@ -12,9 +12,8 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from accounts.models import Role
-from stations.admin.connections import refusals_waiting
 from stations.models import Station, StationEvent, StationRefusal, StationVariable
-from stations.park.refusals import refusal_note
+from stations.park.refusals import refusal_note, refusals_waiting
 from stations.park.words import ADVICE
 from tests.people import browser_of, person
 
@@ -46,11 +45,14 @@ def test_a_new_station_says_how_to_connect_it(staff: Client, park: dict[str, Sta
 
 
 def test_a_stations_page_shows_its_connection_and_what_it_said(staff: Client, park: dict[str, Station]) -> None:
-    refusal_note(identity="CP-ILL", station=park["fault"], reason=Reason.TLS, address="192.0.2.7")
+    for state in ("fault", "away"):  # the first is connected, and let in
+        refusal_note(identity="-", station=park[state], reason=Reason.TLS, address="192.0.2.7")
     text = page(staff, change(park["fault"]))
     assert "Connected since" in text and "with OCPP 2.1" in text
     assert "1: GroundFailure, relay welded" in text and "connector 1: GroundFailure" in text
-    assert "192.0.2.7" in text and "Enter the address with wss://" in text
+    assert "Enter the address with wss://" not in text
+    away = page(staff, change(park["away"]))
+    assert "192.0.2.7" in away and "Enter the address with wss://" in away
     for link in (
         "ocppmessage/?station=CP-ILL",
         "configuration/",
@@ -116,6 +118,8 @@ def test_each_refusal_says_what_to_do(staff: Client, park: dict[str, Station]) -
     assert f"{change(park['away'])}#id_enabled" in page(staff, change(disabled, "stationrefusal"))
     credentials = reverse("admin:stations_station_credential", args=[park["away"].pk])
     assert credentials in page(staff, change(credential, "stationrefusal"))
+    refusal_note(identity="cp-new", station=None, reason=Reason.UNKNOWN)
+    assert "It was added since" in page(staff, reverse("admin:stations_stationrefusal_changelist"))
     added = page(staff, reverse("admin:stations_station_add") + "?identity=CP-77")
     assert 'value="CP-77"' in added
 
@@ -125,6 +129,7 @@ def test_what_waits_is_who_has_not_come_in_since(park: dict[str, Station]) -> No
         refusal_note(identity=park[state].identity, station=park[state], reason=Reason.CREDENTIAL)
     refusal_note(identity=park["away"].identity, station=park["away"], reason=Reason.REPLACED)
     refusal_note(identity="STRANGER", station=None, reason=Reason.UNKNOWN)
+    refusal_note(identity="cp-calm", station=None, reason=Reason.UNKNOWN)  # it was added meanwhile
     refusal_note(identity="LONG-AGO", station=None, reason=Reason.UNKNOWN)
     StationRefusal.objects.filter(identity="LONG-AGO").update(last_at=timezone.now() - timedelta(days=8))
     assert {row.identity for row in refusals_waiting()} == {"CP-AWAY", "CP-NEW", "STRANGER"}
