@@ -181,12 +181,12 @@ def _alike(value: Any) -> bool:
     kind = type(value)
     if kind is dict:
         for name, item in value.items():
-            if not (type(name) is str and name.isascii() and (type(item) is str or _alike(item))):
+            if not (type(name) is str and name.isascii() and (isinstance(item, str) or _alike(item))):
                 return False
         return True
     if kind is int:
         return bool(-_INTEGER_MAX <= value <= _INTEGER_MAX)
-    return kind is str or (kind is list and all(map(_alike, value)))
+    return isinstance(value, str) or (kind is list and all(map(_alike, value)))
 
 
 def is_known_form(record: Mapping[str, Any], recorded: bytes) -> bool:

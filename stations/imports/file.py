@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models.base import ModelState
 
 from common import clock
 from common.database.inserting import rows_insert
@@ -240,7 +241,8 @@ def session_of(row: Row, places: Places, run_id: int | None) -> ChargingSession:
         )
         billable = verdict.billable
         flags += [flag for flag in verdict.flags if flag not in flags]
-    session = session_new(
+    return session_new(
+        {"station": station, "connector": connector, "id_token": token},
         id=session_id(row, places.plan),
         station_id=station.pk,
         connector_id=connector.pk,
@@ -262,12 +264,14 @@ def session_of(row: Row, places: Places, run_id: int | None) -> ChargingSession:
         import_run_id=run_id,
         heard_at=clock.now(),
     )
-    session.station, session.connector, session.id_token = station, connector, token
-    return session
 
 
-def session_new(**values: Any) -> ChargingSession:
-    """A session that is not stored yet; by position, which takes Django half the time that names take."""
-    by_position: Any = ChargingSession
-    session: ChargingSession = by_position(*[values.get(name, default) for name, default in DEFAULTS.items()])
+def session_new(related: Mapping[str, Any], **values: Any) -> ChargingSession:
+    """A session that is not stored yet, with what it refers to.
+
+    Its attributes are set at once: Django sets each apart, which takes twenty times as long.
+    """
+    session, state = ChargingSession.__new__(ChargingSession), ModelState()
+    state.fields_cache = dict(related)
+    session.__dict__ |= {"_state": state, **DEFAULTS, **values}
     return session
