@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from stations.certificates import authority, pki
 from stations.certificates.errors import CertificatesError
+from stations.certificates.requests import names_of
 from stations.identifiers import letters
 from stations.models import Station, StationAuthority, StationCertificate
 from stations.models.certificates import AuthorityQuerySet
@@ -53,7 +54,7 @@ def certificate_judge(station: Station, certificate: x509.Certificate | None) ->
         raise CertificateNotTakenError(f"certificate {row.serial_number} was good until {last:%Y-%m-%d %H:%M} UTC")
     if not _believed(row.authority, certificate):
         raise CertificateNotTakenError(f"certificate {row.serial_number} is of an authority that is not believed")
-    names = {letters(name) for name in (station.identity, station.serial_number) if name}
+    names = {letters(name) for name in names_of(station)}
     if letters(row.common_name) not in names or row.common_name != pki.common_name(certificate):
         raise CertificateNotTakenError(f"expected a certificate for {station.identity}, got one for {row.common_name}")
     return row

@@ -51,12 +51,21 @@ def judge(station: Station, csr_pem: str, kind: str) -> x509.CertificateSigningR
     """The request, if the authority signs it for this station; raises RequestRefusedError."""
     if kind != CHARGING_STATION:
         raise RequestRefusedError(f"expected a request for a {CHARGING_STATION}, got one for a {kind:.40}")
-    names = [name for name in (station.identity, station.serial_number) if name]
-    request = csr_judge(csr_pem, expected=Expected(names, authority.organization()))
+    request = csr_judge(csr_pem, expected=Expected(names_of(station), authority.organization()))
     since = timezone.now() - timedelta(days=1)
     if StationCertificate.objects.filter(station=station, issued_at__gt=since).count() >= A_DAY:
         raise RequestRefusedError(f"expected at most {A_DAY} requests a day")
     return request
+
+
+def names_of(station: Station) -> list[str]:
+    """What the station may be called in its certificate (A00.FR.510): its identity, and its serial number.
+
+    The number is the station's own word: it never is another station's identity.
+    """
+    number = station.serial_number
+    others = Station.objects.identified(number).exclude(pk=station.pk) if number else None
+    return [station.identity] if others is None or others.exists() else [station.identity, number]
 
 
 def _refuse(station: Station, csr_pem: str, kind: str, reason: str) -> None:

@@ -307,9 +307,9 @@ def _no_longer(links: dict[int, Link]) -> list[tuple[int, str, str]]:
     found = []
     shown = {pk: pk_of_certificate for pk, link in links.items() if (pk_of_certificate := _certificate(link))}
     dead = certificates_dead(shown.values()) if shown else set()
-    columns = ("pk", "enabled", "connection", "credential_hash", "time_zone", "site__time_zone")
+    columns = ("pk", "enabled", "security_profile", "connection", "credential_hash", "time_zone", "site__time_zone")
     rows = Station.objects.filter(pk__in=list(links)).values_list(*columns)
-    for pk, enabled, connection, credential, own_zone, site_zone in rows.iterator():
+    for pk, enabled, profile, connection, credential, own_zone, site_zone in rows.iterator():
         link = links[pk]
         link.station.time_zone = own_zone or site_zone  # in which it is read from now on, if it was changed
         if not enabled:
@@ -320,6 +320,10 @@ def _no_longer(links: dict[int, Link]) -> list[tuple[int, str, str]]:
             found.append((pk, StationRefusal.Reason.CERTIFICATE.value, "its certificate is not good any more"))
         elif pk not in shown and credential != link.station.credential_hash:
             found.append((pk, StationRefusal.Reason.CREDENTIAL.value, "its password was changed in the admin"))
+        elif pk not in shown and profile == Station.SecurityProfile.CERTIFICATE:
+            found.append((pk, StationRefusal.Reason.CERTIFICATE.value, "only its certificate lets it in from now on"))
+        elif profile == Station.SecurityProfile.TLS and not tls.peer_is_tls(link.socket):
+            found.append((pk, StationRefusal.Reason.TLS.value, "only TLS lets it in from now on"))
     return found
 
 

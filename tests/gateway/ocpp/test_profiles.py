@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.utils import timezone
@@ -226,3 +227,27 @@ def test_test_ocpp_comes_in_with_a_certificate(
     assert done.returncode == 0, done.stdout + done.stderr
     without = subprocess.run([*command[:-2]], capture_output=True, text=True, timeout=60, check=False)
     assert without.returncode != 0 and "403" in without.stdout + without.stderr
+
+
+def test_a_proxy_in_front_hands_the_certificate_on(
+    gateway: Running, charger_row: Make, issue: Issue, settings: Settings
+) -> None:
+    """TLS ends there; what it says is believed by its address alone. A profile that is raised closes the weaker one."""
+    station, credential = charger_row(security_profile=3)
+    row, _ = issue(station)
+    headers = {"Client-Cert": quote(row.certificate_pem), "X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.9"}
+    with pytest.raises(InvalidStatus):
+        Charger(gateway.url, station.identity, "", additional_headers=headers)
+    settings.OCPP_TRUSTED_PROXIES = ["127.0.0.0/8"]
+    with Charger(gateway.url, station.identity, "", additional_headers=headers) as charger:
+        assert charger.call("Heartbeat")
+    with pytest.raises(InvalidStatus):
+        Charger(gateway.url, station.identity, "", additional_headers=headers | {"Client-Cert": "none"})
+    assert set(StationRefusal.objects.values_list("reason", "address")) == {
+        *[("TLS", "127.0.0.1"), ("CERTIFICATE", "192.0.2.9")]
+    }
+    Station.objects.update(security_profile=1)
+    charger = Charger(gateway.url, station.identity, credential)
+    Station.objects.update(security_profile=3)
+    assert charger.closed() == (1008, "only its certificate lets it in from now on")
+    charger.close()

@@ -200,3 +200,12 @@ def test_refusals_are_counted_and_open_again(station: Station, named: None) -> N
 def test_certificates_for_the_car_are_not_ours(station: Station, named: None) -> None:
     assert not requests.certificate_requested(station, csr_pem(key_make(), station.identity), "V2GCertificate")
     assert "V2GCertificate" in CertificateRequest.objects.get().reason
+
+
+def test_the_serial_number_is_a_name_but_not_another_stations(station: Station, named: None) -> None:
+    """It is what the station says of itself: with another's identity in it, it gets no certificate for that name."""
+    Station.objects.create(site=station.site, identity="CP-HARBOUR-8")
+    station.serial_number = "SN-0815"
+    assert requests.certificate_requested(station, csr_pem(key_make(), "sn-0815"))
+    station.serial_number = "cp-harbour-8"
+    assert not requests.certificate_requested(station, csr_pem(key_make(), "CP-HARBOUR-8"))
