@@ -19,7 +19,8 @@ BEHIND_MAX = timedelta(days=366)
 # connected already, did not wait in its queue: its clock is behind.
 BEHIND_CONNECTED_MAX = timedelta(hours=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LEAP = re.compile(r"(T\d\d:\d\d):60", re.ASCII | re.IGNORECASE)
+_FORM = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", re.ASCII)
+_LEAP = re.compile(r"([T ]\d\d:\d\d):60", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,9 @@ def said_read(text: object, zone: ZoneInfo, received_at: datetime) -> Said:
     Of an hour that repeats the half is meant that lies nearest before the message came.
     """
     try:
-        written = datetime.fromisoformat(_LEAP.sub(r"\1:59", str(text).strip()))
+        if not _FORM.match(words := str(text).strip().upper()):  # Python reads dates without a time, too
+            return Said(received_at, unknown=True)
+        written = datetime.fromisoformat(_LEAP.sub(r"\1:59", words))
         if not 1970 <= written.year <= 2200 or written.replace(tzinfo=UTC) == EPOCH:
             return Said(received_at, unknown=True)
         if written.tzinfo is not None:
