@@ -86,3 +86,11 @@ def test_how_an_outlet_is_wired_is_entered(staff_browser: Client, db: None) -> N
     row.refresh_from_db()
     assert (row.first_line, row.share_a) == (2, 32)
     assert staff_browser.post(reverse("admin:stations_limitedoutlet_delete", args=[row.pk])).status_code == 403
+
+
+def test_a_site_leads_to_its_limit(staff_browser: Client, site: Any) -> None:
+    address = reverse("admin:stations_site_change", args=[site.pk])
+    page = text(staff_browser, address)
+    assert f"{reverse('admin:stations_sitelimit_add')}?site={site.pk}" in page
+    limit = SiteLimit.objects.create(site=site, amperes=16)
+    assert reverse("admin:stations_sitelimit_now", args=[limit.pk]) in text(staff_browser, address)
