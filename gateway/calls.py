@@ -4,6 +4,7 @@
     authorize                            may this card charge here?
     connector_report                     how an outlet is
     charge_start, _values(_many), _stop  a charge begins, goes on, ends; never refused
+    charges_start, charges_stop          those of many stations at once, where they are plain
     transaction_told                     the same of 2.x, in whatever order it is told
     event_note, command_progress         what else it tells
     variables_report                     its configuration
@@ -25,6 +26,7 @@ from stations.charging.corrections import counting_now
 from stations.charging.locks import station_locked
 from stations.charging.reported import Begun, charge_start, charge_stop
 from stations.charging.reported_values import Values, charge_values_many
+from stations.charging.together import Start, Stop, charges_start, charges_stop
 from stations.charging.transactions import Heard, Kind, Told, charges_known, is_missing, told_values, transaction_told
 from stations.charging.vocabulary import Sample
 from stations.commands.progress import command_progress, start_led_to, start_token
@@ -48,7 +50,9 @@ __all__ = [
     "Moment",
     "Said",
     "Sample",
+    "Start",
     "Status",
+    "Stop",
     "TokenRef",
     "Told",
     "Values",
@@ -60,6 +64,8 @@ __all__ = [
     "charge_values",
     "charge_values_many",
     "charges_known",
+    "charges_start",
+    "charges_stop",
     "clock",
     "command_progress",
     "connector_report",

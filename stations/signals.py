@@ -6,6 +6,9 @@ from django.dispatch import Signal
 # A receiver that raises rolls the closing back: a session is never closed without its ledger entry.
 sessions_closed = Signal()
 
+# Sent inside the transaction in which charges began, with sessions=list[ChargingSession].
+sessions_opened = Signal()
+
 # Sent inside the transaction in which all of `former`'s sessions with `id_token` went to somebody else (None: nobody).
 sessions_moved = Signal()
 

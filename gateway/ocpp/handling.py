@@ -56,13 +56,14 @@ class ManyHandler:
     """Handles many calls of one action at once, in one transaction, with a number of queries that does not grow.
 
     `takes`: whether one is of the kind that can be handled so; it asks nothing of the database. `handle` gives an
-    answer for each, in their order; where it raises, each is handled alone.
+    answer for each, in their order, or None for one that is to be handled alone, of which it stored nothing; where it
+    raises, each is handled alone.
     """
 
     takes: Callable[[Call], bool]
-    handle: Callable[[Sequence[Call]], Sequence[Answer]]
+    handle: Callable[[Sequence[Call]], Sequence[Answer | None]]
 
-    def __call__(self, calls: Sequence[Call]) -> Sequence[Answer]:
+    def __call__(self, calls: Sequence[Call]) -> Sequence[Answer | None]:
         return self.handle(calls)
 
 

@@ -1,5 +1,6 @@
 """May this card charge here, now? What OCPP calls idTagInfo (1.6) and idTokenInfo (2.x)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -75,12 +76,12 @@ def _status(station: Station, token: IdToken, starting: bool) -> Status:
 
 def token_find(token: TokenRef) -> IdToken | None:
     """The token, in whatever letters and, where no type is told, of whatever type."""
-    return _best(_tokens(token))
+    return best_of(_tokens(token))
 
 
 def token_shown(token: TokenRef) -> IdToken:
     """The same, locked against whoever links it; stored now if nobody has seen it. Call it inside a transaction."""
-    found = _best(_tokens(token).select_for_update(no_key=True))
+    found = best_of(_tokens(token).select_for_update(no_key=True))
     if found is not None:
         return found
     return id_token_get(token=token if token.type != UNTYPED else TokenRef(token.uid))
@@ -92,7 +93,7 @@ def _tokens(token: TokenRef) -> QuerySet[IdToken]:
     return IdToken.objects.filter(canonical=token_canonical(token.uid, token.type), type=token.type).order_by("pk")
 
 
-def _best(found: QuerySet[IdToken]) -> IdToken | None:
+def best_of(found: Iterable[IdToken]) -> IdToken | None:
     """Of several types a card before a contract, and one that is known before one that a station showed first.
 
     A blocked one before all: whoever blocks a number means it, whatever its type.

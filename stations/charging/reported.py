@@ -77,13 +77,14 @@ def charge_start(
         source=OCPP,
         heard_at=received_at,
         flags=late_flags(started_at, offline=offline)
-        + _start_flags(said, right=right, reused=bool(found), accepted=allowed.is_accepted),
+        + start_flags(said, right=right, reused=bool(found), accepted=allowed.is_accepted),
     )
     outlet_free(session, connector)
     return Begun(session, True, allowed)
 
 
-def _start_flags(said: Said, *, right: bool, reused: bool, accepted: bool) -> list[str]:
+def start_flags(said: Said, *, right: bool, reused: bool, accepted: bool) -> list[str]:
+    """What is remarkable about a start, of its clock, number and card."""
     flags = {
         plausibility.CLOCK_WRONG: not right,
         plausibility.ZONE_ASSUMED: said.zone_assumed,

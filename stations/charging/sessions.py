@@ -1,8 +1,11 @@
 """What happens to stations, tokens and charging sessions, one step each."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from decimal import Decimal
+from typing import Any, cast
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -12,7 +15,7 @@ from accounts.models import User
 from stations.cards.services import TokenRef, id_token_get
 from stations.charging import numbers, plausibility
 from stations.charging.locks import session_locked, station_lock
-from stations.charging.meter_digest import meter_values_sha256
+from stations.charging.meter_digest import lines_sha256, meter_value_line
 from stations.charging.vocabulary import ENERGY_REGISTER, Sample
 from stations.errors import (
     ConnectorUnknownError,
@@ -20,8 +23,17 @@ from stations.errors import (
     SessionEndedError,
     TimesImpossibleError,
 )
-from stations.models import ChargingSession, Connector, IdToken, MeterValue, Site, Station
-from stations.signals import sessions_closed
+from stations.models import (
+    ChargingSession,
+    Connector,
+    IdToken,
+    MeterValue,
+    SessionClosedError,
+    Site,
+    Station,
+    months_decide,
+)
+from stations.signals import sessions_closed, sessions_opened
 from stations.tariffs.pricing import cost_lines, total_minor
 
 # --- Sessions
@@ -73,12 +85,20 @@ def session_start(
     return session, True
 
 
-def session_open(
+def session_open(**begun: Any) -> ChargingSession:
+    """The row of a charge that begins (as session_new). The station is locked."""
+    session = session_new(**begun)
+    session.save(force_insert=True)
+    sessions_opened.send(sender=ChargingSession, sessions=[session])
+    return session
+
+
+def session_new(
     *, station: Station, connector: Connector, id_token: IdToken | None, started_at: datetime, **reported: Any
 ) -> ChargingSession:
-    """The row of a charge that begins, with the place and the tariff as they are then. The station is locked."""
+    """A charge that begins, with the place and the tariff as they are then; not stored here."""
     tariff = connector.tariff_at(started_at)
-    return ChargingSession.objects.create(
+    return ChargingSession(
         station=station,
         connector=connector,
         id_token=id_token,
@@ -209,16 +229,63 @@ def session_end(
 
 
 def _close(session: ChargingSession, reported: dict[str, Any], flags: list[str]) -> None:
-    """Store the end of a session that is locked, judged and with its cost, and tell of it."""
-    for name, value in reported.items():
-        setattr(session, name, value)
-    session.flags = list(dict.fromkeys([*session.flags, *flags]))
-    verdict_apply(session=session)
-    cost_apply(session=session)
-    session.meter_values_sha256 = meter_values_sha256(session.meter_values.all())
-    decided = ["status", "energy_wh", "flags", "cost_minor", "currency", "meter_values_sha256"]
-    session.save(update_fields=[*reported, *decided])
-    sessions_closed.send(sender=ChargingSession, sessions=[session])
+    """Store the end of a session that is locked and open."""
+    sessions_store_end([Ending(session, reported, flags)])
+
+
+@dataclass(frozen=True)
+class Ending:
+    """An open session, locked, with what was `reported` of its end, by column, and what it is flagged with."""
+
+    session: ChargingSession
+    reported: Mapping[str, Any]
+    flags: Sequence[str] = ()
+
+
+DECIDED = ("status", "energy_wh", "flags", "cost_minor", "currency", "meter_values_sha256", "statement_month")
+
+
+def sessions_store_end(endings: Sequence[Ending]) -> None:
+    """Store their ends, judged and with their cost, and tell of them.
+
+    Raises SessionClosedError where one has ended meanwhile, which cannot be while it is locked.
+    """
+    values = _values_of([ending.session for ending in endings])
+    for ending in endings:
+        session = ending.session
+        for name, value in ending.reported.items():
+            setattr(session, name, value)
+        session.flags = list(dict.fromkeys([*session.flags, *ending.flags]))
+        verdict_apply(session=session, values=values[session.pk])
+        cost_apply(session=session)
+        session.meter_values_sha256 = lines_sha256(meter_value_line(*value[1:]) for value in values[session.pk])
+    months_decide([ending.session for ending in endings])
+    for ending in endings:
+        _store_end(ending)
+    sessions_closed.send(sender=ChargingSession, sessions=[ending.session for ending in endings])
+
+
+def _store_end(ending: Ending) -> None:
+    session, now = ending.session, timezone.now()
+    session.updated_at = now
+    written = {name: getattr(session, name) for name in (*ending.reported, *DECIDED)}
+    still_open = ChargingSession.objects.filter(pk=session.pk, status=ChargingSession.Status.ACTIVE)
+    if not still_open.update(**written, updated_at=now):
+        raise SessionClosedError(f"session {session.pk} is closed; correct it by a session that credits it")
+
+
+# pk, sampled_at, measurand, value, unit, phase, context
+Value = tuple[int, datetime, str, Decimal, str, str, str]
+
+
+def _values_of(sessions: Sequence[ChargingSession]) -> dict[UUID, list[Value]]:
+    """The meter values of these, in the order in which they came."""
+    found: dict[UUID, list[Value]] = {session.pk: [] for session in sessions}
+    rows = MeterValue.objects.filter(session__in=list(found)).order_by("pk")
+    names = ("session_id", "pk", "sampled_at", "measurand", "value", "unit", "phase", "context")
+    for session_pk, *value in rows.values_list(*names):
+        found[session_pk].append(cast(Value, tuple(value)))
+    return found
 
 
 def readings_of(session: ChargingSession) -> QuerySet[MeterValue]:
@@ -226,8 +293,8 @@ def readings_of(session: ChargingSession) -> QuerySet[MeterValue]:
     return session.meter_values.filter(measurand=ENERGY_REGISTER, unit="Wh", phase="")
 
 
-def verdict_apply(*, session: ChargingSession) -> None:
-    """Set status, energy and flags from the meter values of a session that has ended (not saved here)."""
+def verdict_apply(*, session: ChargingSession, values: Sequence[Value]) -> None:
+    """Set status, energy and flags of a session that has ended from its meter values (not saved here)."""
     assert session.stopped_at is not None
     standing = [flag for flag in session.flags if flag in plausibility.STANDING]
     late = plausibility.START_REPORTED_LATE in session.flags
@@ -237,7 +304,11 @@ def verdict_apply(*, session: ChargingSession) -> None:
         unknown += [plausibility.END_UNKNOWN] * (session.meter_stop_wh is None)
         session.flags = [*unknown, *[plausibility.START_REPORTED_LATE] * late, *standing]
         return
-    readings = list(readings_of(session).order_by("pk").values_list("sampled_at", "pk", "value"))
+    readings = [
+        (sampled_at, pk, value)
+        for pk, sampled_at, measurand, value, unit, phase, _ in values
+        if (measurand, unit, phase) == (ENERGY_REGISTER, "Wh", "")
+    ]
     verdict = plausibility.judge(
         plausibility.Charge(
             started_at=session.started_at,

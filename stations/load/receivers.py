@@ -1,25 +1,25 @@
 """A charge that starts or ends has its site looked at at once."""
 
+from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models.signals import post_save
 
 from stations.load.hurrying import hurry_site
-from stations.load.services import charging_site
+from stations.load.services import limited_sites
 from stations.models import ChargingSession
+from stations.signals import sessions_closed, sessions_opened
 
 
 def connect() -> None:
     """Called once, when the app is ready."""
-    post_save.connect(_session_saved, sender=ChargingSession, dispatch_uid="stations.load")
+    for signal in (sessions_opened, sessions_closed):
+        signal.connect(_sessions_moved, sender=ChargingSession, dispatch_uid="stations.load")
 
 
-def _session_saved(sender: type[ChargingSession], instance: ChargingSession, created: bool, **kwargs: Any) -> None:
+def _sessions_moved(sender: type[ChargingSession], sessions: list[ChargingSession], **kwargs: Any) -> None:
     """Only for charges of stations that take profiles: imports and corrections are not of now."""
-    fields = kwargs.get("update_fields")
-    moved = created or fields is None or "status" in fields
-    if not moved or kwargs.get("raw") or instance.source != ChargingSession.Source.OCPP:
-        return
-    if (site_id := charging_site(instance.pk)) is not None:
-        transaction.on_commit(lambda: hurry_site(site_id))
+    stations = {one.station_id for one in sessions if one.source == ChargingSession.Source.OCPP}
+    if stations:
+        for site_id in limited_sites(stations):
+            transaction.on_commit(partial(hurry_site, site_id))

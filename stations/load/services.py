@@ -6,10 +6,10 @@ station up: it is of a whole station, and what is shared here are its outlets.
 """
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -272,7 +272,7 @@ def outlets_to_release() -> list[int]:
     return list(free.order_by("pk").values_list("pk", flat=True).distinct())
 
 
-def charging_site(session_id: UUID) -> int | None:
-    """The site of this session, where its limit is in force."""
-    rows_ = SiteLimit.objects.filter(enabled=True, site__stations__sessions=session_id)
-    return rows_.values_list("site_id", flat=True).first()
+def limited_sites(stations: Collection[int]) -> list[int]:
+    """The sites of these stations whose limits are in force."""
+    rows_ = SiteLimit.objects.filter(enabled=True, site__stations__in=stations)
+    return list(rows_.order_by("site_id").values_list("site_id", flat=True).distinct())

@@ -76,31 +76,34 @@ def answer_one(job: Job) -> str | BaseException:
 
 
 def answer_together(jobs: Sequence[Job]) -> list[str | BaseException]:
-    """For a lane: all in one transaction, by what the versions know to do with many; else each by itself."""
-    try:
-        with transaction.atomic():
-            answers = _answers(jobs)
-            outcomes = [_text(job, answer) for job, answer in zip(jobs, answers, strict=True)]
-            told = zip(jobs, answers, outcomes, strict=True)
-            logged_write(chain.from_iterable(_frames(job, answer, text) for job, answer, text in told))
-            _asides(jobs)
-        return list(outcomes)
-    except Exception as error:  # noqa: BLE001 - whose message it was is found out by taking each alone
-        log.info("%s messages are answered one by one: %r", len(jobs), error)
-        return answer_each(jobs)
+    """For a lane: those of a kind in one transaction, by what their version knows to do with many.
 
-
-def _answers(jobs: Sequence[Job]) -> list[Answer]:
-    """In their order; each kind of message by one call for all of them."""
+    Kinds are not mixed, as each locks in an order of its own (stations/charging/locks.py).
+    """
     kinds: dict[ManyHandler, list[int]] = {}
     for place, job in enumerate(jobs):
         many = many_of(job.call)
         assert many is not None, "what cannot be handled with others has another lane"
         kinds.setdefault(many, []).append(place)
-    answers: dict[int, Answer] = {}
+    outcomes: dict[int, str | BaseException] = {}
     for many, places in kinds.items():
-        answers.update(zip(places, many([jobs[place].call for place in places]), strict=True))
-    return [answers[place] for place in range(len(jobs))]
+        outcomes.update(zip(places, _together(many, [jobs[place] for place in places]), strict=True))
+    return [outcomes[place] for place in range(len(jobs))]
+
+
+def _together(many: ManyHandler, jobs: Sequence[Job]) -> list[str | BaseException]:
+    """Those that it does not take, or all where it fails, each by itself."""
+    try:
+        with transaction.atomic():
+            answers = many([job.call for job in jobs])
+            texts = [_text(job, answer) if answer else None for job, answer in zip(jobs, answers, strict=True)]
+            done = [one for one in zip(jobs, answers, texts, strict=True) if one[1] is not None]
+            logged_write(chain.from_iterable(_frames(job, answer, text) for job, answer, text in done))
+            _asides([job for job, *_ in done])
+    except Exception as error:  # noqa: BLE001 - whose message it was is found out by taking each alone
+        log.info("%s messages are answered one by one: %r", len(jobs), error)
+        return answer_each(jobs)
+    return [answer_one(job) if text is None else text for job, text in zip(jobs, texts, strict=True)]
 
 
 def _kept(job: Job, answer: Answer) -> str:
@@ -144,12 +147,13 @@ def _asides(jobs: Sequence[Job]) -> None:
             station_seen(station=job.call.station)
 
 
-def _frames(job: Job, answer: Answer, text: str, kind: str = OcppMessage.Kind.RESULT) -> list[Logged]:
+def _frames(job: Job, answer: Answer | None, text: str | None, kind: str = OcppMessage.Kind.RESULT) -> list[Logged]:
+    session_id = answer.session_id if answer else None
     call, heard = job.call, OcppMessage.Kind.SEND if job.is_send else OcppMessage.Kind.CALL
-    said = Logged(call.station.pk, call.at, IN, heard.value, job.text, call.action, call.message_id, answer.session_id)
+    said = Logged(call.station.pk, call.at, IN, heard.value, job.text, call.action, call.message_id, session_id)
     if not text:
         return [said]
     return [
         said,
-        Logged(call.station.pk, timezone.now(), OUT, str(kind), text, call.action, call.message_id, answer.session_id),
+        Logged(call.station.pk, timezone.now(), OUT, str(kind), text, call.action, call.message_id, session_id),
     ]

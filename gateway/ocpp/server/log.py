@@ -3,19 +3,22 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from common.database.inserting import columns_insert
 from stations.models import OcppMessage
 
 TEXT_MAX = 65_536  # of one row; what is longer is cut, and says so
 CUT = "… (cut)"
+COLUMNS = ("station_id", "at", "direction", "kind", "action", "message_id", "session_id")
 
 
 @dataclass(slots=True)
 class Logged:
     """One frame; `action` of an answer is that of its question."""
 
-    station_pk: int
+    station_id: int
     at: datetime
     direction: str
     kind: str
@@ -26,20 +29,12 @@ class Logged:
 
 
 def logged_write(frames: Iterable[Logged]) -> None:
-    """Rows for these frames, in their order, with one statement a few hundred."""
-    OcppMessage.objects.bulk_create(
-        OcppMessage(
-            station_id=frame.station_pk,
-            at=frame.at,
-            direction=frame.direction,
-            kind=frame.kind,
-            action=frame.action,
-            message_id=frame.message_id,
-            session_id=frame.session_id,
-            text=storable(frame.text),
-        )
-        for frame in frames
-    )
+    """Rows for these frames, in their order, at once."""
+    rows = list(frames)
+    if not rows:
+        return
+    columns: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in COLUMNS}
+    columns_insert(OcppMessage, columns | {"text": [storable(row.text) for row in rows]})
 
 
 def write_group(frames: Sequence[Logged]) -> list[None]:

@@ -26,6 +26,26 @@ def start_transaction(call: Call) -> Answer:
     )
     if (reservation := payload.get("reservationId")) is not None and begun.created:
         calls.command_progress(station=call.station, kinds=RESERVE, request_id=reservation, progress="Used", at=call.at)
+    return _started(begun)
+
+
+def start_transaction_many(together: Sequence[Call]) -> list[Answer | None]:
+    """Those that are plain, in as many queries as one."""
+    starts = [
+        calls.Start(
+            station=call.station,
+            evse_id=outlet_number(call.payload["connectorId"]),
+            token=calls.token_ref(call.payload["idTag"]) or calls.TokenRef(""),
+            said=calls.said(call.station, call.payload["timestamp"], call.at),
+            meter_start_wh=int(call.payload["meterStart"]),
+            received_at=call.at,
+        )
+        for call in together
+    ]
+    return [_started(begun) if begun else None for begun in calls.charges_start(starts)]
+
+
+def _started(begun: calls.Begun) -> Answer:
     answer = {"transactionId": int(begun.session.transaction_id), "idTagInfo": id_tag_info(begun.authorization)}
     return Answer(answer, begun.session.pk)
 
@@ -85,3 +105,24 @@ def stop_transaction(call: Call) -> Answer:
     if token is not None:
         answer["idTagInfo"] = id_tag_info(calls.authorize(call.station, token))
     return Answer(answer, session.pk if session else None)
+
+
+def stop_transaction_many(together: Sequence[Call]) -> list[Answer | None]:
+    """Those that are plain, in hardly more queries than one."""
+    stops = [
+        calls.Stop(
+            station=call.station,
+            number=str(call.payload["transactionId"]),
+            token=calls.token_ref(call.payload.get("idTag")),
+            said=calls.said(call.station, call.payload["timestamp"], call.at),
+            meter_stop_wh=int(call.payload["meterStop"]),
+            stop_reason=call.payload.get("reason") or "Local",
+            received_at=call.at,
+        )
+        for call in together
+    ]
+    answers: list[Answer | None] = []
+    for ended in calls.charges_stop(stops):
+        shown = {"idTagInfo": id_tag_info(ended.authorization)} if ended and ended.authorization else {}
+        answers.append(Answer(shown, ended.session.pk) if ended else None)
+    return answers
