@@ -24,7 +24,8 @@ from stations.charging.asides import Aside, set_aside
 from stations.charging.clocks import Moment, Said, moment_of, said_read
 from stations.charging.corrections import counting_now
 from stations.charging.locks import station_locked
-from stations.charging.reported import Begun, charge_start, charge_stop
+from stations.charging.numbers import Begun
+from stations.charging.reported import charge_start, charge_stop
 from stations.charging.reported_values import Values, charge_values_many
 from stations.charging.together import Start, Stop, charges_start, charges_stop
 from stations.charging.transactions import Heard, Kind, Told, charges_known, is_missing, told_values, transaction_told

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from stations.charging import plausibility
+
 # A clock may be ahead by what nobody notices; a station sets it at each boot and heartbeat.
 AHEAD_MAX = timedelta(minutes=5)
 # It may have been offline for long; more than that is a clock that was never set.
@@ -114,3 +116,15 @@ def offset_in_charge(
         return known
     is_true = said >= earliest and is_plausible(said, received_at, connected_at)
     return timedelta(0) if is_true else None
+
+
+def start_flags(said: Said, *, right: bool, reused: bool, accepted: bool) -> list[str]:
+    """What is remarkable about a start, of its clock, number and card."""
+    flags = {
+        plausibility.CLOCK_WRONG: not right,
+        plausibility.ZONE_ASSUMED: said.zone_assumed,
+        plausibility.AMBIGUOUS_TIME: said.also is not None,
+        plausibility.NUMBER_REUSED: reused,
+        plausibility.NOT_AUTHORIZED: not accepted,
+    }
+    return [flag for flag, holds in flags.items() if holds]

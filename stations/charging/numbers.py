@@ -1,12 +1,28 @@
 """Which charge a station means by its number: numbers come again, as when firmware or a factory reset counts anew."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from stations.charging.plausibility import ENDED_WITHOUT_STATION, ROUNDING_WH
 from stations.models import ChargingSession, SetAside, Station
 
+if TYPE_CHECKING:
+    from stations.cards.authorization import Authorization
+
+# OCPP 1.6: the numbers that we give are at least the seconds since then.
+FROM = datetime(2024, 1, 1, tzinfo=UTC)
 SAME_MAX = 20  # of one number; older ones are never meant
+
+
+@dataclass(frozen=True)
+class Begun:
+    """`created`: whether this message was the first to tell of it."""
+
+    session: ChargingSession
+    created: bool
+    authorization: "Authorization"
 
 
 def of_station(station: Station, transaction_id: str) -> list[ChargingSession]:

@@ -199,3 +199,8 @@ def energy_limit_wh(charge: Charge) -> int:
     lasted = charge.stopped_at - charge.started_at if charge.longest is None else charge.longest
     milliseconds = (lasted + CLOCK_TOLERANCE) // timedelta(milliseconds=1)
     return power_w * milliseconds * (100 + POWER_TOLERANCE_PERCENT) // (3_600_000 * 100)
+
+
+def meter_bounded(meter_wh: int) -> int:
+    """What is no meter's value stays none (METER_IMPOSSIBLE), and fits the column."""
+    return min(max(meter_wh, -1), METER_MAX_WH + 1)

@@ -5,18 +5,16 @@ aside for an operator. A message that is told again, with whatever message id, c
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
 
-from api.forms import METER_MAX_WH
-from stations.cards.authorization import Authorization, authorization_of, token_find, token_shown
+from stations.cards.authorization import authorization_of, token_find, token_shown
 from stations.cards.services import TokenRef
 from stations.charging import numbers, plausibility
 from stations.charging.asides import Aside, set_aside
-from stations.charging.clocks import Said, is_plausible, offset_of
+from stations.charging.clocks import Said, is_plausible, offset_of, start_flags
 from stations.charging.ending import session_stop
 from stations.charging.locks import station_locked
 from stations.charging.reported_values import Values, charge_values_many, clock_offset, flags_add
@@ -26,17 +24,7 @@ from stations.errors import SessionConflictError
 from stations.models import ChargingSession, Connector, IdToken, SetAside, Station
 from stations.places.outlets import outlet_get
 
-NUMBERS_FROM = datetime(2024, 1, 1, tzinfo=UTC)
 OCPP = ChargingSession.Source.OCPP.value
-
-
-@dataclass(frozen=True)
-class Begun:
-    """`created`: whether this message was the first to tell of it."""
-
-    session: ChargingSession
-    created: bool
-    authorization: Authorization
 
 
 def charge_start(
@@ -50,7 +38,7 @@ def charge_start(
     received_at: datetime,
     transaction_id: str | None = None,
     offline: bool = False,
-) -> Begun:
+) -> numbers.Begun:
     """A charge has begun. Call it inside a transaction.
 
     `transaction_id`: the station's own number (2.x); None: we give one (1.6), and the same start again is known by its
@@ -60,10 +48,10 @@ def charge_start(
     connector = outlet_get(station, evse_id, connector_id)
     id_token = token_shown(token) if token else None
     allowed = authorization_of(station, id_token, starting=True)
-    meter_start_wh = meter_bounded(meter_start_wh)
+    meter_start_wh = plausibility.meter_bounded(meter_start_wh)
     found = numbers.of_station(station, transaction_id) if transaction_id else []
     if same := _same_start(connector, id_token, said, meter_start_wh, found if transaction_id else None):
-        return Begun(same, False, allowed)
+        return numbers.Begun(same, False, allowed)
     right = not said.unknown and is_plausible(said.at, received_at, station.connected_at)
     started_at = said.at if right else said.at + offset_of(said.at, received_at)
     session = session_open(
@@ -80,19 +68,7 @@ def charge_start(
         + start_flags(said, right=right, reused=bool(found), accepted=allowed.is_accepted),
     )
     outlet_free(session, connector)
-    return Begun(session, True, allowed)
-
-
-def start_flags(said: Said, *, right: bool, reused: bool, accepted: bool) -> list[str]:
-    """What is remarkable about a start, of its clock, number and card."""
-    flags = {
-        plausibility.CLOCK_WRONG: not right,
-        plausibility.ZONE_ASSUMED: said.zone_assumed,
-        plausibility.AMBIGUOUS_TIME: said.also is not None,
-        plausibility.NUMBER_REUSED: reused,
-        plausibility.NOT_AUTHORIZED: not accepted,
-    }
-    return [flag for flag, holds in flags.items() if holds]
+    return numbers.Begun(session, True, allowed)
 
 
 def _same_start(
@@ -116,15 +92,10 @@ def _same_start(
 
 def _number_next(station: Station, received_at: datetime) -> str:
     """OCPP 1.6: never one that was given before, also not by a database that was put back from an older backup."""
-    seconds = int((received_at - NUMBERS_FROM).total_seconds())
+    seconds = int((received_at - numbers.FROM).total_seconds())
     number = max(station.last_transaction + 1, seconds)
     Station.objects.filter(pk=station.pk).update(last_transaction=number)
     return str(number)
-
-
-def meter_bounded(meter_wh: int) -> int:
-    """What is no meter's value stays none (plausibility.METER_IMPOSSIBLE), and fits the column."""
-    return min(max(meter_wh, -1), METER_MAX_WH + 1)
 
 
 # --- The end
@@ -150,7 +121,7 @@ def charge_stop(
     what the message tells of the charge besides. `message`: as it came, for an operator where it cannot be taken.
     """
     station = station_locked(station)
-    meter_stop_wh = meter_bounded(meter_stop_wh)
+    meter_stop_wh = plausibility.meter_bounded(meter_stop_wh)
     session = _meant(station, number, token, said, meter_stop_wh, received_at)
     if session is None:
         reason = "no open charge is the only one that it can mean: neither its number, nor its card and meter"

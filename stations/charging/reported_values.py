@@ -15,12 +15,12 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from common.database.inserting import columns_insert
 from stations.charging import plausibility
 from stations.charging.asides import Aside, SaidOf, set_aside_many
 from stations.charging.clocks import offset_in_charge, offset_of
 from stations.charging.numbers import is_ended_without_station, meant
 from stations.charging.sessions import sample_compare
-from stations.charging.values_write import meter_values_write
 from stations.charging.vocabulary import ENERGY_REGISTER, Sample
 from stations.errors import SessionConflictError
 from stations.identifiers import letters
@@ -35,6 +35,7 @@ NEEDED = (
 )
 KNOWN = ("session_id", "sampled_at", "measurand", "phase", "context", "value", "unit")
 Key = tuple[UUID, datetime, str, str, str]
+SAMPLE = ("sampled_at", "measurand", "value", "unit", "phase", "context")
 
 
 @dataclass(frozen=True)
@@ -260,7 +261,9 @@ def _too_late(message: Values, charge: ChargingSession, samples: Sequence[Sample
 def _store(wanted: dict[Key, Wanted]) -> None:
     if not wanted:
         return
-    meter_values_write([(one.charge.pk, one.sample) for one in wanted.values()])
+    samples = [one.sample for one in wanted.values()]
+    columns: dict[str, list[Any]] = {name: [getattr(sample, name) for sample in samples] for name in SAMPLE}
+    columns_insert(MeterValue, columns | {"session_id": [one.charge.pk for one in wanted.values()]})
     now = timezone.now()
     untold = {one.charge.pk for one in wanted.values() if one.charge.updated_at < now - TOLD_EVERY}
     if untold:

@@ -16,14 +16,15 @@ from django.db.models.functions import Greatest
 
 from stations.cards.authorization import Authorization, authorization_of, best_of
 from stations.cards.services import TokenRef
-from stations.charging.clocks import Said, is_plausible, offset_in_charge
-from stations.charging.reported import NUMBERS_FROM, OCPP, Begun, meter_bounded, start_flags
+from stations.charging.clocks import Said, is_plausible, offset_in_charge, start_flags
+from stations.charging.numbers import FROM, Begun
+from stations.charging.plausibility import meter_bounded
 from stations.charging.sessions import Ending, late_flags, session_new, sessions_store_end
 from stations.identifiers import letters, token_forms
 from stations.models import ChargingSession, Connector, IdToken, Station
 from stations.signals import sessions_opened
 
-ACTIVE = ChargingSession.Status.ACTIVE
+ACTIVE, OCPP = ChargingSession.Status.ACTIVE, ChargingSession.Source.OCPP.value
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ def _stations_locked(told: Sequence[Start] | Sequence[Stop]) -> dict[int, Statio
     rows = Station.objects.select_related("site__tariff").filter(pk__in=which).order_by("pk")
     found = {row.pk: row for row in rows.select_for_update(of=("self",), no_key=True)}
     if told and isinstance(told[0], Start):
-        seconds = int((max(one.received_at for one in told) - NUMBERS_FROM).total_seconds())
+        seconds = int((max(one.received_at for one in told) - FROM).total_seconds())
         Station.objects.filter(pk__in=which).update(last_transaction=Greatest(F("last_transaction") + 1, seconds))
         for row in found.values():
             row.last_transaction = max(row.last_transaction + 1, seconds)
