@@ -12,6 +12,8 @@ from stations.cards.services import TokenRef, id_token_get
 from stations.identifiers import token_canonical, token_forms
 from stations.models import ChargingSession, IdToken, Station
 
+# Of OCPP 2.1: a terminal at the station has taken the payment, or holds it; each charge has a number of its own.
+PAID = IdToken.Type.DIRECT_PAYMENT.value
 UNTYPED = ""  # the type of a token of OCPP 1.6, which does not say it
 
 
@@ -47,7 +49,10 @@ def authorize(station: Station, token: TokenRef | None, *, starting: bool = Fals
     """
     # As it is now: `station` may be as old as a connection.
     station = Station.objects.select_related("site").only("site", "site__unknown_cards").get(pk=station.pk)
-    return authorization_of(station, token_find(token) if token else None, starting=starting)
+    found = token_find(token) if token else None
+    if found is None and token is not None and token.type == PAID:
+        return Authorization(Status.ACCEPTED)
+    return authorization_of(station, found, starting=starting)
 
 
 def authorization_of(station: Station, token: IdToken | None, *, starting: bool = False) -> Authorization:
@@ -65,7 +70,7 @@ def _status(station: Station, token: IdToken, starting: bool) -> Status:
         return Status.BLOCKED
     if token.expires_at is not None and token.expires_at <= timezone.now():
         return Status.EXPIRED
-    if not token.is_known and not station.site.unknown_cards:
+    if not (token.is_known or token.type == PAID or station.site.unknown_cards):
         return Status.INVALID
     if starting and token.single:
         charging = ChargingSession.objects.filter(id_token=token, status=ChargingSession.Status.ACTIVE)

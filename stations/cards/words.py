@@ -12,7 +12,8 @@ TOKENS: dict[str, Promise] = {
     IdToken.Type.CENTRAL.value: _("app"),
     IdToken.Type.KEY_CODE.value: _("key code"),
     IdToken.Type.LOCAL.value: _("at the station"),
-    IdToken.Type.MAC_ADDRESS.value: _("car"),
+    **dict.fromkeys((IdToken.Type.MAC_ADDRESS.value, IdToken.Type.EVCC_ID.value, IdToken.Type.VIN.value), _("car")),
+    IdToken.Type.DIRECT_PAYMENT.value: _("payment terminal"),
 }
 
 

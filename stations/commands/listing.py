@@ -12,10 +12,13 @@ from django.db import transaction
 from django.db.models import Max, Q
 from django.utils import timezone
 
-from stations.commands.params import V16, moment_text
+from stations.commands.params import V16, V21, moment_text
 from stations.models import Command, IdToken, LocalList, Station, StationVariable
 
 UID_MAX = {V16: 20}
+# Types that only OCPP 2.1 knows, and of these what is for one charge alone.
+ONCE = (IdToken.Type.DIRECT_PAYMENT.value,)
+OF_21 = (*ONCE, IdToken.Type.EVCC_ID.value, IdToken.Type.VIN.value)
 # Where the station does not say how many it takes.
 ENTRIES_MAX, PER_MESSAGE = 500, 50
 Entries = dict[str, list[str]]
@@ -46,6 +49,7 @@ def cards_of(station: Station) -> Entries:
     at_site = IdToken.objects.filter(sessions__station__site=station.site_id)
     if not station.site.unknown_cards:
         at_site = at_site.filter(Q(entered=True) | Q(customer__isnull=False) | Q(blocked=True))
+    at_site = at_site.exclude(type__in=ONCE if station.ocpp_version == V21 else OF_21)
     most = _number_of(station, ("", "LocalAuthListMaxLength"), ("LocalAuthListCtrlr", "EntriesMax")) or ENTRIES_MAX
     longest = UID_MAX.get(station.ocpp_version, 36)
     now = timezone.now()

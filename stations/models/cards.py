@@ -54,6 +54,10 @@ class IdToken(models.Model):
         KEY_CODE = "KeyCode", "KeyCode"
         LOCAL = "Local", "Local"
         MAC_ADDRESS = "MacAddress", "MacAddress"
+        # of OCPP 2.1 alone
+        EVCC_ID = "EVCCID", "EVCCID"
+        VIN = "VIN", "VIN"
+        DIRECT_PAYMENT = "DirectPayment", "DirectPayment"
 
     uid = models.CharField("UID", max_length=36)
     canonical = Canonical(of=lambda token: token_canonical(token.uid, token.type))

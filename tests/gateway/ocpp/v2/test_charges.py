@@ -331,6 +331,25 @@ def test_a_token_that_cannot_be_kept_costs_no_charge(token: dict[str, str]) -> N
     assert story.charge().id_token is None and story.charge().energy_wh == 7000
 
 
+@pytest.mark.parametrize(
+    "token, status",
+    [
+        ({"idToken": "PSP-77", "type": "DirectPayment"}, "Accepted"),
+        ({"idToken": "WDD1690071J236589", "type": "VIN"}, "Unknown"),
+        ({"idToken": "C0FFEE000001", "type": "EVCCID"}, "Unknown"),
+    ],
+)
+def test_tokens_that_only_2_1_knows(token: dict[str, str], status: str) -> None:
+    """A terminal has taken the payment; who a car belongs to somebody has to say."""
+    story = story_make("2.1", tariff=True)
+    assert story.say("Authorize", {"idToken": token})["idTokenInfo"]["status"] == status
+    assert started(story, idToken=token)["idTokenInfo"]["status"] == status
+    ended(story)
+    charge = story.charge()
+    assert charge.id_token is not None and (charge.id_token.uid, charge.id_token.type) == tuple(token.values())
+    assert ("not_authorized" in charge.flags) == (status != "Accepted") and charge.energy_wh == 7000
+
+
 def test_a_discharge_does_not_count(story: Story) -> None:
     started(story)
     export = {"value": 500, "measurand": "Energy.Active.Export.Register", "context": "Sample.Periodic"}
