@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 from websockets.exceptions import InvalidStatus
@@ -90,6 +91,14 @@ def test_a_station_comes_in_with_its_own_certificate(
         assert charger.call("Heartbeat")["currentTime"]
     row.refresh_from_db()
     assert row.state == StationCertificate.State.ACCEPTED and row.first_used_at is not None
+
+
+def test_without_its_own_certificate_a_gateway_does_not_start(
+    transactional_db: None, settings: Settings, tmp_path: Path
+) -> None:
+    settings.OCPP_TLS_CERT = str(tmp_path / "missing.pem")
+    with pytest.raises(CommandError, match=r"EVPORTAL_OCPP_TLS_CERT and _KEY: .*missing\.pem"):
+        call_command("gateway", port=0)
 
 
 def test_without_it_or_with_anothers_a_station_of_profile_3_stays_out(
