@@ -20,7 +20,6 @@ class Bay:
         self.tokens = cycle(own) if own else None
         self.due = station.clock.now() + first_pause_s
         self.cars = count()
-        self.card_first = False
 
     async def run(self) -> None:
         """All day."""

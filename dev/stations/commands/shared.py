@@ -37,11 +37,11 @@ def _waits(outlet: Outlet) -> bool:
     return outlet.token is None and (outlet.charge is None or outlet.charge.token is None)
 
 
-def remote_stop(station: "Station", number: int, reason: str = "Remote", trigger: str = "RemoteStop") -> None:
+def remote_stop(station: "Station", number: int) -> None:
     """End the charge of an outlet when the command was answered."""
 
     async def stop() -> None:
-        station.charging.stop(number, reason, trigger)
+        station.charging.stop(number, "Remote", "RemoteStop")
 
     station.later(stop)
 

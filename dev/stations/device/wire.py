@@ -21,7 +21,6 @@ from dev.stations.device.faults import Faults
 from dev.stations.device.state import Json
 
 SUBPROTOCOLS = {"1.6": "ocpp1.6", "2.0.1": "ocpp2.0.1", "2.1": "ocpp2.1"}
-FRAMES = {MessageType.CallResult, MessageType.CallError}
 
 
 class Offline(ConnectionError):
