@@ -53,7 +53,8 @@ class StationRefusalAdmin(ReadOnly, Logged):
     def get_queryset(self, request: HttpRequest) -> QuerySet[StationRefusal]:
         """With the station that was added since, of strangers."""
         known = Station.objects.filter(canonical=Upper(OuterRef("identity"))).values("pk")
-        return super().get_queryset(request).annotate(added=Subquery(known[:1]))
+        rows: QuerySet[StationRefusal] = super().get_queryset(request)
+        return rows.annotate(added=Subquery(known[:1]))
 
     @admin.display(description=_("what to do"))
     def what_to_do(self, refusal: StationRefusal) -> str:
