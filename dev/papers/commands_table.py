@@ -5,7 +5,8 @@ from pathlib import Path
 
 from django.utils import translation
 
-from stations.commands.kinds import KINDS, Kind
+from stations.commands.kind import Kind
+from stations.commands.kinds import KINDS
 from stations.commands.params import ALL, Param, Type, walked
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from common import sealed_text
+from common.sealed_text import SealedTextError
 from gateway.ocpp.composing import Unsupported
+from stations.commands.kinds import KINDS
 from stations.models import Command
 
 Payload = dict[str, Any]
@@ -62,6 +64,21 @@ def several(results: list[tuple[str, str]]) -> tuple[State, str]:
         return State.REJECTED, "; ".join(wrong)[:WORDS_MAX]
     words = f"Accepted; after its next start: {', '.join(later)}" if later else "Accepted"
     return State.ACCEPTED, words[:WORDS_MAX]
+
+
+def guarded(kind: str, composer: Composer | None, default: str) -> Composer:
+    """The composer where the station's version has such a message; it says so where parameters are not whole."""
+
+    def compose(command: Command) -> tuple[str, Payload]:
+        version = command.station.ocpp_version or default
+        if composer is None or version not in KINDS[kind].actions:
+            raise Unsupported(f"OCPP {version} has no message for {kind}")
+        try:
+            return composer(command)
+        except (KeyError, TypeError, ValueError, AttributeError, SealedTextError) as error:  # written by hand, or old
+            raise Unsupported(f"its parameters cannot be read: {type(error).__name__} {error}"[:WORDS_MAX]) from error
+
+    return compose
 
 
 def hidden(command: Command, payload: Payload) -> Payload:

@@ -10,7 +10,8 @@ from django.utils.text import capfirst, format_lazy
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from stations.commands.kinds import Kind, params_checked
+from stations.commands.kind import Kind
+from stations.commands.kinds import params_checked
 from stations.commands.params import Param, ParamsWrong, Type, moment_text, params_of
 from stations.models import ChargingSession, Station
 

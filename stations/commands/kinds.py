@@ -5,47 +5,16 @@ The messages are composed in gateway/ocpp/v16/ and v2/.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
 from stations.commands import shapes as s
+from stations.commands.kind import Kind, every, two
 from stations.commands.params import V2, V16, V21, Choice, Param, ParamsWrong, Type, checked
 
 CHARGING, UPKEEP, SETTINGS = _("Charging"), _("Firmware and logs"), _("Configuration")
 POWER, CARDS, TRUST, DISPLAY = _("Charging profiles"), _("Cards"), _("Certificates"), _("Display and vendor")
-
-
-@dataclass(frozen=True)
-class Kind:
-    """`actions`: OCPP's message by version, also the versions that have it.
-
-    `effect`: what it ends or cannot take back, said before it is done. `own`: the portal alone asks it, as part of
-    something larger. `at_once`: it makes sense for several stations at a time.
-    """
-
-    name: str
-    words: Any
-    theme: Any
-    actions: Mapping[str, str]
-    params: tuple[Param, ...] = ()
-    effect: Any = ""
-    own: bool = False
-    at_once: bool = False
-
-    @property
-    def versions(self) -> tuple[str, ...]:
-        """The OCPP versions that have it."""
-        return tuple(self.actions)
-
-
-def _every(action: str, **of_16: str) -> dict[str, str]:
-    return {V16: of_16.get("v16", action), **dict.fromkeys(V2, action)}
-
-
-def _two(action: str) -> dict[str, str]:
-    return dict.fromkeys(V2, action)
 
 
 def _charging() -> list[Kind]:
@@ -58,26 +27,26 @@ def _charging() -> list[Kind]:
             "remote_start",
             _("Start a charge"),
             CHARGING,
-            _every("RequestStartTransaction", v16="RemoteStartTransaction"),
+            every("RequestStartTransaction", v16="RemoteStartTransaction"),
             start,
         ),
         Kind(
             "remote_stop",
             _("Stop a charge"),
             CHARGING,
-            _every("RequestStopTransaction", v16="RemoteStopTransaction"),
+            every("RequestStopTransaction", v16="RemoteStopTransaction"),
             (s.TRANSACTION_REQUIRED,),
             effect=_("The charge ends. The driver has to start a new one to go on."),
         ),
-        Kind("unlock", _("Unlock the cable"), CHARGING, _every("UnlockConnector"), (s.EVSE_REQUIRED, s.CONNECTOR)),
+        Kind("unlock", _("Unlock the cable"), CHARGING, every("UnlockConnector"), (s.EVSE_REQUIRED, s.CONNECTOR)),
         Kind(
             "reserve",
             _("Reserve an outlet"),
             CHARGING,
-            _every("ReserveNow"),
+            every("ReserveNow"),
             (s.ID_TOKEN, s.EVSE, s.CONNECTOR, until, s.GROUP),
         ),
-        Kind("cancel_reservation", _("Cancel a reservation"), CHARGING, _every("CancelReservation"), (reservation,)),
+        Kind("cancel_reservation", _("Cancel a reservation"), CHARGING, every("CancelReservation"), (reservation,)),
     ]
 
 
@@ -91,7 +60,7 @@ def _service() -> list[Kind]:
             "reset",
             _("Restart the station"),
             UPKEEP,
-            _every("Reset"),
+            every("Reset"),
             (reset, of_evse),
             effect=_("The station starts anew. Charges that go on may end."),
             at_once=True,
@@ -100,7 +69,7 @@ def _service() -> list[Kind]:
             "change_availability",
             _("Take in or out of service"),
             CHARGING,
-            _every("ChangeAvailability"),
+            every("ChangeAvailability"),
             (operative, s.EVSE, s.CONNECTOR),
             at_once=True,
         ),
@@ -108,12 +77,12 @@ def _service() -> list[Kind]:
             "trigger_message",
             _("Have it send a message"),
             UPKEEP,
-            _every("TriggerMessage"),
+            every("TriggerMessage"),
             (trigger, s.EVSE, s.CONNECTOR),
             at_once=True,
         ),
         Kind(
-            "get_transaction_status", _("Ask about a charge"), CHARGING, _two("GetTransactionStatus"), (s.TRANSACTION,)
+            "get_transaction_status", _("Ask about a charge"), CHARGING, two("GetTransactionStatus"), (s.TRANSACTION,)
         ),
     ]
 
@@ -139,15 +108,15 @@ def _settings() -> list[Kind]:
     return [
         Kind("get_configuration", _("Read configuration keys"), SETTINGS, {V16: "GetConfiguration"}, (keys,)),
         Kind("change_configuration", _("Set a configuration key"), SETTINGS, {V16: "ChangeConfiguration"}, key_value),
-        Kind("get_variables", _("Read variables"), SETTINGS, _two("GetVariables"), (s.VARIABLES,)),
-        Kind("set_variables", _("Set variables"), SETTINGS, _two("SetVariables"), (s.VALUES,)),
-        Kind("get_base_report", _("Have it report everything"), SETTINGS, _two("GetBaseReport"), (report,)),
-        Kind("get_report", _("Have it report some of it"), SETTINGS, _two("GetReport"), (criteria, s.ABOUT)),
+        Kind("get_variables", _("Read variables"), SETTINGS, two("GetVariables"), (s.VARIABLES,)),
+        Kind("set_variables", _("Set variables"), SETTINGS, two("SetVariables"), (s.VALUES,)),
+        Kind("get_base_report", _("Have it report everything"), SETTINGS, two("GetBaseReport"), (report,)),
+        Kind("get_report", _("Have it report some of it"), SETTINGS, two("GetReport"), (criteria, s.ABOUT)),
         Kind(
             "set_network_profile",
             _("Set a network profile"),
             SETTINGS,
-            _two("SetNetworkProfile"),
+            two("SetNetworkProfile"),
             network,
             effect=_("With a wrong address the station does not find its way back by itself."),
         ),
@@ -155,7 +124,7 @@ def _settings() -> list[Kind]:
             "set_credential",
             _("Give it a new credential"),
             TRUST,
-            _every("SetVariables", v16="ChangeConfiguration"),
+            every("SetVariables", v16="ChangeConfiguration"),
             (Param("sealed", Type.TEXT, _("sealed credential"), required=True, minimum=1, maximum=2000, secret=True),),
             own=True,
         ),
@@ -169,23 +138,23 @@ def _monitoring() -> list[Kind]:
     base = s.choice("base", _("which monitors"), "All", "FactoryDefault", "HardWiredOnly", required=True)
     ids = Param("ids", Type.INTEGERS, _("monitor numbers"), minimum=0, required=True)
     return [
-        Kind("set_monitoring_base", _("Choose its monitors"), SETTINGS, _two("SetMonitoringBase"), (base,)),
+        Kind("set_monitoring_base", _("Choose its monitors"), SETTINGS, two("SetMonitoringBase"), (base,)),
         Kind(
             "set_monitoring_level",
             _("Set the level of its reports"),
             SETTINGS,
-            _two("SetMonitoringLevel"),
+            two("SetMonitoringLevel"),
             (s.whole("severity", _("severity, 0 the gravest"), 0, maximum=9, required=True),),
         ),
-        Kind("set_variable_monitoring", _("Set monitors"), SETTINGS, _two("SetVariableMonitoring"), (s.MONITORS,)),
+        Kind("set_variable_monitoring", _("Set monitors"), SETTINGS, two("SetVariableMonitoring"), (s.MONITORS,)),
         Kind(
             "get_monitoring_report",
             _("Have it report its monitors"),
             SETTINGS,
-            _two("GetMonitoringReport"),
+            two("GetMonitoringReport"),
             (monitoring, s.ABOUT),
         ),
-        Kind("clear_variable_monitoring", _("Remove monitors"), SETTINGS, _two("ClearVariableMonitoring"), (ids,)),
+        Kind("clear_variable_monitoring", _("Remove monitors"), SETTINGS, two("ClearVariableMonitoring"), (ids,)),
     ]
 
 
@@ -203,14 +172,14 @@ def _power() -> list[Kind]:
             "set_profile",
             _("Set a charging profile"),
             POWER,
-            _every("SetChargingProfile"),
+            every("SetChargingProfile"),
             (s.EVSE_OR_ALL, s.PROFILE, s.TRANSACTION),
         ),
         Kind(
             "clear_profile",
             _("Remove charging profiles"),
             POWER,
-            _every("ClearChargingProfile"),
+            every("ClearChargingProfile"),
             (s.whole("profile_id", _("profile number"), 0), s.EVSE_OR_ALL, s.PURPOSE, s.STACK_LEVEL),
             at_once=True,
         ),
@@ -218,14 +187,14 @@ def _power() -> list[Kind]:
             "get_composite_schedule",
             _("Read the schedule that holds"),
             POWER,
-            _every("GetCompositeSchedule"),
+            every("GetCompositeSchedule"),
             composite,
         ),
         Kind(
             "get_profiles",
             _("Have it report its charging profiles"),
             POWER,
-            _two("GetChargingProfiles"),
+            two("GetChargingProfiles"),
             (s.EVSE_OR_ALL, s.PURPOSE, s.STACK_LEVEL, ids, sources),
         ),
     ]
@@ -240,14 +209,14 @@ def _cards() -> list[Kind]:
         s.text("customer_identifier", _("the customer's name at the station"), 64),
     )
     return [
-        Kind("send_local_list", _("Send the list of cards"), CARDS, _every("SendLocalList"), (mode,), at_once=True),
-        Kind("get_local_list_version", _("Ask which list it has"), CARDS, _every("GetLocalListVersion"), at_once=True),
-        Kind("clear_cache", _("Have it forget cards that it saw"), CARDS, _every("ClearCache"), at_once=True),
+        Kind("send_local_list", _("Send the list of cards"), CARDS, every("SendLocalList"), (mode,), at_once=True),
+        Kind("get_local_list_version", _("Ask which list it has"), CARDS, every("GetLocalListVersion"), at_once=True),
+        Kind("clear_cache", _("Have it forget cards that it saw"), CARDS, every("ClearCache"), at_once=True),
         Kind(
             "customer_information",
             _("Customer's data at the station"),
             CARDS,
-            _two("CustomerInformation"),
+            two("CustomerInformation"),
             (report, clear, *who),
             effect=_("What the station erases is gone."),
         ),
@@ -279,7 +248,7 @@ def _upkeep() -> list[Kind]:
             "update_firmware",
             _("Update the firmware"),
             UPKEEP,
-            _every("UpdateFirmware"),
+            every("UpdateFirmware"),
             firmware,
             effect=_("The station installs other firmware and starts anew."),
             at_once=True,
@@ -288,11 +257,11 @@ def _upkeep() -> list[Kind]:
             "publish_firmware",
             _("Have it publish firmware"),
             UPKEEP,
-            _two("PublishFirmware"),
+            two("PublishFirmware"),
             (location, checksum, s.RETRIES, s.RETRY_INTERVAL),
         ),
-        Kind("unpublish_firmware", _("Have it withdraw firmware"), UPKEEP, _two("UnpublishFirmware"), (checksum,)),
-        Kind("get_log", _("Have it send a log"), UPKEEP, _every("GetLog", v16="GetDiagnostics"), log, at_once=True),
+        Kind("unpublish_firmware", _("Have it withdraw firmware"), UPKEEP, two("UnpublishFirmware"), (checksum,)),
+        Kind("get_log", _("Have it send a log"), UPKEEP, every("GetLog", v16="GetDiagnostics"), log, at_once=True),
     ]
 
 
@@ -306,14 +275,14 @@ def _trust() -> list[Kind]:
     uses = s.choice("types", _("uses"), *s.CERTIFICATE_USES, Choice("V2GCertificateChain", V2), many=True)
     pem = s.text("pem", _("certificate (PEM)"), s.PEM_MAX, required=True, lines=True)
     return [
-        Kind("certificate_signed", _("Hand over its certificate"), TRUST, _every("CertificateSigned"), chain, own=True),
-        Kind("install_certificate", _("Install a root certificate"), TRUST, _every("InstallCertificate"), (use, pem)),
-        Kind("get_certificate_ids", _("Ask about certificates"), TRUST, _every("GetInstalledCertificateIds"), (uses,)),
+        Kind("certificate_signed", _("Hand over its certificate"), TRUST, every("CertificateSigned"), chain, own=True),
+        Kind("install_certificate", _("Install a root certificate"), TRUST, every("InstallCertificate"), (use, pem)),
+        Kind("get_certificate_ids", _("Ask about certificates"), TRUST, every("GetInstalledCertificateIds"), (uses,)),
         Kind(
             "delete_certificate",
             _("Remove a certificate"),
             TRUST,
-            _every("DeleteCertificate"),
+            every("DeleteCertificate"),
             (s.HASH,),
             effect=_("Without its root certificate the station may not find its way back."),
         ),
@@ -345,11 +314,25 @@ def _display() -> list[Kind]:
         s.text("data", _("data"), 30_000, lines=True),
     )
     return [
-        Kind("set_display_message", _("Show a message"), DISPLAY, _two("SetDisplayMessage"), shown, at_once=True),
-        Kind("get_display_messages", _("Have it report its messages"), DISPLAY, _two("GetDisplayMessages"), which),
-        Kind("clear_display_message", _("Remove a message"), DISPLAY, _two("ClearDisplayMessage"), (number,)),
-        Kind("cost_updated", _("Show the cost so far"), DISPLAY, _two("CostUpdated"), (s.TRANSACTION_REQUIRED, cost)),
-        Kind("data_transfer", _("Send vendor's data"), DISPLAY, _every("DataTransfer"), transfer),
+        Kind("set_display_message", _("Show a message"), DISPLAY, two("SetDisplayMessage"), shown, at_once=True),
+        Kind("get_display_messages", _("Have it report its messages"), DISPLAY, two("GetDisplayMessages"), which),
+        Kind("clear_display_message", _("Remove a message"), DISPLAY, two("ClearDisplayMessage"), (number,)),
+        Kind("cost_updated", _("Show the cost so far"), DISPLAY, two("CostUpdated"), (s.TRANSACTION_REQUIRED, cost)),
+        Kind("data_transfer", _("Send vendor's data"), DISPLAY, every("DataTransfer"), transfer),
+    ]
+
+
+def _newest() -> list[Kind]:
+    """What 2.1 alone has of it. Driver's tariffs are not sent: a charge keeps what was promised at its start."""
+    ids = Param("tariff_ids", Type.TEXTS, _("codes of tariffs, none for all"), minimum=1, maximum=60)
+    which = s.whole("evse_id", s.EVSE_OR_ALL.words, 0, maximum=100_000, required=True)
+    activate = Param("activate", Type.FLAG, _("charge first"), required=True)
+    priority = (s.TRANSACTION_REQUIRED, activate)
+    return [
+        Kind("set_default_tariff", _("Send the tariff"), DISPLAY, {V21: "SetDefaultTariff"}, (which,), at_once=True),
+        Kind("get_tariffs", _("Ask which tariffs it has"), DISPLAY, {V21: "GetTariffs"}, (which,)),
+        Kind("clear_tariffs", _("Remove tariffs"), DISPLAY, {V21: "ClearTariffs"}, (ids, s.EVSE_OR_ALL)),
+        Kind("use_priority_charging", _("Let one charge first"), POWER, {V21: "UsePriorityCharging"}, priority),
     ]
 
 
@@ -365,6 +348,7 @@ KINDS: Mapping[str, Kind] = {
         *_upkeep(),
         *_trust(),
         *_display(),
+        *_newest(),
     )
 }
 NAMES = tuple(KINDS)

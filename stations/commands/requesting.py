@@ -5,7 +5,8 @@ from typing import Any
 
 from accounts.models import ApiClient, User
 from stations.commands.asking import command_ask
-from stations.commands.kinds import Kind, params_checked
+from stations.commands.kind import Kind
+from stations.commands.kinds import params_checked
 from stations.errors import CommandRefusedError
 from stations.identifiers import letters
 from stations.models import ChargingSession, Command, Station

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import django_filters
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -11,12 +12,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Program
+from api.filters import MomentFilter, OneOfFilter
 from api.forms import described
 from api.lists import DetailView, ListView, RowsView
 from api.strict_fields import StrictSerializer, TextField, WholeNumberField
 from api.view import etag
-from stations.commands.filters import CommandFilter
-from stations.commands.kinds import KINDS
+from stations.commands.kinds import KINDS, NAMES
 from stations.commands.params import ParamsWrong
 from stations.commands.requesting import VALID_FOR_MAX, command_request, params_shown
 from stations.commands.sweeping import command_cancel
@@ -24,6 +25,13 @@ from stations.models import Command, Station
 
 SCOPE, RIGHT = "stations.command", "stations.add_command"
 ASKABLE = [kind.name for kind in KINDS.values() if not kind.own]
+
+
+class CommandFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter has no types
+    kind = OneOfFilter(names=list(NAMES), help_text="Of this kind.")
+    state = OneOfFilter(names=list(Command.State.values), help_text="In this state.")
+    asked_from = MomentFilter(field_name="asked_at", lookup_expr="gte", help_text="Asked at this moment or later.")
+    asked_before = MomentFilter(field_name="asked_at", lookup_expr="lt", help_text="Asked before this moment.")
 
 
 class ParamsField(serializers.Field[Any, Any, Any, Any]):

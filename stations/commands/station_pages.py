@@ -17,7 +17,8 @@ from django.views.decorators.cache import never_cache
 from accounts.models import User
 from common.admin_log import Logged
 from stations.commands.form import CommandForm
-from stations.commands.kinds import KINDS, Kind, kinds_of
+from stations.commands.kind import Kind
+from stations.commands.kinds import KINDS, kinds_of
 from stations.commands.requesting import command_request
 from stations.errors import CommandRefusedError
 from stations.models import Command, Station

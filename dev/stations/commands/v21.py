@@ -1,4 +1,4 @@
-"""The commands of OCPP 2.1: those of 2.0.1, and tariffs. The wire answers NotImplemented to others of 2.1."""
+"""The commands of OCPP 2.1: those of 2.0.1, tariffs, and priority. The wire answers NotImplemented to others of 2.1."""
 
 from typing import TYPE_CHECKING
 
@@ -47,3 +47,13 @@ def _clear(station: "Station", said: Json) -> Json:
 @COMMANDS("ChangeTransactionTariff")
 def _change(station: "Station", said: Json) -> Json:
     return accepted(when=station.charge_of(said["transactionId"]) is not None, otherwise="TxNotFound")
+
+
+@COMMANDS("UsePriorityCharging")
+def _priority(station: "Station", said: Json) -> Json:
+    """It is taken where a profile says what priority is; the simulated car draws no other power for it."""
+    charge = station.charge_of(said["transactionId"])
+    if charge is None:
+        return status("Rejected")
+    purposes = {kept["profile"]["chargingProfilePurpose"] for kept in station.state.profiles}
+    return accepted(when="PriorityCharging" in purposes, otherwise="NoProfile")

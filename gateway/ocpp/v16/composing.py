@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.ocpp.composing import Unsupported
-from gateway.ocpp.phrasing import Composer, Payload, State, given, hidden, renamed, status_outcome, unsealed
+from gateway.ocpp.phrasing import Composer, Payload, State, given, guarded, hidden, renamed, status_outcome, unsealed
 from stations.commands.cards import local_list_taken
 from stations.commands.kinds import KINDS
 from stations.commands.listing import Entry, local_list_prepare
@@ -227,13 +227,6 @@ def _data_transfer(command: Command) -> tuple[str, Payload]:
     return "DataTransfer", renamed(command.params, vendor_id="vendorId", message_id="messageId", data="data")
 
 
-def _missing(kind: str) -> Composer:
-    def compose(command: Command) -> tuple[str, Payload]:
-        raise Unsupported(f"OCPP 1.6 has no message for {kind}")
-
-    return compose
-
-
 _COMPOSERS: dict[str, Composer] = {
     "remote_start": _remote_start,
     "remote_stop": _remote_stop,
@@ -260,9 +253,7 @@ _COMPOSERS: dict[str, Composer] = {
     "delete_certificate": _delete_certificate,
     "data_transfer": _data_transfer,
 }
-COMPOSERS: Mapping[str, Composer] = {
-    name: _COMPOSERS[name] if V16 in kind.actions else _missing(name) for name, kind in KINDS.items()
-}
+COMPOSERS: Mapping[str, Composer] = {name: guarded(name, _COMPOSERS.get(name), V16) for name in KINDS}
 
 
 def outcome(command: Command, payload: Payload) -> tuple[State, str]:

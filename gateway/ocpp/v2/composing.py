@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.ocpp.composing import Unsupported
-from gateway.ocpp.phrasing import Composer, Payload, State, hidden, several, status_outcome, with_reason
+from gateway.ocpp.phrasing import Composer, Payload, State, guarded, hidden, several, status_outcome, with_reason
 from gateway.ocpp.v2 import composing_charging, composing_device
 from stations.commands.cards import local_list_taken
 from stations.commands.kinds import KINDS
@@ -13,19 +12,13 @@ from stations.commands.params import V201
 from stations.commands.reservations import reservation_cancelled, reservation_made
 from stations.models import Command
 
-_COMPOSERS: dict[str, Composer] = {**composing_charging.COMPOSERS, **composing_device.COMPOSERS}
-
-
-def _missing(kind: str) -> Composer:
-    def compose(command: Command) -> tuple[str, Payload]:
-        raise Unsupported(f"OCPP 2 has no message for {kind}")
-
-    return compose
-
-
-COMPOSERS: Mapping[str, Composer] = {
-    name: _COMPOSERS[name] if V201 in kind.actions else _missing(name) for name, kind in KINDS.items()
+_COMPOSERS: dict[str, Composer] = {
+    **composing_charging.COMPOSERS,
+    **composing_device.COMPOSERS,
 }
+
+
+COMPOSERS: Mapping[str, Composer] = {name: guarded(name, _COMPOSERS.get(name), V201) for name in KINDS}
 # Answers about several things at once: where they are, and whose status counts.
 SEVERAL = {
     "get_variables": ("getVariableResult", "attributeStatus", "attributeStatusInfo"),
@@ -33,6 +26,7 @@ SEVERAL = {
     "set_credential": ("setVariableResult", "attributeStatus", "attributeStatusInfo"),
     "set_variable_monitoring": ("setMonitoringResult", "status", "statusInfo"),
     "clear_variable_monitoring": ("clearMonitoringResult", "status", "statusInfo"),
+    "clear_tariffs": ("clearTariffsResult", "status", "statusInfo"),
 }
 
 
@@ -46,6 +40,8 @@ def outcome(command: Command, payload: Payload) -> tuple[State, str]:
         return State.ACCEPTED, f"version {version}" if version else "its list is empty"
     if command.kind == "get_certificate_ids":
         return State.ACCEPTED, f"{len(payload.get('certificateHashDataChain') or [])} certificates"
+    if command.kind == "get_tariffs" and payload["status"] in ("Accepted", "NoTariff"):
+        return State.ACCEPTED, ", ".join(one["tariffId"] for one in payload.get("tariffAssignments") or []) or "none"
     if command.kind == "get_transaction_status":
         going = "" if "ongoingIndicator" not in payload else "goes on" if payload["ongoingIndicator"] else "is over"
         queued = "messages wait to be sent" if payload["messagesInQueue"] else "no messages wait to be sent"
@@ -55,7 +51,7 @@ def outcome(command: Command, payload: Payload) -> tuple[State, str]:
 
 def _name(one: Mapping[str, Any]) -> str:
     if "component" not in one:
-        return str(one.get("id", ""))
+        return str(one.get("id", one.get("tariffId", "")))
     return f"{one['component']['name']}.{one['variable']['name']}"
 
 

@@ -1,16 +1,21 @@
 """Commands about charges, outlets, cards and charging profiles as messages of OCPP 2.0.1 and 2.1."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
+
+from django.utils import timezone
 
 from gateway.ocpp.composing import Unsupported
 from gateway.ocpp.phrasing import Composer, Payload, given, renamed, transaction_text
 from stations.commands.listing import Entry, local_list_prepare
 from stations.commands.params import V201
-from stations.models import Command
+from stations.models import Command, Connector, Tariff
 
 PURPOSES = {"ChargePointMaxProfile": "ChargingStationMaxProfile"}
 NEW_PURPOSES = frozenset({"PriorityCharging", "LocalGeneration"})
+LANGUAGE = "en"  # of the tariff's name, which has none of its own
+PRICE_DIGITS = 6
 RESETS = {"soft": "OnIdle", "on_idle": "OnIdle", "hard": "Immediate", "immediate": "Immediate"}
 TRIGGERS = {
     "SignChargePointCertificate": "SignChargingStationCertificate",
@@ -169,6 +174,52 @@ def _customer_information(command: Command) -> tuple[str, Payload]:
     return "CustomerInformation", asked | more
 
 
+# --- 2.1 alone
+
+
+def tariff_of(tariff: Tariff) -> Payload:
+    """Prices without VAT, as 2.1 has them; ours are with it."""
+    taxes = [{"type": "vat", "tax": float(tariff.vat_percent)}] if tariff.vat_percent is not None else None
+    net = 1 + (tariff.vat_percent or Decimal(0)) / 100
+    per_kwh, per_session = (
+        round(float(p / net), PRICE_DIGITS) for p in (tariff.price_per_kwh, tariff.price_per_session)
+    )
+    fixed = given(prices=[{"priceFixed": per_session}], taxRates=taxes) if per_session else None
+    return given(
+        tariffId=tariff.code,
+        description=[{"format": "UTF8", "language": LANGUAGE, "content": tariff.name}],
+        currency=tariff.currency,
+        energy=given(prices=[{"priceKwh": per_kwh}], taxRates=taxes),
+        fixedFee=fixed,
+    )
+
+
+def _set_default_tariff(command: Command) -> tuple[str, Payload]:
+    """The one that holds there now; for the whole station, where all its outlets have the same."""
+    evse_id = command.params["evse_id"]
+    rows = Connector.objects.select_related("tariff", "station__site__tariff").filter(station=command.station)
+    now = timezone.now()
+    found = {row.tariff_at(now) for row in (rows.filter(evse_id=evse_id) if evse_id else rows)}
+    tariff = found.pop() if len(found) == 1 else None
+    if tariff is None:
+        raise Unsupported("no tariff holds there now" if not found else "its outlets have several: send each its own")
+    return "SetDefaultTariff", {"evseId": evse_id, "tariff": tariff_of(tariff)}
+
+
+def _get_tariffs(command: Command) -> tuple[str, Payload]:
+    return "GetTariffs", {"evseId": command.params["evse_id"]}
+
+
+def _clear_tariffs(command: Command) -> tuple[str, Payload]:
+    return "ClearTariffs", renamed(command.params, tariff_ids="tariffIds", evse_id="evseId")
+
+
+def _use_priority_charging(command: Command) -> tuple[str, Payload]:
+    params: Mapping[str, Any] = command.params
+    number = transaction_text(params["transaction_id"])
+    return "UsePriorityCharging", {"transactionId": number, "activate": params["activate"]}
+
+
 COMPOSERS: Mapping[str, Composer] = {
     "remote_start": _remote_start,
     "remote_stop": _remote_stop,
@@ -187,4 +238,8 @@ COMPOSERS: Mapping[str, Composer] = {
     "get_local_list_version": lambda command: ("GetLocalListVersion", {}),
     "clear_cache": lambda command: ("ClearCache", {}),
     "customer_information": _customer_information,
+    "set_default_tariff": _set_default_tariff,
+    "get_tariffs": _get_tariffs,
+    "clear_tariffs": _clear_tariffs,
+    "use_priority_charging": _use_priority_charging,
 }

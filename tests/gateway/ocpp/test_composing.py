@@ -15,9 +15,10 @@ from common import sealed_text
 from gateway.ocpp.composing import Unsupported
 from gateway.ocpp.v2 import composing as v2
 from gateway.ocpp.v16 import composing as v16
-from stations.commands.kinds import KINDS, Kind, params_checked
+from stations.commands.kind import Kind
+from stations.commands.kinds import KINDS, params_checked
 from stations.commands.params import ALL
-from stations.models import Command, Station
+from stations.models import Command, Connector, Station, Tariff
 from tests.gateway.ocpp.answers import answers
 from tests.stations.commands.examples import examples
 
@@ -43,6 +44,8 @@ def valid(version: str, action: str, payload: dict[str, Any], suffix: str = "Req
 
 @pytest.fixture
 def station(connector: Any) -> Station:
+    Tariff.objects.create(code="DAY", name="Day", price_per_kwh="0.35", price_per_session="1", vat_percent="19")
+    Connector.objects.update(tariff=Tariff.objects.get())
     found: Station = connector.station
     return found
 
@@ -85,6 +88,7 @@ MAY_LACK = {
     ("2.0.1", "customer_information"),
     ("2.1", "customer_information"),
     ("2.0.1", "set_network_profile"),
+    ("2.1", "set_default_tariff"),  # the outlets of the fixture: only the whole station has one
 }
 ACTIONS = {
     ("1.6", "trigger_message"): {"TriggerMessage", "ExtendedTriggerMessage"},
@@ -124,6 +128,11 @@ def test_what_a_version_lacks_is_said(station: Station) -> None:
     long = {"id_token": {"uid": "DE-8AC-C12E46L89-X-123", "type": "eMAID"}}
     with pytest.raises(Unsupported, match="at most 20 characters, this one has 22"):
         composed("1.6", command_of(station, "1.6", KINDS["remote_start"], long))
+    for kind in ("get_base_report", "set_default_tariff"):
+        with pytest.raises(Unsupported, match="has no message for"):
+            composed("2.0.1", command_of(station, "1.6" if kind == "get_base_report" else "2.0.1", KINDS[kind], {}))
+    with pytest.raises(Unsupported, match="its parameters cannot be read: KeyError 'uid'"):
+        composed("1.6", command_of(station, "1.6", KINDS["remote_start"], {"id_token": {}}))
     with pytest.raises(Unsupported, match="'abc' is none"):
         composed("1.6", command_of(station, "1.6", KINDS["remote_stop"], {"transaction_id": "abc"}))
 
@@ -135,3 +144,14 @@ def test_a_secret_is_sent_and_not_shown(station: Station, version: str) -> None:
     secret = b"a-credential-of-20-c".hex() if version == "1.6" else "a-credential-of-20-c"
     assert secret in json.dumps(payload)
     assert secret not in json.dumps(COMPOSING[version].shown(command, payload))
+
+
+def test_a_tariff_is_told_without_vat(station: Station) -> None:
+    _, payload = composed("2.1", command_of(station, "2.1", KINDS["set_default_tariff"], {"evse_id": 0}))
+    tariff, vat = payload["tariff"], [{"type": "vat", "tax": 19.0}]
+    assert (tariff["tariffId"], tariff["currency"]) == ("DAY", "EUR")
+    assert tariff["energy"] == {"prices": [{"priceKwh": 0.294118}], "taxRates": vat}
+    assert tariff["fixedFee"] == {"prices": [{"priceFixed": 0.840336}], "taxRates": vat}
+    Connector.objects.create(station=station, evse_id=2)
+    with pytest.raises(Unsupported, match="send each its own"):
+        composed("2.1", command_of(station, "2.1", KINDS["set_default_tariff"], {"evse_id": 0}))

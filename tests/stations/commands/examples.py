@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from stations.commands.kinds import Kind
+from stations.commands.kind import Kind
 from stations.commands.params import Param, Type, params_of
 
 TEXTS = {"transaction_id": "4711", "checksum": "0" * 32, "location": "https://files.example/firmware.bin"}
