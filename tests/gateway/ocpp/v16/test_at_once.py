@@ -53,8 +53,7 @@ def test_values_of_many_take_as_many_queries_as_of_one(cp: Station16) -> None:
     cp.wait(1)
     calls = [values_call(*pair, 2) for pair in zip(stations, numbers, strict=True)]
     many = queries(lambda: meter_values_many(calls))
-    # Charges, what is there, that they were heard; and the new values, which PostgreSQL takes by COPY.
-    assert one == many == (3 if connection.vendor == "postgresql" else 4)
+    assert one == many == 4  # charges, what is there, the new values, that they were heard
     assert MeterValue.objects.count() == 4 + len(calls) * 4
     again = queries(lambda: meter_values_many(calls))
     assert again == 2 and MeterValue.objects.count() == 4 + len(calls) * 4
