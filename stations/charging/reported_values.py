@@ -123,6 +123,7 @@ def _open_at(message: Values, open_now: Iterable[ChargingSession]) -> ChargingSe
         for one in open_now
         if (one.station_id, one.connector.evse_id) == (message.station.pk, message.evse_id)
         and one.started_at <= message.received_at
+        and plausibility.OUTLET_NOT_REPORTED not in one.flags
     ]
     return max(here, key=lambda one: one.started_at, default=None)
 

@@ -110,6 +110,16 @@ def test_the_card_first_then_the_cable_at_one_of_two(version: str) -> None:
     assert figures(story.charge()) == ("COMPLETED", 7000, 330)
 
 
+def test_values_of_an_outlet_are_of_no_charge_that_may_be_elsewhere() -> None:
+    story = story_make("2.0.1", outlets=2)
+    story.event("Started", -60, trigger="Authorized", idToken=CARD)
+    story.say("MeterValues", {"evseId": 1, "meterValue": [register(77_000, -59, "Sample.Clock")]})
+    begun = [register(1000, -58, BEGIN)]
+    story.event("Updated", -58, trigger="CablePluggedIn", evse={"id": 2, "connectorId": 1}, meterValue=begun)
+    ended(story, evse={"id": 2, "connectorId": 1})
+    assert figures(story.charge()) == ("COMPLETED", 7000, None)
+
+
 def test_a_station_with_one_outlet_need_not_name_it(story: Story) -> None:
     started(story, evse={"id": 1}), ended(story, evse={"id": 1})
     story.event("Started", -4, number="TX-2", meterValue=[register(8000, -4, BEGIN)])

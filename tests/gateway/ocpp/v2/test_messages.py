@@ -9,8 +9,20 @@ from django.utils import timezone
 from gateway.ocpp.handling import V21, V201
 from gateway.ocpp.schemas import knows
 from gateway.ocpp.v2.handlers import HANDLERS_21, HANDLERS_201, MANY
-from stations.models import Command, Connector, IdToken, Reservation, Site, Station, StationEvent, StationVariable
+from stations.certificates import authority
+from stations.models import (
+    CertificateRequest,
+    Command,
+    Connector,
+    IdToken,
+    Reservation,
+    Site,
+    Station,
+    StationEvent,
+    StationVariable,
+)
 from tests.gateway.ocpp.v2.stories import CARD, Story, at, register, story_make
+from tests.stations.certificates.asking import csr_pem, key_make
 
 pytestmark = pytest.mark.django_db
 BOOT = {"reason": "PowerUp", "chargingStation": {"model": "Box", "vendorName": "Maker", "firmwareVersion": "1.2"}}
@@ -197,6 +209,13 @@ def test_the_status_of_a_chain(newer: Story) -> None:
     one = {"certificateHashData": HASH, "source": "OCSP", "urls": ["http://ocsp.example.com"]}
     answer = newer.say("GetCertificateChainStatus", {"certificateStatusRequests": [one, one]})
     assert [status["status"] for status in answer["certificateStatus"]] == ["Failed", "Failed"]
+
+
+def test_a_request_for_a_certificate_is_taken_once(story: Story) -> None:
+    request = {"csr": csr_pem(key_make(), story.station.identity, authority.organization())}
+    request["certificateType"] = "ChargingStationCertificate"
+    assert [story.say("SignCertificate", request) for _ in range(2)] == [{"status": "Accepted"}] * 2
+    assert CertificateRequest.objects.get().state == "WAITING"
 
 
 def test_a_request_for_a_certificate_that_is_none(story: Story) -> None:

@@ -11,13 +11,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import Role, User
 from gateway.ocpp.handling import Answer, Call
 from gateway.ocpp.v2.handlers import MANY
 from stations.charging.corrections import counting
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, SetAside, Station
 from tests.gateway.ocpp.v2.stories import CARD, NOW, Story, at, register, story_make
 from tests.gateway.ocpp.v2.test_charges import BEGIN, END, EVSE, ended, figures, started
+from tests.people import browser_of, person
 
 pytestmark = pytest.mark.django_db
 
@@ -64,6 +65,18 @@ def test_whoever_stops_a_charge_of_a_group_need_not_have_begun_it(story: Story) 
     IdToken.objects.update(group="FLEET")
     ended(story, meterValue=[register(1000, -60, BEGIN), register(8000, -5, END)], idToken=CARD)
     assert story.charge().id_token is None
+
+
+def test_an_operator_knows_the_meter_at_the_start(story: Story) -> None:
+    story.event("Updated", -30, evse=EVSE, meterValue=[register(3000, -30)])
+    page = f"/admin/stations/chargingsession/{story.charge().pk}/end/"
+    operator = browser_of(person("olga", Role.OPERATOR))
+    assert "did not say what its meter showed at the start" in operator.get(page).content.decode()
+    end = {"stopped_at": at(-20).replace("T", " ").removesuffix("Z"), "meter": "4.000"}
+    assert operator.post(page, end | {"meter_start": "1.000"}).status_code == 302
+    charge = story.charge()
+    assert figures(charge) == ("COMPLETED", 3000, 170) and charge.meter_start_wh == 1000
+    assert "ended_by_operator" in charge.flags
 
 
 def test_the_start_comes_after_a_value(story: Story) -> None:
