@@ -103,4 +103,6 @@ def add_all() -> None:
     section_add(Section("charges", charges, charges_holds, charges_files, lambda user: 2))
     messages = _("ocpp-messages.json: what stations said about your charges, as it came, as long as we keep it.")
     section_add(Section("messages", messages, holding.messages_holds, holding.messages_files))
+    asked = _("commands.json: what you had stations do, or others about your charges, and what became of it.")
+    section_add(Section("commands", asked, holding.commands_holds, holding.commands_files))
     step_add(Step("cards in the log", 10, cards_forget, charging_now))

@@ -1,7 +1,8 @@
-"""How long messages are kept, what a customer gets of them, and how they are forgotten with their cards."""
+"""How long messages are kept, what a customer gets of them and of commands, how they are forgotten with their cards."""
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Max, Min, Q, QuerySet
@@ -53,6 +54,34 @@ def messages_holds(user: User) -> str:
     if not count:
         return gettext("no messages of stations")
     return ngettext("%(count)d message of a station", "%(count)d messages of stations", count) % {"count": count}
+
+
+# --- and of commands
+
+
+def commands_of(user: User) -> QuerySet[Command]:
+    """Those that they gave, and those about their charges, the oldest first."""
+    return Command.objects.filter(Q(user=user) | Q(session__customer=user)).select_related("station").order_by("pk")
+
+
+def commands_files(user: User) -> Iterator[tuple[str, Chunks]]:
+    """Each with what became of it; who else gave one about their charge is not named."""
+    rows = commands_of(user).iterator(chunk_size=500)
+    yield "commands.json", json_list(_content(command) for command in rows)
+
+
+def _content(command: Command) -> dict[str, Any]:
+    names = ("kind", "params", "by", "state", "words", "asked_at", "sent_at", "answered_at", "answer")
+    found = {name: getattr(command, name) for name in names}
+    return {"station": command.station.identity, "charge": command.session_id, **found}
+
+
+def commands_holds(user: User) -> str:
+    """How many, in words."""
+    count = commands_of(user).order_by().count()
+    if not count:
+        return gettext("no commands to stations")
+    return ngettext("%(count)d command to a station", "%(count)d commands to stations", count) % {"count": count}
 
 
 # --- erasure

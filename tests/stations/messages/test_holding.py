@@ -8,6 +8,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from accounts.models import Erasure, User
+from stations.commands.asking import command_ask
 from stations.messages import holding
 from stations.messages.cards import cards_in
 from stations.messages.holding import messages_files, messages_holds, messages_prune
@@ -41,6 +42,29 @@ def test_the_archive_has_the_messages_of_their_charges(say: Say, charge: Chargin
     assert "04A1B2C3" in row["text"]
     assert messages_holds(customer) == "1 message of a station"
     assert messages_holds(User.objects.create_user("ben")) == "no messages of stations"
+
+
+def test_the_archive_has_their_commands(charge: ChargingSession, customer: User, owner: StationClient) -> None:
+    card = {"id_token": {"uid": "04A1B2C3"}}
+    command_ask(station=owner.station, kind="remote_start", params=card, user=customer, by=Command.By.DRIVER)
+    command_ask(station=owner.station, kind="remote_stop", params={"transaction_id": "7"}, session=charge)
+    command_ask(station=owner.station, kind="clear_cache")
+    ((path, chunks),) = holding.commands_files(customer)
+    started, stopped = json.loads("".join(str(chunk) for chunk in chunks))
+    assert path == "commands.json"
+    assert (started["kind"], started["params"], started["state"]) == ("remote_start", card, "WAITING")
+    assert (stopped["charge"], stopped["station"]) == (str(charge.pk), owner.station.identity)
+    assert holding.commands_holds(customer) == "2 commands to stations"
+    assert holding.commands_holds(User.objects.create_user("ben")) == "no commands to stations"
+
+
+def test_a_command_that_waits_is_not_sent_without_its_card(
+    charge: ChargingSession, customer: User, owner: StationClient
+) -> None:
+    command = command_ask(station=owner.station, kind="remote_start", params={"id_token": {"uid": "04A1B2C3"}})
+    cards_forget(Erasure(customer_id=customer.pk, pseudonym="erased-1"))
+    command.refresh_from_db()
+    assert (command.state, command.params) == (Command.State.CANCELLED, {})
 
 
 def test_messages_are_forgotten_with_the_cards_that_they_name(
