@@ -50,9 +50,9 @@ class Places:
                 self._tokens.clear()
             canonical = token_canonical(*key)
             _forms_follow(IdToken.objects.filter(canonical=canonical, type=key[1]))
-            self._tokens[key], _ = IdToken.objects.get_or_create(
-                canonical=canonical, type=key[1], defaults={"uid": key[0]}
-            )
+            # A record does not say whether somebody has entered the card.
+            made = {"uid": key[0], "entered": False}
+            self._tokens[key], _ = IdToken.objects.get_or_create(canonical=canonical, type=key[1], defaults=made)
         return self._tokens[key]
 
 
