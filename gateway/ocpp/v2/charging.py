@@ -115,18 +115,18 @@ def is_plain(call: Call) -> bool:
     return payload["eventType"] == "Updated" and payload["triggerReason"] in PERIODIC and not more
 
 
-def transaction_events_many(messages: Sequence[Call]) -> list[Answer]:
-    """Those of charges of which nothing is missing, together; the others first, each by itself."""
+def transaction_events_many(messages: Sequence[Call]) -> list[Answer | None]:
+    """Those of charges of which nothing is missing; None for the others, which open or complete a charge."""
     told = [told_read(call, None) for call in messages]
     numbers = [(call.station.pk, one.transaction_id) for call, one in zip(messages, told, strict=True)]
     known = calls.charges_known(numbers)
-    answers, plain = dict[int, Answer](), list[int]()
-    for place, (call, one) in enumerate(zip(messages, told, strict=True)):
+    answers, values = list[Answer | None](), list[calls.Values]()
+    for call, one in zip(messages, told, strict=True):
         session = known.get((call.station.pk, letters(one.transaction_id)))
         if session is None or calls.is_missing(session, one):
-            answers[place] = transaction_event(call)
+            answers.append(None)
         else:
-            plain.append(place)
-            answers[place] = Answer(cost_of(session, one), session_id=session.pk)
-    calls.charge_values_many([calls.told_values(messages[place].station, told[place]) for place in plain])
-    return [answers[place] for place in range(len(messages))]
+            values.append(calls.told_values(call.station, one))
+            answers.append(Answer(cost_of(session, one), session_id=session.pk))
+    calls.charge_values_many(values)
+    return answers
