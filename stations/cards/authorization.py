@@ -45,8 +45,10 @@ class Authorization:
 def authorize(station: Station, token: TokenRef | None, *, starting: bool = False) -> Authorization:
     """Whether this token may charge at this station now; None: nobody showed any.
 
-    `starting`: it is about to; then one charge at a time is looked at, too. Nothing is stored.
+    `starting`: it is about to; then one charge at a time is looked at, too. Nothing is stored. The station is read
+    anew: it may have been connected for days, and its site decide otherwise since.
     """
+    station = Station.objects.select_related("site").get(pk=station.pk)
     # As it is now: `station` may be as old as a connection.
     station = Station.objects.select_related("site").only("site", "site__unknown_cards").get(pk=station.pk)
     found = token_find(token) if token else None

@@ -4,6 +4,7 @@ Each step is a transaction of its own, before the next begins: a gateway that is
 SENT, never one that was sent and nobody knows of.
 """
 
+import logging
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from gateway.ocpp.server.log import Logged, logged_write
 from gateway.ocpp.server.versions import COMPOSING
 from stations.models import Command, OcppMessage
 
+log = logging.getLogger(__name__)
 State = Command.State
 LATE_MAX_S = 3600
 
@@ -82,7 +84,11 @@ def _composed(command: Command, version: str) -> tuple[str, dict[str, Any]]:
     composer = COMPOSING[version].COMPOSERS.get(command.kind)
     if composer is None:
         raise Unsupported(f"OCPP {version} has no such command")
-    action, payload = composer(command)
+    try:
+        action, payload = composer(command)
+    except (KeyError, TypeError, ValueError) as error:  # or the station's later commands would wait behind it
+        log.exception("%s cannot be composed for %s", command.kind, command.station)
+        raise Unsupported(f"its parameters cannot be said in OCPP {version}: {error!r}") from error
     if broken := violation(version, action, payload):
         raise Unsupported(f"it cannot be said in OCPP {version}: {broken.words}")
     return action, payload

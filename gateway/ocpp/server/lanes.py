@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -63,7 +64,13 @@ class Lane(Generic[J, R]):
                 future.set_result(outcome)
 
     def close(self) -> None:
-        """Waits for what runs; the threads' database connections are closed."""
+        """Waits for what runs; each thread closes its database connections."""
+        together = threading.Barrier(self.threads)  # so that no thread takes the turn of another
         for _ in range(self.threads):
-            self.pool.submit(connections.close_all)
+            self.pool.submit(_leave, together)
         self.pool.shutdown()
+
+
+def _leave(together: threading.Barrier) -> None:
+    connections.close_all()
+    together.wait()

@@ -101,6 +101,7 @@ class Gateway:
             max_queue=4,
             ping_interval=settings.OCPP_PING_S / 2,
             ping_timeout=settings.OCPP_PING_S / 2,
+            close_timeout=5,  # of one that is half open
             server_header=None,
             backlog=1024,
         )
