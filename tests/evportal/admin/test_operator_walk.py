@@ -70,7 +70,9 @@ def makes_a_station(olga: Reader) -> None:
     with translation.override(olga.language):
         outlet = capfirst(str(Connector._meta.verbose_name))
     page.get_by_text(olga.says("Add another %(verbose_name)s", verbose_name=outlet)).click()
-    page.locator("#id_connectors-0-max_power_w").fill("22000")
+    power = page.locator("#id_connectors-0-max_power_w")
+    power.fill("22000")
+    power.blur()  # Chromium would scroll to a number that changed, out of sight by now, between press and release
     olga.fine("station-filled")
     olga.press("Save and continue editing")
     olga.press("Set a new credential")
