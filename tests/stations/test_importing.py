@@ -379,7 +379,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.django_db
 def test_queries_grow_with_batches_not_with_rows(django_assert_max_num_queries: Any) -> None:
-    with django_assert_max_num_queries(180):
+    with django_assert_max_num_queries(160):
         tally = file_import(
             CSV, options=Options(time_zone=ZONE), report=lambda found: None, progress=lambda *told: None
         )
