@@ -27,6 +27,7 @@ from stations.errors import ConnectorUnknownError, SessionConflictError
 from stations.identifiers import letters
 from stations.models import ChargingSession, Connector, IdToken, SetAside, Station
 from stations.places.outlets import outlet_get
+from stations.signals import sessions_opened
 
 BEGIN = "Transaction.Begin"
 PHASES_ALONE = ("L1", "L2", "L3", "L1-N", "L2-N", "L3-N")
@@ -247,6 +248,7 @@ def _complete(
     session = session_locked(session)
     if moved:
         outlet_free(session, moved)
+        sessions_opened.send(sender=ChargingSession, sessions=[session])  # there, as far as others care
     return session
 
 
@@ -273,7 +275,8 @@ def _first(session: ChargingSession, told: Told) -> int | None:
 def _end(session: ChargingSession, told: Told, station: Station) -> ChargingSession:
     """Close it with what the message says of the end, else with the last reading."""
     session = session_locked(session)
-    at = told.said.at
+    # Of an hour that repeats, that half is meant in which the charge had begun.
+    at = next((at for at in told.said.readings if at >= session.started_at), told.said.at)
     if not session.is_closed:
         at += clock_offset(session, at, told.received_at, None if told.offline else station.connected_at)
         _begin_from_reading(session)

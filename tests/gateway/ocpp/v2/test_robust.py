@@ -3,7 +3,7 @@
 Repeats, lost and late messages, offline queues, order, clocks, reboots, two outlets, meters, numbers that come again.
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -211,6 +211,19 @@ def test_times_without_a_zone_are_the_stations(story: Story) -> None:
     charge = story.charge()
     assert charge.started_at == NOW - timedelta(minutes=60) and figures(charge) == ("COMPLETED", 7000, 330)
     assert charge.flags == ["start_reported_late", "time_zone_assumed"]
+
+
+def test_an_end_in_the_hour_that_repeats(story: Story) -> None:
+    """25 October 2026, 02:30 in Berlin, is twice: the charge of 02:45 summer time ended in the second."""
+    story.station.time_zone = "Europe/Berlin"
+    clocks = {"begin": "2026-10-25T00:45:00Z", "end": "2026-10-25T02:30:00"}
+    heard = datetime(2026, 10, 25, 1, 31, tzinfo=UTC)
+    values = [{"timestamp": clocks["begin"], "sampledValue": [{"value": 1000, "context": BEGIN}]}]
+    story.event("Started", clocks["begin"], evse=EVSE, idToken=CARD, meterValue=values, received=heard)
+    values = [{"timestamp": clocks["end"], "sampledValue": [{"value": 8000, "context": END}]}]
+    story.event("Ended", clocks["end"], evse=EVSE, meterValue=values, received=heard)
+    assert story.charge().stopped_at == datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+    assert figures(story.charge()) == ("COMPLETED", 7000, 330)
 
 
 def test_a_time_that_is_none(story: Story) -> None:
