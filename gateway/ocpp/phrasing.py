@@ -7,6 +7,7 @@ from common import sealed_text
 from common.sealed_text import SealedTextError
 from gateway.ocpp.composing import Unsupported
 from stations.commands.kinds import KINDS
+from stations.commands.noting import SECRET
 from stations.models import Command
 
 Payload = dict[str, Any]
@@ -17,6 +18,7 @@ State = Command.State
 # What a station answers to say yes; some of it later, or after its next start.
 YES = frozenset({"Accepted", "AcceptedCanceled", "Scheduled", "RebootRequired", "Unlocked", "Unpublished"})
 WORDS_MAX = 500
+NOT_SHOWN = "(not shown)"
 TRANSACTION_MAX = 36  # of 2.x
 
 
@@ -88,4 +90,21 @@ def hidden(command: Command, payload: Payload) -> Payload:
     return {name: _HIDDEN.get(name, content) for name, content in payload.items()}
 
 
-_HIDDEN: Payload = {"value": "(not shown)", "setVariableData": [{"attributeValue": "(not shown)"}]}
+def answer_hide(command: Command, payload: Payload, *, items: str, value: str) -> None:
+    """Take secrets out of the answer that is kept with the command, where a station tells them that should not.
+
+    `items`: which member lists what was read, `value`: where each has it.
+    """
+    told = payload.get(items) or []
+    kept = [{**one, value: NOT_SHOWN} if value in one and _names_secret(one) else one for one in told]
+    command.answer = {**payload, items: kept}
+    command.save(update_fields=["answer"])
+
+
+def _names_secret(one: Payload) -> bool:
+    variable = one.get("variable")
+    name = variable.get("name") if isinstance(variable, dict) else one.get("key")
+    return str(name).lower() in SECRET
+
+
+_HIDDEN: Payload = {"value": NOT_SHOWN, "setVariableData": [{"attributeValue": NOT_SHOWN}]}

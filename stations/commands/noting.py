@@ -29,7 +29,22 @@ def _all(named: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def keys_note(station: Station, keys: Iterable[Mapping[str, Any]]) -> None:
-    """Configuration keys of OCPP 1.6, as GetConfiguration answers them."""
-    for key in keys:
-        mutability = "" if "readonly" not in key else "ReadOnly" if key["readonly"] else "ReadWrite"
-        variable_note(station, variable=key["key"], value=str(key.get("value", "")), mutability=mutability)
+    """Configuration keys of OCPP 1.6, as GetConfiguration answers them; all at once, as there may be hundreds."""
+    now = timezone.now()
+    rows = {
+        key["key"]: StationVariable(
+            station=station,
+            variable=key["key"],
+            value=str(key.get("value", "")),
+            mutability="ReadOnly" if key.get("readonly") else "ReadWrite",
+            reported_at=now,
+        )
+        for key in keys
+        if key["key"].lower() not in SECRET
+    }
+    StationVariable.objects.bulk_create(
+        rows.values(),
+        update_conflicts=True,
+        unique_fields=["station", *ALONE],
+        update_fields=["value", "mutability", "reported_at"],
+    )

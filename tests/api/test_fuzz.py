@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from accounts.models import User
@@ -15,7 +16,7 @@ from accounts.programs.tokens import token_make
 from dev.trials.fuzz.api import Target, fuzz
 from ledger.models import Webhook
 from ledger.webhooks.delivery import secret_make
-from stations.models import Connector, IdToken, Station
+from stations.models import Command, Connector, IdToken, Station
 from stations.places.credentials import station_credential_set
 from tests.portal.conftest import MakeSession
 
@@ -39,6 +40,7 @@ def target(live_server: Any, make_session: MakeSession, settings: Settings) -> T
     station = Station.objects.get()
     Connector.objects.create(pk=4711, station=station, evse_id=2)
     IdToken.objects.create(pk=4711, uid="FUZZ")
+    Command.objects.create(pk=4711, station=station, kind="clear_cache", valid_until=timezone.now())
     hook = Webhook(user=admin, url="https://192.0.2.1/")
     secret_make(hook=hook)
     hook.save()

@@ -7,11 +7,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.ocpp.composing import Unsupported
-from gateway.ocpp.phrasing import Composer, Payload, State, given, guarded, hidden, renamed, status_outcome, unsealed
+from gateway.ocpp.phrasing import (
+    Composer,
+    Payload,
+    State,
+    answer_hide,
+    given,
+    guarded,
+    hidden,
+    renamed,
+    status_outcome,
+    unsealed,
+)
 from stations.commands.cards import local_list_taken
 from stations.commands.kinds import KINDS
 from stations.commands.listing import Entry, local_list_prepare
-from stations.commands.noting import keys_note
+from stations.commands.noting import keys_note, variable_note
 from stations.commands.params import V16
 from stations.commands.reservations import reservation_cancelled, reservation_made
 from stations.models import Command
@@ -291,8 +302,9 @@ def took(command: Command, payload: Payload) -> None:
     status = payload.get("status")
     if command.kind == "get_configuration":
         keys_note(command.station, payload.get("configurationKey") or [])
+        answer_hide(command, payload, items="configurationKey", value="value")
     elif command.kind == "change_configuration" and status == "Accepted":
-        keys_note(command.station, [{"key": command.params["key"], "value": command.params["value"]}])
+        variable_note(command.station, variable=command.params["key"], value=command.params["value"])
     elif command.kind == "reserve" and status == "Accepted":
         reservation_made(command)
     elif command.kind == "cancel_reservation" and status == "Accepted":

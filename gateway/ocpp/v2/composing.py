@@ -3,7 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.ocpp.phrasing import Composer, Payload, State, guarded, hidden, several, status_outcome, with_reason
+from gateway.ocpp.phrasing import (
+    Composer,
+    Payload,
+    State,
+    answer_hide,
+    guarded,
+    hidden,
+    several,
+    status_outcome,
+    with_reason,
+)
 from gateway.ocpp.v2 import composing_charging, composing_device
 from stations.commands.cards import local_list_taken
 from stations.commands.kinds import KINDS
@@ -72,6 +82,7 @@ def took(command: Command, payload: Payload) -> None:
         for one in payload["getVariableResult"]:
             if one["attributeStatus"] == "Accepted":
                 _note(command, one, str(one.get("attributeValue", "")))
+        answer_hide(command, payload, items="getVariableResult", value="attributeValue")
     elif command.kind == "set_variables":
         wanted = command.params["variables"]
         for asked, one in zip(wanted, payload["setVariableResult"], strict=False):

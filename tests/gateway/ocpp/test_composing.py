@@ -18,7 +18,7 @@ from gateway.ocpp.v16 import composing as v16
 from stations.commands.kind import Kind
 from stations.commands.kinds import KINDS, params_checked
 from stations.commands.params import ALL
-from stations.models import Command, Connector, Station, Tariff
+from stations.models import Command, Connector, Station, StationVariable, Tariff
 from tests.gateway.ocpp.answers import answers
 from tests.stations.commands.examples import examples
 
@@ -155,3 +155,58 @@ def test_a_tariff_is_told_without_vat(station: Station) -> None:
     Connector.objects.create(station=station, evse_id=2)
     with pytest.raises(Unsupported, match="send each its own"):
         composed("2.1", command_of(station, "2.1", KINDS["set_default_tariff"], {"evse_id": 0}))
+
+
+def test_what_a_station_says_of_its_configuration_is_kept(station: Station) -> None:
+    read = command_of(station, "1.6", KINDS["get_configuration"], {})
+    told = [
+        {"key": "HeartbeatInterval", "readonly": False, "value": "300"},
+        {"key": "NumberOfConnectors", "readonly": True, "value": "2"},
+        {"key": "NumberOfConnectors", "readonly": True, "value": "1"},
+        {"key": "AuthorizationKey", "readonly": False, "value": "736563726574"},
+        {"key": "StopTransactionSignature", "readonly": False},
+    ]
+    answer = {"configurationKey": told, "unknownKey": ["Nothing"]}
+    assert v16.outcome(read, answer) == ("ACCEPTED", "5 keys, unknown: Nothing")
+    for _ in range(2):
+        v16.took(read, answer)
+    read.refresh_from_db()
+    assert "736563726574" not in json.dumps(read.answer) and "300" in json.dumps(read.answer)
+    change = command_of(station, "1.6", KINDS["change_configuration"], {"key": "HeartbeatInterval", "value": "60"})
+    v16.took(change, {"status": "Accepted"})
+    v16.took(change, {"status": "Rejected"})
+    kept = StationVariable.objects.order_by("variable").values_list("variable", "value", "mutability")
+    assert list(kept) == [
+        ("HeartbeatInterval", "60", "ReadWrite"),
+        ("NumberOfConnectors", "1", "ReadOnly"),
+        ("StopTransactionSignature", "", "ReadWrite"),
+    ]
+
+
+def test_variables_of_2_0_1_are_kept(station: Station) -> None:
+    at = {"component": {"name": "EVSE", "evse": {"id": 1}}, "variable": {"name": "Power"}}
+    known = {**at, "attributeStatus": "Accepted", "attributeValue": "7400"}
+    password = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"}}
+    results = [
+        known,
+        {**at, "attributeType": "MaxSet", "attributeStatus": "Rejected"},
+        {**password, "attributeStatus": "Accepted", "attributeValue": "secret"},
+    ]
+    command = command_of(station, "2.0.1", KINDS["get_variables"], {"variables": []})
+    assert v2.outcome(command, {"getVariableResult": results}) == ("REJECTED", "EVSE.Power: Rejected")
+    v2.took(command, {"getVariableResult": results})
+    (row,) = StationVariable.objects.all()
+    assert (row.component, row.evse_id, row.variable, row.attribute, row.value) == (
+        "EVSE",
+        1,
+        "Power",
+        "Actual",
+        "7400",
+    )
+    wanted = {"variables": [{"component": "EVSE", "variable": "Power", "evse_id": 1, "value": "3700"}]}
+    v2.took(
+        command_of(station, "2.0.1", KINDS["set_variables"], wanted),
+        {"setVariableResult": [{**at, "attributeStatus": "Accepted"}]},
+    )
+    row.refresh_from_db()
+    assert row.value == "3700"
