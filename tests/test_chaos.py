@@ -1,11 +1,15 @@
-"""`kill -9`, ill nodes, a wrong clock and older backups while sessions are recorded: nothing lost, nothing twice."""
+"""`kill -9` while stations charge, and while sessions are recorded, with ill nodes, a wrong clock and older backups."""
 
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from dev.parts.tpm_service import ROOT
+from dev.trials.chaos import books
+from dev.trials.chaos.books import Charge
 from dev.trials.chaos.check import differences
 
 DIGESTS = {number: bytes([number]) * 32 for number in (1, 2, 3)}
@@ -40,3 +44,29 @@ def test_the_check_finds_what_is_lost_twice_or_wrong(recorded: list[tuple[int, b
     found = differences(DIGESTS, recorded)
     assert len(found) == len(told)
     assert all(line.startswith(start) for line, start in zip(found, told, strict=True))
+
+
+AT = datetime(2026, 11, 1, 8, 0, tzinfo=UTC)
+CHARGE = Charge("CP-1", 1, AT, AT + timedelta(minutes=9), 100_000, 101_234, 1234, "04AA", "7")
+
+
+@pytest.mark.parametrize(
+    ("database", "told"),
+    [
+        ([CHARGE], []),
+        ([], ["lost: 1"]),
+        ([CHARGE, CHARGE], ["doubled: 1"]),
+        ([CHARGE, replace(CHARGE, evse_id=2)], ["of nobody: 1"]),
+        ([replace(CHARGE, energy_wh=1233)], ["otherwise (station, database): 1"]),
+        ([replace(CHARGE, meter_stop_wh=101_235)], ["otherwise (station, database): 1"]),
+        ([replace(CHARGE, number="8")], ["otherwise (station, database): 1"]),
+        ([replace(CHARGE, ended=None)], ["otherwise (station, database): 1"]),
+    ],
+)
+def test_the_check_finds_what_is_not_as_in_the_stations_books(database: list[Charge], told: list[str]) -> None:
+    found = books.differences([CHARGE], database)
+    assert [line.partition(", as ")[0] for line in found] == told
+
+
+def test_a_number_that_the_station_never_learnt_is_any() -> None:
+    assert books.differences([replace(CHARGE, number="")], [CHARGE]) == []

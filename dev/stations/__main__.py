@@ -1,6 +1,9 @@
 """Simulated charging stations, which charge while the demo runs.
 
 python -m dev.stations run --gateway ws://127.0.0.1:8300/ocpp --stations var/secrets/live_stations.json --state var/live
+
+`--gateway` may be said several times: each connection goes to one of them at random. With `--speed 20` and `--clock`
+(what their clocks show now) they live faster than the world, for trials.
 """
 
 import argparse
@@ -11,6 +14,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dev.stations.device.clock import Clock
 from dev.stations.device.told import Told
 from dev.stations.station import Station
 from dev.stations.world import day
@@ -29,7 +33,9 @@ def stations_of(chosen: argparse.Namespace) -> list[Station]:
     return [
         Station(
             told,
-            chosen.gateway,
+            chosen.gateway[0],
+            others=chosen.gateway[1:],
+            clock=Clock(chosen.clock, chosen.speed) if chosen.clock else None,
             state=chosen.state / f"{told.identity}.json",
             timeout_s=TIMEOUT_S,
             log=log,
@@ -52,10 +58,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m dev.stations", description="Simulated charging stations.")
     commands = parser.add_subparsers(required=True)
     told = commands.add_parser("run", help="let the stations of a file charge all day")
-    told.add_argument("--gateway", required=True, metavar="URL", help="ws://127.0.0.1:8300/ocpp")
+    told.add_argument("--gateway", required=True, action="append", metavar="URL", help="ws://127.0.0.1:8300/ocpp")
     told.add_argument("--stations", required=True, type=Path, metavar="FILE")
     told.add_argument("--state", required=True, type=Path, metavar="DIRECTORY")
     told.add_argument("--ca", type=Path, metavar="FILE", help="the root to trust for wss://")
+    told.add_argument("--clock", type=datetime.fromisoformat, metavar="TIME", help="what their clocks show now")
+    told.add_argument("--speed", type=float, default=1.0, help="seconds on their clocks in one (with --clock)")
     chosen = parser.parse_args(arguments)
     with suppress(asyncio.CancelledError):
         asyncio.run(run(chosen))

@@ -4,6 +4,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dev.stations.device import limits, meter
+from dev.stations.device.books import Booked
 from dev.stations.device.limits import Situation
 from dev.stations.device.meter import Sample
 from dev.stations.device.state import Charge, Json, Outlet, new_id
@@ -244,10 +245,20 @@ class Charging:
         moment = station.clock.now() if at is None else at
         samples = self._samples(outlet, "sampled_at_end", "Transaction.End")
         outlet.charge, outlet.token, outlet.finished = None, None, outlet.plugged
+        self._book(charge, moment, shown)
         self._forget_profiles(charge)
         if outlet.next_operative is not None:
             outlet.operative, outlet.next_operative = outlet.next_operative, None
         station.words.ended(charge, moment, shown, reason, trigger, samples)  # and with it all of this is kept
+
+    def _book(self, charge: Charge, ended: float, meter_stop_wh: int) -> None:
+        books, text = self.station.state.books, self.station.clock.text
+        if books is None:
+            return
+        uid = charge.token.uid if charge.token else ""
+        times = text(charge.began), text(ended)
+        meters = charge.meter_start_wh, meter_stop_wh
+        books.charges.append(Booked(charge.key, charge.outlet, uid, *times, *meters, charge.number))
 
     def _forget_profiles(self, charge: Charge) -> None:
         """A TxProfile is of one charge."""

@@ -1,6 +1,7 @@
 """How a station connects: address, credential, subprotocol, and for wss:// its certificates."""
 
 import base64
+import random
 import ssl
 import tempfile
 from contextlib import AbstractAsyncContextManager
@@ -22,11 +23,12 @@ MESSAGE_MAX_BYTES = 1024 * 1024
 def connected(station: "Station") -> AbstractAsyncContextManager[ClientConnection]:
     """A new connection; raises what `websockets` raises when it is refused."""
     ping = station.settings.number("ping_s")
+    url = random.choice(station.urls)  # noqa: S311 - as a balancer would
     return connect(
-        f"{station.url.rstrip('/')}/{quote(station.told.identity, safe='')}",
+        f"{url.rstrip('/')}/{quote(station.told.identity, safe='')}",
         subprotocols=[Subprotocol(SUBPROTOCOLS[station.told.version])],
         additional_headers={"Authorization": basic(station.told.identity, station.state.credential)},
-        ssl=_context(station) if station.url.startswith("wss:") else None,
+        ssl=_context(station) if url.startswith("wss:") else None,
         ping_interval=ping or None,
         open_timeout=station.timeout_s,
         close_timeout=1.0,

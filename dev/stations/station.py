@@ -15,6 +15,7 @@ from websockets.exceptions import WebSocketException
 from dev.stations.charging import Charging
 from dev.stations.commands import commands_of
 from dev.stations.connection import connected
+from dev.stations.device.books import Books
 from dev.stations.device.clock import Clock
 from dev.stations.device.faults import Faults
 from dev.stations.device.settings import Settings, component_variable
@@ -45,10 +46,14 @@ class Station:
         pace_s: float = 1.0,
         log: Callable[[str], None] = lambda _: None,
         ca: Path | None = None,
+        others: Sequence[str] = (),
     ) -> None:
         self.told, self.url, self.timeout_s, self.ca = told, url, timeout_s, ca
+        self.urls = (url, *others)  # of one CSMS: each connection goes to one of them
         self.backoff_s, self.pace_s = backoff_s, pace_s  # before it connects again, and of a step of pretended work
         self.state = State.found(state, outlets=told.outlets, credential=told.credential, firmware=told.firmware)
+        if told.books and self.state.books is None:
+            self.state.books = Books()
         self.settings = Settings(told, self.state.settings)
         self.clock, self.faults = clock or Clock(), Faults()
         self.words: Words16 | Words2 = Words16(self) if told.version == "1.6" else Words2(self)
@@ -250,6 +255,8 @@ class Station:
         self.note(f"{message.action}: {error!r}, the {message.refused}. time")
         if message.refused >= self.settings.number("attempts"):
             self.state.queue.remove(message)
+            if self.state.books is not None:
+                self.state.books.dropped.append(f"{message.action} of {message.charge}: {error!r}")
             self.state.keep()
         else:
             await self.clock.sleep(self.settings.number("attempt_s") * message.refused)

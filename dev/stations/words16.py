@@ -101,6 +101,8 @@ class Words16:
         state = self.station.state
         if message.action == "StartTransaction":
             state.numbers[message.charge] = answer["transactionId"]
+            if state.books is not None:
+                state.books.numbered(message.charge, answer["transactionId"])
             charge = self.station.charge_of(message.charge)
             if charge is not None:
                 charge.number = answer["transactionId"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dev.common.files import replace
+from dev.stations.device.books import Books
 from dev.stations.device.told import Token
 
 Json = dict[str, Any]
@@ -100,6 +101,7 @@ class State:
     tariffs: dict[str, Json] = field(default_factory=dict)
     counted: int = 0  # ids that it has given
     boot_reason: str = "PowerUp"
+    books: Books | None = None  # kept only where they are asked for: they grow with each charge
     path: Path | None = field(default=None, repr=False)
 
     def keep(self) -> None:
@@ -124,6 +126,7 @@ class State:
             kept["credential"] = kept["told_credential"] = credential
         kept["outlets"] = {int(number): _outlet(one) for number, one in kept["outlets"].items()}
         kept["queue"] = [Message(**one) for one in kept["queue"]]
+        kept["books"] = Books.read(kept["books"]) if kept.get("books") else None
         kept["reservations"] = [Reservation(**one) for one in kept["reservations"]]
         return cls(**kept, path=path)
 

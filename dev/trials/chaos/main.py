@@ -18,26 +18,23 @@ decides the moment.
 """
 
 import argparse
-import os
 import random
 import shutil
-import signal
 import sys
 import tempfile
 import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 from tqdm import tqdm
 
-from dev.common.processes import Child, ProcessError, wait_until
+from dev.common.processes import Child, wait_until
 from dev.common.progress import bar
 from dev.parts.tpm_service import ROOT
 from dev.trials.chaos.backup import OlderBackup, keys_back_up, ledger_restore
+from dev.trials.chaos.killing import Killer, left_running
 from dev.trials.chaos.nodes import Illnesses, IllProxy
 from dev.trials.portal_stack import PortalStack
 
@@ -59,83 +56,6 @@ SETTINGS = {
     "EVPORTAL_LEDGER_BATCH_MAX": "10",
     "EVPORTAL_LEDGER_FLUSH_AT": "10",
 }
-MANNERS = ("whole", "parent", "child")
-
-
-class Killer:
-    """Kills the parts of a stack at random, and starts again what is not alive."""
-
-    def __init__(self, stack: PortalStack, rng: random.Random) -> None:
-        self.parts: dict[str, Child] = {
-            "worker": stack.worker,
-            "webhooks": stack.webhooks,
-            "beat": stack.beat,
-            "tpm": stack.tpm.service,
-            "swtpm": stack.tpm.swtpm,
-            "redis": stack.redis,
-            "nodeos": stack.node,
-        }
-        self.kills: Counter[str] = Counter()
-        self.ended: Counter[str] = Counter()  # for themselves, untouched since their start
-        self._killed = set(self.parts)
-        self._rng = rng
-
-    def alive(self) -> list[str]:
-        return [name for name, part in self.parts.items() if part.alive]
-
-    def kill_one(self) -> str:
-        """SIGKILL one part that is alive (there must be one); returns which and how."""
-        name = self._rng.choice(self.alive())
-        part, manner = self.parts[name], self._rng.choice(MANNERS)
-        victims = children(part.pid)
-        if manner == "child" and victims:
-            with suppress(ProcessLookupError):  # it has just ended by itself
-                os.kill(self._rng.choice(victims), signal.SIGKILL)
-        elif manner == "parent" and victims:
-            os.kill(part.pid, signal.SIGKILL)
-        else:
-            manner = "whole"
-            part.kill()
-        self._killed.add(name)  # of a child too: Celery ends when a process of its pool dies while it starts
-        self.kills[f"{name} ({manner})"] += 1
-        return f"{name} ({manner})"
-
-    def kill(self, *names: str) -> None:
-        """All of these, and all of their processes."""
-        for name in names:
-            self.parts[name].kill()
-            self._killed.add(name)
-
-    def revive(self) -> None:
-        """Start what has ended: what we killed, and what then ended for itself."""
-        for name, part in self.parts.items():
-            if not part.alive:
-                self.ended[name] += name not in self._killed
-                self._killed.discard(name)
-                try:
-                    part.start()
-                except ProcessError as error:  # tried again by the next call
-                    self._killed.add(name)
-                    tqdm.write(f"{name} did not start: {error}")
-
-
-def children(pid: int) -> list[int]:
-    """The pids of a process's children."""
-    try:
-        return [child.pid for child in psutil.Process(pid).children()]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def left_running(directory: Path) -> list[psutil.Process]:
-    """Processes whose environment or command line names this directory: only ours can."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            told = [*process.environ().values(), *process.cmdline()]
-            if any(str(directory) in word for word in told) and process.pid != os.getpid():
-                found.append(process)
-    return found
 
 
 class Closer:
@@ -230,12 +150,25 @@ class ChaosError(Exception):
     """It makes no sense to go on."""
 
 
+def parts_of(stack: PortalStack) -> dict[str, Child]:
+    """What is killed."""
+    return {
+        "worker": stack.worker,
+        "webhooks": stack.webhooks,
+        "beat": stack.beat,
+        "tpm": stack.tpm.service,
+        "swtpm": stack.tpm.swtpm,
+        "redis": stack.redis,
+        "nodeos": stack.node,
+    }
+
+
 def unleash(stack: PortalStack, *, sessions: int, kills: int, seed: int) -> Killer:
     """Close all the sessions while killing; returns who killed. Everything is alive at the end."""
     from dev.trials.sample_sessions import Sessions
 
     rng = random.Random(seed)  # noqa: S311  a reproducible order, nothing secret
-    killer = Killer(stack, rng)
+    killer = Killer(parts_of(stack), rng)
     killer.revive()
     closer = Closer(Sessions(random.Random(seed)), random.Random(seed))  # noqa: S311
     story = Story(stack, killer, closer)

@@ -29,7 +29,7 @@ from gateway.ocpp import tls
 from gateway.ocpp.frames import Frame
 from gateway.ocpp.server import commanding
 from gateway.ocpp.server.admission import Admitted, Knock, Refused, basic_of, identity_of, judge_all
-from gateway.ocpp.server.answering import Job, answer_each, answer_together
+from gateway.ocpp.server.answering import AWAY, Job, answer_each, answer_together
 from gateway.ocpp.server.connection import AGAIN_LATER, POLICY, Link, Misbehaved, StationSocket
 from gateway.ocpp.server.lanes import Lane
 from gateway.ocpp.server.log import Logged, write_group
@@ -69,8 +69,7 @@ class Gateway:
 
     async def run(self, ended: asyncio.Event, ready: asyncio.Event | None = None) -> None:
         """Until `ended`; then what is being answered is answered, and all are told to connect again."""
-        await self._step(partial(presence.process_alive, self.process, stations=0))
-        await self._refresh_tls()
+        await self._begin(ended)
         async with self._serving() as server:
             self.port = server.sockets[0].getsockname()[1]
             log.info("listening at %s:%s as %s%s", self.host, self.port, self.process, " with TLS" if self.tls else "")
@@ -83,9 +82,21 @@ class Gateway:
                 task.cancel()
             server.close(close_connections=False)
             await asyncio.gather(*(link.socket.close(RESTART, "restarting") for link in list(self.links.values())))
-        await self._step(partial(presence.process_ended, self.process))
+        with contextlib.suppress(DatabaseError):  # then the others give its stations back
+            await self._step(partial(presence.process_ended, self.process))
         for lane in (self.together, self.alone, self.logging, self.admitting, self.opening, self.steps):
             lane.close()
+
+    async def _begin(self, ended: asyncio.Event) -> None:
+        """A database that is away when this process starts is waited for: nobody has to start it again."""
+        while not ended.is_set():
+            try:
+                await self._step(partial(presence.process_alive, self.process, stations=0))
+                return await self._refresh_tls()
+            except AWAY as error:
+                log.warning("the database is away, no station can connect yet: %s", error)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), LOOK_EVERY_S)
 
     def _serving(self) -> Any:
         return serve(
