@@ -88,7 +88,8 @@ class StationRefusalAdmin(ReadOnly, Logged):
         for refusal in chosen:
             self.log_deletions(request, StationRefusal.objects.filter(pk=refusal.pk))
             refusal.delete()
-        self.message_user(request, f"{gettext('Forgotten.')} ({len(chosen)})")
+        forgotten = gettext("Forgotten.")
+        self.message_user(request, f"{forgotten} ({len(chosen)})")
         return None
 
 

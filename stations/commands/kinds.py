@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from stations.commands import shapes as s
 from stations.commands.kind import Kind, every, two
@@ -295,7 +296,7 @@ def _display() -> list[Kind]:
         number,
         s.choice("priority", _("priority"), *s.PRIORITIES, required=True),
         s.text("content", _("text"), 512, required=True, lines=True),
-        s.choice("format", _("format"), *s.FORMATS),
+        s.choice("format", pgettext_lazy("text", "format"), *s.FORMATS),
         s.text("language", _("language (RFC 5646)"), 8),
         s.choice("state", _("while the station is"), *s.STATES),
         s.moment("starts_at", _("from")),

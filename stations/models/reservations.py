@@ -3,6 +3,7 @@
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Reservation(models.Model):
@@ -11,7 +12,7 @@ class Reservation(models.Model):
     class State(models.TextChoices):
         ACTIVE = "ACTIVE", _("reserved")
         USED = "USED", _("used")
-        CANCELLED = "CANCELLED", _("cancelled")
+        CANCELLED = "CANCELLED", pgettext_lazy("reservation", "cancelled")
         EXPIRED = "EXPIRED", _("nobody came")
 
     station = models.ForeignKey(
