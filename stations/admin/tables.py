@@ -6,6 +6,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -20,6 +21,7 @@ from accounts.privacy.admin_looks import NotesLooks
 from common.admin_log import Logged, NamesStay
 from common.admin_paging import CappedPaginator
 from common.admin_read_only import ReadOnly
+from common.announce import announce
 from stations.admin.actions import Comparable, asked_first, latest_sessions
 from stations.admin.corrections import Correctable
 from stations.admin.ending import Endable
@@ -101,6 +103,8 @@ class IdTokenAdmin(NotesLooks, NamesStay):
         customer = obj.customer
         obj.customer_id = form.initial.get("customer") if change else None
         super().save_model(request, obj, form, change)
+        if change and {"blocked", "expires_at", "customer", "group"} & {*form.changed_data}:
+            transaction.on_commit(lambda: announce("stations.tasks.local_lists_renew"))  # stations that have it listed
         contract = contract_read(obj.contract_id)
         if contract and not contract.is_right:
             text = gettext("The contract's check digit would be %(digit)s. It is kept as you wrote it.")

@@ -8,10 +8,11 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Role
+from stations.admin import tables
 from stations.commands.asking import command_ask
 from stations.commands.form import CommandForm
 from stations.commands.kinds import KINDS, kinds_of
-from stations.models import Command, Station
+from stations.models import Command, IdToken, Station
 from tests.people import browser_of, person
 from tests.stations.commands.examples import examples
 
@@ -172,3 +173,16 @@ def test_what_is_wrong_in_a_line_is_said_there() -> None:
     form = CommandForm(kind, {"variables": "OCPPCommCtrlr", "wait": "120"}, version="2.1")
     assert not form.is_valid()
     assert form.errors["variables"] == ["0.variable: is required"]
+
+
+def test_stations_hear_of_a_blocked_card_at_once(
+    operator: Client, django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(tables, "announce", told.append)
+    card = IdToken.objects.create(uid="04A1")
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = operator.post(f"/admin/stations/idtoken/{card.pk}/change/", {"blocked": "on"})
+    assert answer.status_code == 302, answer.content.decode()
+    card.refresh_from_db()
+    assert card.blocked and told == ["stations.tasks.local_lists_renew"]
