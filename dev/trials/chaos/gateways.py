@@ -122,7 +122,7 @@ class ChargingStack:
             station = Station.objects.create(site=site, identity=f"CH-{number + 1}")
             for evse in range(1, OUTLETS + 1):
                 Connector.objects.create(station=station, evse_id=evse, connector_id=1, max_power_w=22_000)
-            settings = {SAMPLE_S["1.6" if version == "1.6" else "2.x"]: "20"}
+            settings = {SAMPLE_S["1.6" if version == "1.6" else "2.x"]: "40"}
             if version in START_POINT:
                 settings["TxCtrlr.TxStartPoint"] = START_POINT[version]
             one: dict[str, Any] = {"identity": station.identity, "version": version, "settings": settings}
@@ -139,7 +139,8 @@ class ChargingStack:
         replace(self.simulator.file, json.dumps([one | {"tokens": [], "resumes": False} for one in told]))
         self.simulator.start()
 
-    def is_quiet(self) -> bool:
-        """Whether all that stations had to say was answered."""
+    def left_to_say(self) -> int:
+        """Messages and charges that have not ended: 0 when all that stations had to say was answered."""
         states = self.simulator.states().values()
-        return not any(one["queue"] or any(o["charge"] for o in one["outlets"].values()) for one in states)
+        charging = (outlet["charge"] is not None for state in states for outlet in state["outlets"].values())
+        return sum(len(state["queue"]) for state in states) + sum(charging)
