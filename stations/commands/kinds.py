@@ -7,8 +7,8 @@ The messages are composed in gateway/ocpp/v16/ and v2/.
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from stations.commands import shapes as s
 from stations.commands.kind import Kind, every, two
@@ -370,6 +370,6 @@ def params_checked(kind: Kind, params: Any, version: str = "") -> dict[str, Any]
     named = [("key", found.get("key"))] if kind.name == "change_configuration" else []
     if kind.name == "set_variables":
         named = [(f"variables.{number}.variable", one["variable"]) for number, one in enumerate(found["variables"])]
-    if wrong := {path: "is set on the station's page" for path, name in named if str(name).lower() in SECRETS}:
+    if wrong := {path: gettext("is set on the station's page") for path, name in named if str(name).lower() in SECRETS}:
         raise ParamsWrong(wrong)
     return found

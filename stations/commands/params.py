@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 V16, V201, V21 = "1.6", "2.0.1", "2.1"
 ALL, V2 = (V16, V201, V21), (V201, V21)
 NUMBER_MAX = 2**31 - 1
@@ -89,20 +91,21 @@ def checked(params: tuple[Param, ...], given: Any, version: str = "") -> dict[st
 
 def _object(params: tuple[Param, ...], given: Any, version: str, path: str, errors: dict[str, str]) -> dict[str, Any]:
     if not isinstance(given, dict):
-        errors[path] = f"expected an object, got {_said(given)}"
+        errors[path] = _("expected an object, got %(got)s") % {"got": _said(given)}
         return {}
     known = {param.name: param for param in params}
     for name in given:
         if name not in known:
-            errors[_joined(path, str(name)[:40])] = f"expected only {', '.join(known) or 'no parameters'}"
+            only = _("expected only %(names)s") % {"names": ", ".join(known)} if known else _("expected no parameters")
+            errors[_joined(path, str(name)[:40])] = only
     found = {}
     for param in params:
         value, at = given.get(param.name), _joined(path, param.name)
         if value is None:
             if param.required:
-                errors[at] = "is required"
+                errors[at] = _("is required")
         elif version and version not in param.versions:
-            errors[at] = f"OCPP {version} has no such parameter"
+            errors[at] = _("OCPP %(version)s has no such parameter") % {"version": version}
         else:
             found[param.name] = _value(param, value, version, at, errors)
     return found
@@ -113,7 +116,7 @@ def _value(param: Param, value: Any, version: str, path: str, errors: dict[str, 
         return _object(param.members, value, version, path, errors)
     if param.type in _EACH:
         if not isinstance(value, list) or not 1 <= len(value) <= LIST_MAX:
-            errors[path] = f"expected a list of 1 to {LIST_MAX}, got {_said(value)}"
+            errors[path] = _("expected a list of 1 to %(most)d, got %(got)s") % {"most": LIST_MAX, "got": _said(value)}
             return []
         places = ((f"{path}.{number}", item) for number, item in enumerate(value))
         if param.type is Type.OBJECTS:
@@ -133,24 +136,25 @@ def _noted(kind: Type, param: Param, value: Any, version: str, path: str, errors
 def _text(param: Param, value: Any, version: str) -> str:
     least, most = int(param.minimum or 0), int(param.maximum or 0)
     if not isinstance(value, str):
-        raise ValueError(f"expected text, got {_said(value)}")
+        raise ValueError(_("expected text, got %(got)s") % {"got": _said(value)})
     if UNPRINTABLE.search(value) or (not param.lines and ("\n" in value or "\r" in value)):
-        raise ValueError("expected printable text")
+        raise ValueError(_("expected printable text"))
     if not least <= len(value) <= most:
-        raise ValueError(f"expected {least} to {most} characters, got {len(value)}")
+        found = {"least": least, "most": most, "got": len(value)}
+        raise ValueError(_("expected %(least)d to %(most)d characters, got %(got)d") % found)
     return value
 
 
 def _integer(param: Param, value: Any, version: str) -> int:
     if type(value) is not int:
-        raise ValueError(f"expected a whole number, got {_said(value)}")
+        raise ValueError(_("expected a whole number, got %(got)s") % {"got": _said(value)})
     _bounded(param, value)
     return value
 
 
 def _number(param: Param, value: Any, version: str) -> float | int:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"expected a number, got {_said(value)}")
+        raise ValueError(_("expected a number, got %(got)s") % {"got": _said(value)})
     _bounded(param, value)
     return value
 
@@ -159,29 +163,31 @@ def _bounded(param: Param, value: float) -> None:
     least = -NUMBER_MAX if param.minimum is None else param.minimum
     most = NUMBER_MAX if param.maximum is None else param.maximum
     if not least <= value <= most:
-        raise ValueError(f"expected {least:.15g} to {most:.15g}, got {_said(value)}")
+        found = {"least": f"{least:.15g}", "most": f"{most:.15g}", "got": _said(value)}
+        raise ValueError(_("expected %(least)s to %(most)s, got %(got)s") % found)
 
 
 def _flag(param: Param, value: Any, version: str) -> bool:
     if not isinstance(value, bool):
-        raise ValueError(f"expected true or false, got {_said(value)}")
+        raise ValueError(_("expected true or false, got %(got)s") % {"got": _said(value)})
     return value
 
 
 def _choice(param: Param, value: Any, version: str) -> str:
     may = param.values(version)
     if not isinstance(value, str) or value not in may:
-        raise ValueError(f"expected one of {', '.join(may)}, got {_said(value)}")
+        found = {"names": ", ".join(may), "got": _said(value)}
+        raise ValueError(_("expected one of %(names)s, got %(got)s") % found)
     return value
 
 
 def _moment(param: Param, value: Any, version: str) -> str:
     if not isinstance(value, str) or not MOMENT.fullmatch(value):
-        raise ValueError(f"expected a time such as 2026-03-01T08:00:00Z, got {_said(value)}")
+        raise ValueError(_("expected a time such as 2026-03-01T08:00:00Z, got %(got)s") % {"got": _said(value)})
     try:
         moment = datetime.fromisoformat(value).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise ValueError(f"expected a date and time that exist, got {_said(value)}") from error
+        raise ValueError(_("expected a date and time that exist, got %(got)s") % {"got": _said(value)}) from error
     return moment_text(moment)
 
 

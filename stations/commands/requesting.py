@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from accounts.models import ApiClient, User
 from stations.commands.asking import command_ask
 from stations.commands.kind import Kind
@@ -28,12 +30,14 @@ def command_request(
     """The command, waiting. Raises ParamsWrong, and CommandRefusedError where the station cannot be asked that."""
     version = station.ocpp_version
     if version and version not in kind.actions:
-        raise CommandRefusedError(f"OCPP {version}, which this station speaks, has no {kind.name}")
+        words = _("OCPP %(version)s, which this station speaks, has no %(kind)s")
+        raise CommandRefusedError(words % {"version": version, "kind": kind.name})
     if not station.enabled:
-        raise CommandRefusedError("the station is switched off here: it may not connect")
+        raise CommandRefusedError(_("the station is switched off here: it may not connect"))
     found = params_checked(kind, params, version)
     if Command.objects.filter(station=station, state=Command.State.WAITING).count() >= WAITING_MAX:
-        raise CommandRefusedError(f"{WAITING_MAX} commands wait for this station: cancel some first")
+        words = _("%(count)d commands wait for this station: cancel some first")
+        raise CommandRefusedError(words % {"count": WAITING_MAX})
     asked: dict[str, Any] = {"station": station, "by": by, "user": user, "client": client, "valid_for": valid_for}
     return command_ask(kind=kind.name, params=found, session=_charge(station, kind, found), **asked)
 

@@ -7,6 +7,7 @@ import django_filters
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils import translation
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -125,7 +126,8 @@ class StationCommandsView(CommandRows, ListView):
         if "valid_for_s" in body:
             who["valid_for"] = timedelta(seconds=body["valid_for_s"])
         try:
-            return command_request(station=station, kind=KINDS[body["kind"]], params=body.get("params", {}), **who)
+            with translation.override("en"):  # programs read what is wrong as the document describes it
+                return command_request(station=station, kind=KINDS[body["kind"]], params=body.get("params", {}), **who)
         except ParamsWrong as error:
             found = {".".join(filter(None, ("params", path))): [words] for path, words in error.errors.items()}
             raise exceptions.ValidationError(found) from error
