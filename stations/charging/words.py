@@ -141,6 +141,13 @@ def plain(value: Decimal) -> str:
     return number(Decimal(f"{value.normalize():f}"))
 
 
+def price(value: Decimal, currency: str) -> str:
+    """An exact price with at least the currency's decimals: Decimal("0.5000") -> "0.50", 0.2725 -> "0.2725"."""
+    exact = Decimal(f"{value.normalize():f}")
+    exponent = exact.as_tuple().exponent
+    return number(exact, max(minor_digits(currency), -exponent if isinstance(exponent, int) else 0))
+
+
 def clock(duration: timedelta | None) -> str:
     """Hours and minutes for a column of figures: "1:31", "55:03"; None -> "–"."""
     if duration is None:

@@ -72,12 +72,13 @@ class ParkPages(admin.ModelAdmin):  # type: ignore[type-arg]  # a generic in the
 
 def about(station: Station) -> dict[str, Any]:
     """What the station's page shows above its form."""
-    refusals = refusals_waiting().filter(station=station)
+    refusals, outlets = refusals_waiting().filter(station=station), list(station.connectors.all())
     return {
         "words": connection_words(station),
         "address": gateway_address(station),
         "is_new": not station.ocpp_version and station.last_seen_at is None,
-        "faults": [fault_words(one) for one in station.connectors.all() if is_faulty(one)],
+        "faults": [fault_words(one) for one in outlets if is_faulty(one)],
+        "unnumbered": [one for one in outlets if station.ocpp_version and not one.emi3_id][:LATEST],
         "refusals": [(one, ADVICE[one.reason], refusal_actions(one)) for one in refusals[:LATEST]],
         "events": StationEvent.objects.filter(station=station)[:LATEST],
         "messages": OcppMessage.objects.filter(station=station).order_by("-pk")[:LATEST],

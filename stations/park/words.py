@@ -20,7 +20,7 @@ ADVICE: Mapping[str, Promise] = {
     Reason.DISABLED: _("It was switched off here. Let it connect on its page, or switch the charger off, too."),
     Reason.CREDENTIAL: _(
         "What was entered at the charger is not what was shown here. Set a new credential and enter it there: it is "
-        "shown once, has 20 letters and digits, and capitals matter."
+        "shown once, has 20 characters, and capitals matter."
     ),
     Reason.SUBPROTOCOL: _(
         "Choose OCPP 1.6 (JSON), 2.0.1 or 2.1 at the charger. SOAP and OCPP 1.5 are not spoken here; some chargers "

@@ -25,6 +25,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "stop": words.stop,
     "token": words.token,
     "plain": words.plain,
+    "price": words.price,
     "number": words.number,
     "date_text": words.date_text,
     "minute_text": words.minute_text,
