@@ -88,3 +88,16 @@ def test_an_answer_before_the_commit_would_be_found(
         state = asdict(cp.state)
     wrong = problems({station.identity: state}, {station.identity: version})
     assert any(line.startswith(found) for line in wrong), wrong
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="a file is never away")
+def test_a_gateway_that_starts_before_its_database_waits_and_ends_when_told(tmp_path: Path) -> None:
+    nowhere = {"EVPORTAL_DATABASE_URL": f"postgresql://u:p@127.0.0.1:{free_port()}/d"}
+    command = [sys.executable, "manage.py", "gateway", "--port", str(free_port())]
+    child = Child("gateway", command, log=tmp_path / "gateway.log", cwd=ROOT, env=os.environ | nowhere)
+    child.start()
+    try:
+        child.wait_ready(lambda: child.log.read_text().count("the database is away") >= 2, timeout_s=PATIENCE_S)
+    finally:
+        child.stop(timeout_s=PATIENCE_S)
+    assert child.returncode == 0, child.log_tail()
