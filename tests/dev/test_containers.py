@@ -148,7 +148,7 @@ def test_what_an_image_runs_finds_all_that_it_imports(stage: str, module: str, t
 
 def test_published_ports_are_those_of_this_machine_alone() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert len(ports) == 4
+    assert len(ports) == 5  # web, gateway, two nodes, identity provider
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
