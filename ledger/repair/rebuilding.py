@@ -168,7 +168,8 @@ def session_values(content: dict[str, Any], data_key: DataKey, places: Places) -
 def _number_free(content: dict[str, Any], station: Station) -> str:
     """The record's number; with an ending that no station can write where another charge has it for the same start.
 
-    Stations' letters were once told apart, so two records may have one number (ledger/record.py reads it without the ending).
+    Stations' letters were once told apart, so two records may have one number (ledger/record.py reads it without the
+    ending).
     """
     said = str(content["transaction_id"])
     others = station.sessions.filter(started_at=datetime.fromisoformat(content["started_at"])).exclude(pk=content["id"])
