@@ -1,5 +1,5 @@
 """The whole story in real browsers: an operator adds a charger, it connects with what the page showed, a driver starts,
-sees it charge, stops, and checks the receipt. Nothing here is put into the database but the driver's card.
+sees it charge, stops, and checks the receipt. Nothing here is put into the database but the driver and their card.
 """
 
 import json
@@ -33,20 +33,31 @@ Entered = dict[str, str]  # what stands on the page of the new credential, by it
 
 
 @contextmanager
-def logged_in(chromium: Browser, base: str, provider: Provider, name: str, role: str, *screen: str) -> Iterator[Reader]:
-    """Somebody who went the whole way in: the provider's password, and an authenticator set up at the first login."""
-    provider.pool.ensure_person(name, PASSWORD, groups=[role])
+def operator(chromium: Browser, base: str, provider: Provider, *screen: str) -> Iterator[Reader]:
+    """One who went the whole way in: the provider's password, and an authenticator set up at the first login."""
+    provider.pool.ensure_person("olga", PASSWORD, groups=[Role.OPERATOR])
     reader = reader_at(chromium, base, *screen)
     page = reader.page
     reader.go("/login")
     reader.press("Log in")
-    page.get_by_label("Name").fill(name)
+    page.get_by_label("Name").fill("olga")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_label("Six-digit code").fill(totp.code(page.locator(".key").inner_text()))
     reader.press("Confirm")
     reader.press("I have kept them, go on")
     expect(page.get_by_role("button", name="I have kept them, go on")).to_have_count(0)
+    yield reader
+    reader.context.close()
+
+
+@contextmanager
+def driver(chromium: Browser, base: str, *screen: str) -> Iterator[Reader]:
+    """One with a card, logged in."""
+    user = User.objects.create_user("dora")
+    IdToken.objects.create(uid=CARD, customer=user)
+    reader = reader_at(chromium, base, *screen)
+    reader.login(user)
     yield reader
     reader.context.close()
 
@@ -163,7 +174,7 @@ def test_from_a_new_charger_to_a_verified_receipt(
     allow_addresses(live_server.url)
     settings.LEDGER_NODES = [ledger_account.node.url, second_node.url]
     settings.OCPP_PUBLIC_URL = gateway.url
-    with logged_in(chromium, live_server.url, cognito, "olga", Role.OPERATOR, *screen) as olga:
+    with operator(chromium, live_server.url, cognito, *screen) as olga:
         entered = charger_added(olga)
         told = (entered["Address"], entered["Identity and user name"], entered["Password"])
         with by_hand(*told, version) as cp:
@@ -171,8 +182,7 @@ def test_from_a_new_charger_to_a_verified_receipt(
             expect(olga.page.locator("#park")).to_contain_text(f"OCPP {version}")
             olga.look()
             olga.shoot("story-park")
-            with logged_in(chromium, live_server.url, cognito, "dora", Role.CUSTOMER, *screen) as dora:
-                IdToken.objects.create(uid=CARD, customer=User.objects.get(username="dora"))
+            with driver(chromium, live_server.url, *screen) as dora:
                 charge_started(dora, cp)
                 power_seen_live(dora, cp)
                 print(f"{stopped_and_recorded(dora):.1f} s from stop to recorded")
