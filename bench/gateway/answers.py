@@ -5,9 +5,10 @@ stations in another (load.py: raw frames, OCPP 1.6), all on this machine; no wor
 same load asks the bare system (bare.py: `ocpp` on `websockets`, validating, storing nothing) and the gateway, which
 stores every message, meter value and charge before it answers. `gateway_vs_bare` is the gateway's answers a second over
 the bare system's of the same turn; a turn in which the gateway's p99 was over 1 s counts as 0. `gateway_p99_ms`: at
-1,000 messages a second from 2,000 stations. `gateway_station_kib`: what the process grew by with 5,000 idle stations
-connected to it, over their number. Beside them stand answers a second and the CPU time of the serving process for an
-answer, of the last turn, and how many stations were connected at once (`gateway_stations`).
+1,000 messages a second from 2,000 stations, half a minute after they began to boot all at once. `gateway_station_kib`:
+what the process grew by with 5,000 idle stations connected to it, over their number. Beside them stand answers a second
+and the CPU time of the serving process for an answer, of the last turn, and how many stations were connected at once
+(`gateway_stations`).
 """
 
 import json
@@ -33,6 +34,7 @@ from dev.trials.portal_stack import PortalStack
 STATIONS, MANY, IDLE = 200, 2000, 5000
 TURNS = 3
 RATE = 1000.0
+WARM_UP_S = 30.0
 P99_MAX_MS = 1000.0
 STARTS_WITHIN_S = 60
 
@@ -106,7 +108,8 @@ def measure(stack: PortalStack, chosen: Namespace) -> Measured:
     make_stations(stations, IDLE)
     ratios, beside = in_turns(stations, chosen)
     with gateway() as ours:
-        steady = [loaded(ours, stations, count=MANY, rate=RATE, seconds=chosen.seconds) for _ in range(chosen.turns)]
+        steadily = {"count": MANY, "rate": RATE, "warm_up": WARM_UP_S, "seconds": chosen.seconds}
+        steady = [loaded(ours, stations, **steadily) for _ in range(chosen.turns)]
     kib = [idle_kib(stations)]
     samples = {
         "gateway_vs_bare": ratios,

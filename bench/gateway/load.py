@@ -1,7 +1,8 @@
 """Stations that charge as fast as they are answered: `python -m bench.gateway.load --url URL --stations FILE …`.
 
 One process, raw frames of OCPP 1.6, no library between: what is measured is the other side. Each station boots, then
-charges without end: StartTransaction, MeterValues with four samples, twenty to a charge, StopTransaction. With
+charges without end: StartTransaction, MeterValues with four samples, twenty to a charge, StopTransaction; the first
+charge of each is shorter, by as much as it likes, so that they do not all start and stop at once ever after. With
 `--rate` all together say so many messages a second, however long they wait for answers. Prints one line of JSON.
 """
 
@@ -9,6 +10,7 @@ import argparse
 import asyncio
 import base64
 import json
+import random
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -89,11 +91,12 @@ class Charger:
 
     async def run(self) -> None:
         await self.say("BootNotification", {"chargePointVendor": "bench", "chargePointModel": "load"})
+        values = random.randint(1, VALUES)
         while not self.count.stopping:
             start = {"connectorId": 1, "idTag": self.identity[-20:], "meterStart": self.meter_wh, "timestamp": _now()}
             begun = await self.say("StartTransaction", start)
             number = begun.get("transactionId", 0)
-            for _ in range(VALUES):
+            for _ in range(values):
                 if self.count.stopping:
                     break
                 self.meter_wh += 1
@@ -101,6 +104,7 @@ class Charger:
                 await self.say("MeterValues", value)
             stop = {"transactionId": number, "meterStop": self.meter_wh, "timestamp": _now(), "reason": "Local"}
             await self.say("StopTransaction", stop)
+            values = VALUES
         await self.socket.close()
 
     def sample(self) -> dict[str, Any]:
