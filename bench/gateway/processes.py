@@ -23,7 +23,7 @@ from dev.trials.portal_stack import PortalStack
 
 RATE = 400.0
 REACHED = 0.95
-WARM_UP_S = 2.0
+WARM_UP_S = 10.0
 
 
 def measure(stack: PortalStack, chosen: Namespace) -> Measured:
