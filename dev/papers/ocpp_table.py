@@ -23,11 +23,10 @@ STATIONS_OWN = {
     *(
         "BatterySwap",
         "GetCertificateChainStatus",
-        "NotifyAllowedEnergyTransfer",
         "NotifyDERAlarm",
         "NotifyDERStartStop",
     ),
-    *("NotifyPriorityCharging", "NotifySettlement", "NotifyWebPaymentStarted", "OpenPeriodicEventStream"),
+    *("NotifyPriorityCharging", "NotifySettlement", "OpenPeriodicEventStream"),
     *("ClosePeriodicEventStream", "NotifyPeriodicEventStream", "PullDynamicScheduleUpdate", "ReportDERControl"),
     *("VatNumberValidation", "Get15118EVCertificate", "GetCertificateStatus"),
 }
