@@ -164,7 +164,7 @@ def main() -> None:
     parser.add_argument("--skip", type=int, default=0, help="of the list")
     parser.add_argument("--count", type=int, default=200, help="stations (%(default)s)")
     parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--warm-up", type=float, default=3.0)
+    parser.add_argument("--warm-up", type=float, default=8.0, help="seconds before (%(default)s)")
     parser.add_argument("--rate", type=float, default=0.0, help="messages a second of all; 0: as they are answered")
     parser.add_argument("--idle", action="store_true", help="connect, say nothing, stay for --seconds")
     if found := asyncio.run(load(parser.parse_args())):
