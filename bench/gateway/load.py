@@ -11,6 +11,7 @@ import asyncio
 import base64
 import json
 import random
+import sys
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -148,6 +149,8 @@ async def load(chosen: argparse.Namespace) -> dict[str, Any]:
 
 def _summary(count: Count, connected_s: float, seconds: float) -> dict[str, Any]:
     ordered = sorted(count.answers)
+    if not ordered:
+        sys.exit(f"none of {count.came} answers came within the time that is measured")
     at = {name: ordered[min(len(ordered) - 1, int(len(ordered) * share))] for name, share in SHARES.items()}
     milliseconds = {name: round(value * 1000, 1) for name, value in at.items()}
     told = {"per_s": len(ordered) / seconds, "answers": count.came, "errors": count.errors}
