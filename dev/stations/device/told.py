@@ -39,7 +39,7 @@ class Told:
     tokens: tuple[Token, ...] = ()
     charge_s: float = 720.0
     pause_s: float = 120.0
-    books: bool = False  # it keeps what each charge was (device/books.py)
+    books: bool = False  # it keeps what each charge was (dev/stations/device/books.py)
     resumes: bool = False  # a charge that ran when the power went goes on when it is back
     settings: Mapping[str, str] = field(default_factory=dict)  # as an operator would set them, by OCPP's names
     vendor: str = "EVPortal"

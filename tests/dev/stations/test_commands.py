@@ -19,7 +19,7 @@ V2 = pytest.mark.parametrize("version", ["2.0.1", "2.1"])
 NOT_BUILT = {
     "AFRRSignal", "AdjustPeriodicEventStream", "ClearDERControl", "GetDERControl", "GetPeriodicEventStream",
     "NotifyAllowedEnergyTransfer", "NotifyWebPaymentStarted", "RequestBatterySwap", "SetDERControl",
-    "UpdateDynamicSchedule", "UsePriorityCharging",
+    "UpdateDynamicSchedule",
 }  # fmt: skip
 FROM_STATION = {
     "Authorize", "BatterySwap", "BootNotification", "ClearedChargingLimit", "ClosePeriodicEventStream",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from celery import current_app
 
-from stations.charging.sessions import session_start
+from stations.charging.sessions import session_close, session_start
 from stations.load import tasks
 from stations.models import ChargingSession
 from tests.stations.load.conftest import Yard
@@ -34,7 +34,7 @@ def test_a_charge_that_starts_and_ends_has_its_site_looked_at(
     assert ("stations.tasks.load_share", yard.site.pk) in sent
     sent.clear()
     with django_capture_on_commit_callbacks(execute=True):
-        yard.stop(session)
+        session_close(session=session, stopped_at=yard.now, meter_stop_wh=0)
     assert ("stations.tasks.load_share", yard.site.pk) in sent
 
 

@@ -54,7 +54,8 @@ def test_two_stations_share_a_limit(gateway: Running, charger_row: Make, first: 
     site = limited(40)
     with connected(gateway, rows[0], first) as one, connected(gateway, rows[1], second) as two:
         shared(site, lambda: accepted("FALLBACK") == [20, 20])
-        assert one.kept.told == [("TxDefaultProfile", 0, 20, None)] == two.kept.told
+        assert one.kept.told[-1] == ("TxDefaultProfile", 0, 20, None) == two.kept.told[-1]
+        assert max(told[2] for told in one.kept.told + two.kept.told) == 20  # the first that hears gets less at first
         one.start()
         shared(site, lambda: accepted("CHARGE") == [32])
         assert two.kept.told[-1][:3] == ("TxDefaultProfile", 1, 0)  # before the other had more
