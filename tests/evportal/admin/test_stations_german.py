@@ -33,6 +33,7 @@ OURS = [model for model in admin.site._registry if model._meta.app_label == "sta
 SAME = {"SHA-256", "UID", "URL", "OCPP", "ISO 4217", "ISO 3166-1 alpha-3", "OCPI ConnectorType", "OCPI PowerType", "A"}
 SAME |= {"kWh", "Wh", "Name", "Code", "Status", "Phase", "Import"}
 SAME |= {str(label) for label in IdToken.Type.labels}
+SAME |= {"CALL", "CALLRESULT", "CALLERROR", "SEND", "L1", "L2", "L3"}  # OCPP-J's message types, and phases
 
 
 @pytest.fixture
