@@ -6,7 +6,6 @@ from dev.chain.transactions import ChainError
 from tests.ledger.contract.ledger_account import LedgerAccount, Rec, make_records
 from tests.ledger.contract.test_record import refused
 
-
 HEAD_BYTES = 4
 
 
