@@ -120,8 +120,6 @@ class Link:
         job = Job(call, text, is_send=frame.type == frames.SEND, seen=self._seen())
         lane = self.gateway.together if job.is_many else self.gateway.alone
         answer = await lane.do(job)
-        if frame.action == "BootNotification":
-            self.deliver()
         return answer
 
     def _read(self, call: Call) -> tuple[dict[str, Any], Sequence[Aside]]:

@@ -178,7 +178,6 @@ class Gateway:
             await self._replaced(older)
         elif replaced and not replaced.startswith(self.process):
             await self._step(partial(_newer_elsewhere, station.pk, link.id))
-        link.deliver()
 
     async def _replaced(self, older: Link) -> None:
         words = "a newer connection of this identity came"
