@@ -252,7 +252,8 @@ class Gateway:
     async def _listen(self) -> None:
         """What web processes, workers and other gateways tell by Redis."""
         while True:
-            with contextlib.suppress(RedisError, OSError):
+            # Also what is no message of ours: whoever else writes there must not end the listening.
+            with contextlib.suppress(RedisError, OSError, ValueError, KeyError, TypeError):
                 async with redis_async.Redis.from_url(settings.REDIS_URL) as client, client.pubsub() as heard:
                     await heard.subscribe(CHANNEL)
                     async for message in heard.listen():
