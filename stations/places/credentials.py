@@ -22,8 +22,13 @@ _HEXADECIMAL = re.compile(r"(?:[0-9A-Fa-f]{2}){16,20}")
 
 
 def credential_make() -> str:
-    """A new one that every version of OCPP can carry: 15 random bytes as 20 characters."""
-    return secrets.token_urlsafe(CREDENTIAL_BYTES)
+    """A new one that every version of OCPP can carry: 15 random bytes as 20 characters.
+
+    None begins like an option: credentials are handed to programs on their command lines.
+    """
+    while (credential := secrets.token_urlsafe(CREDENTIAL_BYTES)).startswith("-"):
+        pass
+    return credential
 
 
 def station_credential_set(*, station: Station) -> str:
