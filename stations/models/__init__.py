@@ -15,6 +15,7 @@ from stations.models.corrections import Correction
 from stations.models.imports import ImportFile, ImportFinding, ImportMapping, ImportRun
 from stations.models.load import LimitedOutlet, OutletLimit, SiteLimit, SiteLimitPeriod
 from stations.models.messages import OcppMessage
+from stations.models.metering import MeterPublicKey, SignedMeterValue
 from stations.models.ocpi import OcpiPartner
 from stations.models.places import Connector, Site, Station
 from stations.models.reservations import LocalList, Reservation
@@ -44,6 +45,7 @@ __all__ = [
     "LimitedOutlet",
     "LinkCode",
     "LocalList",
+    "MeterPublicKey",
     "MeterValue",
     "NextCredential",
     "OcpiPartner",
@@ -52,6 +54,7 @@ __all__ = [
     "Reservation",
     "SessionClosedError",
     "SetAside",
+    "SignedMeterValue",
     "Site",
     "SiteLimit",
     "SiteLimitPeriod",

@@ -77,6 +77,11 @@ class Site(Dated):
         default=False,
         help_text=_("cards that nobody has linked or entered yet; a blocked card never may"),
     )
+    signed_required = models.BooleanField(
+        _("meters must sign"),
+        default=False,
+        help_text=_("a charge whose signed meter values are missing or do not hold is invalid, and not billed"),
+    )
     api_clients = models.ManyToManyField("accounts.ApiClient", blank=True, related_name="sites", editable=False)
 
     objects = SiteQuerySet.as_manager()

@@ -65,6 +65,13 @@ class ChargingSession(Dated):
         OCPP = "OCPP", "OCPP"
         OPERATOR = "OPERATOR", _("Operator")  # a correction
 
+    class SignedVerdict(models.TextChoices):
+        """What the meter's signatures are worth; empty: the charge has none."""
+
+        VERIFIED = "VERIFIED", pgettext_lazy("signed meter values", "verified")
+        FAILED = "FAILED", pgettext_lazy("signed meter values", "failed")
+        NOT_CHECKED = "NOT CHECKED", pgettext_lazy("signed meter values", "not checked here")
+
     id = models.UUIDField("ID", primary_key=True, default=uuid.uuid4, editable=False)
     station = models.ForeignKey(
         "stations.Station", verbose_name=_("station"), on_delete=models.PROTECT, related_name="sessions"
@@ -115,6 +122,17 @@ class ChargingSession(Dated):
     # SHA-256 of the meter values as they were when the session closed (stations/charging/meter_digest.py); part of
     # the record.
     meter_values_sha256 = models.CharField(_("meter values, SHA-256"), max_length=64, blank=True, default="")
+    # What the meter signed, exactly as it came, in the order in which it came: {"format", "encoding", "context",
+    # "text"}; stations/metering/. Filled when the session closes, and part of the record, as are the next four.
+    signed_meter_values = models.JSONField(_("signed meter values"), default=list, blank=True)
+    signed_verdict = models.CharField(
+        _("signatures of the meter"), max_length=12, choices=SignedVerdict.choices, blank=True, default=""
+    )
+    signed_reason = models.CharField(_("why the signatures are worth that"), max_length=40, blank=True, default="")
+    # That with which it was judged: the registered one (MeterPublicKey.public_key), as hex.
+    meter_public_key = models.TextField(_("public key of the meter"), blank=True, default="")
+    # What its cost is made of, line by line (stations/tariffs/).
+    cost_lines = models.JSONField(_("lines of the cost"), default=list, blank=True)
     # The month of whose statement it is, by its first day. Decided when it ends, from the driver's zone, else the
     # place's, as they are then: nothing that happens later moves it into another statement.
     statement_month = models.DateField(_("month of the statement"), null=True, blank=True, editable=False)
