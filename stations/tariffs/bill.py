@@ -3,11 +3,11 @@
 A row may have been altered behind our back: then there is no bill, and the page still stands.
 """
 
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import InvalidOperation
 from typing import TYPE_CHECKING
 
-from stations.tariffs.pricing import CostLine, cost_lines, session_cost_lines, total_minor
+from stations.tariffs.lines import Bill, bill_made
+from stations.tariffs.pricing import cost_lines, session_cost_lines, total_minor
 
 if TYPE_CHECKING:
     from stations.models import ChargingSession
@@ -15,27 +15,13 @@ if TYPE_CHECKING:
 _NOT_A_TARIFF = (KeyError, TypeError, ValueError, InvalidOperation)
 
 
-@dataclass(frozen=True)
-class Bill:
-    """`total_minor` is the sum of the lines; `vat_percent` is contained in it; None without VAT."""
-
-    lines: list[CostLine]
-    total_minor: int
-    currency: str
-    tariff_name: str
-    vat_percent: Decimal | None
-
-
 def bill_of(session: "ChargingSession") -> Bill | None:
     """The lines behind the cost of a finished session; None where no tariff explains it."""
     try:
         lines = session_cost_lines(session)
-        vat = Decimal(session.tariff["vat_percent"]) if session.tariff.get("vat_percent") else None
+        return bill_made(lines, session.tariff, session.currency) if lines else None
     except (*_NOT_A_TARIFF, AttributeError):
         return None
-    if not lines:
-        return None
-    return Bill(lines, total_minor(lines), session.currency, str(session.tariff.get("name", "")), vat)
 
 
 def cost_so_far(session: "ChargingSession", energy_wh: int | None) -> tuple[int, str] | None:

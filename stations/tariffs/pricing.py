@@ -11,29 +11,28 @@ up by hand is what they pay. The price per session is due for every completed se
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
 from stations.tariffs.currencies import minor_digits
+from stations.tariffs.lines import ENERGY, FLAT, CostLine, lines_read, total_minor
 
 if TYPE_CHECKING:
     from stations.models import ChargingSession
 
-# OCPI TariffDimensionType
-ENERGY = "ENERGY"
-FLAT = "FLAT"
-
-
-@dataclass(frozen=True)
-class CostLine:
-    """One line of a bill. `quantity` in `unit`: Wh, or sessions; `price` per kWh, or per session."""
-
-    kind: str
-    quantity: int
-    unit: str
-    price: Decimal
-    amount_minor: int
+__all__ = [
+    "ENERGY",
+    "FLAT",
+    "CostLine",
+    "cost_lines",
+    "cost_of",
+    "cost_so_far",
+    "minor_units",
+    "session_cost_lines",
+    "total_minor",
+    "units",
+]
 
 
 def cost_lines(tariff: Mapping[str, Any], *, energy_wh: int) -> list[CostLine]:
@@ -48,11 +47,6 @@ def cost_lines(tariff: Mapping[str, Any], *, energy_wh: int) -> list[CostLine]:
     return lines
 
 
-def total_minor(lines: list[CostLine]) -> int:
-    """The sum of the lines, in minor units."""
-    return sum(line.amount_minor for line in lines)
-
-
 def session_cost_lines(session: "ChargingSession") -> list[CostLine]:
     """How the cost of a closed session comes about; a credit's lines are those of what it credits, negative.
 
@@ -60,6 +54,9 @@ def session_cost_lines(session: "ChargingSession") -> list[CostLine]:
     """
     if not session.tariff or session.energy_wh is None or session.cost_minor is None:
         return []
+    if kept := getattr(session, "cost_lines", None):
+        lines = lines_read(kept)
+        return lines if total_minor(lines) == session.cost_minor else []
     sign = -1 if session.credit else 1
     lines = [
         replace(line, quantity=sign * line.quantity, amount_minor=sign * line.amount_minor)
