@@ -36,6 +36,7 @@ REASONS: Mapping[str, str | Promise] = {
     "signature": _("the signature does not fit: the text was changed, or another key signed it"),
     # the texts together
     "meters_differ": _("the values come from different meters"),
+    "other_meter": _("the values come from another meter than the one that the key is registered for"),
     "pagination": _("the number of a signed text cannot be read, or does not belong to a transaction"),
     "pagination_repeated": _("two different signed texts have one number"),
     "pagination_gap": _("a signed text between begin and end is missing"),
@@ -54,6 +55,7 @@ REASONS: Mapping[str, str | Promise] = {
     "registers_differ": _("begin and end are of different registers"),
     "units_differ": _("begin and end have different units"),
     "order": _("the end stands before the begin"),
+    "context": _("the station sent an end as a begin, or a begin as an end"),
     "backwards": _("the register went backwards"),
     "time_backwards": _("the end is earlier than the begin"),
     "time_state": _("the state of the meter's clock does not allow billing"),
