@@ -8,6 +8,7 @@ from portal.proof import pages as proof_pages
 from portal.proof import public_check
 from portal.session import pages
 from portal.statements import pages as statement_pages
+from portal.vehicles import pages as vehicle_pages
 from portal.welcome import pages as welcome_pages
 
 register_converter(statement_pages.PeriodConverter, "period")
@@ -31,6 +32,12 @@ urlpatterns = [
     path("statements/<period:of>.csv", statement_pages.statement_csv_file, name="statement_csv"),
     path("statements/<period:of>/making", statement_pages.statement_making, name="statement_making"),
     path("statements/<period:of>/mail", statement_pages.statement_mail, name="statement_mail"),
+    path("sessions/<uuid:session_id>/vehicle", vehicle_pages.charge_vehicle_page, name="charge_vehicle"),
+    path("vehicles", vehicle_pages.vehicles_page, name="vehicles"),
+    path("vehicles/homes", vehicle_pages.homes_set, name="homes_set"),
+    path("vehicles/years/<int:year>", vehicle_pages.year_page, name="vehicle_year"),
+    path("vehicles/<int:vehicle_id>", vehicle_pages.vehicle_page, name="vehicle"),
+    path("vehicles/<int:vehicle_id>/remove", vehicle_pages.vehicle_remove_page, name="vehicle_remove"),
     path("privacy", welcome_pages.privacy_page, name="privacy"),
     path("imprint", welcome_pages.imprint_page, name="imprint"),
     path("verify", public_check.public_check, name="public_check"),

@@ -11,8 +11,10 @@ class StationsConfig(AppConfig):
         from stations.load import receivers
         from stations.models import corrections
         from stations.ocpi import secrets
+        from stations.vehicles import holding
 
         personal_data.add_all()
         secrets.add_column()
         corrections.add_column()
         receivers.connect()
+        holding.add_all()

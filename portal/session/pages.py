@@ -20,6 +20,7 @@ from portal.session.context import context_of
 from portal.session.csv import meter_csv_lines
 from portal.session.figures import figures_of
 from portal.session.query import found_for
+from portal.session.vehicle import vehicle_context
 
 
 @require_safe
@@ -30,7 +31,7 @@ def session_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
     reader, session = reader_of(request), session_read(request, session_id)
     found = found_for(session)
     figures = figures_of(found.shown, found.meter_values, reader)
-    context = {**context_of(found, figures), **stopping_of(request, session)}
+    context = {**context_of(found, figures), **stopping_of(request, session), **vehicle_context(session, reader)}
     return render(request, "portal/session/session.html", context)
 
 

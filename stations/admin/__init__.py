@@ -7,6 +7,7 @@ from stations.imports import mapping_admin as mappings
 from stations.load import admin as load
 from stations.messages import admin as messages
 from stations.ocpi import admin as ocpi
+from stations.vehicles import admin as vehicles
 
 __all__ = [
     "asides",
@@ -20,4 +21,5 @@ __all__ = [
     "ocpi",
     "places",
     "tables",
+    "vehicles",
 ]

@@ -18,6 +18,7 @@ from stations.models.messages import OcppMessage
 from stations.models.metering import MeterPublicKey, SignedMeterValue
 from stations.models.ocpi import OcpiPartner
 from stations.models.places import Connector, Site, Station
+from stations.models.recipients import InvoiceAddress, StatementDelivery, StatementRecipient
 from stations.models.reservations import LocalList, Reservation
 from stations.models.sessions import (
     ChargingSession,
@@ -27,6 +28,15 @@ from stations.models.sessions import (
     months_decide,
 )
 from stations.models.tariffs import Tariff
+from stations.models.vehicles import (
+    FlatRate,
+    HomeSite,
+    PriceBasis,
+    SessionVehicle,
+    Vehicle,
+    VehicleCard,
+    YearChoice,
+)
 
 __all__ = [
     "CertificateRequest",
@@ -35,13 +45,16 @@ __all__ = [
     "Command",
     "Connector",
     "Correction",
+    "FlatRate",
     "GatewayProcess",
+    "HomeSite",
     "IdToken",
     "ImportFile",
     "ImportFinding",
     "ImportMapping",
     "ImportRun",
     "InstalledRoot",
+    "InvoiceAddress",
     "LimitedOutlet",
     "LinkCode",
     "LocalList",
@@ -51,13 +64,17 @@ __all__ = [
     "OcpiPartner",
     "OcppMessage",
     "OutletLimit",
+    "PriceBasis",
     "Reservation",
     "SessionClosedError",
+    "SessionVehicle",
     "SetAside",
     "SignedMeterValue",
     "Site",
     "SiteLimit",
     "SiteLimitPeriod",
+    "StatementDelivery",
+    "StatementRecipient",
     "Station",
     "StationAuthority",
     "StationCertificate",
@@ -65,5 +82,8 @@ __all__ = [
     "StationRefusal",
     "StationVariable",
     "Tariff",
+    "Vehicle",
+    "VehicleCard",
+    "YearChoice",
     "months_decide",
 ]

@@ -24,15 +24,20 @@ from ledger.models.audits import AuditRun
 from stations.cards.linking import link_code_make
 from stations.models import (
     ChargingSession,
+    FlatRate,
     IdToken,
     MeterValue,
     OcpiPartner,
     OcppMessage,
     SetAside,
+    StatementDelivery,
+    StatementRecipient,
     StationEvent,
     StationRefusal,
     StationVariable,
     Tariff,
+    Vehicle,
+    YearChoice,
 )
 from stations.models.imports import ImportMapping, ImportRun
 from stations.models.load import LimitedOutlet, SiteLimit
@@ -115,6 +120,16 @@ def opened_ago() -> Callable[[ChargingSession, timedelta], None]:
     return set_opened
 
 
+def vehicle_rows(owner: User) -> None:
+    vehicle = Vehicle.objects.create(owner=owner, name="Van", plate="B-EV 1")
+    FlatRate.objects.create(year=2027, price_per_kwh="0.35", source="a test")
+    YearChoice.objects.create(user=owner, year=2026, basis="CONTRACT")
+    recipient = StatementRecipient.objects.create(
+        user=owner, vehicle=vehicle, address="boss@example.org", language="en"
+    )
+    StatementDelivery.objects.create(recipient=recipient, first_day=date(2026, 3, 1))
+
+
 @pytest.fixture
 def everything(make_session: MakeSession) -> ChargingSession:
     session = make_session()
@@ -142,6 +157,7 @@ def everything(make_session: MakeSession) -> ChargingSession:
     StationVariable.objects.create(station=session.station, variable="HeartbeatInterval", value="300")
     ImportRun.objects.create(file_name="january.csv", sha256="0" * 64, size=1, time_zone="UTC")
     ImportMapping.objects.create(name="wallbox", columns={"started": "From", "stopped": "Until", "energy": "kWh"})
+    vehicle_rows(session.customer)
     Tariff.objects.create(code="T1", name="Day")
     SiteLimit.objects.create(site=session.station.site, amperes=32)
     LimitedOutlet.objects.create(station=session.station, evse_id=1)

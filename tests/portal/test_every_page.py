@@ -16,7 +16,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import Role, User
 from ledger.models import LedgerEntry
-from stations.models import ChargingSession, Connector
+from stations.models import ChargingSession, Connector, Vehicle
 from tests.evportal.admin.test_admin_tpm import report
 from tests.people import person
 from tests.portal.conftest import MakeSession
@@ -69,6 +69,7 @@ def states(everything: ChargingSession, make_session: MakeSession, connector: Co
 def ids(everything: ChargingSession, states: dict[str, str], report: AttestationReport) -> dict[str, Any]:
     """What an address may ask for, by all the names under which it does."""
     found: dict[str, Any] = {"session_id": everything.pk, "uuid": everything.pk, "of": "2026-03", "int": 1}
+    found |= {"vehicle_id": Vehicle.objects.get().pk, "places": "all", "year": 2026}
     found |= {"app_label": "stations", "token_id": everything.id_token_id}
     for model in apps.get_models():
         row = model._default_manager.order_by("-pk").first()

@@ -66,6 +66,8 @@ def test_every_model_is_registered() -> None:
             "stations.installedroot",
             *("stations.command", "stations.reservation", "stations.locallist"),
             *("stations.sitelimit", "stations.limitedoutlet"),
+            *("stations.vehicle", "stations.flatrate", "stations.yearchoice"),
+            *("stations.statementrecipient", "stations.statementdelivery"),
         ),
         *(
             "stations.chargingsession",

@@ -194,7 +194,7 @@ def test_the_page_asks_few_questions(
     browser: Client, make_session: MakeSession, django_assert_max_num_queries: object
 ) -> None:
     session = make_session()
-    with django_assert_max_num_queries(8):  # type: ignore[operator]
+    with django_assert_max_num_queries(9):  # type: ignore[operator]
         text(browser, f"/sessions/{session.pk}")
 
 
