@@ -17,8 +17,8 @@ class AccountsConfig(AppConfig):
         sealed_columns.add_columns()
 
 
-class PortalAdminConfig(admin_apps.AdminConfig):
-    """Django's admin with our site: every `admin.site.register` goes there."""
+class PortalAdminConfig(admin_apps.SimpleAdminConfig):
+    """Django's admin with our site. What it shows is registered where addresses are read (evportal/urls.py)."""
 
     default = False
     default_site = "accounts.login.admin_site.PortalAdminSite"

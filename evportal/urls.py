@@ -10,6 +10,9 @@ handler403 = "evportal.problems.forbidden"
 handler404 = "evportal.problems.not_found"
 handler500 = "evportal.problems.server_error"
 
+# Here and not in every process: workers and gateways have no pages, and would import the admin's modules for nothing.
+admin.autodiscover()
+
 urlpatterns = [
     path("", include("accounts.urls")),
     path("", include("portal.urls")),

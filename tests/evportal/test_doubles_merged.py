@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -65,9 +66,7 @@ def merged(place: Place, prepare: Callable[[Rows], None], check: Callable[[], No
     """Rows of before, then the migration; the records are the same before and after."""
 
     def work() -> None:
-        executor = MigrationExecutor(connection)
-        executor.migrate(BEFORE)
-        rows = Rows(executor.loader.project_state(BEFORE).apps)
+        rows = Rows(models_of_before())
         prepare(rows)
         before = sorted(ChargingSession.objects.closed().order_by().values_list("pk", flat=True))
         told = {pk: written(rows, pk) for pk in before}
@@ -79,7 +78,12 @@ def merged(place: Place, prepare: Callable[[Rows], None], check: Callable[[], No
             assert (after[pk]["station"], after[pk]["transaction_id"]) == (station, number)
         check()
 
-    place.empty().run(work)
+    place.migrated(lambda: MigrationExecutor(connection).migrate(BEFORE), name="before").run(work)
+
+
+@cache
+def models_of_before() -> StateApps:
+    return MigrationExecutor(connection).loader.project_state(BEFORE).apps
 
 
 def written(rows: Rows, pk: Any) -> tuple[str | None, str, str]:

@@ -2,8 +2,9 @@
 
 import itertools
 import re
+import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from functools import cache
 from io import StringIO
@@ -117,12 +118,34 @@ class Place:
 
     def __init__(self, engine: str, directory: Path) -> None:
         self.engine, self._directory = engine, directory
+        self._migrated: dict[str, str] = {}
 
     def empty(self) -> Database:
+        return self._database(self._make())
+
+    def migrated(self, migrate_there: Callable[[], object], *, name: str) -> Database:
+        """A copy of the one, made once under that name, in which this was done; migrating takes seconds."""
+        if name not in self._migrated:
+            made = self._make()
+            self._database(made).run(migrate_there)
+            self._migrated[name] = made
+        return self._database(self._make(self._migrated[name]))
+
+    def _make(self, template: str = "") -> str:
         name = f"migrations_{uuid.uuid4().hex}"
+        if self.engine == "postgresql":
+            sql = f"CREATE DATABASE {name}" + (template and f" TEMPLATE {template}")
+            Database(POSTGRES.url).run(lambda: connection.cursor().execute(sql))
+        elif template:
+            shutil.copy(self._file(template), self._file(name))
+        return name
+
+    def _file(self, name: str) -> Path:
+        return self._directory / f"{name}.sqlite3"
+
+    def _database(self, name: str) -> Database:
         if self.engine == "sqlite":
-            return Database(f"sqlite:///{self._directory / name}.sqlite3")
-        Database(POSTGRES.url).run(lambda: connection.cursor().execute(f"CREATE DATABASE {name}"))
+            return Database(f"sqlite:///{self._file(name)}")
         return Database(POSTGRES.url.rpartition("/")[0] + f"/{name}")
 
 

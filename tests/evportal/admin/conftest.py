@@ -1,5 +1,6 @@
 """The fixtures of the driver's pages: the admin shows the same sessions."""
 
+import evportal.urls  # noqa: F401  what the admin shows is registered there
 from tests.portal.conftest import (
     browser,
     everything,
