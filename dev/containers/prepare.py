@@ -44,6 +44,7 @@ class Files:
         self.passwords = self.directory / "passwords"  # of people; mounted nowhere
         self.pool = self.directory / "pool"
         self.release = self.directory / "release"
+        self.ocpp_tls = self.directory / "ocpp_tls"  # empty: whoever has a certificate for the gateway puts it there
         self.genesis = self.directory / "genesis.json"
         self.environment = self.directory / "env"
         self.release_key = self.directory / "offline" / "release_key.pem"
@@ -53,8 +54,10 @@ class Files:
         """Make what is missing; raises StackError when we are not root, who alone can give files to other users."""
         if os.geteuid() != 0:
             raise StackError("Giving each secret to the user of its container needs root.")
-        for directory in (self.secrets, self.passwords, self.pool, self.release, self.release_key.parent):
+        own = (self.secrets, self.passwords, self.pool, self.release, self.ocpp_tls, self.release_key.parent)
+        for directory in own:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.chown(self.ocpp_tls, PORTAL, PORTAL)
         self.release.chmod(0o755)  # mounted as a whole, and nothing in it is secret
         self._passwords()
         keys = {name: self._chain_key(name) for name in CHAIN_KEYS}

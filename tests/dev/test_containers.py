@@ -101,6 +101,14 @@ def test_no_secret_stands_in_an_environment() -> None:
             assert "://:" not in str(value), (name, key)
 
 
+def test_the_gateway_finds_a_certificate_where_one_was_put() -> None:
+    gateway = SERVICES["gateway"]
+    assert any(volume.endswith("/ocpp_tls:/run/ocpp_tls:ro") for volume in gateway["volumes"])
+    for name in ("EVPORTAL_OCPP_TLS_CERT", "EVPORTAL_OCPP_TLS_KEY"):  # said by whoever has one
+        assert gateway["environment"][name] is None
+        assert all(name not in SERVICES[other].get("environment", {}) for other in SERVICES if other != "gateway")
+
+
 def test_each_setting_of_the_portal_is_passed_or_left_out_on_purpose() -> None:
     known = set(re.findall(r'"(EVPORTAL_[A-Z_]+)"', (ROOT / "evportal" / "settings.py").read_text()))
     portals = [service for service in SERVICES.values() if service.get("image") == "evportal/portal"]
@@ -173,6 +181,7 @@ def test_each_secret_is_for_the_user_of_its_container(tmp_path: Path) -> None:
         found = (files.secrets / name).stat()
         assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (owner, 0o600), name
     assert files.pool.stat().st_uid == COGNITO
+    assert (files.ocpp_tls.stat().st_uid, stat.S_IMODE(files.ocpp_tls.stat().st_mode)) == (PORTAL, 0o700)
     assert set(COMPOSE["secrets"]) <= {path.name.removesuffix(".json") for path in files.secrets.iterdir()}
     given = {secret["file"].rpartition("/")[2] for secret in COMPOSE["secrets"].values()}
     assert given <= {path.name for path in files.secrets.iterdir()}
