@@ -300,7 +300,6 @@ CELERY_BEAT_SCHEDULE = {
     "stations-commands": {"task": "stations.tasks.commands_sweep", "schedule": schedule(run_every=10)},
     "stations-lists": {"task": "stations.tasks.local_lists_renew", "schedule": schedule(run_every=300)},
     "stations-load": {"task": "stations.tasks.load_sweep", "schedule": schedule(run_every=10)},
-    "stations-load-prune": {"task": "stations.tasks.load_prune", "schedule": schedule(run_every=3600)},
     "stations-messages": {"task": "stations.tasks.messages_prune", "schedule": schedule(run_every=3600)},
     "tpm-attest": {"task": "tpm.tasks.attest_services", "schedule": schedule(run_every=30)},
     "tpm-prune": {"task": "tpm.tasks.prune_reports", "schedule": schedule(run_every=3600)},

@@ -6,6 +6,7 @@ id that it has from the start, however often connection, CSMS or the station its
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from dev.stations.words16 import Words16
 
 TIMEOUT_S = 30.0
 BACKOFF_MAX_S = 60.0
+REMEMBERED = 500  # of what it said and heard last: stations of the demo charge for days
 ACCEPTED = "Accepted"
 Later = Callable[[], Awaitable[None]]
 
@@ -62,8 +64,8 @@ class Station:
         self.ready = asyncio.Event()  # connected, and accepted
         self.accepted = False
         self.refusal: Exception | None = None  # why the last try to connect failed
-        self.heard: list[tuple[str, Json]] = []  # commands that it got
-        self.said: list[tuple[str, str, Json]] = []  # calls that left: id, action, payload
+        self.heard: deque[tuple[str, Json]] = deque(maxlen=REMEMBERED)  # commands that it got
+        self.said: deque[tuple[str, str, Json]] = deque(maxlen=REMEMBERED)  # calls that left: id, action, payload
         self.costs: dict[str, float] = {}
         self._log = log
         self._online, self._stirred, self._boots = asyncio.Event(), asyncio.Event(), asyncio.Event()

@@ -1,5 +1,8 @@
 """Something is asked of a station: written down first, then the gateway is hurried."""
 
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -39,3 +42,12 @@ def command_ask(
     )
     transaction.on_commit(lambda: hurry(station.pk))
     return command
+
+
+def commands_ask(*, stations: Sequence[Station], kind: str, params: dict[str, Any], valid_for: timedelta) -> None:
+    """The same of several stations at once, as the portal's own."""
+    now = timezone.now()
+    told: dict[str, Any] = {"kind": kind, "params": params, "asked_at": now, "valid_until": now + valid_for}
+    Command.objects.bulk_create([Command(station=station, **told) for station in stations])
+    for station in stations:
+        transaction.on_commit(partial(hurry, station.pk))

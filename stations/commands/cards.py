@@ -1,15 +1,19 @@
 """Lists of cards at stations, after their answers, and when what they should know has changed."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
+from django.db.models import Max
 from django.utils import timezone
 
-from stations.commands.asking import command_ask
-from stations.commands.listing import cards_of
+from stations.commands.asking import command_ask, commands_ask
+from stations.commands.listing import cards_of, cards_of_many
 from stations.models import Command, LocalList, Station
 
 KIND = "send_local_list"
+TOGETHER = 100  # lists that are compared at once
 VALID_FOR = timedelta(days=1)
 TRY_AGAIN_AFTER = timedelta(hours=1)
 
@@ -42,18 +46,27 @@ def local_lists_renew() -> int:
 
     Only to those that accepted a list before. How many were asked.
     """
-    count = 0
     rows = LocalList.objects.filter(version__gt=0, station__enabled=True).select_related("station__site")
-    for row in rows.iterator():
-        if row.entries != cards_of(row.station) and not _under_way(row.station):
-            command_ask(station=row.station, kind=KIND, params={"mode": "differential"}, valid_for=VALID_FOR)
-            count += 1
+    each, count = rows.iterator(chunk_size=TOGETHER), 0
+    while batch := list(islice(each, TOGETHER)):
+        count += _renew(batch)
     return count
 
 
-def _under_way(station: Station) -> bool:
-    """One is open, or the last one failed lately."""
-    last = Command.objects.filter(station=station, kind=KIND).order_by("-pk").first()
-    if last is None or last.state == Command.State.ACCEPTED:
-        return False
-    return last.is_open or last.asked_at > timezone.now() - TRY_AGAIN_AFTER
+def _renew(rows: Sequence[LocalList]) -> int:
+    """Of these, with as many queries as of one."""
+    wanted = cards_of_many([row.station for row in rows])
+    outdated = [row.station for row in rows if row.entries != wanted[row.station_id]]
+    waiting = _under_way(outdated)
+    asked = [station for station in outdated if station.pk not in waiting]
+    commands_ask(stations=asked, kind=KIND, params={"mode": "differential"}, valid_for=VALID_FOR)
+    return len(asked)
+
+
+def _under_way(stations: Sequence[Station]) -> set[int]:
+    """Those of which one is open, or the last one failed lately."""
+    sent = Command.objects.filter(station__in=stations, kind=KIND).order_by().values("station")
+    last = Command.objects.filter(pk__in=sent.annotate(last=Max("pk")).values("last"))
+    lately = timezone.now() - TRY_AGAIN_AFTER
+    failed = [command for command in last if command.state != Command.State.ACCEPTED]
+    return {command.station_id for command in failed if command.is_open or command.asked_at > lately}

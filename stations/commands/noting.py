@@ -7,8 +7,7 @@ from django.utils import timezone
 
 from stations.models import Station, StationVariable
 
-# Keys and variables that hold secrets: what a station says of them is never kept (OCPP: WriteOnly).
-SECRET = frozenset({"authorizationkey", "basicauthpassword"})
+SECRET = StationVariable.SECRET
 ALONE = ("component", "component_instance", "evse_id", "connector_id", "variable", "instance", "attribute")
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -23,7 +22,7 @@ from stations.load.schedule import Period, Schedule
 from stations.load.sharing import PHASES
 from stations.load.standing import NOTHING, Layer
 from stations.load.wishes import TURN, Place, Verdict, verdicts
-from stations.models import ChargingSession, Command, Connector, LimitedOutlet, OutletLimit, SiteLimit
+from stations.models import ChargingSession, Connector, LimitedOutlet, OutletLimit, SiteLimit
 from stations.zones import zone_named
 
 AHEAD = timedelta(minutes=2)  # a limit that falls is kept so long before
@@ -252,13 +251,6 @@ def outlet_release(*, outlet_id: int, now: datetime | None = None) -> None:
     row.share_a = row.most_a = row.session = None
     row.reason = ""
     row.save()
-
-
-def commands_prune() -> int:
-    """Forget old messages of the load management, of which the outlets' rows keep the outcome; returns how many."""
-    oldest = timezone.now() - timedelta(days=settings.OCPP_MESSAGES_KEEP_DAYS)
-    old = Command.objects.filter(by=Command.By.PORTAL, kind__in=("set_profile", "clear_profile"), asked_at__lt=oldest)
-    return old.exclude(state__in=(Command.State.WAITING, Command.State.SENT)).delete()[0]
 
 
 def sites_limited() -> list[int]:

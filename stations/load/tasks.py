@@ -23,9 +23,3 @@ def load_sweep() -> None:
         hurry_site(site_id)
     for outlet_id in services.outlets_to_release():
         services.outlet_release(outlet_id=outlet_id)
-
-
-@shared_task(name="stations.tasks.load_prune", time_limit=300)
-def load_prune() -> int:
-    """Old messages of the load management."""
-    return services.commands_prune()

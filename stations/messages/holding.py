@@ -1,7 +1,7 @@
 """How long messages are kept, what a customer gets of them and of commands, how they are forgotten with their cards."""
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -12,26 +12,39 @@ from django.utils.translation import gettext, ngettext
 from accounts.models import User
 from accounts.privacy.archive import Chunks
 from accounts.privacy.own_data import json_list
+from common.database.pruning import rows_prune
 from stations.messages.cards import spellings
 from stations.messages.export import head_of
 from stations.models import Command, OcppMessage, StationEvent
 
-BATCH_ROWS = 5000  # deleted at once: locks are short, and what was done stays done
 LOOKED_THROUGH = 20_000  # ids whose texts one query reads
 
 
 def messages_prune(*, go_on: Callable[[], bool] = lambda: True) -> int:
     """Delete what is older than the settings say, in batches while `go_on()`; returns how many."""
-    oldest = timezone.now() - timedelta(days=settings.OCPP_MESSAGES_KEEP_DAYS)
-    old = OcppMessage.objects.filter(at__lt=oldest).order_by("at").values_list("pk", flat=True)
-    count = 0
-    while go_on():
-        rows = list(old[:BATCH_ROWS])
-        OcppMessage.objects.filter(pk__in=rows).delete()
-        count += len(rows)
-        if len(rows) < BATCH_ROWS:
-            break
-    return count
+    old = OcppMessage.objects.filter(at__lt=_oldest(settings.OCPP_MESSAGES_KEEP_DAYS))
+    return rows_prune(old.order_by("at"), go_on=go_on)
+
+
+def events_prune(*, go_on: Callable[[], bool] = lambda: True) -> int:
+    """The same of what stations told of themselves."""
+    old = StationEvent.objects.filter(at__lt=_oldest(settings.OCPP_EVENTS_KEEP_DAYS))
+    return rows_prune(old.order_by("at"), go_on=go_on)
+
+
+def commands_prune(*, go_on: Callable[[], bool] = lambda: True) -> int:
+    """The same of commands; those without an outcome stay. The load management's own are forgotten with the messages.
+
+    Of these the outlets' rows keep the outcome, and there is one for each step of each car.
+    """
+    over = Command.objects.exclude(state__in=Command.OPEN).order_by("asked_at")
+    load = Q(by=Command.By.PORTAL, kind__in=("set_profile", "clear_profile"))
+    count = rows_prune(over.filter(load, asked_at__lt=_oldest(settings.OCPP_MESSAGES_KEEP_DAYS)), go_on=go_on)
+    return count + rows_prune(over.filter(asked_at__lt=_oldest(settings.OCPP_COMMANDS_KEEP_DAYS)), go_on=go_on)
+
+
+def _oldest(days: int) -> datetime:
+    return timezone.now() - timedelta(days=days)
 
 
 # --- a customer's

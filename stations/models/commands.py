@@ -46,6 +46,7 @@ class Command(models.Model):
         PORTAL = "PORTAL", _("the portal")
 
     VALID_FOR = timedelta(minutes=2)
+    OPEN = (State.WAITING, State.SENT)  # an outcome is still to come
 
     station = models.ForeignKey(
         "stations.Station", verbose_name=_("station"), on_delete=models.CASCADE, related_name="commands"
@@ -94,6 +95,7 @@ class Command(models.Model):
             models.Index(fields=["station", "id"], condition=Q(state="WAITING"), name="command_waiting"),
             models.Index(fields=["sent_at"], condition=Q(state="SENT"), name="command_unanswered"),
             models.Index(fields=["station", "-id"], name="command_newest"),
+            models.Index(fields=["asked_at"], name="command_oldest"),
         ]
 
     def __str__(self) -> str:
@@ -102,4 +104,4 @@ class Command(models.Model):
     @property
     def is_open(self) -> bool:
         """Whether an outcome is still to come."""
-        return self.state in (self.State.WAITING, self.State.SENT)
+        return self.state in self.OPEN

@@ -67,6 +67,9 @@ class StationVariable(models.Model):
     A value that cannot be read back (a password) is never kept.
     """
 
+    # Names (of keys in 1.6) whose values are secrets, which are never kept. OCPP makes them WriteOnly.
+    SECRET = frozenset({"authorizationkey", "basicauthpassword"})
+
     station = models.ForeignKey(
         "stations.Station", verbose_name=_("station"), on_delete=models.CASCADE, related_name="variables"
     )
@@ -135,6 +138,7 @@ class StationEvent(models.Model):
         indexes = [
             models.Index(fields=["station", "-at"], name="station_event_newest"),
             models.Index(fields=["-at"], condition=~Q(severity="INFO"), name="station_event_grave"),
+            models.Index(fields=["at"], name="station_event_oldest"),
         ]
 
     def __str__(self) -> str:

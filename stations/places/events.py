@@ -92,12 +92,13 @@ VARIABLES_MAX = 5000  # a station
 def variables_report(station: Station, variables: Sequence[Variable], at: datetime | None = None) -> int:
     """Store what the station says of its configuration; returns how many were stored. What was there is replaced.
 
-    A value that cannot be read back (a password) is never kept.
+    A password is never kept, also where a station tells it that should not.
     """
     free = VARIABLES_MAX - StationVariable.objects.filter(station=station).count()
     rows = {}
     for one in variables:
-        value = "" if one.mutability == "WriteOnly" else plain_text(one.value, 2500)
+        is_secret = one.mutability == "WriteOnly" or one.variable.lower() in StationVariable.SECRET
+        value = "" if is_secret else plain_text(one.value, 2500)
         row = StationVariable(station=station, reported_at=at or timezone.now(), **vars(one) | {"value": value})
         rows[tuple(getattr(row, name) for name in KEY[1:])] = row
     if free < len(rows):

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from common.database.inserting import columns_insert
+from gateway.ocpp.hiding import secrets_hidden
 from stations.models import OcppMessage
 
 TEXT_MAX = 65_536  # of one row; what is longer is cut, and says so
@@ -44,6 +45,6 @@ def write_group(frames: Sequence[Logged]) -> list[None]:
 
 
 def storable(text: str) -> str:
-    """As it came, but for NUL, which no database keeps in a text, and what is longer than anybody reads."""
-    text = text.replace("\x00", "␀")
+    """As it came, but for secrets, NUL, which no database keeps in a text, and what is longer than anybody reads."""
+    text = secrets_hidden(text).replace("\x00", "␀")
     return text if len(text) <= TEXT_MAX else text[: TEXT_MAX - len(CUT)] + CUT

@@ -5,9 +5,10 @@ from typing import Any
 
 from gateway import calls
 from gateway.ocpp.handling import Answer, Call
+from gateway.ocpp.phrasing import NOT_SHOWN
 from gateway.ocpp.v2.noting import Kind, Severity, noted, report_ended, status_info
 from gateway.ocpp.v2.outlets import STATUS, outlet_report
-from stations.models import StationEvent
+from stations.models import StationEvent, StationVariable
 
 # OCPP 2.x severity of monitors: 0 is danger, 9 is debugging.
 CRITICAL_TO, WARNING_TO = 3, 6
@@ -30,6 +31,8 @@ def _note(call: Call, event: Mapping[str, Any]) -> None:
     evse = component.get("evse", {})
     names = [component["name"], component.get("instance"), variable["name"], variable.get("instance")]
     where = "/".join(str(evse[name]) for name in ("id", "connectorId") if name in evse)
+    if variable["name"].lower() in StationVariable.SECRET:
+        event = {**event, "actualValue": NOT_SHOWN}
     told = [".".join(name for name in names if name), f"EVSE {where}" if where else "", event.get("techInfo", "")]
     words = f"{' '.join(part for part in told if part)}: {event['actualValue']}"
     calls.event_note(

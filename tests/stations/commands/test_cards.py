@@ -4,13 +4,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
 from stations.commands.asking import command_ask
 from stations.commands.cards import local_list_taken, local_lists_renew
 from stations.commands.listing import Entry, cards_of, local_list_prepare
-from stations.models import ChargingSession, Command, IdToken, LocalList, Station, StationVariable
+from stations.models import ChargingSession, Command, Connector, IdToken, LocalList, Site, Station, StationVariable
 
 pytestmark = pytest.mark.django_db
 
@@ -106,6 +108,38 @@ def test_whole_then_what_differs(station: Station, driver: User) -> None:
     assert [(entry.uid, entry.status) for entry in listed.entries] == [("TWO", None), ("ONE", "Blocked")]
     assert accept(command) is None
     assert LocalList.objects.get().entries == cards_of(station)
+
+
+def test_many_are_looked_at_with_as_many_queries_as_one(
+    site: Site, driver: User, django_assert_max_num_queries: Any
+) -> None:
+    def another(number: int, **fields: Any) -> Station:
+        made = Station.objects.create(site=site, identity=f"L-{number}", ocpp_version="2.0.1", **fields)
+        Connector.objects.create(station=made, evse_id=1, connector_id=1)
+        charged(made, f"L{number}", customer=driver)
+        LocalList.objects.create(station=made, version=1)
+        return made
+
+    another(0)
+    with CaptureQueriesContext(connection) as of_one:
+        assert local_lists_renew() == 1
+    made = [another(number) for number in range(1, 13)]
+    another(99, enabled=False)
+    StationVariable.objects.create(station=made[0], variable="LocalAuthListMaxLength", value="3")
+    with django_assert_max_num_queries(len(of_one)):
+        assert local_lists_renew() == 12
+    assert len(cards_of(made[0])) == 3 and len(cards_of(made[1])) == 14
+    assert Command.objects.filter(kind="send_local_list", by=Command.By.PORTAL).count() == 13
+
+
+def test_what_only_2_1_knows_takes_no_place_of_others(station: Station, driver: User) -> None:
+    for number in range(3):
+        charged(station, f"VIN{number}", customer=driver, type=IdToken.Type.VIN)
+    charged(station, "OLD", customer=driver, days_ago=9)
+    StationVariable.objects.create(station=station, variable="LocalAuthListMaxLength", value="2")
+    assert list(cards_of(station)) == ["ISO14443 OLD"]
+    station.ocpp_version = "2.1"
+    assert len(cards_of(station)) == 2 and "ISO14443 OLD" not in cards_of(station)
 
 
 def test_a_long_one_goes_in_parts(station: Station, driver: User) -> None:

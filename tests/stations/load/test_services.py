@@ -6,11 +6,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.utils import timezone
 
 from stations.commands.kinds import KINDS
 from stations.commands.params import checked
-from stations.load.services import commands_prune, outlet_release, outlets_to_release, site_share
+from stations.load.services import outlet_release, outlets_to_release, site_share
 from stations.load.standing import Layer
+from stations.messages.holding import commands_prune
 from stations.models import Command, LimitedOutlet, OutletLimit, SiteLimitPeriod, Station
 from stations.models.load import WEEKDAYS
 from tests.stations.load.conftest import State, Yard, amperes, until
@@ -241,7 +243,7 @@ def test_old_messages_are_forgotten_what_was_accepted_is_not(yard: NewYard) -> N
     site = yard(32)
     site.station("CP-1")
     site.look()
-    Command.objects.update(asked_at=site.now - timedelta(days=31))
+    Command.objects.update(asked_at=timezone.now() - timedelta(days=31), state=Command.State.ACCEPTED)
     assert commands_prune() == 1
     assert site.accepted("FALLBACK") == [32] and site.look() == []
 

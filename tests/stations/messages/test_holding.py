@@ -8,10 +8,11 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from accounts.models import Erasure, User
+from common.database import pruning
 from stations.commands.asking import command_ask
 from stations.messages import holding
 from stations.messages.cards import cards_in
-from stations.messages.holding import messages_files, messages_holds, messages_prune
+from stations.messages.holding import commands_prune, events_prune, messages_files, messages_holds, messages_prune
 from stations.messages.tasks import prune
 from stations.models import ChargingSession, Command, IdToken, OcppMessage, StationEvent
 from stations.personal_data import cards_forget
@@ -23,13 +24,27 @@ def test_what_is_older_than_it_is_kept_goes_in_batches(
     owner: StationClient, say: Say, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.OCPP_MESSAGES_KEEP_DAYS = 30
-    monkeypatch.setattr(holding, "BATCH_ROWS", 4)
+    monkeypatch.setattr(pruning, "BATCH_ROWS", 4)
     many(owner.station, 10, at=timezone.now() - timedelta(days=31))
     kept = say([2, "1", "Heartbeat", {}], at=timezone.now() - timedelta(days=29))
     turns = iter([True, False])
     assert messages_prune(go_on=lambda: next(turns)) == 4
     assert prune() == 6
     assert list(OcppMessage.objects.all()) == [kept]
+
+
+def test_events_and_commands_are_kept_for_as_long_as_is_set(owner: StationClient, settings: Settings) -> None:
+    settings.OCPP_EVENTS_KEEP_DAYS, settings.OCPP_COMMANDS_KEEP_DAYS = 60, 90
+    for days in (59, 61):
+        at = timezone.now() - timedelta(days=days)
+        StationEvent.objects.create(station=owner.station, at=at, kind=StationEvent.Kind.BOOT, words="started")
+    states = ((Command.State.EXPIRED, 89), (Command.State.EXPIRED, 91), (Command.State.WAITING, 91))
+    for state, days in states:
+        command = command_ask(station=owner.station, kind="clear_cache")
+        Command.objects.filter(pk=command.pk).update(state=state, asked_at=timezone.now() - timedelta(days=days))
+    assert (events_prune(), commands_prune(), prune()) == (1, 1, 0)
+    assert StationEvent.objects.count() == 1
+    assert set(Command.objects.values_list("state", flat=True)) == {"EXPIRED", "WAITING"}
 
 
 def test_the_archive_has_the_messages_of_their_charges(say: Say, charge: ChargingSession, customer: User) -> None:
