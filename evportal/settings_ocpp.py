@@ -14,10 +14,11 @@ OCPP_MESSAGE_MAX_BYTES = env.integer("EVPORTAL_OCPP_MESSAGE_MAX_BYTES", 262_144)
 OCPP_MESSAGES_PER_S = env.integer("EVPORTAL_OCPP_MESSAGES_PER_S", 50)
 OCPP_CALL_TIMEOUT_S = env.integer("EVPORTAL_OCPP_CALL_TIMEOUT_S", 30)  # how long a station may take for an answer
 OCPP_MESSAGES_KEEP_DAYS = env.integer("EVPORTAL_OCPP_MESSAGES_KEEP_DAYS", 30)  # how long each message is kept
-OCPP_EVENTS_KEEP_DAYS = env.integer(
-    "EVPORTAL_OCPP_EVENTS_KEEP_DAYS", 365
-)  # how long what stations told of themselves is
-OCPP_COMMANDS_KEEP_DAYS = env.integer("EVPORTAL_OCPP_COMMANDS_KEEP_DAYS", 365)  # how long what was asked of them is
+# How long what stations tell of themselves is kept: starts, faults, security events
+OCPP_EVENTS_KEEP_DAYS = env.integer("EVPORTAL_OCPP_EVENTS_KEEP_DAYS", 365)
+OCPP_COMMANDS_KEEP_DAYS = env.integer(
+    "EVPORTAL_OCPP_COMMANDS_KEEP_DAYS", 365
+)  # how long commands with their outcome are
 
 # --- OCPP security profiles: TLS in the gateway or in front of it, certificates of stations
 # The gateway's certificate with its chain, PEM; without one it speaks no TLS

@@ -14,6 +14,7 @@ from ledger.chain.clock_watch import clock_watch
 from ledger.chain.node_watch import nodes_watch
 from ledger.errors import ChainError
 from ledger.keys import data_keys
+from ledger.load_watch import load_watch
 from ledger.models import ChainTransaction, LedgerEntry
 from ledger.recording import hold, settlement, transactions
 from ledger.recording.resuming import resume_batched, resume_waiting, sign_and_send
@@ -84,6 +85,12 @@ def sweep() -> None:
         anchor()
     else:
         confirm()
+
+
+@shared_task(name="ledger.tasks.watch_load", time_limit=60)
+def watch_load() -> int:
+    """Sites that draw more than their limits allow."""
+    return load_watch()
 
 
 @shared_task(name="ledger.tasks.watch_tpm", time_limit=60)

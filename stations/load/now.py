@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
 
 from common.chart import WIDTH, Line, line_of
+from stations.load.held import on_fullest
 from stations.load.schedule import Schedule
 from stations.load.services import schedule_of
 from stations.load.words import reason_words
@@ -44,8 +44,8 @@ def limit_now(limit: SiteLimit, now: datetime | None = None) -> dict[str, Any]:
         "amperes": schedule.at(now),
         "next": [Step(at.astimezone(schedule.zone), at, amperes) for at, amperes in coming],
         "outlets": outlets,
-        "drawn": _on_fullest(outlets, "drawn"),
-        "most": _on_fullest(outlets, "most"),
+        "drawn": on_fullest((one["row"].lines, one["drawn"]) for one in outlets),
+        "most": on_fullest((one["row"].lines, one["most"]) for one in outlets),
         "looked_at": max((row["looked_at"] for row in outlets if row["looked_at"]), default=None),
         "day": day_of(schedule, now),
     }
@@ -66,15 +66,6 @@ def _outlet(row: LimitedOutlet) -> dict[str, Any]:
         "looked_at": row.looked_at,
         "told": [told for told in row.told.all() if _says_something(told)],
     }
-
-
-def _on_fullest(outlets: list[dict[str, Any]], name: str) -> Decimal:
-    """The sum on the phase that carries most; a car on one line counts on that alone."""
-    sums = dict.fromkeys("123", Decimal(0))
-    for outlet in outlets:
-        for line in outlet["row"].lines or sums:
-            sums[line] += outlet[name] or 0
-    return max(sums.values())
 
 
 def _says_something(told: OutletLimit) -> bool:

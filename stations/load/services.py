@@ -17,6 +17,7 @@ from django.utils import timezone
 from stations.charging.plausibility import ENDED_AFTER_SILENCE, ENDED_BY_OPERATOR
 from stations.commands.asking import command_ask
 from stations.load import cars, rows
+from stations.load.held import exceeded_note
 from stations.load.planning import LOWER_FOR, Ask, Limits, plan
 from stations.load.schedule import Period, Schedule
 from stations.load.sharing import PHASES
@@ -88,6 +89,7 @@ def site_share(*, site_id: int, now: datetime | None = None) -> bool:
     for look in looks:
         _save(look, found[look.row.pk], limit, now)
     LimitedOutlet.objects.filter(pk__in=by_key).update(looked_at=now)
+    exceeded_note(limit, [look.row for look in looks], schedule_of(limit).at(now), now)
     return any(told.command_id for look in looks for told in look.told.values())
 
 

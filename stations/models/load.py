@@ -44,6 +44,10 @@ class SiteLimit(models.Model):
         help_text=_("from line to neutral; from it the power of outlets with direct current is worked out"),
     )
 
+    # Since when more is drawn than is allowed, by what the stations measured; and how much, on the fullest phase.
+    exceeded_since = models.DateTimeField(_("exceeded since"), null=True, editable=False)
+    exceeded_a = models.DecimalField(_("drawn, A"), max_digits=7, decimal_places=1, null=True, editable=False)
+
     class Meta:
         verbose_name, verbose_name_plural = _("limit of a site"), _("limits of sites")
         ordering = ["site__name", "id"]
