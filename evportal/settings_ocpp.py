@@ -16,9 +16,8 @@ OCPP_CALL_TIMEOUT_S = env.integer("EVPORTAL_OCPP_CALL_TIMEOUT_S", 30)  # how lon
 OCPP_MESSAGES_KEEP_DAYS = env.integer("EVPORTAL_OCPP_MESSAGES_KEEP_DAYS", 30)  # how long each message is kept
 # How long what stations tell of themselves is kept: starts, faults, security events
 OCPP_EVENTS_KEEP_DAYS = env.integer("EVPORTAL_OCPP_EVENTS_KEEP_DAYS", 365)
-OCPP_COMMANDS_KEEP_DAYS = env.integer(
-    "EVPORTAL_OCPP_COMMANDS_KEEP_DAYS", 365
-)  # how long commands with their outcome are
+# How long commands are kept with their outcome
+OCPP_COMMANDS_KEEP_DAYS = env.integer("EVPORTAL_OCPP_COMMANDS_KEEP_DAYS", 365)
 
 # --- OCPP security profiles: TLS in the gateway or in front of it, certificates of stations
 # The gateway's certificate with its chain, PEM; without one it speaks no TLS

@@ -74,8 +74,9 @@ WHAT_TO_DO = {
         "says what it answered. Nothing is lost: each is tried again, for about a day."
     ),
     "load_limit": _(
-        "The outlets of this site draw more than its limit, by what they measure. Look at “What is so now” on the limit's "
-        "page: which outlet has more than its share, and whether it takes charging profiles. It closes by itself."
+        "The outlets of this site draw more than its limit, by what they measure. Look at “What is so now” on the "
+        "limit's page: which outlet has more than its share, and whether it takes charging profiles. It closes by "
+        "itself."
     ),
     "master_key_due": _(
         "The master key is not made yet, or not replaced after a customer was erased. The message says "

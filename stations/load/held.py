@@ -1,4 +1,4 @@
-"""Whether a site's limit is held, by what its stations measure: a station may disobey, or not be charging by our word."""
+"""Whether a site's limit is held, by what its stations measure: they may disobey, or know no charging profiles."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
