@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from dev.cognito import Provider
-from dev.common.processes import free_port
+from dev.common.processes import FREE_PORTS, RANGE_VARIABLE, free_port
 from dev.parts.postgres import Postgres
 from dev.parts.redis import Redis
 from dev.stack.master_key import ensure_recovery_key, write_unsealed_master_key
@@ -42,6 +42,15 @@ def _prepared() -> Prepared | None:
     return Prepared(Path(directory)) if directory else None
 
 
+def _ports_of_this_worker() -> str:
+    """Its tenth of the free ports; whoever is no worker of pytest-xdist has the last."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw9").removeprefix("gw")) % 10
+    first, end = FREE_PORTS
+    size = (end - first) // 10
+    return f"{first + number * size}-{first + (number + 1) * size}"
+
+
+os.environ[RANGE_VARIABLE] = _ports_of_this_worker()
 # Short, because Unix sockets below it may be at most 107 bytes long.
 DIRECTORY = Path(tempfile.mkdtemp(prefix="evp-"))
 REDIS = Redis(DIRECTORY / "redis", free_port(), appendonly=False)
@@ -103,7 +112,11 @@ def pytest_collection_finish() -> None:
 LONG = [
     "test_chaos.py",
     "portal/test_every_page.py",
+    "evportal/test_migrations.py",
     "tpm/service/test_faults.py",
+    "evportal/test_doubles_merged.py",
+    "tpm/service/integrity/test_measured_start.py",
+    "portal/charging/test_story.py",
     "ledger/operations/test_rotation_faults.py",
     "ledger/recording/test_failures.py",
     "ledger/recording/test_node_failures.py",

@@ -3,6 +3,7 @@
 Used by dev/chain/nodeos.py, dev/parts/swtpm.py and everything else that needs a real server beside it.
 """
 
+import os
 import random
 import shutil
 import signal
@@ -18,6 +19,9 @@ from typing import Self
 POLL_S = 0.02
 LOG_TAIL_LINES = 20
 FREE_PORTS = (10_000, 32_768)
+# "10000-12000": from which `free_port` takes, in this process and its children. Between looking and listening somebody
+# else may take the same one; the workers of one run of tests are kept apart so.
+RANGE_VARIABLE = "FREE_PORTS"
 
 
 class ProcessError(RuntimeError):
@@ -29,8 +33,10 @@ def free_port() -> int:
 
     It lies below those that the kernel gives to outgoing connections, which could take it before our server does.
     """
+    first, _, end = os.environ.get(RANGE_VARIABLE, "").partition("-")
+    ports = (int(first), int(end)) if end else FREE_PORTS
     while True:
-        port = random.randrange(*FREE_PORTS)  # noqa: S311 - at random, for others look for one at the same time
+        port = random.randrange(*ports)  # noqa: S311 - at random, for others look for one at the same time
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 continue
