@@ -1,8 +1,8 @@
 """The one way from gateway/ocpp into stations/: whatever its OCPP version, a station's message ends up here.
 
-    station_booted, station_heard        it has started, it is there
-    authorize                            may this card charge here?
-    connector_report                     how an outlet is
+    stations_booted, station_heard       they have started, it is there
+    authorize(_many)                     may this card charge here?
+    connector_report, connectors_report  how an outlet is
     charge_start, _values(_many), _stop  a charge begins, goes on, ends; never refused
     charges_start, charges_stop          those of many stations at once, where they are plain
     transaction_told                     the same of 2.x, in whatever order it is told
@@ -17,7 +17,7 @@ All are called inside the transaction of a handler (gateway/ocpp/handling.py), a
 from datetime import datetime
 from uuid import UUID
 
-from stations.cards.authorization import UNTYPED, Authorization, Status, authorize
+from stations.cards.authorization import UNTYPED, Authorization, Status, authorize, authorize_many
 from stations.cards.services import TokenRef
 from stations.certificates.requests import certificate_requested
 from stations.charging.asides import Aside, set_aside
@@ -32,10 +32,10 @@ from stations.charging.transactions import Heard, Kind, Told, charges_known, is_
 from stations.charging.vocabulary import Sample
 from stations.commands.progress import command_progress, start_led_to, start_token
 from stations.models import Station
-from stations.places.boots import Boot, station_booted
+from stations.places.boots import Boot, Booted, stations_booted
 from stations.places.credentials import station_seen as station_heard
 from stations.places.events import Variable, event_note, plain_text, variables_report
-from stations.places.outlets import Condition, connector_report, outlet_get
+from stations.places.outlets import Condition, Report, connector_report, connectors_report, outlet_get
 from stations.tariffs.pricing import cost_of, cost_so_far
 from stations.zones import zone_named
 
@@ -45,10 +45,12 @@ __all__ = [
     "Authorization",
     "Begun",
     "Boot",
+    "Booted",
     "Condition",
     "Heard",
     "Kind",
     "Moment",
+    "Report",
     "Said",
     "Sample",
     "Start",
@@ -59,6 +61,7 @@ __all__ = [
     "Values",
     "Variable",
     "authorize",
+    "authorize_many",
     "certificate_requested",
     "charge_start",
     "charge_stop",
@@ -70,6 +73,7 @@ __all__ = [
     "clock",
     "command_progress",
     "connector_report",
+    "connectors_report",
     "cost_of",
     "cost_so_far",
     "counting_now",
@@ -81,9 +85,9 @@ __all__ = [
     "set_aside",
     "start_led_to",
     "start_token",
-    "station_booted",
     "station_heard",
     "station_locked",
+    "stations_booted",
     "token_ref",
     "told_values",
     "transaction_told",

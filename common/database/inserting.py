@@ -92,6 +92,11 @@ def _columns(model: type[models.Model], vendor: str) -> tuple[Column, ...]:
     return tuple(Column(field, _taker(field), _adapter(field, vendor)) for field in fields)
 
 
+def columns_of(model: type[models.Model]) -> Mapping[str, Column]:
+    """The same by attribute."""
+    return {column.field.attname: column for column in _columns(model, connection.vendor)}
+
+
 def _taker(field: "models.Field[Any, Any]") -> Take:
     """From the attribute, unless the field decides its value when it is stored."""
     if isinstance(field, models.DateField | models.TimeField):

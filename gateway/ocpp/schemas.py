@@ -5,7 +5,7 @@ which judges alike (tests/gateway/ocpp/test_schemas.py) and takes a hundredth of
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -40,6 +40,7 @@ class Violation:
         return CODES.get(self.keyword, "PropertyConstraintViolation")
 
 
+@lru_cache(maxsize=1024)  # stations may invent names without end
 def knows(version: str, action: str) -> bool:
     """Whether this version has a request of that name."""
     return not action.endswith("Response") and bool(_file(version, action, "Request").is_file())

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import User
+from common.database.updating import columns_update
 from stations.cards.services import TokenRef, id_token_get
 from stations.charging import numbers, plausibility
 from stations.charging.locks import session_locked, station_lock
@@ -260,18 +261,21 @@ def sessions_store_end(endings: Sequence[Ending]) -> None:
         cost_apply(session=session)
         session.meter_values_sha256 = lines_sha256(meter_value_line(*value[1:]) for value in values[session.pk])
     months_decide([ending.session for ending in endings])
-    for ending in endings:
-        _store_end(ending)
+    _store(endings)
     sessions_closed.send(sender=ChargingSession, sessions=[ending.session for ending in endings])
 
 
-def _store_end(ending: Ending) -> None:
-    session, now = ending.session, timezone.now()
-    session.updated_at = now
-    written = {name: getattr(session, name) for name in (*ending.reported, *DECIDED)}
-    still_open = ChargingSession.objects.filter(pk=session.pk, status=ChargingSession.Status.ACTIVE)
-    if not still_open.update(**written, updated_at=now):
-        raise SessionClosedError(f"session {session.pk} is closed; correct it by a session that credits it")
+def _store(endings: Sequence[Ending]) -> None:
+    sessions, now = [ending.session for ending in endings], timezone.now()
+    for session in sessions:
+        session.updated_at = now
+    names = dict.fromkeys([*(name for ending in endings for name in ending.reported), *DECIDED, "updated_at"])
+    written = {name: [getattr(session, name) for session in sessions] for name in names}
+    keys = [session.pk for session in sessions]
+    still_open = {"status": ChargingSession.Status.ACTIVE.value}
+    if columns_update(ChargingSession, keys, written, where=still_open) != len(endings):
+        words = ", ".join(map(str, keys))
+        raise SessionClosedError(f"one of the sessions {words} is closed; correct it by a session that credits it")
 
 
 # pk, sampled_at, measurand, value, unit, phase, context

@@ -1,12 +1,12 @@
 """Charges of many stations that begin or end plainly, at once: in a number of queries that hardly grows with them.
 
-Plain is what nearly all messages are: a card that is known, a free outlet, a clock that is right, a charge that is
+Plain is what nearly all messages are: a free outlet, a clock that is right, a charge that is
 open. For everything else there is None, nothing of it was stored, and it is looked at alone (reported.py), which
 stores the same for what is plain (tests/gateway/ocpp/test_together.py).
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -14,13 +14,14 @@ from typing import TypeVar
 from django.db.models import F, Q
 from django.db.models.functions import Greatest
 
-from stations.cards.authorization import Authorization, authorization_of, best_of
+from common.database.inserting import rows_insert
+from stations.cards.authorization import Authorization, authorization_of, best_of, tokens_find, tokens_shown
 from stations.cards.services import TokenRef
 from stations.charging.clocks import Said, is_plausible, offset_in_charge, start_flags
 from stations.charging.numbers import FROM, Begun
 from stations.charging.plausibility import meter_bounded
 from stations.charging.sessions import Ending, late_flags, session_new, sessions_store_end
-from stations.identifiers import letters, token_forms
+from stations.identifiers import letters
 from stations.models import ChargingSession, Connector, IdToken, Station
 from stations.signals import sessions_opened
 
@@ -64,21 +65,21 @@ def charges_start(starts: Sequence[Start]) -> list[Begun | None]:
     """Charges have begun. Call it inside a transaction."""
     stations = _stations_locked(starts)
     outlets = _outlets(stations)
-    tokens = _tokens_locked([start.token for start in starts])
+    tokens = tokens_shown([start.token for start in starts if start.token.uid])
     busy, told = _open_and_told(stations, starts)
     places: dict[int, ChargingSession] = {}
     allowed: dict[int, Authorization] = {}
     for place, start in _first_of_each(starts):
         station = stations[start.station.pk]
         connector = outlets.get((station.pk, start.evse_id))
-        token = best_of(tokens[start.token.uid])
+        token = best_of(tokens.get(start.token, ()))
         if connector is None or token is None or token.single or not _is_plain(start, station):
             continue
         if (station.pk, start.evse_id) in busy or station.pk in told:
             continue
         allowed[place] = authorization_of(station, token, starting=True)
         places[place] = _begun(start, station, connector, token, allowed[place])
-    ChargingSession.objects.bulk_create(places.values())
+    rows_insert(list(places.values()))
     if places:
         sessions_opened.send(sender=ChargingSession, sessions=list(places.values()))
     return [Begun(places[at], True, allowed[at]) if at in places else None for at in range(len(starts))]
@@ -124,7 +125,7 @@ def charges_stop(stops: Sequence[Stop]) -> list[Ended | None]:
     stations = _stations_locked(stops)
     open_now = _numbered_locked(stops)
     shown = [stop.token for stop in stops if stop.token is not None]
-    tokens = _tokens(shown) if shown else {}
+    tokens = tokens_find(shown)
     ended: dict[int, Ended] = {}
     endings = []
     for place, stop in _first_of_each(stops):
@@ -132,9 +133,10 @@ def charges_stop(stops: Sequence[Stop]) -> list[Ended | None]:
         same = open_now[station.pk, letters(stop.number)]
         if len(same) != 1 or not _ends_plainly(same[0], stop, station):
             continue
+        same[0].station = station  # with its site: its record names both
         reported = {"stopped_at": stop.said.at, "meter_stop_wh": meter_bounded(stop.meter_stop_wh)}
         endings.append(Ending(same[0], reported | {"stop_reason": stop.stop_reason}))
-        token = best_of(tokens[stop.token.uid]) if stop.token else None
+        token = best_of(tokens[stop.token]) if stop.token else None
         ended[place] = Ended(same[0], authorization_of(station, token) if stop.token else None)
     if endings:
         sessions_store_end(endings)
@@ -203,22 +205,3 @@ def _outlets(stations: Mapping[int, Station]) -> dict[tuple[int, int], Connector
         row.station = stations[row.station_id]
         found[row.station_id, row.evse_id] = row
     return found
-
-
-def _tokens_locked(shown: Sequence[TokenRef]) -> Mapping[str, list[IdToken]]:
-    """Locked against whoever links them, in the order of their keys."""
-    return _tokens(shown, locked=True)
-
-
-def _tokens(shown: Sequence[TokenRef], *, locked: bool = False) -> Mapping[str, list[IdToken]]:
-    """The rows of each UID, of whatever type, as OCPP 1.6 tells none."""
-    forms: dict[str, Collection[str]] = {token.uid: token_forms(token.uid) for token in shown}
-    rows = IdToken.objects.filter(canonical__in={form for several in forms.values() for form in several})
-    rows = rows.order_by("pk")
-    known = defaultdict(list)
-    for row in rows.select_for_update(no_key=True) if locked else rows:
-        known[row.canonical].append(row)
-    return {
-        uid: sorted((row for form in several for row in known[form]), key=lambda row: row.pk)
-        for uid, several in forms.items()
-    }

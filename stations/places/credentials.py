@@ -4,11 +4,13 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Iterable
 from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
+from common.database.updating import columns_update
 from stations import silence
 from stations.errors import (
     StationRefusedError,
@@ -106,11 +108,20 @@ def _forms(credential: str | bytes) -> list[str]:
 
 def station_seen(*, station: Station) -> None:
     """Note that the station was heard, at most once a minute: not every request needs a write."""
-    now, last = timezone.now(), station.last_seen_at
-    if last is not None and now - last < LAST_SEEN_EVERY:
-        return
-    usual = station.usual_silence_s if last is None else silence.usual_s(station.usual_silence_s, now - last)
-    heard = {"last_seen_at": now, "usual_silence_s": usual, "expected_by": silence.expected_by(now, usual)}
-    Station.objects.filter(pk=station.pk).update(**heard)
-    for name, value in heard.items():
-        setattr(station, name, value)
+    stations_seen([station])
+
+
+SEEN = ("last_seen_at", "usual_silence_s", "expected_by")
+
+
+def stations_seen(stations: Iterable[Station]) -> None:
+    """The same of many at once, each named once."""
+    now = timezone.now()
+    due = [one for one in stations if one.last_seen_at is None or now - one.last_seen_at >= LAST_SEEN_EVERY]
+    for one in due:
+        last, usual = one.last_seen_at, one.usual_silence_s
+        one.usual_silence_s = usual if last is None else silence.usual_s(usual, now - last)
+        one.last_seen_at, one.expected_by = now, silence.expected_by(now, one.usual_silence_s)
+    due.sort(key=lambda one: one.pk)
+    written = {name: [getattr(one, name) for one in due] for name in SEEN}
+    columns_update(Station, [one.pk for one in due], written)

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from common.database.inserting import rows_insert
 from stations.models import Station, StationEvent, StationVariable
 
 WORDS_MAX = 500
@@ -34,14 +35,33 @@ def event_note(
 
     `data`: JSON, cut where it is large. Who has no time of its own for it puts the message's id into `data`.
     """
-    at = at or timezone.now()
-    kept = {"kind": kind, "words": plain_text(words, WORDS_MAX), "severity": severity, "data": _bounded(data or {})}
-    rows = StationEvent.objects.filter(station=station, kind=kind, words=kept["words"])
-    near = rows.filter(at__gte=at - SAME_WITHIN, at__lte=at + SAME_WITHIN)
+    new = event_of(station=station, kind=kind, words=words, at=at or timezone.now(), severity=severity, data=data)
+    rows = StationEvent.objects.filter(station=station, kind=kind, words=new.words)
+    near = rows.filter(at__gte=new.at - SAME_WITHIN, at__lte=new.at + SAME_WITHIN)
     for same in near[:20]:
-        if same.data == kept["data"] and (same.at == at or "message_id" in same.data):
+        if same.data == new.data and (same.at == new.at or "message_id" in same.data):
             return same
-    return StationEvent.objects.create(station=station, at=at, **kept)
+    new.save(force_insert=True)
+    return new
+
+
+def event_of(
+    *,
+    station: Station,
+    kind: StationEvent.Kind,
+    words: str,
+    at: datetime,
+    severity: StationEvent.Severity = StationEvent.Severity.INFO,
+    data: dict[str, Any] | None = None,
+) -> StationEvent:
+    """As it is stored, and not stored here."""
+    told = {"words": plain_text(words, WORDS_MAX), "data": _bounded(data or {})}
+    return StationEvent(station=station, at=at, kind=kind, severity=severity, **told)
+
+
+def events_new(events: Sequence[StationEvent]) -> None:
+    """Store these, which are new: they happened when we heard of them, so none was told before."""
+    rows_insert(events)
 
 
 def _bounded(data: dict[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """A station's outlets as it tells of them: found or added, and how they are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Q
+from django.utils import timezone
 
+from common.database.updating import columns_update
 from stations.errors import ConnectorUnknownError
 from stations.models import Connector, Station, StationEvent
 from stations.places.events import event_note
@@ -64,6 +67,53 @@ def connector_report(
     is_newest = Connector.objects.filter(newest, pk=connector.pk).update(**written, status_at=at)
     if is_newest and changed and condition.is_fault:
         _fault(station, str(connector), condition, at, {"evse_id": evse_id, "connector_id": connector_id})
+
+
+@dataclass(frozen=True)
+class Report:
+    """As connector_report has it."""
+
+    station: Station
+    evse_id: int
+    connector_id: int
+    condition: Condition
+    at: datetime
+    received_at: datetime
+
+
+def connectors_report(reports: Sequence[Report]) -> list[bool]:
+    """The same of many at once; False of what is to be looked at alone, of which nothing was stored: faults, the
+    station itself, outlets that are not known yet, and all but the first of a station's.
+    """
+    here = {report.station.pk for report in reports}
+    rows = Connector.objects.filter(station__in=here).order_by("pk").select_for_update(no_key=True)
+    outlets = {(row.station_id, row.evse_id, row.connector_id): row for row in rows}
+    taken, newest, seen = list[bool](), list[Connector](), set[int]()
+    for report in reports:
+        outlet = outlets.get((report.station.pk, report.evse_id, report.connector_id))
+        plain = outlet is not None and not report.condition.is_fault and report.station.pk not in seen
+        seen.add(report.station.pk)
+        taken.append(plain)
+        if plain and outlet and _report(outlet, report.condition, min(report.at, report.received_at)):
+            newest.append(outlet)
+    newest.sort(key=lambda row: row.pk)
+    written = {name: [getattr(row, name) for row in newest] for name in WRITTEN}
+    columns_update(Connector, [row.pk for row in newest], written)
+    return taken
+
+
+WRITTEN = ("ocpp_status", "error_code", "status_info", "status", "status_at", "updated_at")
+
+
+def _report(outlet: Connector, condition: Condition, at: datetime) -> bool:
+    """Set on the row what is told, unless it was told of a later moment."""
+    if outlet.status_at is not None and outlet.status_at > at:
+        return False
+    outlet.ocpp_status, outlet.error_code, outlet.status_info = condition.said, condition.error_code, condition.info
+    if outlet.status != condition.status:
+        outlet.status, outlet.updated_at = condition.status, timezone.now()
+    outlet.status_at = at
+    return True
 
 
 def _fault(station: Station, where: str, condition: Condition, at: datetime, numbers: dict[str, int]) -> None:

@@ -19,7 +19,7 @@ from gateway.ocpp.server.versions import handler_of, many_of
 from stations.charging.asides import SaidOf, set_aside_many
 from stations.errors import RecordingUnavailableError, StationsError
 from stations.models import OcppMessage, SetAside
-from stations.places.credentials import station_seen
+from stations.places.credentials import stations_seen
 
 log = logging.getLogger(__name__)
 IN, OUT = OcppMessage.Direction.IN.value, OcppMessage.Direction.OUT.value
@@ -36,12 +36,10 @@ class Job:
     text: str
     is_send: bool = False
     seen: bool = False
-    answer: str = field(default="", init=False)  # the text of the answer, "" for a SEND
+    many: ManyHandler | None = field(init=False)  # who can answer it together with others
 
-    @property
-    def is_many(self) -> bool:
-        """Whether it can be answered together with others."""
-        return many_of(self.call) is not None
+    def __post_init__(self) -> None:
+        self.many = many_of(self.call)
 
 
 def answer_each(jobs: Sequence[Job]) -> list[str | BaseException]:
@@ -82,9 +80,8 @@ def answer_together(jobs: Sequence[Job]) -> list[str | BaseException]:
     """
     kinds: dict[ManyHandler, list[int]] = {}
     for place, job in enumerate(jobs):
-        many = many_of(job.call)
-        assert many is not None, "what cannot be handled with others has another lane"
-        kinds.setdefault(many, []).append(place)
+        assert job.many is not None, "what cannot be handled with others has another lane"
+        kinds.setdefault(job.many, []).append(place)
     outcomes: dict[int, str | BaseException] = {}
     for many, places in kinds.items():
         outcomes.update(zip(places, _together(many, [jobs[place] for place in places]), strict=True))
@@ -142,9 +139,7 @@ def _text(job: Job, answer: Answer) -> str:
 def _asides(jobs: Sequence[Job]) -> None:
     left_out = [SaidOf(job.call.station, SetAside.Kind.VALUE, aside) for job in jobs for aside in job.call.asides]
     set_aside_many(left_out)
-    for job in jobs:
-        if job.seen:
-            station_seen(station=job.call.station)
+    stations_seen({job.call.station.pk: job.call.station for job in jobs if job.seen}.values())
 
 
 def _frames(job: Job, answer: Answer | None, text: str | None, kind: str = OcppMessage.Kind.RESULT) -> list[Logged]:

@@ -118,9 +118,8 @@ class Link:
             return answer
         call = Call(self.station, self.version, frame.action, payload, frame.id, call.at, tuple(asides))
         job = Job(call, text, is_send=frame.type == frames.SEND, seen=self._seen())
-        lane = self.gateway.together if job.is_many else self.gateway.alone
-        answer = await lane.do(job)
-        return answer
+        lane = self.gateway.together if job.many else self.gateway.alone
+        return await lane.do(job)
 
     def _read(self, call: Call) -> tuple[dict[str, Any], Sequence[Aside]]:
         """The payload as it may be handled; raises CallRefused."""

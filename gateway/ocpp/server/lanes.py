@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
@@ -13,36 +14,58 @@ from django.db import close_old_connections, connections
 log = logging.getLogger(__name__)
 J = TypeVar("J")
 R = TypeVar("R")
+REST_MAX_S = 0.1
 
 
 class Lane(Generic[J, R]):
     """`work` takes up to `most` jobs at once, in one of `threads`, and gives an outcome for each, in their order.
 
-    What comes while all threads are at work waits, and is taken together: the busier, the larger the groups.
+    What comes while all threads are at work waits, and is taken together: the busier, the larger the groups. `kind`:
+    only jobs that are alike by it are taken together, those first of which one has waited longest; and of each kind one
+    group at a time, with a rest as long as it took: what costs much a group is then said by many at once, too.
     """
 
     def __init__(
-        self, name: str, work: Callable[[Sequence[J]], Sequence[R | BaseException]], *, threads: int = 1, most: int = 1
+        self,
+        name: str,
+        work: Callable[[Sequence[J]], Sequence[R | BaseException]],
+        *,
+        threads: int = 1,
+        most: int = 1,
+        kind: Callable[[J], Hashable] | None = None,
     ) -> None:
-        self.work, self.threads, self.most = work, threads, most
-        self.waiting: deque[tuple[J, asyncio.Future[R]]] = deque()
+        self.work, self.threads, self.most, self.kind = work, threads, most, kind
+        self.waiting: dict[Hashable, deque[tuple[J, asyncio.Future[R]]]] = {}  # by kind, in the order of the oldest
+        self.held: set[Hashable] = set()  # kinds that are at work, or rest
         self.running = 0
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     async def do(self, job: J) -> R:
         """The outcome of a job; raises what came instead of one."""
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self.waiting.append((job, future))
-        if self.running < self.threads:
-            self._start()
+        self.waiting.setdefault(self.kind(job) if self.kind else None, deque()).append((job, future))
+        self._start()
         return await future
 
     def _start(self) -> None:
-        group = [self.waiting.popleft() for _ in range(min(self.most, len(self.waiting)))]
+        while self.running < self.threads:
+            kind = next((kind for kind in self.waiting if kind not in self.held), self)
+            if kind is self:
+                return
+            self._take(kind)
+
+    def _take(self, kind: Hashable) -> None:
+        jobs = self.waiting.pop(kind)
+        group = [jobs.popleft() for _ in range(min(self.most, len(jobs)))]
+        if jobs:
+            self.waiting[kind] = jobs
         self.running += 1
+        if self.kind:
+            self.held.add(kind)
         loop = asyncio.get_running_loop()
+        begun = time.monotonic()
         running = loop.run_in_executor(self.pool, self._work, [job for job, _ in group])
-        running.add_done_callback(lambda done: self._ended(group, done.result()))
+        running.add_done_callback(lambda done: self._ended(kind, group, done.result(), begun))
 
     def _work(self, jobs: Sequence[J]) -> Sequence[R | BaseException]:
         close_old_connections()
@@ -51,10 +74,18 @@ class Lane(Generic[J, R]):
         except BaseException as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             return [error] * len(jobs)
 
-    def _ended(self, group: list[tuple[J, "asyncio.Future[R]"]], outcomes: Sequence[R | BaseException]) -> None:
+    def _ended(
+        self,
+        kind: Hashable,
+        group: list[tuple[J, "asyncio.Future[R]"]],
+        outcomes: Sequence[R | BaseException],
+        begun: float,
+    ) -> None:
         self.running -= 1
-        if self.waiting:
-            self._start()
+        if self.kind:
+            took_s = time.monotonic() - begun
+            asyncio.get_running_loop().call_later(min(took_s, REST_MAX_S), self._rested, kind)
+        self._start()
         for (_, future), outcome in zip(group, outcomes, strict=True):
             if future.cancelled():
                 continue
@@ -62,6 +93,10 @@ class Lane(Generic[J, R]):
                 future.set_exception(outcome)
             else:
                 future.set_result(outcome)
+
+    def _rested(self, kind: Hashable) -> None:
+        self.held.discard(kind)
+        self._start()
 
     def close(self) -> None:
         """Waits for what runs; each thread closes its database connections."""

@@ -1,5 +1,7 @@
 """OCPP 1.6: StatusNotification. A connector of 1.6 is an EVSE with connector 1; 0 is the station."""
 
+from collections.abc import Sequence
+
 from gateway import calls
 from gateway.ocpp.handling import Answer, Call
 from stations.models import Connector
@@ -16,9 +18,20 @@ STATUSES = {
 
 def status_notification(call: Call) -> Answer:
     """How an outlet is now, or was when the station could not say it."""
+    report = _report(call)
+    calls.connector_report(**vars(report))
+    return Answer({})
+
+
+def status_notification_many(together: Sequence[Call]) -> list[Answer | None]:
+    """Those that are plain."""
+    return [Answer({}) if taken else None for taken in calls.connectors_report([_report(call) for call in together])]
+
+
+def _report(call: Call) -> calls.Report:
     payload = call.payload
     own_words = (payload.get(name) for name in ("info", "vendorErrorCode", "vendorId"))
-    calls.connector_report(
+    return calls.Report(
         station=call.station,
         evse_id=payload["connectorId"],
         connector_id=1,
@@ -31,4 +44,3 @@ def status_notification(call: Call) -> Answer:
         at=calls.clock(call.station, payload.get("timestamp"), call.at).at,
         received_at=call.at,
     )
-    return Answer({})

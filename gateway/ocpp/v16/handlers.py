@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from gateway.ocpp.handling import Handler, ManyHandler, by_itself
+from gateway.ocpp.handling import Handler, ManyHandler, by_itself, whatever
 from gateway.ocpp.v16 import charging
-from gateway.ocpp.v16.authorization import authorize
-from gateway.ocpp.v16.availability import status_notification
+from gateway.ocpp.v16.authorization import authorize, authorize_many
+from gateway.ocpp.v16.availability import status_notification, status_notification_many
 from gateway.ocpp.v16.firmware import firmware_status_notification, log_status_notification
-from gateway.ocpp.v16.provisioning import boot_notification, data_transfer, heartbeat
+from gateway.ocpp.v16.provisioning import boot_notification, boot_notification_many, data_transfer, heartbeat
 from gateway.ocpp.v16.security import security_event_notification, sign_certificate
 
 HANDLERS: Mapping[str, Handler] = {
@@ -29,8 +29,11 @@ HANDLERS: Mapping[str, Handler] = {
 
 # What many stations say at once is stored together.
 MANY: Mapping[str, ManyHandler] = {
+    "Authorize": ManyHandler(whatever, authorize_many),
+    "BootNotification": ManyHandler(whatever, boot_notification_many),
     "Heartbeat": by_itself(heartbeat),
-    "MeterValues": ManyHandler(lambda call: True, charging.meter_values_many),
+    "MeterValues": ManyHandler(whatever, charging.meter_values_many),
+    "StatusNotification": ManyHandler(whatever, status_notification_many),
     "StartTransaction": ManyHandler(lambda call: "reservationId" not in call.payload, charging.start_transaction_many),
     "StopTransaction": ManyHandler(
         lambda call: not call.payload.get("transactionData"), charging.stop_transaction_many

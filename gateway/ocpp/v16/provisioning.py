@@ -1,5 +1,8 @@
 """OCPP 1.6: BootNotification, Heartbeat, DataTransfer."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from django.conf import settings
 
 from gateway import calls
@@ -12,21 +15,31 @@ MORE = ("chargeBoxSerialNumber", "iccid", "imsi", "meterType", "meterSerialNumbe
 
 def boot_notification(call: Call) -> Answer:
     """A station that is switched off here is told so, and asks again after the interval."""
-    payload = call.payload
-    boot = calls.Boot(
+    return boot_notification_many([call])[0]
+
+
+def boot_notification_many(together: Sequence[Call]) -> list[Answer]:
+    """The same of many."""
+    booted = [calls.Booted(call.station, _boot(call.payload), call.version, call.at) for call in together]
+    return [
+        Answer(
+            {
+                "status": "Accepted" if accepted else "Rejected",
+                "currentTime": time_text(call.at),
+                "interval": settings.OCPP_HEARTBEAT_S,
+            }
+        )
+        for call, accepted in zip(together, calls.stations_booted(booted), strict=True)
+    ]
+
+
+def _boot(payload: Mapping[str, Any]) -> calls.Boot:
+    return calls.Boot(
         vendor=payload["chargePointVendor"],
         model=payload["chargePointModel"],
         serial_number=payload.get("chargePointSerialNumber") or payload.get("chargeBoxSerialNumber") or "",
         firmware_version=payload.get("firmwareVersion") or "",
         more={name: payload[name] for name in MORE if payload.get(name)},
-    )
-    accepted = calls.station_booted(station=call.station, boot=boot, version=call.version, received_at=call.at)
-    return Answer(
-        {
-            "status": "Accepted" if accepted else "Rejected",
-            "currentTime": time_text(call.at),
-            "interval": settings.OCPP_HEARTBEAT_S,
-        }
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gateway.ocpp.handling import Handler, ManyHandler, by_itself
+from gateway.ocpp.handling import Handler, ManyHandler, by_itself, whatever
 from gateway.ocpp.v2 import (
     authorization,
     charging,
@@ -59,7 +59,9 @@ HANDLERS_21: Mapping[str, Handler] = {
 }
 # Both versions; what can be handled together with others of its kind.
 MANY: Mapping[str, ManyHandler] = {
+    "Authorize": ManyHandler(whatever, authorization.authorize_many),
+    "BootNotification": ManyHandler(whatever, provisioning.boot_notification_many),
     "Heartbeat": by_itself(provisioning.heartbeat),
-    "MeterValues": ManyHandler(lambda call: True, charging.meter_values_many),
+    "MeterValues": ManyHandler(whatever, charging.meter_values_many),
     "TransactionEvent": ManyHandler(charging.is_plain, charging.transaction_events_many),
 }

@@ -1,6 +1,6 @@
 """The station starts, gives signs of life, and says how its outlets and its configuration are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -15,23 +15,33 @@ from gateway.ocpp.v2.outlets import outlet_report
 
 def boot_notification(call: Call) -> Answer:
     """Accepted, unless it is switched off here; charges go on until they are said to have ended."""
-    said = call.payload["chargingStation"]
+    return boot_notification_many([call])[0]
+
+
+def boot_notification_many(together: Sequence[Call]) -> list[Answer]:
+    """The same of many."""
+    booted = [calls.Booted(call.station, _boot(call.payload), call.version, call.at) for call in together]
+    off = {"status": "Rejected", "statusInfo": status_info("SwitchedOff", "It may not report now.")}
+    return [
+        Answer(
+            {"currentTime": time_text(call.at), "interval": settings.OCPP_HEARTBEAT_S}
+            | ({"status": "Accepted"} if may else off)
+        )
+        for call, may in zip(together, calls.stations_booted(booted), strict=True)
+    ]
+
+
+def _boot(payload: Mapping[str, Any]) -> calls.Boot:
+    said = payload["chargingStation"]
     modem = said.get("modem", {})
-    boot = calls.Boot(
+    known = {name: modem[name] for name in ("iccid", "imsi") if modem.get(name)}
+    return calls.Boot(
         vendor=said["vendorName"],
         model=said["model"],
         serial_number=said.get("serialNumber", ""),
         firmware_version=said.get("firmwareVersion", ""),
-        more={
-            "reason": call.payload["reason"],
-            **{name: modem[name] for name in ("iccid", "imsi") if modem.get(name)},
-        },
+        more={"reason": payload["reason"], **known},
     )
-    may = calls.station_booted(station=call.station, boot=boot, version=call.version, received_at=call.at)
-    answer: dict[str, Any] = {"currentTime": time_text(call.at), "interval": settings.OCPP_HEARTBEAT_S}
-    if may:
-        return Answer(answer | {"status": "Accepted"})
-    return Answer(answer | {"status": "Rejected", "statusInfo": status_info("SwitchedOff", "It may not report now.")})
 
 
 def heartbeat(call: Call) -> Answer:

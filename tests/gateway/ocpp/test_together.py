@@ -4,14 +4,15 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from gateway.ocpp.handling import V16, Call
 from gateway.ocpp.server.answering import Job, answer_one, answer_together
-from stations.models import ChargingSession, Connector, IdToken, MeterValue, OcppMessage, Station, Tariff
+from stations.models import ChargingSession, Connector, IdToken, MeterValue, OcppMessage, Station, StationEvent, Tariff
 from tests.gateway.ocpp.conftest import Make
 
 STATIONS = 6
@@ -123,9 +124,90 @@ def test_the_number_of_queries_does_not_grow(park: list[Station]) -> None:
 
     Connector.objects.update(max_power_w=None)
     one, many = counted(park[:1], 1), counted(park[1:], 2)
-    assert many[0] == one[0]
-    assert many[1] - one[1] == len(park) - 2, "each end is a statement of its own, and nothing else"
+    assert many == one
     assert not ChargingSession.objects.filter(status="ACTIVE").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cards_that_nobody_has_seen_are_stored_once_as_they_were_first_written(park: list[Station]) -> None:
+    cards = ("newA", "NEWA", "newB", "", "CARD0", "newA")
+    starts = [
+        job(one, "StartTransaction", {"connectorId": 1, "idTag": card, "meterStart": 0, "timestamp": at(1)})
+        for one, card in zip(park, cards, strict=True)
+    ]
+    answers = [orjson.loads(str(text))[2]["idTagInfo"]["status"] for text in answer_together(starts)]
+    assert answers == ["Accepted"] * STATIONS, "the site takes cards that it does not know"
+    new = IdToken.objects.filter(entered=False).order_by("uid")
+    assert list(new.values_list("uid", "canonical", "type")) == [
+        ("newA", "NEWA", "ISO14443"),
+        ("newB", "NEWB", "ISO14443"),
+    ]
+    assert ChargingSession.objects.filter(id_token__uid="newA").count() == 3
+    assert ChargingSession.objects.filter(id_token=None).count() == 1
+
+
+def told(park: list[Station], say: Say, minute: int) -> list[Any]:
+    """What stations say besides charges; the answers without the time of day, and what is stored of it."""
+    boots: list[dict[str, Any]] = [{"chargePointVendor": "V", "chargePointModel": f"M{n % 2}"} for n in range(STATIONS)]
+    boots[2] |= {"firmwareVersion": "1.0\x00", "chargeBoxSerialNumber": "S", "iccid": "89"}
+    states = ["Available", "Charging", "Faulted", "Reserved", "Preparing", "Unavailable"]
+    said = [
+        *(job(*one) for one in zip(park, ["BootNotification"] * STATIONS, boots, strict=True)),
+        *(
+            job(station, "StatusNotification", {"connectorId": number, "errorCode": "NoError", "status": state})
+            for station, number, state in zip(park, (1, 1, 1, 0, 2, 1), states, strict=True)
+        ),
+        *(job(station, "Authorize", {"idTag": card}) for station, card in zip(park, CARDS, strict=True)),
+    ]
+    for one in said:
+        if one.call.action == "StatusNotification":
+            one.call.payload["timestamp"] = at(minute)
+    answers = [orjson.loads(text)[2] for text in say(said)]
+    stations = Station.objects.order_by("pk").values("pk", "vendor", "model", "serial_number", "firmware_version")
+    outlets = Connector.objects.order_by("station", "evse_id").values(
+        "station", "evse_id", "status", "ocpp_status", "error_code", "status_info", "status_at"
+    )
+    events = StationEvent.objects.order_by("station", "kind", "words").values("station", "kind", "words", "data")
+    return [
+        [{**one, "currentTime": ""} if "currentTime" in one else one for one in answers],
+        [list(stations), list(outlets), list(events)],
+    ]
+
+
+CARDS = ("CARD0", "card1", "CARD2", "CARD3", "NEW", "")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_else_stations_say_is_the_same_together_and_alone(park: list[Station]) -> None:
+    def alone(jobs: list[Job]) -> list[Any]:
+        return [answer_one(one) for one in jobs]
+
+    Station.objects.filter(pk=park[4].pk).update(enabled=False)
+    with transaction.atomic():
+        one_by_one = told(park, alone, 5), told(park, alone, 4), told(park, alone, 6)
+        transaction.set_rollback(True)
+    assert (
+        told(park, answer_together, 5),
+        told(park, answer_together, 4),
+        told(park, answer_together, 6),
+    ) == one_by_one
+    assert Station.objects.exclude(booted_at=None).count() == STATIONS - 1, "one is switched off"
+    assert Connector.objects.filter(status_at=at(6)).count() == 5
+    assert StationEvent.objects.count() == STATIONS, "five starts and a fault, each once"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_number_of_queries_of_what_else_they_say_does_not_grow(park: list[Station]) -> None:
+    for action, payload in (
+        ("BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"}),
+        ("StatusNotification", {"connectorId": 1, "errorCode": "NoError", "status": "Charging"}),
+        ("Authorize", {"idTag": "CARD0"}),
+    ):
+        counts = [
+            queries(lambda: answer_together([job(one, action, payload) for one in park[:count]]))  # noqa: B023 - at once
+            for count in (1, STATIONS)
+        ]
+        assert counts[0] == counts[1], action
 
 
 def queries(work: Callable[[], Any]) -> int:
