@@ -16,6 +16,8 @@ from stations.models import ChargingSession, Connector, IdToken, Station
 
 FIGURES = ("meter_start_wh", "meter_stop_wh", "energy_wh", "cost_minor")
 TEXTS = ("transaction_id", "status", "source", "currency", "stop_reason", "meter_values_sha256")
+SIGNED = ("signed_verdict", "signed_reason", "meter_public_key")
+LISTS = ("flags", "signed_meter_values", "cost_lines")
 
 
 # Findings about the session, or about the whole chain and contract; all others say that the chain does not have what
@@ -68,11 +70,11 @@ def _session(session: ChargingSession, kept: Mapping[str, Any]) -> ChargingSessi
         started_at=datetime.fromisoformat(kept["started_at"]),
         stopped_at=datetime.fromisoformat(kept["stopped_at"]),
         tariff=dict(kept.get("tariff", {})),
-        flags=list(kept.get("flags", [])),
         credit=credited is not None,
         credit_reference_id=UUID(credited) if credited is not None else None,
         **{name: _whole(kept.get(name)) for name in FIGURES},
-        **{name: str(kept.get(name, "")) for name in TEXTS},
+        **{name: str(kept.get(name, "")) for name in TEXTS + SIGNED},
+        **{name: list(kept.get(name, [])) for name in LISTS},
     )
 
 

@@ -1,6 +1,6 @@
 """PURE: the canonical record of a closed session, its digest, and the sealed copy that goes on the chain.
 
-record   RFC 8785 JSON, integers and strings only
+record   RFC 8785 JSON, integers and strings only; `evportal-session/2` where it has a member of SECOND, else /1
 digest   SHA-256(salt || record), salt of 32 random bytes
 sealed   0x01 || nonce(12) || AES-256-GCM(directory key, key id)(32) || AES-256-GCM(data key, deflate(salt || record))
 
@@ -13,7 +13,7 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -29,7 +29,10 @@ from stations.identifiers import same_letters
 if TYPE_CHECKING:
     from stations.models import ChargingSession
 
-FORMAT = "evportal-session/1"
+FORMAT, SECOND_FORMAT = "evportal-session/1", "evportal-session/2"
+# What a record of the second format has, at least one of: what the meter signed and what that is worth, and of what
+# lines the cost is made. All others are those of the first format to the last byte.
+SECOND = ("signed_meter_values", "signed_verdict", "signed_reason", "meter_public_key", "cost_lines")
 ABSENT = "(absent)"
 SALT_BYTES = KEY_BYTES = 32
 KEY_ID_BYTES = 16
@@ -82,6 +85,11 @@ class Recorded(NamedTuple):
     credit: bool
     credit_reference_id: Any
     written: dict[str, str] = {}
+    signed_meter_values: Sequence[dict[str, str]] = ()
+    signed_verdict: str = ""
+    signed_reason: str = ""
+    meter_public_key: str = ""
+    cost_lines: Sequence[dict[str, Any]] = ()
 
 
 # The same as columns, seen from the session.
@@ -89,7 +97,7 @@ LOOKUPS = (
     *("id", "transaction_id", "station__identity", "connector__evse_id", "connector__connector_id", "location"),
     *("id_token__uid", "id_token__type", "status", "started_at", "stopped_at", "meter_start_wh", "meter_stop_wh"),
     *("energy_wh", "cost_minor", "currency", "tariff", "stop_reason", "source", "flags", "meter_values_sha256"),
-    *("credit", "credit_reference_id", "written"),
+    *("credit", "credit_reference_id", "written", *SECOND),
 )
 _OWN = attrgetter(*LOOKUPS[8:])  # columns of the session itself
 
@@ -106,8 +114,9 @@ def fields_of(row: Recorded) -> dict[str, Any]:
     """The same of a session's columns; raises RecordError where it is not closed."""
     if row.stopped_at is None or row.status == "ACTIVE":
         raise RecordError(f"session {row.id} is {row.status}: only closed sessions have a record")
+    second = {name: value for name in SECOND if (value := getattr(row, name))}
     fields: dict[str, Any] = {
-        "format": FORMAT,
+        "format": SECOND_FORMAT if second else FORMAT,
         "id": str(row.id),
         "transaction_id": _written(row, "transaction_id", row.transaction_id),
         "station": _written(row, "station", row.station),
@@ -129,6 +138,7 @@ def fields_of(row: Recorded) -> dict[str, Any]:
         "flags": row.flags or None,
         "meter_values_sha256": row.meter_values_sha256 or None,
         "credit_reference_id": str(row.credit_reference_id) if row.credit else None,
+        **second,
     }
     return {name: value for name, value in fields.items() if value is not None}
 

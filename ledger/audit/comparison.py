@@ -12,6 +12,7 @@ from ledger.keys import seals
 from ledger.record import Recorded, changed_fields
 
 IRREVERSIBLE = "IRREVERSIBLE"
+SAID_MAX = 500  # characters of a value in a message: what meters sign is long
 OVER = ("EXPIRED", "CONFLICT")  # transactions that carry nothing any more
 
 
@@ -109,7 +110,7 @@ def _contents(entry: Entry, session: Recorded | None) -> Verdict | None:
     if now == entry.canonical and record.digest_holds(entry.salt, now, entry.digest):
         return _changed(["written"], "what is no other writing") if record.written_in_vain(session) else None
     differing = list(changed_fields(entry.canonical, now))
-    said = "; ".join(f"recorded {before}, now {after}" for _, before, after in differing)
+    said = "; ".join(f"recorded {before:.{SAID_MAX}}, now {after:.{SAID_MAX}}" for _, before, after in differing)
     return _changed([name for name, _, _ in differing] or ["digest"], said or "the entry was altered")
 
 
@@ -131,6 +132,8 @@ def _erasure_broken(entry: Entry, session: Recorded | None) -> str:
         return "marked as erased, but its data key was not destroyed"
     if session and (entry.customer is not None or entry.token is not None):
         return "marked as erased, but its session still names a customer or a card"
+    if session and session.signed_meter_values:
+        return "marked as erased, but its session still has what the meter signed"
     if (entry.key_token, entry.key_customer, entry.key_site) != (None, None, None):
         return "marked as erased, but its data key still names a card, a customer or a site"
     kept = seals.erased_figures(

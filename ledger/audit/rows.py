@@ -26,10 +26,11 @@ COLUMNS = (
 )
 # JSON as text: most sessions have one of a few places and tariffs, so each text is read once.
 _JSON = [LOOKUPS.index(name) for name in ("location", "tariff", "flags", "written")]
-_AS_TEXT = {f"{LOOKUPS[index]}_text": Cast(f"session__{LOOKUPS[index]}", TextField()) for index in _JSON}
+_OWN_JSON = [LOOKUPS.index(name) for name in ("signed_meter_values", "cost_lines")]  # no two are alike, most are []
+_AS_TEXT = {f"{LOOKUPS[index]}_text": Cast(f"session__{LOOKUPS[index]}", TextField()) for index in _JSON + _OWN_JSON}
 _ALL = (
     *COLUMNS,
-    *(f"{name}_text" if index in _JSON else f"session__{name}" for index, name in enumerate(LOOKUPS)),
+    *(f"{name}_text" if f"{name}_text" in _AS_TEXT else f"session__{name}" for name in LOOKUPS),
 )
 _BYTES = [COLUMNS.index(name) for name in ("digest", "salt", "canonical", "erasure_seal", "restored_seal")]
 _BYTES.append(COLUMNS.index("data_key__key_id"))
@@ -72,6 +73,8 @@ def _session(values: Sequence[Any]) -> Recorded:
     columns = list(values)
     for index in _JSON:
         columns[index] = _loaded(columns[index])
+    for index in _OWN_JSON:
+        columns[index] = [] if columns[index] == "[]" else json.loads(columns[index])
     return Recorded._make(columns)
 
 

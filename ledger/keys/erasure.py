@@ -6,6 +6,7 @@ token and customer, which the operator must keep for the accounts.
 
 import json
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -50,7 +51,8 @@ def _erase(customer: User, although_charging: bool) -> int:
     entries = LedgerEntry.objects.filter(session__customer=customer, data_key__destroyed_at__isnull=False)
     _entries_erase(entries.select_related("data_key").order_by("pk"))
     _written_forget(customer)
-    count = ChargingSession.objects.filter(customer=customer).update(id_token=None, customer=None)
+    forgotten: dict[str, Any] = {"id_token": None, "customer": None, "signed_meter_values": []}  # meters sign the card
+    count = ChargingSession.objects.filter(customer=customer).update(**forgotten)
     _tokens_forget(tokens)
     return count
 

@@ -12,14 +12,21 @@ from common import sealed_text
 from common.resealing import Column, column_add
 from common.sealed_text import SealedTextError
 from ledger.models import LedgerEntry
-from ledger.record import Recorded, canonical, fields_of
+from ledger.record import FORMAT, Recorded, canonical, fields_of
 
 ERASED, RESTORED = "ledger.erased", "ledger.restored"
 
 
+PERSONAL = ("id_token", "signed_meter_values")  # meters sign whose card it was
+
+
 def figures(fields: dict[str, Any]) -> bytes:
-    """SHA-256 of what stays of a record when its customer is erased: all but the token."""
-    return hashlib.sha256(canonical({name: value for name, value in fields.items() if name != "id_token"})).digest()
+    """SHA-256 of what stays of a record when its customer is erased: all but the token, and what names it.
+
+    Without them a record may be one of the first format: so all are named alike.
+    """
+    kept = {name: value for name, value in fields.items() if name not in PERSONAL}
+    return hashlib.sha256(canonical({**kept, "format": FORMAT})).digest()
 
 
 def figures_of(row: Recorded) -> bytes:

@@ -6,7 +6,9 @@ from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
-from ledger.record import LOOKUPS, Recorded
+from ledger.record import LOOKUPS, SECOND, Recorded
+
+LATER = {"written", *SECOND}  # columns that came afterwards
 
 
 def seal(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
@@ -14,7 +16,7 @@ def seal(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
     entries: Any = apps.get_model("ledger", "LedgerEntry").objects
     erased = entries.filter(erased_at__isnull=False, erasure_seal__isnull=True, data_key__destroyed_at__isnull=False)
-    columns = ("pk", "digest", "data_key__key_id", "erased_at", *(f"session__{name}" for name in LOOKUPS if name != "written"))  # a later column
+    columns = ("pk", "digest", "data_key__key_id", "erased_at", *(f"session__{name}" for name in LOOKUPS if name not in LATER))
     for pk, digest, key_id, erased_at, *session in list(erased.values_list(*columns)):
         made = seals.erasure_seal(
             ledger_id=pk,

@@ -9,10 +9,12 @@ docs/architecture.md draws the states, and says what happens when something fail
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import accumulate
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
+from django.db.models.functions import Length
 
 from common import clock
 from ledger.alerts import alert_raise, alerts_close
@@ -46,6 +48,8 @@ Status = ChainTransaction.Status
 RESEND_AFTER = timedelta(seconds=3)  # a node that knows nothing of a sent transaction after this gets it again
 DEFERRED_FOR = timedelta(seconds=60)
 BACKOFF_MAX_S = 30
+# Of records in one transaction; by default chains take 512 KiB, and each record has 150 bytes of its own beside it.
+BATCH_BYTES_MAX = 400_000
 SEND_ALERTS = ("chain_unreachable", "wrong_chain", "cpu", "ram", "net", "authority", "refused")
 
 
@@ -107,7 +111,8 @@ def transaction_batch() -> ChainTransaction | None:
     if connection.features.has_select_for_update_skip_locked:
         # Several batchers at once each take other rows. SQLite's IMMEDIATE transaction is alone anyway.
         ready = ready.select_for_update(skip_locked=True)
-    ids = list(ready.values_list("id", flat=True)[: settings.LEDGER_BATCH_MAX])
+    sized = ready.annotate(size=Length("canonical")).values_list("id", "size")
+    ids = _fitting(list(sized[: settings.LEDGER_BATCH_MAX]))
     if not ids:
         return None
     now = clock.now()
@@ -115,6 +120,15 @@ def transaction_batch() -> ChainTransaction | None:
     row = ChainTransaction.objects.create(claimed_until=until, retry_at=now)
     LedgerEntry.objects.filter(pk__in=ids, transaction__isnull=True).update(transaction=row)
     return row
+
+
+def _fitting(sized: Sequence[tuple[int, int | None]]) -> list[int]:
+    """The first of these entries that a transaction has room for, at least one: copies are never longer than records.
+
+    What meters sign is long, and a transaction that is too large for the chain would hold up all that come after it.
+    """
+    sums = accumulate(size or 0 for _, size in sized)
+    return [pk for (pk, _), total in zip(sized, sums, strict=True) if total <= BATCH_BYTES_MAX or pk == sized[0][0]]
 
 
 def transactions_batch(*, limit: int) -> list[ChainTransaction]:

@@ -15,7 +15,8 @@ from stations.identifiers import letters, token_canonical
 from stations.models import ChargingSession, Connector, IdToken, Site, Station, months_decide
 
 FIGURES = ("meter_start_wh", "meter_stop_wh", "energy_wh", "cost_minor")
-TEXTS = ("currency", "stop_reason", "meter_values_sha256")
+TEXTS = ("currency", "stop_reason", "meter_values_sha256", "signed_verdict", "signed_reason", "meter_public_key")
+LISTS = ("flags", "signed_meter_values", "cost_lines")
 KEPT_MAX = 5_000
 
 
@@ -152,7 +153,6 @@ def session_values(content: dict[str, Any], data_key: DataKey, places: Places) -
         "station": connector.station,
         "connector": connector,
         "id_token": token,
-        "flags": content.get("flags", []),
         "tariff": content.get("tariff", {}),
         "credit": credited is not None,
         "credit_reference": ChargingSession.objects.get(pk=credited) if credited else None,
@@ -162,6 +162,7 @@ def session_values(content: dict[str, Any], data_key: DataKey, places: Places) -
         **{name: content[name] for name in ("status", "source", "location")},
         **{name: content.get(name) for name in FIGURES},
         **{name: content.get(name, "") for name in TEXTS},
+        **{name: content.get(name, []) for name in LISTS},
     }
 
 

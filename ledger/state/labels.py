@@ -40,6 +40,11 @@ _FIELDS: dict[str, Promise] = {
     "currency": _("currency"),
     "tariff": _("tariff"),
     "station": _("station"),
+    "signed_meter_values": _("what the meter signed"),
+    "signed_verdict": _("signatures of the meter"),
+    "signed_reason": _("why the signatures are worth that"),
+    "meter_public_key": _("public key of the meter"),
+    "cost_lines": _("lines of the cost"),
     "digest": _("the stored record itself"),
 }
 
