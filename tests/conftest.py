@@ -303,6 +303,20 @@ TARIFF = {
     "price_per_session": "1",
     "vat_percent": "19",
 }
+# What a meter may have signed of a charge, and of what its cost is made: records of the second format have it.
+SIGNED: dict[str, object] = {
+    "signed_meter_values": [
+        {"format": "ALFEN", "encoding": "plain", "context": "Transaction.Begin", "text": "AP;0;3;ALCV3Ä;BIHAAA==;"},
+        {"format": "ALFEN", "encoding": "plain", "text": "AP;1;3;ALCV3Ä;BIHAAB==;"},
+    ],
+    "signed_verdict": "NOT CHECKED",
+    "signed_reason": "format_not_checked",
+    "meter_public_key": "3059301306072a8648ce3d020106082a8648ce3d030107034200",
+    "cost_lines": [
+        {"kind": "ENERGY", "quantity": 7_780, "unit": "Wh", "price": "0.40", "amount_minor": 311, "element": 0},
+        {"kind": "FLAT", "quantity": 1, "unit": "session", "price": "0.01", "vat_percent": "19", "amount_minor": 1},
+    ],
+}
 CloseSessions = Callable[..., list[ChargingSession]]
 
 
@@ -318,6 +332,7 @@ def close_sessions(connector: Connector, id_token: IdToken) -> CloseSessions:
         energy_wh: int = 7_780,
         cost_minor: int = 312,
         tariff: dict[str, str] | None = None,
+        **columns: object,
     ) -> list[ChargingSession]:
         from django.db import transaction
 
@@ -342,6 +357,7 @@ def close_sessions(connector: Connector, id_token: IdToken) -> CloseSessions:
                 tariff=tariff or {},
                 stop_reason="EVDisconnected",
                 source=ChargingSession.Source.STATION,
+                **columns,
             )
             for number in range(count)
         ]

@@ -135,6 +135,9 @@ def _credit(session: ChargingSession) -> ChargingSession:
         session,
         energy_wh=-(session.energy_wh or 0),
         cost_minor=None if session.cost_minor is None else -session.cost_minor,
+        cost_lines=[
+            {**line, **{name: -line[name] for name in ("quantity", "amount_minor")}} for line in session.cost_lines
+        ],
         credit=True,
         credit_reference=session,
     )

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from ledger import record
 from ledger.errors import RecordError
+from tests.conftest import SIGNED
 
 KEY, OTHER, DIRECTORY, KEY_ID = b"k" * 32, b"o" * 32, b"d" * 32, b"i" * 16
 numbers = st.integers(-(2**53) + 1, 2**53 - 1)
@@ -44,6 +46,24 @@ def test_canonical_refuses_what_two_readers_may_read_differently(value: object) 
 @example(fields={"a": '\u2028\x7f\x1f"\\/', "b": 2**53 - 1, "c": {"é": [-(2**53) + 1, "𝔘"]}})
 def test_canonical_is_rfc_8785_by_whichever_encoder(fields: dict[str, Any]) -> None:
     assert record.canonical(fields) == rfc8785.dumps(fields)
+
+
+def test_what_meters_sign_and_lines_of_costs_make_a_record_of_the_second_format() -> None:
+    """Without any of them it is one of the first, to the last byte."""
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    usual: Any = ("7", "T1", "CP-1", 1, 1, {"id": "S1"}, None, None, "COMPLETED", at, at, 1, 2, 1, 0, "EUR", {})
+    row = record.Recorded(*usual, "Local", "OCPP", [], "", False, None)
+    assert record.canonical(record.fields_of(row)) == (
+        b'{"connector_id":1,"cost_minor":0,"currency":"EUR","energy_wh":1,"evse_id":1,"format":"evportal-session/1",'
+        b'"id":"7","location":{"id":"S1"},"meter_start_wh":1,"meter_stop_wh":2,"source":"OCPP",'
+        b'"started_at":"2026-03-01T00:00:00Z","station":"CP-1","status":"COMPLETED","stop_reason":"Local",'
+        b'"stopped_at":"2026-03-01T00:00:00Z","transaction_id":"T1"}'
+    )
+    one: Any
+    for name, one in SIGNED.items():
+        fields = record.fields_of(row._replace(**{name: one}))
+        assert (fields["format"], fields[name]) == ("evportal-session/2", one)
+        assert not fields.keys() & {*SIGNED} - {name} and record.canonical(fields)
 
 
 def test_canonical_refuses_lone_surrogates() -> None:

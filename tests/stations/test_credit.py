@@ -22,6 +22,7 @@ from stations.charging.corrections import Figures, correction_about, refusal, se
 from stations.errors import CorrectionRefusedError, RecordingUnavailableError
 from stations.models import ChargingSession, Connector, IdToken, Site, Station
 from stations.models.corrections import Correction
+from tests.conftest import SIGNED
 from tests.people import log_in
 from tests.stations.conftest import Ear, crowd, in_thread
 
@@ -87,11 +88,17 @@ def totals() -> Totals:
 
 
 def test_a_credit_takes_the_session_back_whole(session: ChargingSession, operator: User, ear: Ear) -> None:
+    ChargingSession.objects.filter(pk=session.pk).update(**SIGNED)
     credit = session_credit(session=session, reason=REASON, by=operator)
     assert (credit.energy_wh, credit.cost_minor, credit.currency) == (-7_780, -312, "EUR")
     assert credit.credit and credit.credit_reference == session and credit.status == "COMPLETED"
     assert (credit.customer, credit.id_token, credit.location) == (session.customer, session.id_token, session.location)
     assert ear.heard == [credit]
+    assert [(line["kind"], line["quantity"], line["amount_minor"]) for line in credit.cost_lines] == [
+        ("ENERGY", -7_780, -311),
+        ("FLAT", -1, -1),
+    ]
+    assert (credit.signed_meter_values, credit.signed_verdict, credit.meter_public_key) == ([], "", ""), "it is none"
     session.refresh_from_db()
     assert (session.energy_wh, session.cost_minor) == (7_780, 312)
     correction = Correction.objects.get()

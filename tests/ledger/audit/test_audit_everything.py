@@ -23,7 +23,7 @@ from stations.charging.corrections import Figures, session_correct, session_cred
 from stations.charging.sessions import meter_values_add, session_close, session_start
 from stations.charging.vocabulary import Sample
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, Site
-from tests.conftest import TARIFF, CloseSessions, LedgerAccount
+from tests.conftest import SIGNED, TARIFF, CloseSessions, LedgerAccount
 from tests.ledger.everything import audited_models, cases, exempt, rows_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -60,10 +60,10 @@ def small_ledger(
     bens, carlas = (
         IdToken.objects.create(uid=uid, customer=who) for uid, who in (("BE00", other_customer), ("CA", carla))
     )
-    first, second, third = close_sessions(3, tariff=TARIFF)
+    first, second, third = close_sessions(3, tariff=TARIFF, **SIGNED)
     close_sessions(2, token=bens)
     close_sessions(1, token=None)
-    close_sessions(1, token=carlas)
+    close_sessions(1, token=carlas, **SIGNED)
     started_at = timezone.now() - timedelta(hours=2)
     measured, _ = session_start(
         station=connector.station, transaction_id="M", started_at=started_at, token=TokenRef("BE00"), meter_start_wh=0

@@ -20,7 +20,7 @@ from ledger.state.row import differences
 from stations.charging.sessions import meter_values_add, session_close, session_start
 from stations.charging.vocabulary import Sample
 from stations.models import ChargingSession, Connector, MeterValue
-from tests.conftest import TARIFF, CloseSessions, LedgerAccount
+from tests.conftest import SIGNED, TARIFF, CloseSessions, LedgerAccount
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,7 +34,7 @@ def recorded(
     settings: Settings,
 ) -> list[ChargingSession]:
     settings.LEDGER_NODES = [ledger_account.node.url, second_node.url]
-    sessions = close_sessions(3, tariff=TARIFF)
+    sessions = close_sessions(3, tariff=TARIFF, **SIGNED)
     record_all()
     return sessions
 
@@ -71,6 +71,9 @@ FIELDS: list[tuple[str, object]] = [
     ("source", "IMPORT"),
     ("tariff", TARIFF | {"price_per_kwh": "0.2726"}),
     ("tariff", {}),
+    ("signed_meter_values", []),
+    ("meter_public_key", ""),
+    ("cost_lines", [{"kind": "FLAT", "amount_minor": 312}]),
 ]
 
 

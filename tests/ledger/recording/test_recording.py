@@ -1,5 +1,7 @@
 """The main job: a finished session is signed by the TPM and recorded on the chain."""
 
+import base64
+import os
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +12,7 @@ from ledger import record
 from ledger.chain import antelope, p256
 from ledger.models import ChainTransaction, LedgerEntry
 from ledger.receipts import checks
+from ledger.recording import transactions
 from tests.conftest import CloseSessions, LedgerAccount
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,6 +43,20 @@ def test_250_sessions_take_two_transactions(
     sizes = sorted(row.entries.count() for row in ChainTransaction.objects.all())
     assert sizes == [50, 200]
     assert ledger_account.chain.state().count == 250
+
+
+def test_what_meters_sign_holds_up_nobody(
+    ledger_account: LedgerAccount, close_sessions: CloseSessions, record_all: Callable[[], None]
+) -> None:
+    """Long signed texts fill transactions by their size, and the largest that is taken gets in: it cannot be packed."""
+    text = base64.b64encode(os.urandom(transactions.BATCH_BYTES_MAX * 3 // 4 - 1_500)).decode()
+    one = {"format": "EDL40", "encoding": "base64", "text": text}
+    close_sessions(1, signed_meter_values=[one], signed_verdict="NOT CHECKED")
+    close_sessions(1, signed_meter_values=[{**one, "text": text[:1000]}] * 400, signed_verdict="NOT CHECKED")
+    close_sessions(2)
+    record_all()
+    by_size = sorted((row.entries.count(), row.status) for row in ChainTransaction.objects.all())
+    assert by_size == [(1, "IRREVERSIBLE"), (1, "IRREVERSIBLE"), (2, "IRREVERSIBLE")]
 
 
 def test_the_receipt_verifies_against_two_nodes(

@@ -25,7 +25,7 @@ from stations.charging.corrections import session_credit
 from stations.charging.sessions import meter_values_add, session_close, session_start
 from stations.charging.vocabulary import Sample
 from stations.models import ChargingSession, Connector, Correction, IdToken, MeterValue, Station
-from tests.conftest import TARIFF, CloseSessions, LedgerAccount
+from tests.conftest import SIGNED, TARIFF, CloseSessions, LedgerAccount
 from tests.ledger.audit.test_tampering import FIELDS
 from tests.ledger.repair.test_restoration import run
 from tests.people import log_in
@@ -39,7 +39,7 @@ def recorded(
     ledger_account: LedgerAccount, close_sessions: CloseSessions, owner: User, record_all: Callable[[], None]
 ) -> list[ChargingSession]:
     """Four sessions and the credit of one of them, in two transactions."""
-    sessions = close_sessions(4, tariff=TARIFF)
+    sessions = close_sessions(4, tariff=TARIFF, **SIGNED)
     record_all()
     sessions.append(session_credit(session=sessions[0], reason="the outlet was broken", by=owner))
     record_all()

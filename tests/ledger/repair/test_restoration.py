@@ -19,7 +19,7 @@ from ledger.keys.erasure import customer_erase
 from ledger.models import ChainTransaction, DataKey, LedgerEntry
 from stations.models import ChargingSession, Connector, IdToken, Site, Station
 from stations.signals import sessions_closed
-from tests.conftest import TARIFF, CloseSessions, LedgerAccount
+from tests.conftest import SIGNED, TARIFF, CloseSessions, LedgerAccount
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,7 +48,7 @@ def two_customers(
 ) -> tuple[list[ChargingSession], list[ChargingSession]]:
     """Recorded sessions of anna, and of ben."""
     ben = IdToken.objects.create(uid="BEEF00", customer=other_customer)
-    annas, bens = close_sessions(4, tariff=TARIFF), close_sessions(3, token=ben)
+    annas, bens = close_sessions(4, tariff=TARIFF, **SIGNED), close_sessions(3, token=ben)
     close_sessions(2, token=None)
     record_all()
     return annas, bens
@@ -75,6 +75,7 @@ def test_everything_is_back_from_the_chain(two_customers: object, tmp_path: Path
     assert sessions() == before
     assert not ChargingSession.objects.filter(restored_at=None).exists(), "none at all of meter values is no alteration"
     assert [row["tariff"] for row in before].count(TARIFF) == 4, "what they were promised is back, too"
+    assert [row["cost_lines"] for row in before].count(SIGNED["cost_lines"]) == 4, "and what the meter signed"
     report = audit()
     assert report.clean and report.equal == 9
     assert "0 sessions restored, 9 already there" in run("ledger_restore")[1]
