@@ -51,8 +51,9 @@ def test_canonical_is_rfc_8785_by_whichever_encoder(fields: dict[str, Any]) -> N
 def test_what_meters_sign_and_lines_of_costs_make_a_record_of_the_second_format() -> None:
     """Without any of them it is one of the first, to the last byte."""
     at = datetime(2026, 3, 1, tzinfo=UTC)
-    usual: Any = ("7", "T1", "CP-1", 1, 1, {"id": "S1"}, None, None, "COMPLETED", at, at, 1, 2, 1, 0, "EUR", {})
-    row = record.Recorded(*usual, "Local", "OCPP", [], "", False, None)
+    who: Any = ("7", "T1", "CP-1", 1, 1, {"id": "S1"}, None, None)
+    what: Any = ("COMPLETED", at, at, 1, 2, 1, 0, "EUR", {}, "Local", "OCPP", [], "", False, None)
+    row = record.Recorded(*who, *what)
     assert record.canonical(record.fields_of(row)) == (
         b'{"connector_id":1,"cost_minor":0,"currency":"EUR","energy_wh":1,"evse_id":1,"format":"evportal-session/1",'
         b'"id":"7","location":{"id":"S1"},"meter_start_wh":1,"meter_stop_wh":2,"source":"OCPP",'
