@@ -336,8 +336,7 @@ def close_sessions(connector: Connector, id_token: IdToken) -> CloseSessions:
     ) -> list[ChargingSession]:
         from django.db import transaction
 
-        site = connector.station.site
-        started_at = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+        site, started_at = connector.station.site, datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
         sessions = [
             ChargingSession(
                 station=connector.station,
