@@ -29,7 +29,7 @@ from stations.identifiers import same_letters
 if TYPE_CHECKING:
     from stations.models import ChargingSession
 
-FORMAT, SECOND_FORMAT = "evportal-session/1", "evportal-session/2"
+FORMATS = FORMAT, SECOND_FORMAT = "evportal-session/1", "evportal-session/2"
 # What a record of the second format has, at least one of: what the meter signed and what that is worth, and of what
 # lines the cost is made. All others are those of the first format to the last byte.
 SECOND = ("signed_meter_values", "signed_verdict", "signed_reason", "meter_public_key", "cost_lines")

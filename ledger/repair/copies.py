@@ -103,7 +103,7 @@ def content_of(opened: record.Opened) -> dict[str, Any] | None:
         UUID(content["id"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return content if content.get("format") == record.FORMAT and content.keys() >= ALWAYS else None
+    return content if content.get("format") in record.FORMATS and content.keys() >= ALWAYS else None
 
 
 def copies_find(node: Chain, opener: Opener, *, ids: Iterable[int] = (), sessions: Iterable[UUID] = ()) -> list[Copy]:
