@@ -74,7 +74,7 @@ def _session(values: Sequence[Any]) -> Recorded:
     for index in _JSON:
         columns[index] = _loaded(columns[index])
     for index in _OWN_JSON:
-        columns[index] = [] if columns[index] == "[]" else json.loads(columns[index])
+        columns[index] = [] if columns[index] in ("[]", None) else json.loads(columns[index])  # none: no session
     return Recorded._make(columns)
 
 
