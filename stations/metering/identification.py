@@ -9,7 +9,8 @@ from stations.metering.ocmf import Refused
 FAILED_LEVELS = {"MISMATCH", "INVALID", "OUTDATED", "UNKNOWN"}
 # Types under which ID names nobody.
 NOBODY = {"NONE", "DENIED", ""}
-LABEL = re.compile(r"(?:contract-id: *)?(?:rfid|emaid|evcoid): *", re.IGNORECASE)
+# Some stations write more than the identification into it: "contract-id: rfid:12…", "idTag:12…,version:…".
+LABELLED = re.compile(r"(?:contract-id: *)?(?:rfid|emaid|evcoid|idtag): *([^,]+)(?:,.*)?", re.IGNORECASE)
 CONTRACT = re.compile(
     r"[a-z]{2}[a-z0-9]{3}[a-z0-9]{9}"
 )  # without separators; the check digit behind it may be left out
@@ -36,7 +37,8 @@ def check(payloads: Sequence[Mapping[str, Any]], token_uid: str | None) -> None:
 
 def normal(identity: str) -> str:
     """Without what makers write differently: capital letters, separators, a label in front."""
-    return re.sub(r"[\s:*-]", "", LABEL.sub("", identity.strip(), count=1)).casefold()
+    found = LABELLED.fullmatch(identity.strip())
+    return re.sub(r"[\s:*-]", "", found[1] if found else identity).casefold()
 
 
 def same(one: str, other: str) -> bool:

@@ -56,8 +56,8 @@ class Judgement:
 
     @property
     def energy_wh(self) -> int | None:
-        """End less begin, exact, then rounded half up to whole Wh."""
-        if self.begin is None or self.end is None:
+        """End less begin, exact, then rounded half up to whole Wh; None where it is not verified."""
+        if self.verdict != "VERIFIED" or self.begin is None or self.end is None:
             return None
         return half_up(self.end.register_wh - self.begin.register_wh)
 

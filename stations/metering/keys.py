@@ -8,7 +8,7 @@ from functools import lru_cache
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from stations.metering.curves import CURVES, Secp192k1Key
 
@@ -50,20 +50,45 @@ class MeterKey:
         return _tagged(0x30, algorithm + _tagged(0x03, b"\0" + self.point))
 
     def verifies(self, signature: bytes, signed: bytes, hash_name: str) -> bool:
-        """Whether the DER signature over these bytes is this key's; also False where it is no DER."""
+        """Whether the signature over these bytes is this key's; also False where no meter writes one so."""
         if self._own is None:
+            found = _in_der(signature, CURVES[self.curve].size)
+            if found is None:
+                return False
             try:
-                self._key.verify(signature, signed, self._algorithms[hash_name])
+                self._key.verify(found, signed, self._algorithms[hash_name])
             except InvalidSignature:
                 return False
             return True
-        try:
-            r, s = decode_dss_signature(signature)
-        except ValueError:
-            return False
+        numbers = signature_numbers(signature, CURVES[self.curve].size)
         digest = hashes.Hash(HASHES[hash_name])
         digest.update(signed)
-        return encode_dss_signature(r, s) == signature and self._own.verifies(r, s, digest.finalize())
+        return numbers is not None and self._own.verifies(*numbers, digest.finalize())
+
+
+def _in_der(signature: bytes, size: int) -> bytes | None:
+    numbers = signature_numbers(signature, size)
+    return None if numbers is None else encode_dss_signature(*numbers)
+
+
+def signature_numbers(signature: bytes, size: int) -> tuple[int, int] | None:
+    """r and s of a signature as meters write it, with coordinates of so many bytes; None where it is none.
+
+    DER; or DER's frame around numbers of fixed length, without a sign (eBZ); or the two numbers alone (Isabellenhütte).
+    """
+    if len(signature) == 2 * size and signature[:1] != b"\x30":
+        return int.from_bytes(signature[:size]), int.from_bytes(signature[size:])
+    try:
+        content, behind = _untagged(0x30, signature)
+        first, rest = _untagged(0x02, content)
+        second, rest = _untagged(0x02, rest)
+    except KeyUnreadable:
+        frame_fits = False
+    else:
+        frame_fits = not behind and not rest and 0 < len(first) <= size + 1 and 0 < len(second) <= size + 1
+    if frame_fits:
+        return int.from_bytes(first), int.from_bytes(second)
+    return (int.from_bytes(signature[:size]), int.from_bytes(signature[size:])) if len(signature) == 2 * size else None
 
 
 def public_key_read(given: str | bytes) -> tuple[bytes, str]:
