@@ -14,7 +14,9 @@
 All are called inside the transaction of a handler (gateway/ocpp/handling.py), and may be called again with the same.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from stations.cards.authorization import UNTYPED, Authorization, Status, authorize, authorize_many
@@ -31,6 +33,8 @@ from stations.charging.together import Start, Stop, charges_start, charges_stop
 from stations.charging.transactions import Heard, Kind, Told, charges_known, is_missing, told_values, transaction_told
 from stations.charging.vocabulary import Sample
 from stations.commands.progress import command_progress, start_led_to, start_token
+from stations.metering import received
+from stations.metering.received import SignedText
 from stations.models import Station
 from stations.places.boots import Boot, Booted, stations_booted
 from stations.places.credentials import station_seen as station_heard
@@ -83,6 +87,7 @@ __all__ = [
     "plain_text",
     "said",
     "set_aside",
+    "signed_of",
     "start_led_to",
     "start_token",
     "station_heard",
@@ -105,6 +110,12 @@ def clock(station: Station, text: object, received_at: datetime) -> Moment:
     if text is None:
         return Moment(received_at)
     return moment_of(said(station, text, received_at), received_at, station.connected_at)
+
+
+def signed_of(meter_values: Iterable[Mapping[str, Any]]) -> tuple[Sequence[SignedText], list[Aside]]:
+    """What meters signed in these, and what was said to be signed and cannot be kept."""
+    texts, unread = received.signed_of(meter_values)
+    return texts, [Aside(one.subject, one.reason, one.said, one.index) for one in unread]
 
 
 def charge_values(values: Values) -> UUID | None:

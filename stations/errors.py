@@ -13,6 +13,7 @@
     ├── RecordingUnavailableError   a closed session cannot be taken for recording now
     ├── CommandRefusedError         the station cannot be asked that, or not now
     ├── ImportStateError            the import is not in the state in which this can be done
+    ├── MeterKeyError               a key of a meter that cannot be read, or not be confirmed or withdrawn
     ├── CorrectionRefusedError      this session cannot be credited or corrected, or was already
     └── ImportFileError             a file that cannot be imported at all
         ├── ImportRowError          one row of it that cannot
@@ -49,6 +50,10 @@ class SessionEndedError(StationsError):
 
 class TimesImpossibleError(StationsError):
     code, status = "stop_before_start", 422
+
+
+class MeterKeyError(StationsError):
+    code, status = "meter_key_invalid", 422
 
 
 class TokenTakenError(StationsError):

@@ -16,7 +16,7 @@ from accounts.models import User
 from ledger import record
 from ledger.keys import data_keys, seals
 from ledger.models import DataKey, LedgerEntry
-from stations.charging.sessions import charges_running
+from stations.charging.locks import charges_running
 from stations.errors import ChargeRunningError
 from stations.models import ChargingSession, IdToken
 

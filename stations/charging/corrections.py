@@ -21,6 +21,8 @@ from stations.charging import plausibility
 from stations.charging.locks import session_locked
 from stations.digits import number
 from stations.errors import CorrectionRefusedError
+from stations.metering import closing
+from stations.metering.judging import SignedValue
 from stations.models import ChargingSession, ChargingSessionQuerySet, IdToken
 from stations.models.corrections import Correction
 from stations.signals import sessions_closed
@@ -99,11 +101,18 @@ def session_credit(*, session: ChargingSession, reason: str, by: User) -> Chargi
 
 @transaction.atomic
 def session_correct(
-    *, session: ChargingSession, reason: str, figures: Figures, by: User | None, id_token: IdToken | None = None
+    *,
+    session: ChargingSession,
+    reason: str,
+    figures: Figures,
+    by: User | None,
+    id_token: IdToken | None = None,
+    signed: Sequence[SignedValue] | None = None,
 ) -> tuple[ChargingSession, ChargingSession]:
     """Take a session back and record it anew with the right figures; returns credit and replacement.
 
-    `id_token`: whose it was, where that was not known; it is locked.
+    `id_token`: whose it was, where that was not known; it is locked. `signed`: what the meter signed of it, where its
+    station told the figures; None: what the session has, which goes with the new one where it proves these figures.
 
     A session that was INVALID is corrected in the same way: its credit takes back nothing.
     Raises CorrectionRefusedError as session_credit, and for figures that cannot be true.
@@ -112,6 +121,8 @@ def session_correct(
     credit, replacement = _credit(session), _replacement(session, figures)
     if id_token is not None:
         replacement.id_token, replacement.customer_id = id_token, id_token.customer_id
+    values = closing.values_with(session) if signed is None else signed
+    closing.proof_carry(replacement, values, told=signed is not None)
     _store(session, [credit, replacement], reason=reason, by=by)
     return credit, replacement
 

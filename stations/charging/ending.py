@@ -22,6 +22,8 @@ from stations.charging.numbers import is_ended_without_station
 from stations.charging.sessions import session_close, session_end
 from stations.errors import CorrectionRefusedError, RecordingUnavailableError, SessionConflictError
 from stations.identifiers import letters
+from stations.metering import closing
+from stations.metering.received import SignedText
 from stations.models import ChargingSession, Connector, Station
 from stations.tariffs.pricing import cost_lines, total_minor
 
@@ -88,8 +90,12 @@ def free_end() -> int:
 # --- What the station says after all
 
 
-def session_stop(*, session: ChargingSession, said: Any, **stop: Any) -> ChargingSession:
+def session_stop(
+    *, session: ChargingSession, said: Any, signed: Sequence[SignedText] = (), **stop: Any
+) -> ChargingSession:
     """The station says how it ended; returns the session. `said`: the message as it came.
+
+    `signed`: what the message brings that a meter signed, of a session that was ended without its station.
 
     Raises as session_close. Where the session was ended without its station, the station's figures correct it; where
     an operator ended it, or they cannot be true, they are set aside for an operator.
@@ -100,13 +106,14 @@ def session_stop(*, session: ChargingSession, said: Any, **stop: Any) -> Chargin
         session = ChargingSession.objects.select_related("connector", "id_token").get(pk=session.pk)
         if not is_ended_without_station(session):
             raise
-    _stop_late(session, said, **stop)
+    _stop_late(session, said, signed, **stop)
     return session
 
 
 def _stop_late(
     session: ChargingSession,
     said: Any,
+    signed: Sequence[SignedText],
     *,
     stopped_at: datetime,
     meter_stop_wh: int | None,
@@ -114,32 +121,45 @@ def _stop_late(
     flags: Sequence[str] = (),
 ) -> None:
     stopped_at = max(stopped_at, session.started_at)
-    if (session.stopped_at, session.meter_stop_wh) == (stopped_at, meter_stop_wh):
+    if (session.stopped_at, session.told_stop_wh) == (stopped_at, meter_stop_wh):
         return
     try:
         if plausibility.ENDED_BY_OPERATOR in session.flags:
             raise CorrectionRefusedError("an operator ended it, with the figures they knew")
-        if meter_stop_wh is None or session.meter_start_wh is None:
+        if meter_stop_wh is None or session.told_start_wh is None:
             raise CorrectionRefusedError("it is not known what the meter said at the start or at the end")
-        meters = (session.meter_start_wh, meter_stop_wh)
-        figures_correct(session, REASON, meters=meters, started_at=session.started_at, stopped_at=stopped_at)
+        meters = (session.told_start_wh, meter_stop_wh)
+        times = {"started_at": session.started_at, "stopped_at": stopped_at}
+        figures_correct(session, REASON, meters=meters, signed=signed, **times)
     except CorrectionRefusedError as error:
         late_set_aside(session, "stop", f"the end came late and corrects nothing: {error}", said)
 
 
 def figures_correct(
-    session: ChargingSession, reason: str, *, meters: tuple[int, int], started_at: datetime, stopped_at: datetime
+    session: ChargingSession,
+    reason: str,
+    *,
+    meters: tuple[int, int],
+    started_at: datetime,
+    stopped_at: datetime,
+    signed: Sequence[SignedText] = (),
 ) -> None:
     """Correct a closed session by what its station says after all; nothing where that was done before.
 
-    `meters`: at its start and at its end, Wh. Raises CorrectionRefusedError.
+    `meters`: at its start and at its end, Wh; `signed`: what the meter signed, besides what the session has.
+    Raises CorrectionRefusedError.
     """
-    energy_wh = meters[1] - meters[0]
-    energy_wh = max(energy_wh, 0) if energy_wh >= -plausibility.ROUNDING_WH else energy_wh
+    values = closing.values_with(session, signed)
+    energy_wh = closing.signed_energy(session, values, meters)
+    if energy_wh is None:
+        energy_wh = meters[1] - meters[0]
+        energy_wh = max(energy_wh, 0) if energy_wh >= -plausibility.ROUNDING_WH else energy_wh
+    elif session.status == ChargingSession.Status.COMPLETED and energy_wh == session.energy_wh:
+        return  # the meter had signed it all
     correction = correction_about(session)
     if correction and (made := correction.replacement) and (made.stopped_at, made.energy_wh) == (stopped_at, energy_wh):
         return
     lines = cost_lines(session.tariff, energy_wh=max(energy_wh, 0)) if session.tariff else None
     cost_minor = None if lines is None else total_minor(lines)
     figures = Figures(energy_wh, cost_minor, started_at, stopped_at)
-    session_correct(session=session, reason=reason, figures=figures, by=None)
+    session_correct(session=session, reason=reason, figures=figures, by=None, signed=values)

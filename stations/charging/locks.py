@@ -1,5 +1,6 @@
 """Who waits for whom: a station first, then tokens, then sessions. Each to the end of the transaction."""
 
+from accounts.models import User
 from stations.models import ChargingSession, Station
 
 
@@ -21,3 +22,9 @@ def session_locked(session: ChargingSession) -> ChargingSession:
     """
     rows = ChargingSession.objects.select_related("connector", "id_token")
     return rows.select_for_update(of=("self",), no_key=True).get(pk=session.pk)
+
+
+def charges_running(*, customer: User) -> list[ChargingSession]:
+    """Their charges that go on, locked to the end of the transaction: one that is just closing is waited for."""
+    rows = ChargingSession.objects.filter(customer=customer, status=ChargingSession.Status.ACTIVE).order_by("pk")
+    return list(rows.select_for_update(of=("self",), no_key=True))

@@ -69,7 +69,7 @@ def is_new_charge(last: ChargingSession, *, started_at: datetime, meter_start_wh
     if meter_start_wh is None:
         decided = last.stopped_at is not None and started_at >= last.stopped_at
     elif last.stopped_at is not None:
-        known = last.meter_start_wh if last.meter_stop_wh is None else last.meter_stop_wh
+        known = last.told_start_wh if last.told_stop_wh is None else last.told_stop_wh
         decided = started_at >= last.stopped_at and meter_start_wh >= (known or 0) - ROUNDING_WH
     else:
         readings = last.meter_values.filter(measurand="Energy.Active.Import.Register", phase="")

@@ -107,10 +107,10 @@ def _derived(session: "ChargingSession", values: "Iterable[MeterValue]") -> tupl
     readings = {value.sampled_at: wh for value in values if (wh := register_wh(value)) is not None}
     if not readings:
         return [], 1
-    if session.meter_start_wh is not None:
-        readings.setdefault(session.started_at, session.meter_start_wh)
-    if session.meter_stop_wh is not None and session.stopped_at:
-        readings.setdefault(session.stopped_at, session.meter_stop_wh)
+    if session.told_start_wh is not None:
+        readings.setdefault(session.started_at, session.told_start_wh)
+    if session.told_stop_wh is not None and session.stopped_at:
+        readings.setdefault(session.stopped_at, session.told_stop_wh)
     ordered = sorted(readings.items())
     size = _size(len(ordered))
     kept = ordered[::size] + ([ordered[-1]] if (len(ordered) - 1) % size else [])

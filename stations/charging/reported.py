@@ -21,6 +21,7 @@ from stations.charging.reported_values import Values, charge_values_many, clock_
 from stations.charging.sessions import late_flags, outlet_free, session_open
 from stations.charging.vocabulary import Sample
 from stations.errors import SessionConflictError
+from stations.metering.received import SignedText
 from stations.models import ChargingSession, Connector, IdToken, SetAside, Station
 from stations.places.outlets import outlet_get
 
@@ -86,7 +87,8 @@ def _same_start(
     at = Q(started_at__in=said.readings) | Q(started_said__in=said.readings)
     if said.unknown:  # while it is open, the same card at the same meter is the same charge
         at = Q(status=ChargingSession.Status.ACTIVE)
-    same = rows.filter(at, meter_start_wh=meter_start_wh)
+    meter = Q(meter_start_wh=meter_start_wh) | Q(meter_start_told_wh=meter_start_wh)
+    same = rows.filter(at, meter)
     return next((one for one in same if one.transaction_id.isdecimal()), None)  # the others are of OCPP 2.x
 
 
@@ -114,11 +116,13 @@ def charge_stop(
     samples: Sequence[Sample] = (),
     asides: Sequence[Aside] = (),
     evse_id: int = 0,
+    signed: Sequence[SignedText] = (),
 ) -> ChargingSession | None:
     """A charge has ended; returns it, None where nobody knows which. Call it inside a transaction.
 
-    `number`: of the transaction; one that is not known is matched to the one open charge that it can mean. `samples`:
-    what the message tells of the charge besides. `message`: as it came, for an operator where it cannot be taken.
+    `number`: of the transaction; one that is not known is matched to the one open charge that it can mean. `samples`,
+    `signed`: what the message tells of the charge besides. `message`: as it came, for an operator where it cannot be
+    taken.
     """
     station = station_locked(station)
     meter_stop_wh = plausibility.meter_bounded(meter_stop_wh)
@@ -127,16 +131,16 @@ def charge_stop(
         reason = "no open charge is the only one that it can mean: neither its number, nor its card and meter"
         set_aside(station=station, kind=SetAside.Kind.LATE, asides=[Aside(f"stop {number}", reason, message)])
         return None
-    if samples or asides:
-        values = Values(station, evse_id, session.transaction_id, samples, received_at, message, asides)
-        charge_values_many([values])
+    waits = numbers.is_ended_without_station(session)  # then the signed values are part of what corrects it
+    if samples or asides or (signed and not waits):
+        told = samples, received_at, message, asides, () if waits else signed
+        charge_values_many([Values(station, evse_id, session.transaction_id, *told)])
     at = _ended_at(session, said, received_at, station)
     if _is_told_again(session, at, meter_stop_wh):
         return session
+    stop = {"stopped_at": at, "meter_stop_wh": meter_stop_wh, "stop_reason": stop_reason}
     try:
-        return session_stop(
-            session=session, said=message, stopped_at=at, meter_stop_wh=meter_stop_wh, stop_reason=stop_reason
-        )
+        return session_stop(session=session, said=message, signed=signed if waits else (), **stop)
     except SessionConflictError as error:
         aside = Aside(f"{session.transaction_id} stop", str(error), message)
         set_aside(station=station, kind=SetAside.Kind.LATE, asides=[aside])
@@ -154,7 +158,7 @@ def _ended_at(session: ChargingSession, said: Said, received_at: datetime, stati
 
 def _is_told_again(session: ChargingSession, at: datetime, meter_stop_wh: int) -> bool:
     """With a clock that is wrong, the same stop told again seems to be of another time."""
-    if not session.is_closed or session.meter_stop_wh != meter_stop_wh or numbers.is_ended_without_station(session):
+    if not session.is_closed or session.told_stop_wh != meter_stop_wh or numbers.is_ended_without_station(session):
         return False
     return session.stopped_at == max(at, session.started_at) or plausibility.CLOCK_WRONG in session.flags
 
@@ -174,7 +178,8 @@ def _meant(
     if found := numbers.of_station(station, number):
         return numbers.meant(found, said.at if is_plausible(said.at, received_at) else None)
     rows = ChargingSession.objects.filter(station=station, source=OCPP).select_related("connector", "id_token")
-    again = rows.closed().filter(meter_stop_wh=meter_stop_wh, stopped_at__in=said.readings).first()
+    meter = Q(meter_stop_wh=meter_stop_wh) | Q(meter_stop_told_wh=meter_stop_wh)
+    again = rows.closed().filter(meter, stopped_at__in=said.readings).first()
     if again is not None:
         return again
     began = Q(started_at__lte=received_at, meter_start_wh__lte=meter_stop_wh + plausibility.ROUNDING_WH)

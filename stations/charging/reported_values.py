@@ -24,6 +24,8 @@ from stations.charging.sessions import sample_compare
 from stations.charging.vocabulary import ENERGY_REGISTER, Sample
 from stations.errors import SessionConflictError
 from stations.identifiers import letters
+from stations.metering import storing
+from stations.metering.received import SignedText
 from stations.models import ChargingSession, MeterValue, SetAside, Station
 
 # Other systems are told how far a charge has come when its row has changed: not more often than this.
@@ -52,6 +54,7 @@ class Values:
     received_at: datetime
     message: Any
     asides: Sequence[Aside] = ()
+    signed: Sequence[SignedText] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ def charge_values_many(messages: Sequence[Values]) -> list[UUID | None]:
             continue
         for sample in _in_time(message, charge):
             _want(wanted, charge, sample, message, aside)
+    aside += _signed(messages, charges)
     _known_drop(wanted, aside)
     late = _late_drop(wanted)
     for message, charge in zip(messages, charges, strict=True):
@@ -136,10 +140,39 @@ def _locked(which: Q) -> list[ChargingSession]:
 
 def _of_no_charge(message: Values) -> list[SaidOf]:
     """Meters also report while nobody charges; only what names a transaction belonged to one."""
-    if message.number is None or not message.samples:
+    bound = [one for one in message.signed if one.context.startswith(storing.BOUNDARY)]
+    if not bound and (message.number is None or not (message.samples or message.signed)):
         return []
     reason = "the number is of no charge, and none is open at the outlet"
     return [SaidOf(message.station, SetAside.Kind.LATE, Aside(f"values {message.number}", reason, message.message))]
+
+
+# --- What is signed
+
+
+def _signed(messages: Sequence[Values], charges: Sequence[ChargingSession | None]) -> list[SaidOf]:
+    """Store the signed texts of charges that go on; returns what finds no place, or is news of one that has ended."""
+    told = [
+        (message, storing.SignedOf(charge, signed, message.received_at))
+        for message, charge in zip(messages, charges, strict=True)
+        if charge is not None
+        for signed in message.signed
+    ]
+    if not told:
+        return []
+    late = [(message, one) for message, one in told if one.charge.is_closed]
+    full = {id(one) for one in storing.signed_store([one for _, one in told if not one.charge.is_closed])}
+    known = storing.already_stored([one.charge.pk for _, one in late]) if late else set()
+    news = [(message, one, "it came after the end") for message, one in late if one.key not in known]
+    news += [(message, one, "there is no room for more of one charge") for message, one in told if id(one) in full]
+    return [_signed_aside(message, one, reason) for message, one, reason in news]
+
+
+def _signed_aside(message: Values, one: storing.SignedOf, reason: str) -> SaidOf:
+    kind = SetAside.Kind.LATE if one.charge.is_closed else SetAside.Kind.VALUE
+    subject = f"{one.charge.transaction_id} signed" if one.charge.is_closed else "signed value"
+    said = {"context": one.signed.context, "signed": one.signed.text}
+    return SaidOf(message.station, kind, Aside(subject, f"a signed meter value was not taken: {reason}", said))
 
 
 # --- When

@@ -11,19 +11,14 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts.models import User
 from common.database.updating import columns_update
 from stations.cards.services import TokenRef, id_token_get
 from stations.charging import numbers, plausibility
 from stations.charging.locks import session_locked, station_lock
 from stations.charging.meter_digest import lines_sha256, meter_value_line
 from stations.charging.vocabulary import ENERGY_REGISTER, Sample
-from stations.errors import (
-    ConnectorUnknownError,
-    SessionConflictError,
-    SessionEndedError,
-    TimesImpossibleError,
-)
+from stations.errors import ConnectorUnknownError, SessionConflictError, SessionEndedError, TimesImpossibleError
+from stations.metering import closing
 from stations.models import (
     ChargingSession,
     Connector,
@@ -243,7 +238,12 @@ class Ending:
     flags: Sequence[str] = ()
 
 
-DECIDED = ("status", "energy_wh", "flags", "cost_minor", "currency", "meter_values_sha256", "statement_month")
+# The end that is reported is no word of the station's.
+ENDED_OTHERWISE = {*plausibility.ENDED_WITHOUT_STATION, plausibility.END_FROM_READING}
+DECIDED = (
+    *("status", "energy_wh", "flags", "cost_minor", "currency", "meter_values_sha256", "statement_month"),
+    *closing.COLUMNS,
+)
 
 
 def sessions_store_end(endings: Sequence[Ending]) -> None:
@@ -251,18 +251,22 @@ def sessions_store_end(endings: Sequence[Ending]) -> None:
 
     Raises SessionClosedError where one has ended meanwhile, which cannot be while it is locked.
     """
-    values = _values_of([ending.session for ending in endings])
+    sessions = [ending.session for ending in endings]
+    values, proofs = _values_of(sessions), closing.proofs_of(sessions)
     for ending in endings:
-        session = ending.session
+        session, proof = ending.session, proofs[ending.session.pk]
         for name, value in ending.reported.items():
             setattr(session, name, value)
         session.flags = list(dict.fromkeys([*session.flags, *ending.flags]))
+        closing.proof_fill(session, proof, ended_otherwise=not ENDED_OTHERWISE.isdisjoint(session.flags))
         verdict_apply(session=session, values=values[session.pk])
+        closing.proof_apply(session, proof)
         cost_apply(session=session)
         session.meter_values_sha256 = lines_sha256(meter_value_line(*value[1:]) for value in values[session.pk])
-    months_decide([ending.session for ending in endings])
+    months_decide(sessions)
     _store(endings)
-    sessions_closed.send(sender=ChargingSession, sessions=[ending.session for ending in endings])
+    closing.texts_drop(proofs)
+    sessions_closed.send(sender=ChargingSession, sessions=sessions)
 
 
 def _store(endings: Sequence[Ending]) -> None:
@@ -345,18 +349,14 @@ def cost_apply(*, session: ChargingSession) -> None:
         session.currency = session.tariff["currency"]
 
 
-def charges_running(*, customer: User) -> list[ChargingSession]:
-    """Their charges that go on, locked to the end of the transaction: one that is just closing is waited for."""
-    rows = ChargingSession.objects.filter(customer=customer, status=ChargingSession.Status.ACTIVE).order_by("pk")
-    return list(rows.select_for_update(of=("self",), no_key=True))
-
-
 def difference_refuse(*, session: ChargingSession, reported: Mapping[str, Any]) -> None:
     """Raise SessionConflictError naming what differs from the stored session."""
+    told = {"meter_start_wh": session.told_start_wh, "meter_stop_wh": session.told_stop_wh}
+    stored = {name: told.get(name, getattr(session, name)) for name in reported}
     differences = [
-        f"{name.removesuffix('_id')}: stored {getattr(session, name)}, got {value}"
+        f"{name.removesuffix('_id')}: stored {stored[name]}, got {value}"
         for name, value in reported.items()
-        if getattr(session, name) != value
+        if stored[name] != value
     ]
     if differences:
         raise SessionConflictError(

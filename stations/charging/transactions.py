@@ -7,7 +7,7 @@ ended corrects it, or is set aside for an operator (stations/charging/transactio
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -25,6 +25,7 @@ from stations.charging.transactions_late import Late, late_take
 from stations.charging.vocabulary import ENERGY_REGISTER, Sample
 from stations.errors import ConnectorUnknownError, SessionConflictError
 from stations.identifiers import letters
+from stations.metering.received import SignedText
 from stations.models import ChargingSession, Connector, IdToken, SetAside, Station
 from stations.places.outlets import outlet_get
 from stations.signals import sessions_opened
@@ -66,6 +67,7 @@ class Told:
     stop_reason: str = ""
     samples: Sequence[Sample] = ()
     asides: Sequence[Aside] = ()
+    signed: Sequence[SignedText] = ()
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,9 @@ def transaction_told(*, station: Station, told: Told) -> Heard:
         session = _open(station, told, id_token, allowed)
     elif not session.is_closed:
         session = _complete(session, told, id_token, allowed)
-    if told.samples or told.asides:
-        charge_values_many([told_values(station, told)])
+    waits = told.kind is Kind.ENDED and numbers.is_ended_without_station(session)
+    if told.samples or told.asides or (told.signed and not waits):
+        charge_values_many([told_values(station, replace(told, signed=()) if waits else told)])
     if told.kind is Kind.ENDED:
         session = _end(session, told, station)
     if session.is_closed:
@@ -97,7 +100,8 @@ def transaction_told(*, station: Station, told: Told) -> Heard:
 
 def told_values(station: Station, told: Told) -> Values:
     """Its meter values. They are of no other charge at that outlet, so the outlet is not named."""
-    return Values(station, 0, told.transaction_id, told.samples, told.received_at, told.message, told.asides)
+    taken = told.samples, told.received_at, told.message, told.asides, told.signed
+    return Values(station, 0, told.transaction_id, *taken)
 
 
 def charges_known(numbered: Collection[tuple[int, str]]) -> dict[tuple[int, str], ChargingSession]:
@@ -146,7 +150,7 @@ def _is_new(last: ChargingSession, told: Told) -> bool:
     if plausibility.START_NOT_REPORTED in last.flags and told.said.at <= last.started_at:
         return False
     if told.said.unknown or not is_plausible(told.said.at, told.received_at):
-        return last.is_closed and told.begin_wh is not None and told.begin_wh != last.meter_start_wh
+        return last.is_closed and told.begin_wh is not None and told.begin_wh != last.told_start_wh
     if last.stopped_at is not None:
         return told.said.at >= last.stopped_at
     return numbers.is_new_charge(last, started_at=told.said.at, meter_start_wh=told.begin_wh)
@@ -282,6 +286,7 @@ def _end(session: ChargingSession, told: Told, station: Station) -> ChargingSess
         _begin_from_reading(session)
     elif session.started_said:
         at += session.started_at - session.started_said
+    waits = numbers.is_ended_without_station(session)
     end_wh = told.end_wh if told.end_wh is not None else last_wh(session)
     flags = [plausibility.END_FROM_READING] * (told.end_wh is None and end_wh is not None)
     flags += [plausibility.CLOCK_WRONG] * told.said.unknown
@@ -289,7 +294,7 @@ def _end(session: ChargingSession, told: Told, station: Station) -> ChargingSess
         return session
     stop = {"stopped_at": at, "meter_stop_wh": end_wh, "stop_reason": told.stop_reason, "flags": flags}
     try:
-        session_stop(session=session, said=told.message, **stop)
+        session_stop(session=session, said=told.message, signed=told.signed if waits else (), **stop)
     except SessionConflictError as error:
         aside = Aside(f"{session.transaction_id} stop", str(error), told.message)
         set_aside(station=station, kind=SetAside.Kind.LATE, asides=[aside])
@@ -318,7 +323,9 @@ def last_wh(session: ChargingSession) -> int | None:
 
 def _is_told_again(session: ChargingSession, at: datetime, end_wh: int | None) -> bool:
     """With a clock that is wrong, the same end told again seems to be of another time."""
-    if not session.is_closed or session.meter_stop_wh != end_wh or numbers.is_ended_without_station(session):
+    if not session.is_closed or numbers.is_ended_without_station(session):
+        return False
+    if session.told_stop_wh != end_wh and not (end_wh is None and session.signed_verdict):
         return False
     return session.stopped_at == max(at, session.started_at) or plausibility.CLOCK_WRONG in session.flags
 

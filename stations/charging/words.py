@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from stations.cards.words import token_name
 from stations.charging import plausibility
 from stations.digits import number as number
+from stations.metering import comparing
 from stations.models import ChargingSession
 from stations.tariffs.currencies import minor_digits
 from stations.zones import zone_named
@@ -52,6 +53,11 @@ FLAGS: dict[str, Promise] = {
     plausibility.START_NOT_REPORTED: _("The station's report of the start never came."),
     plausibility.OUTLET_NOT_REPORTED: _("The station never said at which of its outlets."),
     plausibility.END_FROM_READING: _("The station gave no meter value at the end; its last reading counts."),
+    comparing.SIGNED_CONTRADICTS: _("What the meter signed is not what the station reported."),
+    comparing.SIGNED_REQUIRED: _("Signed meter values are required here, and this charge has none that are verified."),
+    comparing.SIGNED_FAILED: _(
+        "The meter's signatures do not prove this charge; it is billed by the station's own figures."
+    ),
     plausibility.AMBIGUOUS_TIME: _(
         "It fell into the hour that repeats when clocks go back: its time may be an hour off."
     ),

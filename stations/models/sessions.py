@@ -154,6 +154,9 @@ class ChargingSession(Dated):
     # The start by the station's own clock, where that is wrong: its other times are off by as much
     # (stations/charging/clocks.py).
     started_said = models.DateTimeField(null=True, editable=False)
+    # What the station said of its meter, where the signed values stand in its place: by that its messages are compared.
+    meter_start_told_wh = models.BigIntegerField(null=True, editable=False)
+    meter_stop_told_wh = models.BigIntegerField(null=True, editable=False)
     # How the record writes what another row writes in other letters since two rows became one: {"station": "cp-1"}.
     written = models.JSONField(default=dict, blank=True, editable=False)
     credit = models.BooleanField(_("credit"), default=False)
@@ -233,6 +236,16 @@ class ChargingSession(Dated):
             if kwargs.get("update_fields") is not None:
                 kwargs["update_fields"] = {*kwargs["update_fields"], "statement_month"}
         super().save(*args, **kwargs)
+
+    @property
+    def told_start_wh(self) -> int | None:
+        """The meter at the start by the station's own word."""
+        return self.meter_start_wh if self.meter_start_told_wh is None else self.meter_start_told_wh
+
+    @property
+    def told_stop_wh(self) -> int | None:
+        """The same at the end."""
+        return self.meter_stop_wh if self.meter_stop_told_wh is None else self.meter_stop_told_wh
 
     @property
     def is_closed(self) -> bool:

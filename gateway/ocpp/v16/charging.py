@@ -69,6 +69,7 @@ def values_of(call: Call) -> calls.Values:
     """What the message says, with nothing looked up: many are stored at once (calls.charge_values_many)."""
     number = call.payload.get("transactionId")
     samples, asides = read(call.payload["meterValue"], partial(_time, call))
+    signed, unread = calls.signed_of(call.payload["meterValue"])
     return calls.Values(
         station=call.station,
         evse_id=call.payload["connectorId"],
@@ -76,7 +77,8 @@ def values_of(call: Call) -> calls.Values:
         samples=samples,
         received_at=call.at,
         message=call.payload,
-        asides=asides,
+        asides=[*asides, *unread],
+        signed=signed,
     )
 
 
@@ -88,7 +90,9 @@ def stop_transaction(call: Call) -> Answer:
     """The end, with what the station tells of the charge besides (transactionData)."""
     payload = call.payload
     token = calls.token_ref(payload.get("idTag"))
-    samples, asides = read(payload.get("transactionData") or (), partial(_time, call))
+    told = payload.get("transactionData") or ()
+    samples, asides = read(told, partial(_time, call))
+    signed, unread = calls.signed_of(told)
     session = calls.charge_stop(
         station=call.station,
         number=str(payload["transactionId"]),
@@ -99,7 +103,8 @@ def stop_transaction(call: Call) -> Answer:
         received_at=call.at,
         message=payload,
         samples=samples,
-        asides=asides,
+        asides=[*asides, *unread],
+        signed=signed,
     )
     answer: dict[str, Any] = {}
     if token is not None:

@@ -7,6 +7,7 @@ from typing import Any
 from api.forms import described
 from stations.charging.located import Located, chosen, located_read
 from stations.charging.vocabulary import Aside, NotUnderstood, Sample
+from stations.metering.received import is_signed
 
 TimeRead = Callable[[object], datetime]
 
@@ -14,7 +15,8 @@ TimeRead = Callable[[object], datetime]
 def read(meter_values: Iterable[Mapping[str, Any]], time_read: TimeRead) -> tuple[list[Sample], list[Aside]]:
     """Samples by the station's own clock, and what is not understood of them; `time_read`: its times.
 
-    Signed data, places that are not the outlet, and words of no OCPP are set aside, at the cost of no other value.
+    Places that are not the outlet, and words of no OCPP are set aside, at the cost of no other value. What is signed is
+    no sample (stations/metering/received.py).
     """
     samples: list[Sample] = []
     asides: list[Aside] = []
@@ -22,6 +24,8 @@ def read(meter_values: Iterable[Mapping[str, Any]], time_read: TimeRead) -> tupl
         sampled_at = time_read(meter_value.get("timestamp"))
         found: list[Located] = []
         for index, said in enumerate(meter_value.get("sampledValue") or ()):
+            if is_signed(said):
+                continue
             try:
                 found.append(located_read(_trimmed(said), sampled_at))
             except NotUnderstood as error:

@@ -1,7 +1,7 @@
 """PURE: the meter values of OCPP 2.0.1 and 2.1 (MeterValueType) as samples; what is not understood is told apart.
 
 A value is a JSON number, its unit in `unitOfMeasure`: {"unit": "Wh", "multiplier": 3} are kilowatt-hours. The times are
-the station's own. What is signed beside a plain value is kept in the message log as it came.
+the station's own. What is signed beside a plain value is read elsewhere (stations/metering/received.py).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -21,6 +21,7 @@ def told_read(call: Call, token: calls.TokenRef | None) -> calls.Told:
     payload, kind = call.payload, Kind(call.payload["eventType"])
     info, evse = payload["transactionInfo"], payload.get("evse", {})
     samples, asides = metering.read(payload.get("meterValue", ()), time_read(call))
+    signed, unread = calls.signed_of(payload.get("meterValue", ()))
     readings = metering.readings_of(samples)
     trigger = payload["triggerReason"]
     is_first = kind is Kind.STARTED or trigger in BEFORE_ENERGY
@@ -42,13 +43,15 @@ def told_read(call: Call, token: calls.TokenRef | None) -> calls.Told:
         end_wh=metering.end_wh(readings) if kind is Kind.ENDED else None,
         stop_reason=reason if len(reason) <= STOP_REASON_MAX else "Other",
         samples=samples,
-        asides=asides,
+        asides=[*asides, *unread],
+        signed=signed,
     )
 
 
 def values_read(call: Call) -> calls.Values:
     """MeterValues: of the charge at that EVSE, if one goes on; EVSE 0 is the main meter, of no charge."""
     samples, asides = metering.read(call.payload["meterValue"], time_read(call))
+    signed, unread = calls.signed_of(call.payload["meterValue"])
     return calls.Values(
         station=call.station,
         evse_id=number_read(call.payload["evseId"]),
@@ -56,7 +59,8 @@ def values_read(call: Call) -> calls.Values:
         samples=samples,
         received_at=call.at,
         message=_kept(call.payload),
-        asides=asides,
+        asides=[*asides, *unread],
+        signed=signed,
     )
 
 
