@@ -11,7 +11,7 @@ VERIFIED where the site demands signatures.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -126,9 +126,8 @@ def _proof(
     uid = session.id_token.uid if session.id_token else None
     first: Proof | None = None
     for key in _fitting(session, keys, serial):
-        judgement = judge(values, bytes.fromhex(key.public_key), token_uid=uid)
-        if judgement.verdict == VERIFIED and key.meter_serial and key.meter_serial != judgement.meter_serial:
-            judgement = replace(judgement, verdict=FAILED, reason="meters_differ", begin=None, end=None)
+        registered = key.meter_serial or None
+        judgement = judge(values, bytes.fromhex(key.public_key), token_uid=uid, meter_serial=registered)
         proof = Proof(values, judgement, key.public_key, demanded)
         if judgement.verdict == VERIFIED:
             return proof

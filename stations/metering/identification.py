@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stations.metering.ocmf import Refused
+from stations.metering.refused import Refused
 
 FAILED_LEVELS = {"MISMATCH", "INVALID", "OUTDATED", "UNKNOWN"}
 # Types under which ID names nobody.

@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from stations.metering import identification, ocmf, rules
 from stations.metering.keys import KeyUnreadable, meter_key
-from stations.metering.ocmf import Refused
 from stations.metering.readings import Reading
+from stations.metering.refused import Refused
 
 __all__ = ["Judgement", "Reading", "SignedValue", "Verdict", "half_up", "judge"]
 

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from stations.metering.keys import HASHES, MeterKey
+from stations.metering.refused import Refused
 
 HEADER = "OCMF|"
 TEXT_MAX = 65536
@@ -41,14 +42,6 @@ ALGORITHMS: Mapping[str, tuple[str, str]] = {
     for spelled in (name, name.upper())
     for digest in HASHES
 }
-
-
-class Refused(ValueError):
-    """Why a text proves nothing: a code of `stations.metering.words.REASONS`, and what exactly."""
-
-    def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason, self.detail = reason, detail
 
 
 @dataclass(frozen=True, slots=True)

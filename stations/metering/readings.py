@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from stations.metering import obis
-from stations.metering.ocmf import Refused
+from stations.metering.refused import Refused
 
 INHERITED = ("TM", "TX", "RI", "RU", "RT", "EF", "ST")
 TIME = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:[,.](\d{1,6}))?([+-]\d{2}):?(\d{2}|)(?: ([A-Za-z]))?")

@@ -6,11 +6,14 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stations.metering import readings
-from stations.metering.ocmf import OcmfText, Refused
 from stations.metering.readings import Raw, Reading
+from stations.metering.refused import Refused
+
+if TYPE_CHECKING:
+    from stations.metering.ocmf import OcmfText
 
 VERSION = re.compile(r"1(?:\.[0-4](?:\.[0-9]{1,2})?)?")
 PAGINATION = re.compile(r"T(0|[1-9][0-9]{0,18})")
@@ -31,7 +34,7 @@ class Record:
     contexts: AbstractSet[str]
 
     @classmethod
-    def of(cls, text: OcmfText, contexts: AbstractSet[str]) -> "Record":
+    def of(cls, text: "OcmfText", contexts: AbstractSet[str]) -> "Record":
         """Raises Refused where version or number are not OCMF's."""
         version = text.payload.get("FV")
         if isinstance(version, (int, Decimal)) and not isinstance(version, bool):

@@ -8,7 +8,17 @@ import pytest
 from accounts.models import Role, User
 from gateway.ocpp.handling import V16, Call
 from gateway.ocpp.v16.handlers import HANDLERS
-from stations.models import ChargingSession, Connector, IdToken, MeterValue, SetAside, Site, Station, StationEvent
+from stations.models import (
+    ChargingSession,
+    Connector,
+    IdToken,
+    MeterValue,
+    SetAside,
+    SignedMeterValue,
+    Site,
+    Station,
+    StationEvent,
+)
 from tests.gateway.ocpp.v16.station16 import NOW, Station16, charge, station16
 from tests.people import browser_of, person
 

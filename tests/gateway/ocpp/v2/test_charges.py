@@ -269,7 +269,7 @@ def test_units_multipliers_phases_places_and_signatures(story: Story) -> None:
         ("Voltage", "L1-N"): "230.1",
         ("SoC", ""): "81",
     }
-    late = "T1 signed"  # told with the end told again: kept for an operator
+    late = f"{story.charge().transaction_id} signed"  # told with the end told again: kept for an operator
     assert {row.kind for row in SetAside.objects.exclude(subject=late)} == {"VALUE"}
     assert "T0NNRg==" in SetAside.objects.get(subject=late, kind="LATE").example
 
