@@ -3,6 +3,7 @@
 from django.urls import path, register_converter
 
 from portal.charging import pages as charging_pages
+from portal.employer import pages as employer_pages
 from portal.history import pages as history_pages
 from portal.proof import pages as proof_pages
 from portal.proof import public_check
@@ -12,6 +13,8 @@ from portal.vehicles import pages as vehicle_pages
 from portal.welcome import pages as welcome_pages
 
 register_converter(statement_pages.PeriodConverter, "period")
+register_converter(employer_pages.PlacesConverter, "places")
+register_converter(employer_pages.KindConverter, "kind")
 
 urlpatterns = [
     path("", history_pages.history_page, name="history"),
@@ -38,6 +41,26 @@ urlpatterns = [
     path("vehicles/years/<int:year>", vehicle_pages.year_page, name="vehicle_year"),
     path("vehicles/<int:vehicle_id>", vehicle_pages.vehicle_page, name="vehicle"),
     path("vehicles/<int:vehicle_id>/remove", vehicle_pages.vehicle_remove_page, name="vehicle_remove"),
+    path(
+        "vehicles/<int:vehicle_id>/statements/<places:places>",
+        employer_pages.statements_page,
+        name="vehicle_statements",
+    ),
+    path(
+        "vehicles/<int:vehicle_id>/statements/<places:places>/<period:of>.csv",
+        employer_pages.statement_csv_file,
+        name="vehicle_statement_csv",
+    ),
+    path(
+        "vehicles/<int:vehicle_id>/statements/<places:places>/<period:of>.<kind:kind>",
+        employer_pages.statement_file,
+        name="vehicle_statement",
+    ),
+    path(
+        "vehicles/<int:vehicle_id>/statements/<places:places>/<period:of>/making/<kind:kind>",
+        employer_pages.statement_making,
+        name="vehicle_statement_making",
+    ),
     path("privacy", welcome_pages.privacy_page, name="privacy"),
     path("imprint", welcome_pages.imprint_page, name="imprint"),
     path("verify", public_check.public_check, name="public_check"),
