@@ -289,6 +289,11 @@ CELERY_BEAT_SCHEDULE = {
     "accounts-prune": {"task": "accounts.tasks.prune", "schedule": schedule(run_every=3600)},
     "statement-mails": {"task": "ledger.tasks.statement_mails", "schedule": schedule(run_every=60)},
     "statement-mails-open": {"task": "ledger.tasks.statement_mails_open", "schedule": schedule(run_every=3600)},
+    "statement-deliveries": {"task": "ledger.tasks.statement_deliveries", "schedule": schedule(run_every=60)},
+    "statement-deliveries-open": {
+        "task": "ledger.tasks.statement_deliveries_open",
+        "schedule": schedule(run_every=3600),
+    },
     "webhooks-sweep": {"task": "ledger.tasks.webhooks_sweep", "schedule": schedule(run_every=5)},
     "api-prune": {"task": "ledger.tasks.api_prune", "schedule": schedule(run_every=3600)},
     "stations-imports": {"task": "stations.tasks.import_sweep", "schedule": schedule(run_every=10)},

@@ -47,6 +47,12 @@ urlpatterns = [
         name="vehicle_statements",
     ),
     path(
+        "vehicles/<int:vehicle_id>/statements/<places:places>/recipient",
+        employer_pages.recipient_set,
+        name="recipient_set",
+    ),
+    path("statements/for/<str:token>", employer_pages.recipient_page, name="recipient"),
+    path(
         "vehicles/<int:vehicle_id>/statements/<places:places>/<period:of>.csv",
         employer_pages.statement_csv_file,
         name="vehicle_statement_csv",

@@ -31,6 +31,7 @@ PUBLIC = {
     *("login", "login_start", "login_callback", "theme", "standalone_script", "standalone_page", "public_check"),
     *("station_roots", "station_crl", "station_crl_of"),  # certificates and lists that are there to be shown
     *("privacy", "imprint"),  # what is kept of people, and who runs this
+    "recipient",  # behind a link that nobody guesses
     "deleted",  # what is said to somebody who has no account any more
     *("api-openapi", "api-docs"),  # the interface for programs, described
 }

@@ -98,15 +98,15 @@ def _message_id(mail: StatementMail) -> str:
 
 def _attempt_failed(mail: StatementMail, error: Exception) -> None:
     log.warning("statement mail %d, attempt %d: %s", mail.pk, mail.attempts, error)
-    if _is_permanent(error) or mail.attempts >= ATTEMPTS:
+    if is_permanent(error) or mail.attempts >= ATTEMPTS:
         _give_up(mail, str(error))
     else:
         StatementMail.objects.filter(pk=mail.pk).update(error=str(error)[:255])
-    if not _is_permanent(error):
+    if not is_permanent(error):
         alert_raise("statement_mail", message=f"Attempt {mail.attempts} for mail {mail.pk}: {error}"[:1000])
 
 
-def _is_permanent(error: Exception) -> bool:
+def is_permanent(error: Exception) -> bool:
     """The server knows this address and will never take it (RFC 5321, 5yz)."""
     if not isinstance(error, smtplib.SMTPRecipientsRefused):
         return False
