@@ -9,6 +9,10 @@ sessions_closed = Signal()
 # Sent inside the transaction in which charges began, with sessions=list[ChargingSession].
 sessions_opened = Signal()
 
+# Sent inside the transaction in which commands came to an end, with commands=list[Command]. One that timed out may end
+# once more, when its answer comes after all.
+commands_finished = Signal()
+
 # Sent inside the transaction in which all of `former`'s sessions with `id_token` went to somebody else (None: nobody).
 sessions_moved = Signal()
 

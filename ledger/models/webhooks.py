@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Webhook(models.Model):
-    """An address that a person or a program wants to have told of recorded sessions."""
+    """An address that a person or a program wants to have told of recorded sessions, and of their commands' ends."""
 
     id = models.UUIDField("ID", primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
@@ -64,6 +64,7 @@ class WebhookDelivery(models.Model):
 
     class Event(models.TextChoices):
         RECORDED = "session.recorded", pgettext_lazy("event", "Recorded")
+        FINISHED = "command.finished", pgettext_lazy("event", "Command finished")
         PING = "ping", "Ping"
 
     class Status(models.TextChoices):

@@ -1,4 +1,4 @@
-"""The outbox of webhooks: that a session is recorded is written down with the record's own database transaction."""
+"""The outbox of webhooks: what is told is written down in the database transaction in which it becomes so."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,8 @@ from ledger.models import ChainTransaction, LedgerEntry, Webhook, WebhookDeliver
 from ledger.record import utc_text
 from ledger.signals import transactions_recorded
 from ledger.webhooks.delivery import OWNER_ACTIVE, Event
-from stations.models import ChargingSession
+from stations.models import ChargingSession, Command
+from stations.signals import commands_finished
 
 
 @receiver(transactions_recorded, dispatch_uid="ledger.webhooks.recorded_tell")
@@ -71,6 +72,41 @@ def _delivery(hook: Webhook, session: ChargingSession, entry: LedgerEntry, row: 
         body=_body(Event.RECORDED, data),
         next_attempt_at=clock.now(),
     )
+
+
+@receiver(commands_finished, dispatch_uid="ledger.webhooks.finished_tell")
+def finished_tell(sender: Any, commands: Sequence[Command], **kwargs: Any) -> int:
+    """Tell whoever asked for these commands, and nobody else; in the database transaction that ends them."""
+    clients = {command.client_id for command in commands if command.client_id}
+    users = {command.user_id for command in commands if command.user_id}
+    if not clients and not users:
+        return 0  # the portal's own
+    asked = Q(client__in=clients) | Q(user__in=users)
+    hooks = Webhook.objects.filter(OWNER_ACTIVE, asked, is_active=True).select_related("user")
+    deliveries = [
+        WebhookDelivery(webhook=hook, event=Event.FINISHED, body=_finished(command), next_attempt_at=clock.now())
+        for hook in hooks
+        if hook.user is None or not only_reads(hook.user)
+        for command in commands
+        if (hook.client_id or hook.user_id) == (command.client_id if hook.client_id else command.user_id)
+    ]
+    if deliveries:
+        WebhookDelivery.objects.bulk_create(deliveries)
+        transaction.on_commit(_announce, robust=True)
+    return len(deliveries)
+
+
+def _finished(command: Command) -> str:
+    """What became of it in a word; the station's answer is read with a token."""
+    at = command.answered_at
+    data = {
+        "command": command.pk,
+        "station": command.station.identity,
+        "kind": command.kind,
+        "state": str(command.state),
+        "finished_at": utc_text(at) if at else None,
+    }
+    return _body(Event.FINISHED, data)
 
 
 def _body(event: str, data: dict[str, Any]) -> str:

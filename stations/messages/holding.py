@@ -13,6 +13,7 @@ from accounts.models import User
 from accounts.privacy.archive import Chunks
 from accounts.privacy.own_data import json_list
 from common.database.pruning import rows_prune
+from stations.commands.sweeping import commands_end
 from stations.messages.cards import spellings
 from stations.messages.export import head_of
 from stations.models import Command, OcppMessage, StationEvent
@@ -116,7 +117,7 @@ def messages_forget(*, uids: Iterable[str], customer_id: int) -> None:
         StationEvent.objects.filter(data__icontains=spelled).update(data={})
         named_commands = Command.objects.filter(params__icontains=spelled)
         # Without its parameters it cannot be sent any more.
-        named_commands.filter(state=Command.State.WAITING).update(state=Command.State.CANCELLED)
+        commands_end(named_commands.filter(state=Command.State.WAITING), state=Command.State.CANCELLED)
         named_commands.update(params={})
     for rows in _in_parts():
         rows.filter(named).delete()

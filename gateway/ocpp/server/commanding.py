@@ -20,7 +20,9 @@ from gateway.ocpp.schemas import violation
 from gateway.ocpp.server.answering import OUT
 from gateway.ocpp.server.log import Logged, logged_write
 from gateway.ocpp.server.versions import COMPOSING
+from stations.commands.sweeping import commands_end
 from stations.models import Command, OcppMessage
+from stations.signals import commands_finished
 
 log = logging.getLogger(__name__)
 State = Command.State
@@ -62,7 +64,8 @@ def _taken(command: Command, version: str) -> Taken | None:
     try:
         action, payload = _composed(command, version)
     except Unsupported as error:
-        _claim(command, state=State.UNSUPPORTED, words=str(error)[:500], answered_at=timezone.now())
+        if _claim(command, state=State.UNSUPPORTED, words=str(error)[:500], answered_at=timezone.now()):
+            commands_finished.send(sender=Command, commands=[command])
         return None
     message_id = str(uuid.uuid4())
     if not _claim(command, state=State.SENT, sent_at=timezone.now(), action=action, message_id=message_id):
@@ -118,6 +121,7 @@ def command_answered(command_pk: int, version: str, frame: Frame) -> None:
         command.save(update_fields=["state", "words", "answered_at", "answer"])
         if frame.type == frames.RESULT:
             COMPOSING[version].took(command, frame.payload)
+        commands_finished.send(sender=Command, commands=[command])
 
 
 def _outcome(command: Command, version: str, payload: dict[str, Any]) -> tuple[str, str]:
@@ -129,8 +133,7 @@ def _outcome(command: Command, version: str, payload: dict[str, Any]) -> tuple[s
 
 def command_timed_out(command_pk: int, words: str) -> None:
     """Nobody answered in time; should the answer come after all, it is taken."""
-    told = {"state": State.TIMED_OUT, "words": words[:500], "answered_at": timezone.now()}
-    Command.objects.filter(pk=command_pk, state=State.SENT).update(**told)
+    commands_end(Command.objects.filter(pk=command_pk, state=State.SENT), state=State.TIMED_OUT, words=words)
 
 
 def late_command(station_pk: int, message_id: str) -> int | None:
