@@ -48,7 +48,7 @@ OPERATIONS = {
     "statements_list": "A person's own months with their sums, the newest first; currencies are never added.",
     "ledger_get": "How recording goes: what waits, and where the chain is.",
     "webhooks_list": "The caller's own webhooks.",
-    "webhooks_create": "Have an address told of recorded sessions, and ended commands. Only this answer has the secret.",
+    "webhooks_create": "Have an address told of recorded sessions and ended commands. Only this answer has the secret.",
     "webhooks_get": "One webhook, and since when it fails, if it does.",
     "webhooks_update": "Change a webhook, or switch it off and on. Switched on again, it is sent what still waits.",
     "webhooks_delete": "Remove a webhook with its deliveries. Needs no If-Match.",
