@@ -1,12 +1,13 @@
 """Which charge a station means by its number: numbers come again, as when firmware or a factory reset counts anew."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from stations.charging.plausibility import ENDED_WITHOUT_STATION, ROUNDING_WH
-from stations.models import ChargingSession, SetAside, Station
+from stations.models import ChargingSession, OcppMessage, SetAside, Station
 
 if TYPE_CHECKING:
     from stations.cards.authorization import Authorization
@@ -87,3 +88,30 @@ def _settled(last: ChargingSession, started_at: datetime) -> bool:
     """An operator has seen that it is a charge of its own; the station repeats it."""
     rows = SetAside.objects.filter(station_id=last.station_id, kind=SetAside.Kind.START, settled_at__isnull=False)
     return rows.filter(subject__iexact=start_subject(last.transaction_id, started_at)).exists()
+
+
+# --- Numbers of messages
+
+
+def messages_missing(session: ChargingSession, last: int | None) -> bool:
+    """Whether numbers of its messages (2.x seqNo) are left out between the first heard and `last`, the one in hand.
+
+    The message log has them. Stations count from 0, or go on from the transaction before; what is not kept any more
+    is not missed.
+    """
+    if last is None:
+        return False
+    rows = OcppMessage.objects.filter(session=session, action="TransactionEvent", direction=OcppMessage.Direction.IN)
+    heard = {_message_number(text) for text in rows.order_by("pk").values_list("text", flat=True)} | {last}
+    if None in heard:  # one that was too long to be kept as a whole
+        return False
+    known = [number for number in heard if number is not None]
+    return len(known) <= max(known) - min(known)
+
+
+def _message_number(text: str) -> int | None:
+    try:
+        number = json.loads(text)[-1]["seqNo"]
+    except (ValueError, KeyError, IndexError, TypeError):
+        return None
+    return number if isinstance(number, int) else None

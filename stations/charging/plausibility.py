@@ -44,10 +44,11 @@ END_UNKNOWN = "end_unknown"
 START_NOT_REPORTED = "start_not_reported"
 OUTLET_NOT_REPORTED = "outlet_not_reported"
 END_FROM_READING = "end_from_reading"
+MESSAGES_MISSING = "messages_missing"  # its numbers of messages (2.x seqNo) have gaps
 # What figures do not show, so that judging them anew does not take it away
 STANDING = (
     *(CLOCK_WRONG, ZONE_ASSUMED, AMBIGUOUS_TIME, NUMBER_REUSED, NOT_AUTHORIZED),
-    *(START_NOT_REPORTED, OUTLET_NOT_REPORTED, END_FROM_READING),
+    *(START_NOT_REPORTED, OUTLET_NOT_REPORTED, END_FROM_READING, MESSAGES_MISSING),
     *ENDED_WITHOUT_STATION,
 )
 

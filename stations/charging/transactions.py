@@ -68,6 +68,7 @@ class Told:
     samples: Sequence[Sample] = ()
     asides: Sequence[Aside] = ()
     signed: Sequence[SignedText] = ()
+    number: int | None = None  # its place among the messages of the transaction (seqNo)
 
 
 @dataclass(frozen=True)
@@ -290,6 +291,8 @@ def _end(session: ChargingSession, told: Told, station: Station) -> ChargingSess
     end_wh = told.end_wh if told.end_wh is not None else last_wh(session)
     flags = [plausibility.END_FROM_READING] * (told.end_wh is None and end_wh is not None)
     flags += [plausibility.CLOCK_WRONG] * told.said.unknown
+    if not session.is_closed and numbers.messages_missing(session, told.number):
+        flags.append(plausibility.MESSAGES_MISSING)
     if _is_told_again(session, at, end_wh):
         return session
     stop = {"stopped_at": at, "meter_stop_wh": end_wh, "stop_reason": told.stop_reason, "flags": flags}

@@ -58,6 +58,7 @@ FLAGS: dict[str, Promise] = {
     comparing.SIGNED_FAILED: _(
         "The meter's signatures do not prove this charge; it is billed by the station's own figures."
     ),
+    plausibility.MESSAGES_MISSING: _("Some of the station's messages about it never came, by their numbers."),
     plausibility.AMBIGUOUS_TIME: _(
         "It fell into the hour that repeats when clocks go back: its time may be an hour off."
     ),

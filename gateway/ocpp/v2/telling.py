@@ -45,6 +45,7 @@ def told_read(call: Call, token: calls.TokenRef | None) -> calls.Told:
         samples=samples,
         asides=[*asides, *unread],
         signed=signed,
+        number=payload["seqNo"],
     )
 
 

@@ -55,6 +55,19 @@ def test_a_whole_charge(plug: Plug, version: str) -> None:
     assert (charge.status, charge.energy_wh) == ("COMPLETED", 2000) and MeterValue.objects.count() == 21
     assert LedgerEntry.objects.filter(session=charge).exists()
     assert OcppMessage.objects.filter(session=charge, action="TransactionEvent").count() == 42
+    assert "messages_missing" not in charge.flags
+
+
+def test_messages_that_never_came_are_noticed_repeats_and_another_order_are_fine(plug: Plug) -> None:
+    charger = plug("2.0.1")
+    for number, missing in (("TX-7", False), ("TX-8", True)):
+        told = {"transactionInfo": {"transactionId": number}, "offline": True}
+        event(charger, "Started", -60, 5, 1000, evse=EVSE, idToken=CARD, **told)
+        for seq in (7, 6, 6, 7, 8)[: 3 if missing else 5]:
+            event(charger, "Updated", -60 + seq, seq, 1000 + 10 * seq, **told)
+        event(charger, "Ended", -5, 9, 3000, **told)
+        charge = ChargingSession.objects.get(transaction_id=number)
+        assert charge.status == "COMPLETED" and ("messages_missing" in charge.flags) == missing, charge.flags
 
 
 @pytest.mark.parametrize("version", ["2.0.1", "2.1"])
