@@ -7,8 +7,9 @@ from common import sealed_text
 from common.sealed_text import SealedTextError
 from gateway.ocpp.composing import Unsupported
 from stations.commands.kinds import KINDS
-from stations.commands.noting import SECRET
-from stations.models import Command
+from stations.models import Command, StationVariable
+
+SECRET = StationVariable.SECRET
 
 Payload = dict[str, Any]
 # The OCPP action and the payload of its CALL. It may read the database, and note what it sends (stations/commands).

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from stations.metering.registering import Told, variables_told
 from stations.models import Station, StationVariable
 
 SECRET = StationVariable.SECRET
@@ -20,6 +21,7 @@ def variable_note(station: Station, *, variable: str, value: str, mutability: st
     if mutability:
         found["mutability"] = mutability
     StationVariable.objects.update_or_create(station=station, variable=variable, **_all(named), defaults=found)
+    variables_told(station, [Told(named.get("component", ""), variable, named.get("evse_id", 0), value)])
 
 
 def _all(named: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,3 +49,4 @@ def keys_note(station: Station, keys: Iterable[Mapping[str, Any]]) -> None:
         unique_fields=["station", *ALONE],
         update_fields=["value", "mutability", "reported_at"],
     )
+    variables_told(station, [Told("", row.variable, 0, row.value) for row in rows.values()])

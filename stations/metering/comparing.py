@@ -9,8 +9,9 @@ SIGNED_REQUIRED = "signed_required"
 SIGNED_FAILED = "signed_failed"
 RECORD_DIFFERS = "record_differs"  # of stations.metering.words.REASONS
 
-STEPS_WH = (1000, 100, 10)
 ROUNDING_WH = 1
+# Of registers in kWh with two digits; whoever rounds more cannot be told from whoever says another figure.
+COARSE_WH = 10
 
 
 def contradicts(own: tuple[int | None, int | None], signed: tuple[int, int]) -> bool:
@@ -28,7 +29,6 @@ def contradicts(own: tuple[int | None, int | None], signed: tuple[int, int]) -> 
 
 
 def _step(readings_wh: Sequence[int]) -> int:
-    """In what steps they are told: registers of kWh with two digits count tens."""
-    told = [reading for reading in readings_wh if reading]
-    coarse = (step for step in STEPS_WH if told and all(reading % step == 0 for reading in told))
-    return next(coarse, ROUNDING_WH)
+    """In what steps they are told."""
+    is_coarse = any(readings_wh) and all(reading % COARSE_WH == 0 for reading in readings_wh)
+    return COARSE_WH if is_coarse else ROUNDING_WH

@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -22,6 +22,7 @@ PENDING_MAX = 20  # a station; what it tells beyond is in the message log
 State, Source = MeterPublicKey.State, MeterPublicKey.Source
 # OCA's note on signed meter values: base64 around the key as it is printed on the meter, in hex behind these words.
 ENVELOPE = re.compile(r"oca:base16:asn1:(.*)", re.IGNORECASE | re.DOTALL | re.ASCII)
+KEY_OF_16 = re.compile(r"MeterPublicKey[_\[ ]?([0-9]{0,3})\]?", re.IGNORECASE | re.ASCII)
 HEX_ALONE = re.compile(r"[0-9A-Fa-f\s]{40,}", re.ASCII)
 
 
@@ -35,10 +36,20 @@ class Seen:
 
 @dataclass(frozen=True)
 class Told:
-    """A key that a station tells of itself; `evse_id` 0: of the whole station."""
+    """A variable of a station, by the names of OCPP; `evse_id` 0: of the whole station. 1.6 has no component."""
 
+    component: str
+    variable: str
     evse_id: int
-    text: str
+    value: str
+
+    @property
+    def key_of(self) -> int | None:
+        """Of which EVSE it is the meter's key, 0 of the whole station; None where it is no key."""
+        if found := KEY_OF_16.fullmatch(self.variable):
+            return int(found[1] or 0) or self.evse_id
+        fiscal = (self.component.lower(), self.variable.lower()) == ("fiscalmetering", "publickey")
+        return self.evse_id if fiscal else None
 
 
 def key_read(text: str) -> tuple[str, str]:
@@ -79,19 +90,20 @@ def keys_seen(seen: Sequence[Seen]) -> None:
     _keep_new(rows)
 
 
-def keys_told(station: Station, told: Sequence[Told]) -> None:
-    """The same of keys that a station has among its variables."""
+def variables_told(station: Station, told: Iterable[Told]) -> None:
+    """The same of keys among a station's variables: MeterPublicKey1 (1.6), FiscalMetering.PublicKey (2.x)."""
+    keys = [(of, one.value) for one in told if (of := one.key_of) is not None and one.value]
     outlets: dict[int, int] = {}
-    if any(one.evse_id for one in told):
+    if any(of for of, _ in keys):
         known = Connector.objects.filter(station=station).order_by("-connector_id")
         outlets = dict(known.values_list("evse_id", "pk"))
-    rows = [
-        MeterPublicKey(
-            station=station, connector_id=outlets.get(one.evse_id), public_key=one.text, source=Source.STATION
-        )
-        for one in told
-    ]
-    _keep_new(rows)
+    source = Source.STATION
+    _keep_new(
+        [
+            MeterPublicKey(station=station, connector_id=outlets.get(of), public_key=text, source=source)
+            for of, text in keys
+        ]
+    )
 
 
 def _keep_new(rows: Sequence[MeterPublicKey]) -> None:

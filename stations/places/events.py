@@ -9,6 +9,7 @@ from typing import Any
 from django.utils import timezone
 
 from common.database.inserting import rows_insert
+from stations.metering.registering import Told, variables_told
 from stations.models import Station, StationEvent, StationVariable
 
 WORDS_MAX = 500
@@ -127,4 +128,5 @@ def variables_report(station: Station, variables: Sequence[Variable], at: dateti
         for key in new[max(free, 0) :]:
             del rows[key]
     StationVariable.objects.bulk_create(rows.values(), update_conflicts=True, update_fields=TOLD, unique_fields=KEY)
+    variables_told(station, [Told(one.component, one.variable, one.evse_id, one.value) for one in variables])
     return len(rows)
