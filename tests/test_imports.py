@@ -276,7 +276,7 @@ def test_the_core_is_pure(module: str) -> None:
     assert not [name for name in imported(files()[module]) if starts_with(name, IMPURE)]
 
 
-def test_the_standalone_verifier_needs_nothing_of_ours() -> None:
-    path = ROOT / "ledger/standalone/verify_receipt.py"
+@pytest.mark.parametrize("path", sorted((ROOT / "ledger/standalone").glob("verify_*.py")), ids=lambda path: path.name)
+def test_the_standalone_verifiers_need_nothing_of_ours(path: Path) -> None:
     assert not [name for name in imported(path) if starts_with(name, {*PACKAGES, "django", "eospy", "rfc8785"})]
     assert len(path.read_text().splitlines()) <= 400

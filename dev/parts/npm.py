@@ -44,6 +44,54 @@ OCPP_RPC: Mapping[tuple[str, str], str] = {
     ("uri-js", "4.4.1"): "7rKUyy33Q1yc98pQ1DAmLtwX109F7TIfWlW1Ydo8Wl1ii1SeHieeh0HHfPeL2fMXK6z0s8ecKs9frCuLJvndBg==",
     ("ws", "8.23.0"): "wCkmX8QMOrKjgO8HW2WyDbTSGeqkocxgDzS9iR79rEAexty6/2qzilx3Ag8Tqf9ykop3irLKle0MtVn5qjVnoQ==",
 }
+# The reader of OCMF texts by Road Labs, with the curves of noble: a second opinion on signed meter values.
+OCMF: Mapping[tuple[str, str], str] = {
+    (
+        "@noble/curves",
+        "2.4.0",
+    ): "P4/62zrgfH33CneE3Dn4WhJVA22YUU0eR51wKIan4NVRvwsA0YnPTwWGpNbpuacSujmSFLvyzpyuR30+fbq2Ew==",
+    (
+        "@noble/hashes",
+        "2.4.0",
+    ): "X5XaVWZIBCT7HHZGm5I7ZQXDwLG+bGXuSrMQAW+7Zvl87h1kmc1ZB1VSRJcpUfoUrGQp4Fkoxm5kZ+Ms+aW+eA==",
+    (
+        "@peculiar/asn1-ecc",
+        "2.11.1",
+    ): "7MSNji77fQa/oN3WAfwagMy8EoJFg50sW4hZ1dtr0zU1BSugit0I2DGpIdPhvkNplopQhz5bogxpn1077eaamA==",
+    (
+        "@peculiar/asn1-pkcs8",
+        "2.11.1",
+    ): "HqsSrnpQghRp9SM9QSmR6fa4z/BNktnKq7928+oq4qF0VAnuHZ4cyePKvcxh9fP4taBCP/WHNItlVNsYaQm2qw==",
+    (
+        "@peculiar/asn1-schema",
+        "2.11.1",
+    ): "jaU9OaCcbZUdyXx9hMETZB9xoNmxTGjOGFqd3cOwKFkpKnyKd9WxF3uqj4PvX4cyOMP9bSdHg5YyML2qtx/d/g==",
+    (
+        "@peculiar/asn1-x509",
+        "2.11.1",
+    ): "SXU4/X6B3FquqQAN6ARI0bFDUV7+L1WlvPEPMKzEMkstd2D7UyM0r93fv241+OjdhqAKYGx5MvV3gzZMAp0APA==",
+    (
+        "@peculiar/utils",
+        "2.0.2",
+    ): "lHhrK/1QAXGn0GUYkme7t4zo0mQ5QIp+/8YED6pzu8AQFdjA9bAXeNURAHk4sw7n9i89MMNQVom0LkuuLUZMog==",
+    (
+        "@road-labs/ocmf",
+        "0.0.9",
+    ): "KwThaD7eUqyqM1fnH9HN96AhHs/eloGa9lqgSD2CrjxzzpTQvonjbIxUNCOo4Z/c5/jOjzccecTf+dAcBXx/LA==",
+    (
+        "@road-labs/ocmf-crypto",
+        "0.0.9",
+    ): "yt6qKPikR89iqy4GMO/uUWT3spnU1X0MyeeZ29/dFMz/vuXhq2bLUVbI1hZ8X/7XDXxIY8kozxYwH+XYobfRvQ==",
+    (
+        "@road-labs/ocmf-crypto-noble",
+        "0.0.9",
+    ): "oBDfEqjYGQNQ8Fc5DHH9i99KmzsYxYOBhp4dHx4apOkHwSoGfp4bAf/gkrp+D5STAFNC4mpYBihr/MJkoAmvKw==",
+    ("asn1js", "3.0.10"): "S2s3aOytiKdFRdulw2qPE51MzjzVOisppcVv7jVFR+Kw0kxwvFrDcYA0h7Ndqbmj0HkMIXYWaoj7fli8kgx1eg==",
+    ("date-fns", "4.4.0"): "+1UMbeh68lH1SegH83CGWwpb6OHHbpSgr3+s5Eww5M4CAgswBpoWS0AjTOfEJ33HiYKz1hdj/KTFprzXHmq/6w==",
+    ("pvtsutils", "1.3.6"): "PLgQXQ6H2FWCaeRak8vvk1GW462lMxB5s3Jm673N82zI4vqtVUPuZdffdZbPDFRoU8kAhItWFtPCWiPpp4/EDg==",
+    ("pvutils", "1.1.5"): "KTqnxsgGiQ6ZAzZCVlJH5eOjSnvlyEgx1m8bkRJfOhmGRqfo5KLvmAlACQkrjEtOQ4B7wF9TdSLIs9O90MX9xA==",
+    ("tslib", "2.9.1"): "a4Ux9VKuIMHsOS7ENbEq6hK2ZGYIT27Rtl0E4eD9KqwxhKiQeMZE/9xb3IdYwWaSOyIBQLExhQgXDTYoiCxnWA==",
+}
 
 
 def node() -> Path:

@@ -1,6 +1,7 @@
 """Packs verify_receipt.py as the wheel `evportal-verify` (PEP 517), the same bytes each time, without other packages.
 
-In it the script is the module `evportal_verify`, unchanged, and the page lies beside it under share/evportal-verify.
+In it the script is the module `evportal_verify`, unchanged, what it looks for lies beside it (`verify_meter`, also a command,
+`evportal-verify-meter`), and the page under share/evportal-verify.
 """
 
 import base64
@@ -17,7 +18,8 @@ HERE = Path(__file__).parent
 PROJECT: dict[str, Any] = tomllib.loads((HERE / "pyproject.toml").read_text())["project"]
 STEM = f"{PROJECT['name'].replace('-', '_')}-{PROJECT['version']}"
 SCRIPT, PAGE = "verify_receipt.py", "evportal-verify.html"
-SOURCES = ("pyproject.toml", "package.py", SCRIPT, PAGE)
+BESIDE = ("verify_meter.py",)  # modules of their own names, which the script looks for beside itself
+SOURCES = ("pyproject.toml", "package.py", SCRIPT, *BESIDE, PAGE)
 DAY = (1980, 1, 1, 0, 0, 0)  # the first that a ZIP can name
 Config = dict[str, Any] | None
 
@@ -35,6 +37,7 @@ def files() -> dict[str, bytes]:
     wheel = "Wheel-Version: 1.0\nGenerator: evportal\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     return {
         "evportal_verify.py": (HERE / SCRIPT).read_bytes(),
+        **{name: (HERE / name).read_bytes() for name in BESIDE},
         f"{STEM}.data/data/share/evportal-verify/{PAGE}": (HERE / PAGE).read_bytes(),
         f"{STEM}.dist-info/METADATA": metadata().encode(),
         f"{STEM}.dist-info/WHEEL": wheel.encode(),

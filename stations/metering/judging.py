@@ -115,9 +115,24 @@ def _verified(values: Sequence[SignedValue], key_der: bytes) -> list[tuple[ocmf.
     for value in values:
         contexts.setdefault(plain(value), set()).add(value.context)
     texts = [(ocmf.read(text), found) for text, found in contexts.items()]
-    for text, _ in texts:
-        ocmf.verify(text, key)
+    for number, (text, _) in enumerate(texts, start=1):
+        try:
+            ocmf.verify(text, key)
+        except Refused as refused:
+            raise Refused(refused.reason, f"text {number} of {len(texts)} {refused.detail}".strip()) from refused
     return texts
+
+
+def each(values: Sequence[SignedValue], key_der: bytes) -> list[str]:
+    """Of every text by itself, whether this key signed it: the code of the reason why not, "" where it did."""
+    found = []
+    for value in values:
+        try:
+            _verified([value], key_der)
+            found.append("")
+        except Refused as refused:
+            found.append(refused.reason)
+    return found
 
 
 def plain(value: SignedValue) -> str:

@@ -18,7 +18,7 @@ from stations.metering.refused import Refused
 
 HEADER = "OCMF|"
 TEXT_MAX = 65536
-DIGITS_MAX, EXPONENT_MAX = 40, 20
+DIGITS_MAX, EXPONENT_MAX, LEVELS_MAX = 40, 20, 64
 BLANK = re.compile(r"[ \t\n\r]*")
 # The part with the signature as makers write it, in one line or one member a line: its blanks are not signed, so that
 # no others may stand there than these forms have.
@@ -65,7 +65,10 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _decimal(text: str) -> Decimal:
     if len(text) > DIGITS_MAX:
         raise Refused("number", text[:DIGITS_MAX])
-    found = Decimal(text)
+    try:
+        found = Decimal(text)
+    except ArithmeticError as error:
+        raise Refused("number", text) from error
     if not -EXPONENT_MAX <= found.adjusted() <= EXPONENT_MAX:
         raise Refused("number", text)
     return found
@@ -133,7 +136,14 @@ def _object(text: str, at: int) -> tuple[dict[str, Any], int]:
         raise Refused("json", str(error)) from error
     if type(found) is not dict:
         raise Refused("json", "expected an object")
+    if text.count("{") + text.count("[") > LEVELS_MAX and _levels(found) > LEVELS_MAX:
+        raise Refused("json", "too deep")
     return found, end
+
+
+def _levels(item: Any) -> int:
+    inner = item.values() if type(item) is dict else item if type(item) is list else ()
+    return 1 + max(map(_levels, inner), default=0)
 
 
 def _algorithm(signature: Mapping[str, Any]) -> tuple[str, str]:

@@ -12,7 +12,9 @@ from stations.metering import obis
 from stations.metering.refused import Refused
 
 INHERITED = ("TM", "TX", "RI", "RU", "RT", "EF", "ST")
-TIME = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:[,.](\d{1,6}))?([+-]\d{2}):?(\d{2}|)(?: ([A-Za-z]))?")
+TIME = re.compile(
+    r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:[,.](\d{1,6}))?([+-]\d{2}):?(\d{2}|)(?: ([A-Za-z]))?", re.ASCII
+)
 UNITS = {"kwh": 1000, "wh": 1}
 # Some meters write a text and pad it, with blanks or zeros.
 PADDED = re.compile(r" *([0-9]{1,30}(?:\.[0-9]{1,20})?) *")

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +38,8 @@ class Record:
     def of(cls, text: "OcmfText", contexts: AbstractSet[str]) -> "Record":
         """Raises Refused where version or number are not OCMF's."""
         version = text.payload.get("FV")
-        if isinstance(version, (int, Decimal)) and not isinstance(version, bool):
-            version = str(version)
+        if type(version) is int or type(version) is Decimal:
+            version = f"1.{Fraction(version) * 10 - 10}"
         if version is not None and not (isinstance(version, str) and VERSION.fullmatch(version)):
             raise Refused("version", str(version)[:20])
         pagination = text.payload.get("PG")
@@ -80,12 +81,13 @@ def paginated(records: Sequence[Record]) -> None:
 def begin_and_end(records: Sequence[Record]) -> tuple[Reading, Reading]:
     """The one begin and the one end of the register that is billed. Raises Refused."""
     rows = billed(records)
-    begins = _different(raw.reading() for _, raw in rows if raw.transaction == BEGIN)
-    ends = _different(raw.reading() for _, raw in rows if raw.transaction in ENDS)
-    for found, none, several in ((begins, "no_begin", "several_begins"), (ends, "no_end", "several_ends")):
-        if len(found) != 1:
-            raise Refused(several if found else none, f"{len(found)}")
-    return begins[0], ends[0]
+    found = []
+    for kinds, none, several in (((BEGIN,), "no_begin", "several_begins"), (ENDS, "no_end", "several_ends")):
+        alike = _different(raw.reading() for _, raw in rows if raw.transaction in kinds)
+        if len(alike) != 1:
+            raise Refused(several if alike else none, f"{len(alike)}")
+        found += alike
+    return found[0], found[1]
 
 
 def billed(records: Sequence[Record]) -> list[tuple[Record, Raw]]:
