@@ -1,7 +1,7 @@
 """Packs verify_receipt.py as the wheel `evportal-verify` (PEP 517), the same bytes each time, without other packages.
 
-In it the script is the module `evportal_verify`, unchanged, what it looks for lies beside it (`verify_meter`, also a command,
-`evportal-verify-meter`), and the page under share/evportal-verify.
+In it the script is the module `evportal_verify`, unchanged; what it looks for lies beside it (`verify_meter`, also the
+command `evportal-verify-meter`), and the page under share/evportal-verify.
 """
 
 import base64

@@ -160,7 +160,7 @@ def _of_point(data: bytes) -> MeterKey:
     for name, curve in CURVES.items():
         point = b"\4" + data if len(data) == 2 * curve.size else data
         forms = {2 * curve.size + 1: (4,), curve.size + 1: (2, 3)}
-        if point[0] in forms.get(len(point), ()):
+        if point and point[0] in forms.get(len(point), ()):
             try:
                 found.append(MeterKey(name, point))
             except KeyUnreadable:
