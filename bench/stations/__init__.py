@@ -1,0 +1,1 @@
+"""Benches of charges: what a meter signed."""
