@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
@@ -14,15 +14,16 @@ from django.db import close_old_connections, connections
 log = logging.getLogger(__name__)
 J = TypeVar("J")
 R = TypeVar("R")
-REST_MAX_S = 0.1
+REST_MAX_S, LARGE = 0.1, 32
 
 
 class Lane(Generic[J, R]):
     """`work` takes up to `most` jobs at once, in one of `threads`, and gives an outcome for each, in their order.
 
     What comes while all threads are at work waits, and is taken together: the busier, the larger the groups. `kind`:
-    only jobs that are alike by it are taken together, those first of which one has waited longest; and of each kind one
-    group at a time, with a rest as long as it took: what costs much a group is then said by many at once, too.
+    only jobs that are alike by it are taken together, those first of which one has waited longest. Of each kind there
+    is one group at a time, a second while many wait; and after a small one it rests, at most as long as that took: what
+    costs much a group is then said by more at once, and where little is said nobody waits.
     """
 
     def __init__(
@@ -36,7 +37,8 @@ class Lane(Generic[J, R]):
     ) -> None:
         self.work, self.threads, self.most, self.kind = work, threads, most, kind
         self.waiting: dict[Hashable, deque[tuple[J, asyncio.Future[R]]]] = {}  # by kind, in the order of the oldest
-        self.held: set[Hashable] = set()  # kinds that are at work, or rest
+        self.at_work: Counter[Hashable] = Counter()  # groups, by kind
+        self.resting: Counter[Hashable] = Counter()
         self.running = 0
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
@@ -49,10 +51,15 @@ class Lane(Generic[J, R]):
 
     def _start(self) -> None:
         while self.running < self.threads:
-            kind = next((kind for kind in self.waiting if kind not in self.held), self)
+            kind = next(filter(self._may_start, self.waiting), self)
             if kind is self:
                 return
             self._take(kind)
+
+    def _may_start(self, kind: Hashable) -> bool:
+        if self.kind is None:
+            return True
+        return not self.resting[kind] and (not self.at_work[kind] or len(self.waiting[kind]) >= LARGE)
 
     def _take(self, kind: Hashable) -> None:
         jobs = self.waiting.pop(kind)
@@ -60,8 +67,7 @@ class Lane(Generic[J, R]):
         if jobs:
             self.waiting[kind] = jobs
         self.running += 1
-        if self.kind:
-            self.held.add(kind)
+        self.at_work[kind] += 1
         loop = asyncio.get_running_loop()
         begun = time.monotonic()
         running = loop.run_in_executor(self.pool, self._work, [job for job, _ in group])
@@ -82,9 +88,12 @@ class Lane(Generic[J, R]):
         begun: float,
     ) -> None:
         self.running -= 1
+        self.at_work[kind] -= 1
         if self.kind:
-            took_s = time.monotonic() - begun
-            asyncio.get_running_loop().call_later(min(took_s, REST_MAX_S), self._rested, kind)
+            self.resting[kind] += 1
+            took_s = min(time.monotonic() - begun, REST_MAX_S)
+            rest_s = took_s * max(0.0, 1 - len(group) / LARGE)
+            asyncio.get_running_loop().call_later(rest_s, self._rested, kind)
         self._start()
         for (_, future), outcome in zip(group, outcomes, strict=True):
             if future.cancelled():
@@ -95,7 +104,7 @@ class Lane(Generic[J, R]):
                 future.set_result(outcome)
 
     def _rested(self, kind: Hashable) -> None:
-        self.held.discard(kind)
+        self.resting[kind] -= 1
         self._start()
 
     def close(self) -> None:

@@ -42,7 +42,7 @@ from stations.park.refusals import refusal_note
 from stations.places import connections as presence
 
 log = logging.getLogger(__name__)
-THREADS, KINDS_AT_ONCE = 4, 2
+THREADS, GROUPS_AT_ONCE = 4, 3
 TOGETHER_MAX, LOGGED_MAX, KNOCKS_MAX = 256, 500, 100
 LOOK_EVERY_S, ALIVE_EVERY_S, CHECK_EVERY_S, TLS_EVERY_S = 1.0, 5.0, 10.0, 60.0
 PROTOCOL, RESTART, REPLACED = 1002, 1012, 4000  # close codes: RFC 6455, IANA's "service restart", one of ours
@@ -59,7 +59,7 @@ class Gateway:
         self.links: dict[int, Link] = {}  # by station
         self.asked: dict[str, str] = {}  # action of a CALL of ours, by its id
         self.together: Lane[Job, str] = Lane(
-            "together", answer_together, threads=KINDS_AT_ONCE, most=TOGETHER_MAX, kind=lambda job: job.many
+            "together", answer_together, threads=GROUPS_AT_ONCE, most=TOGETHER_MAX, kind=lambda job: job.many
         )
         self.alone: Lane[Job, str] = Lane("alone", answer_each, threads=THREADS)
         self.logging: Lane[Logged, None] = Lane("log", write_group, most=LOGGED_MAX)
