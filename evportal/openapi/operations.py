@@ -42,7 +42,7 @@ OPERATIONS = {
     "sessions_ledger": "The session's record on the chain in exact terms, every id in full.",
     "sessions_receipt": "The receipt of a recorded session: with it anybody checks the record without us.",
     "sessions_proof": (
-        "The eleven steps of the check, taken now by this server with the nodes that it knows. What they find is kept. "
+        "The twelve steps of the check, taken now by this server with the nodes that it knows. What they find is kept. "
         "The receipt lets you take them without us."
     ),
     "statements_list": "A person's own months with their sums, the newest first; currencies are never added.",

@@ -122,7 +122,7 @@ def verify_session(session: ChargingSession) -> receipt.Check:
 
 
 def verify_receipt(content: dict[str, Any]) -> receipt.Check:
-    """The eleven steps for any receipt of this ledger, with what is published of it.
+    """The twelve steps for any receipt of this ledger, with what is published of it.
 
     A receipt from before the key was certified says nothing of a TPM, and is as good as it was.
     """

@@ -1,9 +1,11 @@
-"""What a reader has to know beside the steps of a check, in sentences: credited, producers, contract, hosts, pins."""
+"""What a reader has to know beside a check: credited, signed, producers, contract, hosts, pins; in sentences."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from ledger.receipts.receipt import Notices, Pins
 
@@ -19,7 +21,14 @@ class NoticeWords:
 
 def notice_words(notices: Notices, pins: Pins) -> list[NoticeWords]:
     """The loud ones first."""
-    found = [*_credited(notices), _producers(notices), _contract(notices), _hosts(notices), *_pins(pins)]
+    found = [
+        *_credited(notices),
+        *_signed(notices),
+        _producers(notices),
+        _contract(notices),
+        _hosts(notices),
+        *_pins(pins),
+    ]
     return sorted(found, key=lambda words: not words.loud)
 
 
@@ -27,6 +36,28 @@ def _credited(notices: Notices) -> Iterator[NoticeWords]:
     if notices.credited:
         text = gettext("This charge was taken back: entry %(id)s of the ledger is its credit.")
         yield NoticeWords("credited", text % {"id": notices.credited}, loud=True)
+
+
+# What the meter signed, and whether that limits what the verdict is worth.
+_SIGNED: dict[str, tuple[Any, bool]] = {
+    "VERIFIED (key pinned)": (_("The meter signed what was charged, with its published key."), False),
+    "VERIFIED (key of the record)": (
+        _("The meter signed what was charged, with the key that the record names: compare it with the meter's own."),
+        False,
+    ),
+    "NOT SIGNED": (_("The meter signed nothing of this charge: what was measured is the operator's word."), True),
+    "NOT CHECKED": (
+        _("What the meter signed is not checked here: what was measured is the operator's word until it is."),
+        True,
+    ),
+    "FAILED": (_("What the meter signed does not prove this charge."), True),
+}
+
+
+def _signed(notices: Notices) -> Iterator[NoticeWords]:
+    if notices.signed:
+        text, loud = _SIGNED[notices.signed]
+        yield NoticeWords("signed", str(text), loud)
 
 
 def _producers(notices: Notices) -> NoticeWords:

@@ -1,5 +1,6 @@
-"""PURE: what a reader of a receipt has from elsewhere, to which the eleven steps hold it."""
+"""PURE: what a reader of a receipt has from elsewhere, to which the twelve steps hold it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -13,3 +14,4 @@ class Pins:
     account: str = "evledger"
     code_hash: str | None = None  # SHA-256 of the contract
     code_updated: str | None = None  # when it was last changed, as get_account says it
+    meter_keys: Sequence[str] = ()  # hex of the DER of meters' public keys; () nobody pinned one

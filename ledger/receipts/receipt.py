@@ -1,4 +1,4 @@
-"""PURE: build receipts of recorded sessions, and verify them against the nodes of the chain in eleven steps.
+"""PURE: build receipts of recorded sessions, and verify them against the nodes of the chain in twelve steps.
 
  1. the record and the salt give the digest
  2. the chain and the account are the pinned ones
@@ -11,6 +11,7 @@
  9. its action data hold the ledger id and the digest
 10. the chain's table holds the same digest (absent only at or below the contract's floor), and the credit that it names
 11. the contract is the published one, and unchanged since
+12. the meter signed what was charged, where it signed anything
 
 A step is ok only when all nodes, at least two, say so. It failed only when the receipt contradicts itself or the pinned
 values, or when at least two nodes contradict it and none agrees. All else is undecided: one of the nodes may lie.
@@ -28,6 +29,7 @@ from typing import Any, Literal, TypeVar
 from ledger.chain.antelope import AntelopeError
 from ledger.receipts.form import FIRST_FORMAT, FORMAT, Receipt, ReceiptError, check_texts, loads, parse
 from ledger.receipts.pins import Pins
+from ledger.receipts.signed import Signed, signed_finding
 from ledger.receipts.steps import STEPS, Finding, hear
 from ledger.receipts.witness import Node, NodeError, Place, Witness
 
@@ -75,11 +77,12 @@ class Notices:
     producers: int | None = None  # of different answers the smallest
     replaceable_by: tuple[str, ...] | None = None  # who could replace the contract: "evledger@owner"; () nobody
     hosts: int = 0  # on how many distinct hosts the nodes are that answered
+    signed: Signed | None = None  # what the meter signed; None where there is no receipt
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The eleven steps, and the notices."""
+    """The twelve steps, and the notices."""
 
     steps: tuple[Step, ...]
     notices: Notices
@@ -149,7 +152,7 @@ def dumps(receipt: Mapping[str, Any]) -> str:
 
 
 def verify(receipt: Mapping[str, Any], nodes: Sequence[Node], pins: Pins) -> Check:
-    """Take the eleven steps; never raises on a hostile receipt or a hostile node.
+    """Take the twelve steps; never raises on a hostile receipt or a hostile node.
 
     Nodes that are one count once, the first. A receipt that cannot be read fails step 1, and nothing else is decided.
     """
@@ -165,7 +168,7 @@ def verify(receipt: Mapping[str, Any], nodes: Sequence[Node], pins: Pins) -> Che
         telling |= {finding.source for finding in findings if finding.good is not None}
         steps.append(_judge(number, title, findings, nodes_needed=NODES_MIN if online else 0))
     answered = [witness for witness in witnesses if witness.url in telling]
-    return Check(tuple(steps), _notices(read, witnesses, answered))
+    return Check(tuple(steps), _notices(read, pins, witnesses, answered))
 
 
 def _distinct(witnesses: Sequence[Witness]) -> list[Witness]:
@@ -186,7 +189,7 @@ def _shares_certificate(witness: Witness, others: Sequence[Witness]) -> bool:
     return any(witness.place().is_same_node(other.place()) for other in others)
 
 
-def _notices(receipt: Receipt, witnesses: Sequence[Witness], answered: Sequence[Witness]) -> Notices:
+def _notices(receipt: Receipt, pins: Pins, witnesses: Sequence[Witness], answered: Sequence[Witness]) -> Notices:
     credits = _told(witnesses, lambda node: node.credited_by)
     producers = _told(witnesses, lambda node: node.producers)
     holders = _told(witnesses, lambda node: node.replaceable_by)
@@ -199,6 +202,7 @@ def _notices(receipt: Receipt, witnesses: Sequence[Witness], answered: Sequence[
         producers=min(producers, default=None),
         replaceable_by=tuple(sorted({name for names in holders for name in names})) if holders else None,
         hosts=len(places),
+        signed=signed_finding(receipt, pins).notice,
     )
 
 

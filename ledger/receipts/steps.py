@@ -1,4 +1,4 @@
-"""PURE: the eleven steps of a receipt's check, one function for what the receipt says itself or a node says of it.
+"""PURE: the twelve steps of a receipt's check, one function for what the receipt says itself or a node says of it.
 
 Each returns a Finding, or raises NodeError or AntelopeError where the answer that it needs cannot be used.
 """
@@ -14,6 +14,7 @@ from ledger.chain.antelope import AntelopeError, Transaction
 from ledger.receipts import certification
 from ledger.receipts.form import Receipt
 from ledger.receipts.pins import Pins
+from ledger.receipts.signed import signed_finding
 from ledger.receipts.witness import NodeError, Witness
 from tpm.verifier.errors import AttestationError
 
@@ -180,6 +181,11 @@ def _contract(receipt: Receipt, pins: Pins, node: Witness) -> Finding:
     return Finding(node.url, expected, found, code == (pins.code_hash or code), note)
 
 
+def _signed(receipt: Receipt, pins: Pins) -> Finding:
+    found = signed_finding(receipt, pins)
+    return Finding("", found.expected, found.found, found.good)
+
+
 Offline = Callable[[Receipt, Pins], Finding]
 Online = Callable[[Receipt, Pins, Witness], Finding]
 STEPS: tuple[tuple[str, tuple[Offline, ...], Online | None], ...] = (
@@ -194,6 +200,7 @@ STEPS: tuple[tuple[str, tuple[Offline, ...], Online | None], ...] = (
     ("The transaction records this id and digest", (), _action_data),
     ("The chain's table holds the same digest", (), _table),
     ("The contract is the published one, and unchanged since", (), _contract),
+    ("The meter signed what was charged", (_signed,), None),
 )
 
 

@@ -23,6 +23,7 @@ TITLES = (
     _("The transaction records this id and digest"),
     _("The chain's table holds the same digest"),
     _("The contract is the published one, and unchanged since"),
+    _("The meter signed what was charged"),
 )
 # What it means that a step failed, by its number; the third cannot: a block that is not final yet is undecided.
 MEANINGS = {
@@ -36,6 +37,7 @@ MEANINGS = {
     9: _("The transaction recorded something else."),
     10: _("The chain's table says something else than the receipt."),
     11: _("The contract was replaced since it was published, so what its table says proves nothing."),
+    12: _("What the meter signed does not hold, or says something else than the record."),
 }
 # The three verdicts, the same words everywhere; in other languages the English one, which the script says, beside it.
 VERDICTS = {

@@ -5,8 +5,9 @@ Asks nodes of the chain, none of our servers: at least two, better of different 
 (key, chain id, account, hash and time of the contract) from where the operator published them, never from the receipt.
 VERIFIED proves: the record in the receipt is, byte for byte, the one whose salted hash a transaction wrote on the
 chain; the holder of the key signed that transaction; it stands in an irreversible block; the chain's table agrees; the
-contract that keeps the table is the published one and was not replaced since. That a charge was taken back later
-(credited), and who could replace the contract, is said above the verdict.
+contract that keeps the table is the published one and was not replaced since; what the meter signed is what was charged
+(with verify_meter.py beside this file; --meter-key pins the meter's own key). Said above the verdict: that it signed
+nothing, that a charge was taken back later (credited), and who could replace the contract.
 It does not prove that the station measured rightly, nor who holds the key; nor anything against the operator where the
 chain has one producer or all nodes asked are the operator's; nor, without --code-hash and --code-updated, against who
 could replace the contract, use another one and put the first back. In which TPM the key was made, if the receipt says
@@ -14,25 +15,21 @@ so, is worth as much as the attestation key (AK) that certifies it: without --ak
 Who made the receipt serves this script, too, and could serve one that always says VERIFIED: take it from somebody else
 (a release of EVPortal, `pip install evportal-verify`), or compare its SHA-256 with the one in a release.
 A step is ok when all nodes, at least two, agree with the receipt; it failed when the receipt contradicts itself or the
-pins, or when two nodes contradict it and none agrees; otherwise it is undecided. Needs Python 3.11 and `cryptography`.
+pins, or two nodes contradict it and none agrees; else it is undecided. Needs Python 3.11 and `cryptography`.
 exit status: 0 VERIFIED; 1 NOT VALID: a step failed; 2 NOT DECIDED: a node does not answer within 20 s, the block is
 not irreversible yet, the nodes disagree, or there are fewer than two (two names of one count once)"""
-# ruff: noqa: E401, E701, I001, S104, SIM905, RUF017, RUF021, B905
-import argparse, base64, contextlib, hashlib, http.client, ipaddress, json, re, socket, sys, threading, time, zlib
-from datetime import datetime, timedelta
-from functools import cached_property, partial, reduce
-from typing import Any
-from urllib.parse import urlsplit
+# ruff: noqa: E401, E701, E702, I001, PTH113, PTH118, PTH120, PTH123, S104, SIM905, RUF017, RUF021, B905
+import argparse, base64, contextlib, hashlib, http.client, importlib.util, ipaddress, json, os, re, socket, sys, time
+import threading, urllib.parse, zlib; from datetime import datetime, timedelta
+from functools import cache, cached_property, partial, reduce; from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
-
-TITLES = (
-    "The record and the salt give the digest|The chain and the account are the pinned ones|The block is irreversible|"
-    "The block id is the hash of its header|The block's transaction root is that of all its transactions|The "
-    "transaction was executed|The transaction id is the hash of a transaction in the block|The published key signed "
-    "the transaction|The transaction records this id and digest|The chain's table holds the same digest|The contract "
-    "is the published one, and unchanged since").split("|")
+TITLES = ("The record and the salt give the digest|The chain and the account are the pinned ones|The block is "
+    "irreversible|The block id is the hash of its header|The block's transaction root is that of all its transactions|"
+    "The transaction was executed|The transaction id is the hash of a transaction in the block|The published key "
+    "signed the transaction|The transaction records this id and digest|The chain's table holds the same digest|The "
+    "contract is the published one, and unchanged since|The meter signed what was charged").split("|")
 MORE = ("format", "record", "block_num", "attestation", "signed_meter_values")  # members that are no texts
 FORMATS: Any = {"evportal-receipt/1": MORE, "evportal-receipt/2": (*MORE, "credited_by")}
 CERTIFICATION, PARTS = "evportal-key-certification/1", ("key", "attest", "signature", "ak", "ek_certificate")
@@ -82,6 +79,12 @@ def base58(value: Any, kind: str) -> bytes:  # type and data of SIG_K1_…, PUB_
         checksum = hashlib.new("ripemd160", data[:-4] + curve.encode(), usedforsecurity=False).digest()[:4]
         need(checksum == data[-4:], f"{kind}: the checksum does not fit")
     return bytes([("K1", "R1", "WA").index(curve or "K1")]) + data[:-4]
+@cache
+def sibling(name: str) -> Any:  # the module of that name beside this file, none from elsewhere; None: there is none
+    spec: Any = importlib.util.spec_from_file_location(name, os.path.join(os.path.dirname(__file__), f"{name}.py"))
+    with contextlib.suppress(FileNotFoundError):
+        spec.loader.exec_module(module := sys.modules.setdefault(name, importlib.util.module_from_spec(spec)))
+        return module
 class Reader:  # takes one value after the other, none too few and none too many
     def __init__(self, data: bytes, what: str) -> None: self.data, self.at, self.what = data, 0, what
     def number(self, size: int) -> int: return int.from_bytes(self.take(size), "big")
@@ -90,9 +93,8 @@ class Reader:  # takes one value after the other, none too few and none too many
     def more(self) -> bool: return self.at < len(self.data)
     def end(self) -> None: need(not self.more(), f"{self.what}: trailing bytes")
     def take(self, size: int) -> bytes:
-        need(self.at + size <= len(self.data), f"{self.what}: truncated")
         self.at += size
-        return self.data[self.at - size:self.at]
+        return self.data[self.at - size:self.at] if self.at <= len(self.data) else fail(f"{self.what}: truncated")
     def varuint(self) -> int:
         data = self.take(1)
         while data[-1] > 127 and len(data) < 5: data += self.take(1)
@@ -133,23 +135,18 @@ class Entry:  # a transaction in a block, with its receipt; a deferred one is th
         return sha256(self.head + sha256(bytes([self.zlib]) + sized(self.stored) + sha256(prunable + sized(self.free))))
     @cached_property
     def packed(self) -> bytes:
-        inflater = zlib.decompressobj()
-        data = inflater.decompress(self.stored, 4 * MIB) if self.zlib else self.stored
+        inflater = zlib.decompressobj(); data = inflater.decompress(self.stored, 4 * MIB) if self.zlib else self.stored
         return data if not self.zlib or inflater.eof and not inflater.unused_data else fail("not one zlib stream")
 def recorded(transaction: bytes, account: str) -> Any:  # "id digest" of each record in its `record` actions
-    def action() -> Any: return trx.take(16), trx.take(16 * trx.varuint()), trx.blob()
-    trx = Reader(transaction, "transaction")
-    trx.take(10), trx.varuint(), trx.take(1), trx.varuint()  # expiration, reference block, limits, delay
-    free, there = ([action() for _ in range(trx.varuint())] for _ in range(2))  # context-free ones first
-    for _ in range(trx.varuint()): trx.take(2), trx.blob()  # extensions
-    trx.end()
-    ours = [Reader(data, "record") for code, _, data in there if code == name(account) + name("record")]
+    t = Reader(transaction, "transaction"); t.take(10), t.varuint(), t.take(1), t.varuint()  # expiration to delay
+    free, there = ([(t.take(16), t.take(16 * t.varuint()), t.blob()) for _ in range(t.varuint())] for _ in "12")
+    for _ in range(t.varuint()): t.take(2), t.blob()  # extensions
+    t.end(); ours = [Reader(data, "record") for code, _, data in there if code == name(account) + name("record")]
     for data in ours if not free else ():  # we make none, they are refused
         for _ in range(data.varuint()):
             yield f"{int.from_bytes(data.take(8), 'little')} {data.take(32).hex()}"
             data.blob()  # the sealed copy
-        for size in (4, 40):  # since contract 2: blocks with earlier records, marks of credits
-            data.take(size * data.varuint() if data.more() else 0)
+        for size in (4, 40): data.take(size * data.varuint() if data.more() else 0)  # contract 2: blocks, marks
         data.end()
 def point(data: bytes) -> Any: return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), data)  # ValueError
 def signed(digest: bytes, signatures: list[str], key: str) -> str:  # the key, if it made one of the signatures
@@ -194,15 +191,13 @@ def certified(proof: Any, key: str) -> str:  # the fingerprint of the AK that ce
 def origin(proof: Any, key: str, ak: str | None) -> tuple[str, str, str, bool]:  # in which TPM was the key made?
     expected = f"made in the TPM of AK {ak}" if ak else "made in a TPM, where the receipt tells of one"
     if proof is None: return "receipt", expected, "the receipt does not say in which TPM the key was made", not ak
-    try: found = certified(proof, key)
+    try: said = f"made in the TPM of AK {(by := certified(proof, key))}; worth as much as that AK, published beside it"
     except Exception as error:  # noqa: BLE001  whatever is wrong with it, it certifies nothing
         return "receipt", expected, f"no certification: {error!r}"[:200], False
-    worth = "worth as much as that AK, published beside the key"
-    return "receipt", expected, f"made in the TPM of AK {found}; {worth}", ak in (None, found)
+    return "receipt", expected, said, ak in (None, by)
 def parse(data: bytes) -> Any:  # adds the record's one form: RFC 8785, for objects, lists, texts, integers
     r = be(dict, loads(data, MIB))
-    members = {*TEXTS, *FORMATS[be(str, r["format"])]}
-    need(set(r) == members, f"expected exactly the members {sorted(members)}")
+    need(set(r) == (members := {*TEXTS, *FORMATS[be(str, r["format"])]}), f"expected exactly {sorted(members)}")
     need(r["signed_meter_values"] == [] and uint(32, r["block_num"]), "expected signed_meter_values [], block_num > 0")
     need(all(len(be(str, r[field])) <= 100 for field in TEXTS), f"expected as texts of up to 100 characters {TEXTS}")
     need(r.get("credited_by") is None or uint64(be(str, r["credited_by"])), "credited_by: expected null or a ledger id")
@@ -214,8 +209,13 @@ def parse(data: bytes) -> Any:  # adds the record's one form: RFC 8785, for obje
     structure = match(r"\{[][{}:,0-9-]*\}", re.sub(r'"(\\.|[^"\\])*"', "", record))[0]  # no null, no true, no 1.5
     good = levels(r["record"]) <= 8 and all(abs(int(digits)) < 1 << 53 for digits in re.findall("-?[0-9]+", structure))
     return {"credited_by": None, **r, "canonical": record.encode() if good else fail("record: too deep or too large")}
+def meter(record: Any, pins: Any) -> Any:  # expected, found, is it good, and what is said of it above the verdict
+    none = "the charge has no signed meter values"
+    if not {"signed_meter_values", "signed_verdict"} & {*record}: return none, none, True, "NOT SIGNED"
+    if not (judge := sibling("verify_meter")): return "verify_meter.py beside this", "no such file", None, "NOT CHECKED"
+    return judge.step(record, pins.get("meter_keys") or ())
 def post(url: str, call: str, query: Any) -> tuple[int, bytes, bytes]:  # status, body, the server's certificate
-    parts = urlsplit(url)
+    parts = urllib.parse.urlsplit(url)
     headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "Connection": "close"}
     kind = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}[parts.scheme]
     connection = kind(str(parts.hostname), parts.port, timeout=READ_S)
@@ -223,14 +223,12 @@ def post(url: str, call: str, query: Any) -> tuple[int, bytes, bytes]:  # status
     certificate, response = getattr(connection.sock, "getpeercert", lambda _: b"")(True), connection.getresponse()
     need(response.getheader("Content-Encoding", "identity") == "identity", "expected an answer that is not packed")
     return response.status, response.read(ANSWER_MAX + 1), certificate
-
 class Node:  # one node's answers, each asked for once; a step whose answer cannot be used stays undecided
     def __init__(self, url: str, r: Any, pins: Any) -> None:
         self.url, self.r, self.pins, self.places, self.port = url.rstrip("/"), r, pins, {url}, 0
         self.answers, self.findings, self.certificate = dict[Any, Any](), dict[Any, Any](), b""
     def is_one_with(self, other: Any) -> Any:  # two names may be one node
-        is_here = self.port == other.port and self.places & other.places
-        return is_here or (self.certificate and self.certificate == other.certificate)
+        return self.port == other.port and self.places & other.places or (self.certificate or 0) == other.certificate
     def ask(self, call: str, **query: Any) -> Any:
         if (key := f"{call} {query}") not in self.answers:
             with self.step(key):
@@ -252,7 +250,7 @@ class Node:  # one node's answers, each asked for once; a step whose answer cann
     def interview(self) -> None:  # expected, found, is it good (...: if it is the same; None: it cannot tell)
         r, findings, key, wanted = self.r, self.findings, self.pins["key"], "{ledger_id} {digest}".format(**self.r)
         with self.step(0):  # where it is, in one spelling for each address and for this machine
-            parts = urlsplit(self.url)
+            parts = urllib.parse.urlsplit(self.url)
             host, port = (parts.hostname or "").rstrip("."), parts.port or (443 if parts.scheme == "https" else 80)
             told = socket.getaddrinfo(HERE.get(host, host), port, type=socket.SOCK_STREAM)
             numbers: Any = [ipaddress.ip_address(str(item[4][0]).partition("%")[0]) for item in told]
@@ -274,9 +272,7 @@ class Node:  # one node's answers, each asked for once; a step whose answer cann
             savanna = uint(32, self.block()["schedule_version"]) == SAVANNA
             root = merkle([entry.leaf() for entry in entries], savanna).hex()
             findings[5] = hash_of(self.block()["transaction_mroot"]), root, ...
-        with self.step(6):
-            mine = by_id[r["transaction_id"]]
-            findings[6] = "executed", mine.status, ...
+        with self.step(6): findings[6] = "executed", (mine := by_id[r["transaction_id"]]).status, ...
         with self.step(8):  # of the transaction without context-free data: 32 zeros
             message = sha256(unhex(hash_of(r["chain_id"])) + mine.packed + bytes(32))
             findings[8] = key, signed(message, mine.signatures, key), ...
@@ -292,8 +288,7 @@ class Node:  # one node's answers, each asked for once; a step whose answer cann
             credited = uint64(need(marked[0]["mark"] == mark, "no such mark") and marked[0]["id"]) if marked else None
             findings["credited"] = "", "", credited
             there = self.rows("records", lower_bound=(bound := str(uint64(r["ledger_id"]))), upper_bound=bound)
-            state = [] if there else self.rows("state")
-            floor = uint64(state[0]["floor"]) if state else 0
+            (floor,) = [uint64(row["floor"]) for row in ([] if there else self.rows("state"))] or [0]
             found = f"{uint64(there[0]['id'])} {hash_of(there[0]['digest'])}" if there else f"absent, floor {floor}"
             same = (found == wanted if there else 0 < int(bound) <= floor) and by in (None, f"{credited}")
             beside = (f", credited by {by}", f", credited by {credited}") if by else ("", "")
@@ -306,8 +301,8 @@ class Node:  # one node's answers, each asked for once; a step whose answer cann
             good = None if updated < since else (code, updated) == (pinned, since)
             findings[11] = f"contract {pinned} of {since}", f"contract {code} of {updated}{later}", good
         with self.step("replaceable_by"):
-            told = self.ask("get_account", account_name=self.account())
-            findings["replaceable_by"] = "", "", sorted(f"{self.account()}@{who}" for who in holders(told))
+            names = holders(self.ask("get_account", account_name=self.account()))
+            findings["replaceable_by"] = "", "", sorted(f"{self.account()}@{who}" for who in names)
 def holders(told: Any) -> list[str]:  # who could replace the contract; a parent can what its child can
     def could(links: Any) -> bool:
         found = [(be(str, be(dict, link)["account"]), be(str, link.get("action") or "")) for link in be(list, links)]
@@ -324,25 +319,24 @@ def holders(told: Any) -> list[str]:  # who could replace the contract; a parent
     return [who for who in able if held[who]] + ["eosio.any"] * could(told["eosio_any_linked_actions"])
 def judge(findings: Any, nodes_min: int) -> tuple[str, str]:  # outcome of a step and why
     own, nodes = ([good for source, *_, good in findings if (source == "receipt") is ours] for ours in (True, False))
-    if not all(own): return "failed", ""
+    if not all(own): return ("failed", "") if False in own else ("undecided", "it cannot be judged here")
     if True in nodes and False in nodes: return "undecided", "the nodes disagree, one of them is wrong: ask a third"
     if len(nodes) < nodes_min: return "undecided", f"at least {nodes_min} nodes, got {len(nodes)}"
     return "ok" if all(nodes) else "failed" if nodes.count(False) > 1 else "undecided", ""
-def notices_of(nodes: list[Node], r: Any) -> Any:  # None where no node tells
+def notices_of(nodes: list[Node], r: Any, signed: Any) -> Any:  # None where no node tells
     said = [[node.findings[kind][2] for node in nodes if kind in node.findings] for kind in NOTICES]
     credited, producers, holders = ([value for value in values if value is not None] for values in said)
-    hosts: list[set[str]] = []
+    hosts: list[set[str]] = []; credit = str(credited[0]) if credited else r and r["credited_by"]
     for node in nodes:
         answered = any(node.findings.get(step, [None])[-1] is not None for step in range(2, 12))
         hosts += [node.places] if answered and not any(node.places & host for host in hosts) else []
     names, fewest = sorted({*sum(holders, [])}) if holders else None, min(producers, default=None)
-    credit = str(credited[0]) if credited else r and r["credited_by"]
-    return {"credited": credit, "producers": fewest, "replaceable_by": names, "hosts": len(hosts)}
+    return {"credited": credit, "producers": fewest, "replaceable_by": names, "hosts": len(hosts), "signed": signed}
 def verify(data: bytes, urls: list[str], pins: Any) -> Any:  # steps as (title, outcome, why, findings), and notices
     try: r = parse(data)
     except Exception as error:  # noqa: BLE001  whatever is wrong with it, it is no receipt
         unread = [[title, "undecided", "there is no receipt", []] for title in TITLES[1:]]
-        return [[TITLES[0], "failed", f"no receipt: {error!r}"[:300], []], *unread], notices_of([], None)
+        return [[TITLES[0], "failed", f"no receipt: {error!r}"[:300], []], *unread], notices_of([], None, None)
     asked, nodes, end = [Node(url, r, pins) for url in urls], list[Node](), time.monotonic() + NODE_S
     threads = [threading.Thread(target=node.interview, daemon=True) for node in asked]
     for thread in threads: thread.start()
@@ -358,11 +352,16 @@ def verify(data: bytes, urls: list[str], pins: Any) -> Any:  # steps as (title, 
                                  (4, f"{r['block_num']:08x}", r["block_id"][:8])):
         findings[step - 1].append(("receipt", expected, have, expected == have))
     findings[7].append(origin(r["attestation"], r["public_key"], pins["ak"]))
-    judged = [judge(found, 0 if found is findings[0] else 2) for found in findings]
-    return [[title, *how, f] for title, how, f in zip(TITLES, judged, findings, strict=True)], notices_of(nodes, r)
+    *compared, signed = meter(r["record"], pins); findings.append([("receipt", *compared)])
+    judged = [judge(found, 0 if step in (1, 12) else 2) for step, found in enumerate(findings, start=1)]
+    return [[title, *how, f] for title, how, f in zip(TITLES, judged, findings)], notices_of(nodes, r, signed)
+def meter_key(given: str) -> Any:  # in one spelling
+    return need(sibling("verify_meter"), "").key_of(open(given).read() if os.path.isfile(given) else given).hex()
 def pinned(form: str, text: str) -> str: return str(match(form, text.lower() if form == HASH else text)[0])
 def words(notices: Any, pins: Any) -> Any:  # what the verdict is worth
-    credited, count, names = (notices[kind] for kind in NOTICES)
+    credited, count, names, signed = (notices[kind] for kind in (*NOTICES, "signed"))
+    doubt = " What was measured is the operator's word." * (signed in ("NOT SIGNED", "NOT CHECKED"))
+    if signed: yield f"The meter's signature: {signed}.{doubt}"
     if credited: yield f"CREDITED: this charge was taken back; entry {credited} of the ledger is its credit."
     alone = " A chain with one producer proves nothing against its operator." * (count in (0, 1))
     yield f"Producers of the chain: {'told by no node' if count is None else count}.{alone}"
@@ -375,19 +374,20 @@ def words(notices: Any, pins: Any) -> Any:  # what the verdict is worth
     if not pins["code_updated"]: yield "Without --code-updated a contract replaced, used and put back is not noticed."
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("receipt", metavar="RECEIPT", type=argparse.FileType("rb"), help="a file, - for standard input")
+    parser.add_argument("receipt", type=argparse.FileType("rb"), help="a receipt, or a ZIP of them; -: standard input")
     parser.add_argument("--node", action="append", default=[], metavar="URL", help="a node; give it twice or more")
     parser.add_argument("--key", required=True, metavar="PUB_R1_…", help="the operator's key, as published")
+    parser.add_argument("--meter-key", action="append", dest="meter_keys", type=meter_key, help="a meter's, hex, file")
     parser.add_argument("--account", default="evledger", metavar="NAME", help="the contract's account (%(default)s)")
     for option, form, what in (
             ("chain-id", HASH, "the chain's id"), ("ak", HASH, "SHA-256 of the AK that certifies the key"),
             ("code-hash", HASH, "SHA-256 of the contract"), ("code-updated", TIME, "the time of its last change")):
-        parser.add_argument(f"--{option}", metavar="HEX" if form == HASH else "TIME", help=f"{what}, as published",
-                            type=partial(pinned, form))
+        parser.add_argument(f"--{option}", type=partial(pinned, form), help=f"{what}, as published")
     parser.add_argument("--json", action="store_true", help="print verdict, steps and notices as JSON")
-    args = parser.parse_args()
-    steps, notices = verify(args.receipt.read(MIB + 1), args.node, vars(args))
-    outcomes = {outcome for _, outcome, *_ in steps}
+    args = parser.parse_args(); data = args.receipt.read(MIB + 1)
+    whole = data.startswith(b"PK") and (sibling("verify_statement") or parser.error("a ZIP needs verify_statement.py"))
+    if whole: sys.exit(whole.check(data + args.receipt.read(), args))
+    steps, notices = verify(data, args.node, vars(args)); outcomes = {outcome for _, outcome, *_ in steps}
     verdict = "NOT VALID" if "failed" in outcomes else "NOT DECIDED" if "undecided" in outcomes else "VERIFIED"
     for step, (title, outcome, reason, findings) in enumerate(steps if not args.json else (), start=1):
         print(f"{step:2} {outcome:9} {title}{reason and ': '}{reason}")

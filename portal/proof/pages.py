@@ -109,7 +109,7 @@ def _paper(
 @login_required
 @never_cache
 def verify_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
-    """Take the eleven steps now, with the nodes of the settings."""
+    """Take the twelve steps now, with the nodes of the settings."""
     session = session_read(request, session_id)
     reason = no_receipt(session, entry_of(session))
     if reason:

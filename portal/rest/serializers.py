@@ -261,7 +261,7 @@ class NoticesSerializer(serializers.Serializer[Any]):
 
 
 class ProofSerializer(serializers.Serializer[Any]):
-    """The eleven steps, taken now by this server; the receipt lets anybody take them without us."""
+    """The twelve steps, taken now by this server; the receipt lets anybody take them without us."""
 
     verdict = serializers.ChoiceField(choices=["VERIFIED", "NOT VALID", "NOT DECIDED"])
     checked_at = serializers.DateTimeField()

@@ -112,7 +112,7 @@ class ReceiptView(SessionRows):
 
 
 class ProofView(SessionRows):
-    """The eleven steps, taken now with the nodes of the settings; what they find is kept on the ledger entry."""
+    """The twelve steps, taken now with the nodes of the settings; what they find is kept on the ledger entry."""
 
     serializer_class = serializers.ProofSerializer
     operations = {"GET": "sessions_proof"}

@@ -30,7 +30,7 @@ def test_the_cases_come_out_in_every_way() -> None:
     """Neither all refused at once, nor most of them as they were."""
     said = [portal(case) for case in receipts.cases(3, 400)]
     assert min(Counter(one.verdict for one in said)[word] for word in ("VERIFIED", "NOT VALID", "NOT DECIDED")) > 40
-    for step in range(11):
+    for step in range(12):
         assert len({one.outcomes[step] for one in said}) >= 2, step + 1
 
 
@@ -41,7 +41,7 @@ def test_a_disagreement_is_printed_kept_and_ends_with_status_1(
     """A script that takes whatever it is shown: it differs, and it verifies what was altered."""
 
     def credulous(case: Vector) -> Said:
-        return Said("VERIFIED", ("ok",) * 11)
+        return Said("VERIFIED", ("ok",) * 12)
 
     monkeypatch.setattr(receipts, "script", credulous)
     monkeypatch.setattr(receipts, "KEPT", receipts.ROOT / "var" / tmp_path.name)

@@ -34,7 +34,7 @@ def test_the_files_are_what_is_made() -> None:
 def test_each_verdict_and_each_step_is_among_them() -> None:
     rights = [vector.right for vector in vectors()]
     assert {right["verdict"] for right in rights} == {"VERIFIED", "NOT VALID", "NOT DECIDED"}
-    for step in range(11):
+    for step in range(12):
         never = {0: {"undecided"}, 2: {"failed"}}.get(step, set())  # no node is asked; a node may be behind
         assert {right["steps"][step] for right in rights} == {"ok", "failed", "undecided"} - never, step
 
@@ -122,6 +122,7 @@ PLACES = (
     "file-utf-16",
     "account-other",
     "tree-def",
+    "signed-pinned",
 )
 AS_PROCESS = [name for name in NAMES if name.startswith(PLACES)]
 
@@ -131,8 +132,9 @@ def test_the_script_as_a_process_says_what_is_right(name: str, servers: Servers,
     servers.vector = vector = BY_NAME[name]
     path = tmp_path / "receipt.json"
     path.write_bytes(vector.receipt)
-    pins = {f"--{pin.replace('_', '-')}": value for pin, value in vector.pins.items() if value is not None}
-    command = [sys.executable, "-I", str(SCRIPT), str(path), "--json", *(part for pin in pins.items() for part in pin)]
+    pins = [(f"--{pin.replace('_', '-')}", value) for pin, value in vector.pins.items() if isinstance(value, str)]
+    pins += [("--meter-key", key) for key in vector.pins["meter_keys"]]
+    command = [sys.executable, "-I", str(SCRIPT), str(path), "--json", *(part for pin in pins for part in pin)]
     command += [part for url in vector.urls for part in ("--node", servers.url(url))]
     environment = {"PATH": os.defpath, "LANG": "C.UTF-8"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd="/", env=environment)

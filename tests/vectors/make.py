@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.vectors import blocks, nodes, receipts
+from tests.vectors import blocks, nodes, receipts, signed
 
 DIRECTORY = Path(__file__).parent / "cases"
 
 
 def cases() -> Iterator[dict[str, Any]]:
     yield from receipts.cases()
+    yield from signed.cases()
     yield from nodes.cases()
     yield from blocks.cases()
 

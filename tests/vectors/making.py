@@ -8,14 +8,14 @@ from typing import Any
 
 from tests.vectors.chain import ACCOUNT, CHAIN_ID, CODE_HASH, CODE_UPDATED, URLS, Answer, Json, World
 
-STEPS = 11
+STEPS = 12
 Answers = dict[str, Answer]
 Node = tuple[str, Answers]
 WORLD = World()
 PINS: Json = {"chain_id": CHAIN_ID, "ak": None, "account": ACCOUNT, "code_hash": CODE_HASH}
-PINS["code_updated"] = CODE_UPDATED
-QUIET: Json = {"credited": None, "producers": 21, "replaceable_by": [], "hosts": 2}
-SILENT: Json = {"credited": None, "producers": None, "replaceable_by": None, "hosts": 0}
+PINS |= {"code_updated": CODE_UPDATED, "meter_keys": []}
+QUIET: Json = {"credited": None, "producers": 21, "replaceable_by": [], "hosts": 2, "signed": "NOT SIGNED"}
+SILENT: Json = {"credited": None, "producers": None, "replaceable_by": None, "hosts": 0, "signed": "NOT SIGNED"}
 FAILED, UNDECIDED = "failed", "undecided"
 
 
@@ -70,7 +70,8 @@ def _written(answer: Answer) -> Json:
 def no_receipt(name: str, why: str, receipt: Json | str | bytes, **more: Any) -> Json:
     """A file that is no receipt: step 1 fails, and nobody is asked."""
     nothing = {**undecided(*range(2, STEPS + 1)), **failed(1)}
-    return case(name, why, receipt=receipt, nodes=[(url, {}) for url in URLS], steps=nothing, notices=SILENT, **more)
+    said = {**SILENT, "signed": None}
+    return case(name, why, receipt=receipt, nodes=[(url, {}) for url in URLS], steps=nothing, notices=said, **more)
 
 
 def undecided(*numbers: int) -> dict[int, str]:

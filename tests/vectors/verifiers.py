@@ -10,8 +10,8 @@ from ledger.receipts.receipt import Pins, ReceiptError
 from tests.ledger.receipts import receipt_chain
 from tests.vectors.loading import NOT_LISTED, Vector, question
 
-STEPS = 11
-NOTICES = ("credited", "producers", "replaceable_by", "hosts")
+STEPS = 12
+NOTICES = ("credited", "producers", "replaceable_by", "hosts", "signed")
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,14 @@ class Said:
     producers: int | None = None
     replaceable_by: tuple[str, ...] | None = None
     hosts: int = 0
+    signed: str | None = None
 
     @classmethod
     def of(cls, verdict: str, outcomes: Sequence[str], notices: Mapping[str, Any]) -> "Said":
         holders = notices["replaceable_by"]
         told = None if holders is None else tuple(sorted(holders))
-        return cls(verdict, tuple(outcomes), notices["credited"], notices["producers"], told, notices["hosts"])
+        rest = {name: notices[name] for name in NOTICES if name != "replaceable_by"}
+        return cls(verdict, tuple(outcomes), replaceable_by=told, **rest)
 
     @classmethod
     def right(cls, vector: Vector) -> "Said":

@@ -62,7 +62,7 @@ class Verification:
 
 Verifier = Callable[..., Verification]
 Json = dict[str, Any]
-STEPS, WORDS = 11, ("failed", "undecided")
+STEPS, WORDS = 12, ("failed", "undecided")
 
 
 def push_record(url: str, ledger_id: int, salt: bytes, record_key: KeyPair) -> str:
@@ -152,8 +152,8 @@ def portal(content: str, nodes: Sequence[str], **pinned: Any) -> Verification:
 
 def pins_of(**pinned: Any) -> dict[str, Any]:
     """What is not named is not pinned, but for the account of these tests."""
-    nothing = dict.fromkeys(("key", "chain_id", "ak", "code_hash", "code_updated"))
-    return {**nothing, "account": ACCOUNT, **pinned}
+    nothing: dict[str, Any] = dict.fromkeys(("key", "chain_id", "ak", "code_hash", "code_updated"))
+    return {**nothing, "meter_keys": (), "account": ACCOUNT, **pinned}
 
 
 def _verification(verdict: str, outcomes: Sequence[str], text: str) -> Verification:

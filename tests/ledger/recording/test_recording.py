@@ -71,7 +71,7 @@ def test_the_receipt_verifies_against_two_nodes(
     record_all()
     check = checks.verify_session(session)
     assert check.verdict == "VERIFIED", check
-    assert [step.number for step in check.steps] == list(range(1, 12))
+    assert [step.number for step in check.steps] == list(range(1, 13))
 
 
 def test_the_copy_opens_with_the_tokens_key(

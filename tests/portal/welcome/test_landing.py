@@ -40,7 +40,7 @@ def test_a_stranger_alters_the_sample_and_sees_it_fail(
     reader.press("Put it back")
     reader.press("Double the energy")
     expect(verdict).to_have_text(reader.says("NOT VALID"))
-    reader.page.get_by_text(reader.says("The eleven steps")).click()
+    reader.page.get_by_text(reader.says("The twelve steps")).click()
     expect(reader.page.locator("#steps [data-step='1']")).to_have_text(reader.says("✗ wrong"))
     assert asked == []
     reader.fine("landing-altered")
