@@ -34,6 +34,27 @@ HEADER_MAX = 16_384
 ESCAPED_PEM = "-----BEGIN%20CERTIFICATE-----"
 
 
+class _Handshake(ssl.SSLObject):
+    """Notes a client certificate that no authority of ours signed: asyncio ends such a handshake without a word.
+
+    Who it was is not known: no name was said yet, and OpenSSL hands out no certificate that it does not believe.
+    """
+
+    def do_handshake(self) -> None:
+        try:
+            super().do_handshake()
+        except ssl.SSLCertVerificationError as error:
+            noted = self.context
+            if isinstance(noted, _Context):
+                noted.disbelieved.append(error.verify_message)
+            raise
+
+
+class _Context(ssl.SSLContext):
+    sslobject_class = _Handshake
+    disbelieved: list[str]
+
+
 class TlsError(Exception):
     """The gateway's certificate or key cannot be used; the message names the files."""
 
@@ -73,7 +94,8 @@ class Tls:
         self._files = (certificate, key)
         self._read_at: tuple[int, ...] = ()
         self._roots: set[str] = set()
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context = _Context(ssl.PROTOCOL_TLS_SERVER)
+        self.context.disbelieved = []
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         self.context.set_ciphers(SUITES)
         self.context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET
@@ -93,6 +115,11 @@ class Tls:
                 self._roots.add(pem)
         if self._roots:
             self.context.verify_mode = ssl.CERT_OPTIONAL
+
+    def disbelieved_take(self) -> list[str]:
+        """Why client certificates ended handshakes since this was last asked, one for each handshake."""
+        found, self.context.disbelieved = self.context.disbelieved, []
+        return found
 
     def _read_files(self) -> None:
         try:

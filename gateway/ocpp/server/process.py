@@ -44,6 +44,7 @@ from stations.places import connections as presence
 log = logging.getLogger(__name__)
 THREADS, GROUPS_AT_ONCE = 4, 3
 TOGETHER_MAX, LOGGED_MAX, KNOCKS_MAX = 256, 500, 100
+NAMELESS = "(TLS, no name was said)"
 LOOK_EVERY_S, ALIVE_EVERY_S, CHECK_EVERY_S, TLS_EVERY_S = 1.0, 5.0, 10.0, 60.0
 PROTOCOL, RESTART, REPLACED = 1002, 1012, 4000  # close codes: RFC 6455, IANA's "service restart", one of ours
 
@@ -280,11 +281,20 @@ class Gateway:
             await asyncio.sleep(CHECK_EVERY_S)
             with contextlib.suppress(DatabaseError):
                 await self._judge_again(dict(self.links))
+                await self.disbelieved_note()
 
     async def _judge_again(self, links: dict[int, Link]) -> None:
         for pk, reason, words in await self._step(partial(_no_longer, links)):
             code = REPLACED if reason == StationRefusal.Reason.REPLACED else POLICY
             await self._thrown_out(links[pk], reason, words, code)
+
+    async def disbelieved_note(self) -> None:
+        """Certificates of authorities that are none of ours end a handshake before a name is said."""
+        found = self.tls.disbelieved_take() if self.tls else []
+        if found:
+            words = f"TLS handshakes since the last look: {len(found)}; {found[-1]}"
+            said = {"reason": StationRefusal.Reason.CERTIFICATE, "words": words}
+            await self._step(partial(refusal_note, identity=NAMELESS, station=None, **said))
 
     async def _keep_tls(self) -> None:
         """The gateway's own certificate may be renewed while it runs, and another authority be believed."""

@@ -1,5 +1,6 @@
 """Security profiles 2 and 3 at a real gateway with TLS, its certificate and the stations' from the TPM's authority."""
 
+import asyncio
 import ssl
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django.fixtures import Settings
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from dev.stations.by_hand import by_hand
 from stations.certificates import tasks, telling
@@ -91,6 +92,23 @@ def test_a_station_comes_in_with_its_own_certificate(
         assert charger.call("Heartbeat")["currentTime"]
     row.refresh_from_db()
     assert row.state == StationCertificate.State.ACCEPTED and row.first_used_at is not None
+
+
+def test_an_authority_that_nobody_knows_is_told_without_a_name(
+    secure: Running, context_of: Callable[..., ssl.SSLContext], tmp_path: Path
+) -> None:
+    context = context_of()
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    files = ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "foreign.pem"), "-subj", "/CN=CP-1"]
+    subprocess.run([*command, *files], check=True, capture_output=True, timeout=60)
+    context.load_cert_chain(tmp_path / "foreign.pem", tmp_path / "key.pem")
+    for _ in range(2):
+        with pytest.raises((ssl.SSLError, ConnectionError, ConnectionClosed, InvalidHandshake)):
+            dial(secure, "CP-1", context)
+    asyncio.run_coroutine_threadsafe(secure.gateway.disbelieved_note(), secure.loop).result(60)
+    row = StationRefusal.objects.get()
+    assert (row.identity, row.reason, row.station) == ("(TLS, no name was said)", "CERTIFICATE", None)
+    assert "2; " in row.words and row.count == 1
 
 
 def test_without_its_own_certificate_a_gateway_does_not_start(

@@ -163,9 +163,13 @@ def test_one_of_another_authority_ends_the_handshake(authority: Authority, gatew
         async with listening(gateway_tls) as (port, seen):
             with pytest.raises((ssl.SSLError, ConnectionError, InvalidHandshake)):
                 await _connect(port, client_context(authority, tmp_path / "station.pem"))
+            await _connect(port, client_context(authority))
             return seen
 
-    assert asyncio.run(run()) == []
+    assert asyncio.run(run()) == [(True, None)]
+    (why,) = gateway_tls.disbelieved_take()
+    assert "signature" in why or "issuer" in why or "self" in why, why
+    assert gateway_tls.disbelieved_take() == []
 
 
 def test_nobody_is_asked_for_one_without_an_authority(authority: Authority, tmp_path: Path) -> None:
