@@ -28,7 +28,7 @@ from stations.charging.corrections import counting_now
 from stations.charging.locks import station_locked
 from stations.charging.numbers import Begun
 from stations.charging.reported import charge_start, charge_stop
-from stations.charging.reported_values import Values, charge_values_many
+from stations.charging.reported_values import Values, charge_values_many, values_stored
 from stations.charging.together import Start, Stop, charges_start, charges_stop
 from stations.charging.transactions import Heard, Kind, Told, charges_known, is_missing, told_values, transaction_told
 from stations.charging.vocabulary import Sample
@@ -40,7 +40,8 @@ from stations.places.boots import Boot, Booted, stations_booted
 from stations.places.credentials import station_seen as station_heard
 from stations.places.events import Variable, event_note, plain_text, variables_report
 from stations.places.outlets import Condition, Report, connector_report, connectors_report, outlet_get
-from stations.tariffs.pricing import cost_of, cost_so_far
+from stations.tariffs.charged import cost_so_far
+from stations.tariffs.pricing import cost_of, units
 from stations.zones import zone_named
 
 __all__ = [
@@ -96,6 +97,8 @@ __all__ = [
     "token_ref",
     "told_values",
     "transaction_told",
+    "units",
+    "values_stored",
     "variables_report",
 ]
 

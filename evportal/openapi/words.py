@@ -144,6 +144,7 @@ SESSION: Schema = {
         "price_per_session": "1",
         "vat_percent": "19",
     },
+    "cost_lines": [],
     "record": "recorded",
     "counted": {"energy_wh": 7780, "cost_minor": 312, "currency": "EUR"},
     "ledger": RECORDED,

@@ -130,10 +130,11 @@ def _connector_of(command: Command) -> Connector | None:
 
 
 def _figures(session: ChargingSession) -> dict[str, Any]:
-    progress = progress_of(session, list(session.meter_values.order_by("sampled_at", "pk")))
+    values = list(session.meter_values.order_by("sampled_at", "pk"))
+    progress = progress_of(session, values)
     return {
         "progress": progress,
-        "cost": cost_so_far(session, progress.energy_wh),
+        "cost": cost_so_far(session, progress.energy_wh, values),
         "so_far": timezone.now() - session.started_at,
     }
 

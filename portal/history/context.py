@@ -19,9 +19,10 @@ from portal.history.spans import Span
 from portal.history.visible import Visible
 from stations.charging import words
 from stations.charging.power import Progress, progress_reported
+from stations.charging.reported_values import values_stored
 from stations.charging.words import Period
 from stations.models import ChargingSession
-from stations.tariffs.bill import cost_so_far
+from stations.tariffs.charged import cost_so_far
 
 
 def context_of(visible: Visible, asked: Asked, found: Found, figures: Figures | None) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def context_of(visible: Visible, asked: Asked, found: Found, figures: Figures | 
         "days": _by_day(rows) if asked.sort in BY_TIME else [("", rows)],
         "by_time": asked.sort in BY_TIME,
         "zones": words.zone_names([one.session for one in found.told]),
-        "charging": [_charging_row(session) for session in found.charging],
+        "charging": _charging_rows(found.charging),
         "refresh": bool(found.charging) or any(row["state"] in {"pending", "late"} for row in rows),
     }
 
@@ -127,9 +128,15 @@ class ChargingRow:
     cost: tuple[int, str] | None
 
 
-def _charging_row(session: ChargingSession) -> ChargingRow:
-    progress = progress_reported(session)
-    return ChargingRow(session, words.period(session), progress, cost_so_far(session, progress.energy_wh))
+def _charging_rows(sessions: Sequence[ChargingSession]) -> list[ChargingRow]:
+    values = values_stored(sessions)
+    rows = []
+    for session in sessions:
+        progress = progress_reported(session)
+        cost = cost_so_far(session, progress.energy_wh, values[session.pk])
+        shown = (cost.minor, cost.currency) if cost else None
+        rows.append(ChargingRow(session, words.period(session), progress, shown))
+    return rows
 
 
 # --- What there is to choose from

@@ -64,8 +64,9 @@ class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
     connector_id = serializers.IntegerField(source="connector.connector_id")
     id_token = ShownTokenSerializer(allow_null=True)
     flags = serializers.ListField(child=serializers.CharField())
-    tariff = serializers.DictField(
-        child=serializers.CharField(), help_text="as it was at the start; empty where none was promised"
+    tariff = serializers.DictField(help_text="as it was at the start; empty where none was promised")
+    cost_lines = serializers.ListField(
+        child=serializers.DictField(), help_text="how the cost comes about, of a tariff with elements; else empty"
     )
     credit_reference = serializers.UUIDField(source="credit_reference_id", allow_null=True)
     credited_by = serializers.UUIDField(
@@ -86,6 +87,7 @@ class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
             *("id", "status", "started_at", "stopped_at", "location", "station", "evse_id", "connector_id"),
             *("transaction_id", "id_token", "meter_start_wh", "meter_stop_wh", "energy_wh", "cost_minor", "currency"),
             *("stop_reason", "source", "flags", "credit", "credit_reference", "credited_by", "tariff"),
+            *("cost_lines",),
             *("record", "counted", "ledger", "updated_at"),
         ]
         read_only_fields = fields
@@ -109,7 +111,8 @@ class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
             "flags": [str(flag) for flag in session.flags],
             "credit": session.credit,
             "credit_reference": str(session.credit_reference_id) if session.credit_reference_id else None,
-            "tariff": {name: str(value) for name, value in session.tariff.items()},
+            "tariff": session.tariff if isinstance(session.tariff, dict) else {},
+            "cost_lines": session.cost_lines if isinstance(session.cost_lines, list) else [],
             **record_shown(session),
             "updated_at": moment(session.updated_at),
         }

@@ -39,7 +39,7 @@ def _going_on(session: ChargingSession, values: Sequence[MeterValue]) -> Figures
     progress = progress_of(session, values)
     return {
         "progress": progress,
-        "cost_so_far": cost_so_far(session, progress.energy_wh),
+        "cost_so_far": cost_so_far(session, progress.energy_wh, values),
         "last_value": values[-1] if values else None,
         "so_far": timezone.now() - session.started_at,
     }

@@ -1,5 +1,6 @@
 """What a session keeps of its place and its tariff, in words: a person reads the admin, not a program."""
 
+import json
 from decimal import Decimal, InvalidOperation
 
 from django.utils.translation import gettext
@@ -25,6 +26,8 @@ def tariff_words(session: ChargingSession) -> str:
     kept = session.tariff if isinstance(session.tariff, dict) else {}
     if not kept:
         return gettext("none")
+    if kept.get("elements"):
+        return f"{kept.get('name') or NONE} ({kept.get('id') or NONE}): {json.dumps(kept['elements'])}"
     currency, vat = str(kept.get("currency", "")), kept.get("vat_percent")
     parts = [
         gettext("%(price)s per kWh") % {"price": _exact(kept.get("price_per_kwh"), currency)},

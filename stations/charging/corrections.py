@@ -7,7 +7,7 @@ recorded on the chain. In sums the two cancel out, and neither counts as a charg
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -26,6 +26,9 @@ from stations.metering.judging import SignedValue
 from stations.models import ChargingSession, ChargingSessionQuerySet, IdToken
 from stations.models.corrections import Correction
 from stations.signals import sessions_closed
+from stations.tariffs import charged
+from stations.tariffs.engine import has_elements
+from stations.tariffs.lines import lines_given_back
 
 Status = ChargingSession.Status
 REASON_MIN, REASON_MAX = 10, 500
@@ -46,12 +49,16 @@ SAME = (
 
 @dataclass(frozen=True)
 class Figures:
-    """What the session should have said. Energy in Wh, cost in minor units of the session's currency."""
+    """What the session should have said. Energy in Wh, cost in minor units of the session's currency.
+
+    `cost_lines`: how the cost comes about under a tariff with elements; none where somebody entered it.
+    """
 
     energy_wh: int
     cost_minor: int | None
     started_at: datetime
     stopped_at: datetime
+    cost_lines: list[dict[str, Any]] = field(default_factory=list)
 
 
 def refusal(session: ChargingSession) -> str:
@@ -118,7 +125,7 @@ def session_correct(
     Raises CorrectionRefusedError as session_credit, and for figures that cannot be true.
     """
     session = _taken(session, reason)
-    credit, replacement = _credit(session), _replacement(session, figures)
+    credit, replacement = _credit(session), _replacement(session, _explained(session, figures))
     if id_token is not None:
         replacement.id_token, replacement.customer_id = id_token, id_token.customer_id
     values = closing.values_with(session) if signed is None else signed
@@ -146,9 +153,7 @@ def _credit(session: ChargingSession) -> ChargingSession:
         session,
         energy_wh=-(session.energy_wh or 0),
         cost_minor=None if session.cost_minor is None else -session.cost_minor,
-        cost_lines=[
-            {**line, **{name: -line[name] for name in ("quantity", "amount_minor")}} for line in session.cost_lines
-        ],
+        cost_lines=lines_given_back(session.cost_lines),
         credit=True,
         credit_reference=session,
     )
@@ -173,6 +178,15 @@ def _replacement(session: ChargingSession, figures: Figures) -> ChargingSession:
         limit, got = number(plausibility.energy_limit_wh(charge)), number(figures.energy_wh)
         raise CorrectionRefusedError(words % {"limit": limit, "got": got})
     return _like(session, **vars(figures), currency=_currency(session, figures), flags=verdict.flags)
+
+
+def _explained(session: ChargingSession, figures: Figures) -> Figures:
+    """With the lines of a cost that somebody entered, where it is what the tariff yields."""
+    if figures.cost_lines or figures.cost_minor is None or not has_elements(session.tariff):
+        return figures
+    said = charged.Figures(session.told_start_wh, figures.energy_wh, figures.started_at, figures.stopped_at)
+    cost = charged.cost_of_figures(session, said)
+    return replace(figures, cost_lines=cost.lines) if cost and cost.minor == figures.cost_minor else figures
 
 
 def _currency(session: ChargingSession, figures: Figures) -> str:

@@ -25,7 +25,8 @@ from stations.identifiers import letters
 from stations.metering import closing
 from stations.metering.received import SignedText
 from stations.models import ChargingSession, Connector, Station
-from stations.tariffs.pricing import cost_lines, total_minor
+from stations.tariffs import charged
+from stations.tariffs.charged import cost_of_figures
 
 log = logging.getLogger(__name__)
 # How long a stop may stay in a station's queue while the station is connected.
@@ -159,7 +160,8 @@ def figures_correct(
     correction = correction_about(session)
     if correction and (made := correction.replacement) and (made.stopped_at, made.energy_wh) == (stopped_at, energy_wh):
         return
-    lines = cost_lines(session.tariff, energy_wh=max(energy_wh, 0)) if session.tariff else None
-    cost_minor = None if lines is None else total_minor(lines)
-    figures = Figures(energy_wh, cost_minor, started_at, stopped_at)
+    cost = cost_of_figures(session, charged.Figures(meters[0], energy_wh, started_at, stopped_at))
+    figures = Figures(
+        energy_wh, None if cost is None else cost.minor, started_at, stopped_at, cost.lines if cost else []
+    )
     session_correct(session=session, reason=reason, figures=figures, by=None, signed=values)

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.db import transaction
@@ -27,6 +27,8 @@ from stations.identifiers import letters
 from stations.metering import storing
 from stations.metering.received import SignedText
 from stations.models import ChargingSession, MeterValue, SetAside, Station
+from stations.tariffs import charged
+from stations.tariffs.engine import has_elements
 
 # Other systems are told how far a charge has come when its row has changed: not more often than this.
 TOLD_EVERY = timedelta(seconds=10)
@@ -88,6 +90,17 @@ def charge_values_many(messages: Sequence[Values]) -> list[UUID | None]:
     _store(wanted)
     set_aside_many(aside)
     return [charge.pk if charge else None for charge in charges]
+
+
+def values_stored(charges: Sequence[ChargingSession]) -> dict[UUID, list[charged.Value]]:
+    """All values of the open ones whose price asks for them (a tariff with elements): one query, or none at all."""
+    found: dict[UUID, list[charged.Value]] = {charge.pk: [] for charge in charges}
+    wanted = [charge.pk for charge in charges if has_elements(charge.tariff) and not charge.is_closed]
+    if wanted:
+        rows = MeterValue.objects.filter(session__in=wanted).order_by()
+        for pk, *value in rows.values_list("session_id", *charged.COLUMNS):
+            found[pk].append(cast(charged.Value, tuple(value)))
+    return found
 
 
 # --- Which charge

@@ -30,7 +30,7 @@ from stations.models import (
     months_decide,
 )
 from stations.signals import sessions_closed, sessions_opened
-from stations.tariffs.pricing import cost_lines, total_minor
+from stations.tariffs.charged import cost_of_charge
 
 # --- Sessions
 
@@ -241,7 +241,7 @@ class Ending:
 # The end that is reported is no word of the station's.
 ENDED_OTHERWISE = {*plausibility.ENDED_WITHOUT_STATION, plausibility.END_FROM_READING}
 DECIDED = (
-    *("status", "energy_wh", "flags", "cost_minor", "currency", "meter_values_sha256", "statement_month"),
+    *("status", "energy_wh", "flags", "cost_minor", "currency", "cost_lines", "meter_values_sha256", "statement_month"),
     *closing.COLUMNS,
 )
 
@@ -261,7 +261,7 @@ def sessions_store_end(endings: Sequence[Ending]) -> None:
         closing.proof_fill(session, proof, ended_otherwise=not ENDED_OTHERWISE.isdisjoint(session.flags))
         verdict_apply(session=session, values=values[session.pk])
         closing.proof_apply(session, proof)
-        cost_apply(session=session)
+        cost_apply(session=session, values=values[session.pk])
         session.meter_values_sha256 = lines_sha256(meter_value_line(*value[1:]) for value in values[session.pk])
     months_decide(sessions)
     _store(endings)
@@ -341,12 +341,13 @@ def _longest(session: ChargingSession) -> timedelta:
     return timezone.now() - session.heard_at if session.heard_at else plausibility.LONG_AFTER
 
 
-def cost_apply(*, session: ChargingSession) -> None:
-    """Set cost and currency of a session that was judged (not saved here); without a tariff they stay unknown."""
+def cost_apply(*, session: ChargingSession, values: Sequence[Value]) -> None:
+    """Set cost, its lines and its currency of a session that was judged (not saved here); unknown without a tariff."""
     if session.status == ChargingSession.Status.COMPLETED and session.tariff:
         assert session.energy_wh is not None
-        session.cost_minor = total_minor(cost_lines(session.tariff, energy_wh=session.energy_wh))
-        session.currency = session.tariff["currency"]
+        cost = cost_of_charge(session, (value[1:6] for value in values), energy_wh=session.energy_wh)
+        assert cost is not None
+        session.cost_minor, session.currency, session.cost_lines = cost.minor, cost.currency, cost.lines
 
 
 def difference_refuse(*, session: ChargingSession, reported: Mapping[str, Any]) -> None:

@@ -13,7 +13,8 @@ from stations.charging.asides import late_set_aside
 from stations.charging.corrections import Figures, counting_now, session_correct
 from stations.errors import CorrectionRefusedError
 from stations.models import ChargingSession, IdToken
-from stations.tariffs.pricing import cost_lines, total_minor
+from stations.tariffs import charged
+from stations.tariffs.charged import cost_of_figures
 
 REASON = "The station reported the start later, with these figures."
 
@@ -59,8 +60,10 @@ def _correct(
         energy_wh = max(energy_wh, 0) if energy_wh >= -plausibility.ROUNDING_WH else energy_wh
     if energy_wh is None or now.stopped_at is None:
         raise CorrectionRefusedError("nobody knows what the meter said at the start or at the end")
-    lines = cost_lines(now.tariff, energy_wh=max(energy_wh, 0)) if now.tariff else None
-    cost_minor = None if lines is None else total_minor(lines)
     began_at = now.started_at if started_at is None else min(started_at, now.started_at)
-    figures = Figures(energy_wh, cost_minor, began_at, now.stopped_at)
+    begin_wh = session.told_start_wh if meter_start_wh is None else meter_start_wh
+    cost = cost_of_figures(session, charged.Figures(begin_wh, energy_wh, began_at, now.stopped_at))
+    figures = Figures(
+        energy_wh, None if cost is None else cost.minor, began_at, now.stopped_at, cost.lines if cost else []
+    )
     session_correct(session=now, reason=REASON, figures=figures, by=None, id_token=id_token)

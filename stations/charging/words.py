@@ -314,3 +314,38 @@ def _day_of_year(moment: datetime) -> str:
 def zone_names(sessions: Sequence[ChargingSession]) -> list[str]:
     """The zones of their places, each once; UTC where there are no sessions."""
     return sorted({zone(session).key for session in sessions}) or [UTC.tzname(None)]
+
+
+# --- The lines of a bill (stations/tariffs/lines.py)
+
+
+def line_name(line: Any) -> str:
+    """What a line, or the sum of several, is for."""
+    names = {
+        "ENERGY": gettext("Energy"),
+        "TIME": gettext("Charging time"),
+        "PARKING_TIME": gettext("Parking time"),
+        "FLAT": gettext("For the session"),
+        "MIN_PRICE": gettext("Up to the minimum price"),
+        "MAX_PRICE": gettext("Down to the maximum price"),
+    }
+    if getattr(line, "reservation", False):
+        return gettext("Reservation, per session") if line.kind == "FLAT" else gettext("Reservation")
+    return names.get(line.kind, str(line.kind))
+
+
+def line_quantity(line: Any) -> str:
+    """12.34 kWh, 1:30:05 h, or how many sessions."""
+    if line.kind == "ENERGY":
+        return f"{kwh_exact(line.quantity)} kWh"
+    if line.kind in {"TIME", "PARKING_TIME"}:
+        minutes, seconds = divmod(abs(line.quantity), 60)
+        sign = "-" if line.quantity < 0 else ""
+        return f"{sign}{minutes // 60}:{minutes % 60:02}:{seconds:02} h"
+    return "" if line.kind in {"MIN_PRICE", "MAX_PRICE"} else number(line.quantity)
+
+
+def line_per(line: Any) -> str:
+    """Of what its price is the price."""
+    per = {"ENERGY": gettext("per kWh"), "TIME": gettext("per hour"), "PARKING_TIME": gettext("per hour")}
+    return per.get(line.kind, "" if line.kind in {"MIN_PRICE", "MAX_PRICE"} else gettext("per session"))

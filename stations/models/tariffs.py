@@ -3,6 +3,7 @@ stations/tariffs/pricing.py."""
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
@@ -13,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from common.dated import Dated, DatedQuerySet
 from common.decimal_text import decimal_text
 from stations.tariffs.currencies import is_currency
+from stations.tariffs.shape import ENERGY, FLAT, TariffError, elements_text
 
 # As OCPI's CiString(36), without what an address would have to escape.
 code_validate = RegexValidator(
@@ -28,11 +30,20 @@ def currency_validate(code: str) -> None:
 
 
 class Tariff(Dated):
-    """What charging costs, per kWh and per session: an OCPI Tariff with one element and no restriction.
+    """What charging costs: per kWh and per session, or by elements as OCPI's Tariff has them (docs/tariffs.md).
 
     Prices are what the driver pays, VAT included, in units of the currency with up to four decimals. A session keeps
     the tariff as it was at its start, so a change holds for sessions that start from then on.
     """
+
+    class Type(models.TextChoices):
+        """OCPI TariffType: for whom it is meant; none: for everybody."""
+
+        AD_HOC_PAYMENT = "AD_HOC_PAYMENT", _("paid at the station")
+        PROFILE_CHEAP = "PROFILE_CHEAP", _("cheap charging")
+        PROFILE_FAST = "PROFILE_FAST", _("fast charging")
+        PROFILE_GREEN = "PROFILE_GREEN", _("green charging")
+        REGULAR = "REGULAR", _("with a card")
 
     code = models.CharField(
         _("code"), max_length=36, unique=True, validators=[code_validate], help_text=_("its OCPI id; stays")
@@ -66,6 +77,33 @@ class Tariff(Dated):
         validators=[price_validate],
         help_text=_("how much VAT the prices include; empty where no VAT applies"),
     )
+    elements = models.JSONField(
+        _("elements"),
+        default=list,
+        blank=True,
+        help_text=_("OCPI TariffElements, VAT included; instead of the prices above"),
+    )
+    min_price = models.DecimalField(
+        _("minimum price"),
+        max_digits=10,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[price_validate],
+        help_text=_("what a session costs at least, VAT included"),
+    )
+    max_price = models.DecimalField(
+        _("maximum price"),
+        max_digits=10,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[price_validate],
+        help_text=_("what a session costs at most, VAT included"),
+    )
+    type = models.CharField(
+        _("type"), max_length=14, choices=Type.choices, blank=True, default="", help_text=_("OCPI TariffType")
+    )
     valid_from = models.DateTimeField(
         _("valid from"), null=True, blank=True, help_text=_("for sessions that start from then on")
     )
@@ -86,6 +124,15 @@ class Tariff(Dated):
                 condition=Q(valid_from__isnull=True) | Q(valid_to__isnull=True) | Q(valid_to__gt=F("valid_from")),
                 name="tariff_ends_after_it_begins",
             ),
+            models.CheckConstraint(
+                condition=(Q(min_price__isnull=True) | Q(min_price__gte=0))
+                & (Q(max_price__isnull=True) | Q(max_price__gte=0)),
+                name="tariff_limits_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(min_price__isnull=True) | Q(max_price__isnull=True) | Q(max_price__gte=F("min_price")),
+                name="tariff_maximum_above_minimum",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -95,16 +142,51 @@ class Tariff(Dated):
         begun = self.valid_from is None or self.valid_from <= moment
         return begun and (self.valid_to is None or moment < self.valid_to)
 
-    def snapshot(self) -> dict[str, str]:
-        """As a session keeps it (stations/tariffs/pricing.py)."""
-        kept = {
-            "id": self.code,
-            "name": self.name,
-            "currency": self.currency,
+    def clean(self) -> None:
+        """Elements are kept as stations/tariffs/shape.py writes them; beside them there is no other price."""
+        if self.min_price is not None and self.max_price is not None and self.min_price > self.max_price:
+            raise ValidationError({"max_price": _("Expected at least the minimum price.")})
+        if not self.elements:
+            self.elements = []
+            return
+        try:
+            self.elements = elements_text(self.elements)
+        except TariffError as error:
+            raise ValidationError({"elements": str(error)}) from error
+        for name in ("price_per_kwh", "price_per_session", "vat_percent"):
+            if getattr(self, name):
+                raise ValidationError({name: _("Expected nothing here: a tariff with elements has its prices there.")})
+
+    def snapshot(self) -> dict[str, Any]:
+        """As a session keeps it (stations/tariffs/pricing.py; with elements: stations/tariffs/shape.py)."""
+        head = {"id": self.code, "name": self.name, "currency": self.currency}
+        if self.elements or self.min_price is not None or self.max_price is not None:
+            return head | self._with_elements()
+        kept = head | {
             "price_per_kwh": decimal_text(self.price_per_kwh),
             "price_per_session": decimal_text(self.price_per_session),
         }
         return kept if self.vat_percent is None else kept | {"vat_percent": decimal_text(self.vat_percent)}
+
+    def _with_elements(self) -> dict[str, Any]:
+        limits = {"min_price": self.min_price, "max_price": self.max_price}
+        return {
+            "vat_included": "YES",
+            **({"type": self.type} if self.type else {}),
+            **{name: {"incl_vat": decimal_text(limit)} for name, limit in limits.items() if limit is not None},
+            "elements": elements_text(self.elements or [self._plain()]),
+        }
+
+    def _plain(self) -> dict[str, Any]:
+        """The prices per kWh and per session as an element; free of charge is a price of 0."""
+        prices = {ENERGY: self.price_per_kwh, FLAT: self.price_per_session}
+        charged = {kind: price for kind, price in prices.items() if price} or {FLAT: Decimal(0)}
+        return {
+            "price_components": [
+                {"type": kind, "price": price, "vat": self.vat_percent, "step_size": 1}
+                for kind, price in charged.items()
+            ]
+        }
 
 
 def tariff_currency_check(tariff: Tariff | None, currency: str) -> None:

@@ -1,12 +1,15 @@
 """PURE: charging sessions as OCPI 2.2.1 objects (mod_sessions, mod_cdrs). No customer is ever named."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from stations.identifiers import evse_id_canonical
 from stations.ocpi.locations import Party, evse_uid, tariff_of
-from stations.ocpi.values import contract_owner, date_time, hours, kwh, price
-from stations.tariffs.pricing import ENERGY, FLAT, session_cost_lines
+from stations.ocpi.values import contract_owner, date_time, hours, hours_of, kwh, price
+from stations.tariffs.engine import has_elements
+from stations.tariffs.lines import ENERGY, FLAT, PARKING_TIME, TIME, CostLine, bill_made, total_minor
+from stations.tariffs.pricing import session_cost_lines, units
 
 if TYPE_CHECKING:
     from stations.models import ChargingSession, IdToken
@@ -15,6 +18,7 @@ NOT_AVAILABLE = "#NA"  # chapter 4, "No data available": there never was a token
 TOKEN_TYPES = {"ISO14443": "RFID", "ISO15693": "RFID", "Central": "APP_USER"}
 # Whether to charge was decided at the station; the provider was not asked.
 AUTH_METHOD = "WHITELIST"
+VOLUMES = {ENERGY, TIME, PARKING_TIME}
 
 
 def session(row: "ChargingSession", *, party: Party, register_wh: Decimal | None = None) -> dict[str, Any]:
@@ -62,7 +66,7 @@ def cdr(row: "ChargingSession", *, party: Party, language: str) -> dict[str, Any
         "cdr_location": cdr_location(charge),
         "currency": row.currency,
         **tariffs(charge, party=party, language=language),
-        "charging_periods": [charging_period(charge)],
+        "charging_periods": charging_periods(charge),
         "total_cost": total_cost(charge, row.cost_minor),
         **partial_costs(charge),
         "total_energy": kwh(charge.energy_wh),
@@ -76,16 +80,56 @@ def vat_percent(row: "ChargingSession") -> Decimal | None:
     return Decimal(row.tariff["vat_percent"]) if "vat_percent" in row.tariff else None
 
 
+def lines_of(row: "ChargingSession") -> list[CostLine]:
+    """The lines that are kept with it, of a tariff with elements."""
+    return session_cost_lines(row) if has_elements(row.tariff) else []
+
+
 def total_cost(row: "ChargingSession", cost_minor: int) -> dict[str, Decimal]:
+    lines = lines_of(row)
+    if lines and total_minor(lines) in {cost_minor, -cost_minor}:
+        sign = 1 if total_minor(lines) == cost_minor else -1
+        return {name: sign * amount for name, amount in cost_of_lines(row, lines).items()}
     return price(cost_minor, row.currency, vat_percent(row))
 
 
+def cost_of_lines(row: "ChargingSession", lines: list[CostLine]) -> dict[str, Decimal]:
+    """Price of some lines: with VAT what is paid, without it what is left by their rates."""
+    bill = bill_made(lines, row.tariff, row.currency)
+    excluded = {"excl_vat": units(bill.net_minor, row.currency)}
+    has_vat = any(line.vat_percent is not None for line in lines)
+    return excluded | ({"incl_vat": units(bill.total_minor, row.currency)} if has_vat else {})
+
+
+PARTS = {
+    FLAT: "total_fixed_cost",
+    ENERGY: "total_energy_cost",
+    TIME: "total_time_cost",
+    PARKING_TIME: "total_parking_cost",
+}
+
+
 def partial_costs(row: "ChargingSession") -> dict[str, Any]:
-    """The total's parts, where the tariff explains it."""
-    names = {FLAT: "total_fixed_cost", ENERGY: "total_energy_cost"}
-    return {
-        names[line.kind]: price(line.amount_minor, row.currency, vat_percent(row)) for line in session_cost_lines(row)
-    }
+    """The total's parts, where the tariff explains it. What a least or greatest price changes is in the total only."""
+    kept = lines_of(row)
+    if not kept:
+        return {
+            PARTS[line.kind]: price(line.amount_minor, row.currency, vat_percent(row))
+            for line in session_cost_lines(row)
+        }
+    found: dict[str, list[CostLine]] = {}
+    for line in kept:
+        name = "total_reservation_cost" if line.reservation else PARTS.get(line.kind)
+        if name:
+            found.setdefault(name, []).append(line)
+    parked = sum(used(line) for line in kept if line.kind == PARKING_TIME)
+    parking = {"total_parking_time": hours_of(parked)} if parked else {}
+    return parking | {name: cost_of_lines(row, lines) for name, lines in found.items()}
+
+
+def used(line: CostLine) -> int:
+    """What was used of it, before it was rounded up by a step."""
+    return line.quantity if line.used is None else line.used
 
 
 def tariffs(row: "ChargingSession", *, party: Party, language: str) -> dict[str, Any]:
@@ -96,14 +140,30 @@ def tariffs(row: "ChargingSession", *, party: Party, language: str) -> dict[str,
     return {"tariffs": [{**kept, "last_updated": date_time(row.started_at)}]}
 
 
-def charging_period(row: "ChargingSession") -> dict[str, Any]:
-    """One period: the tariff does not change within a session."""
+def charging_periods(row: "ChargingSession") -> list[dict[str, Any]]:
+    """One, or with a tariff of elements one for each moment at which another price was used for the first time."""
     assert row.energy_wh is not None
-    return {
-        "start_date_time": date_time(row.started_at),
-        "dimensions": [{"type": ENERGY, "volume": kwh(row.energy_wh)}],
-        **({"tariff_id": row.tariff["id"]} if row.tariff else {}),
-    }
+    of = {"tariff_id": row.tariff["id"]} if row.tariff else {}
+    lines = [line for line in lines_of(row) if line.kind in VOLUMES]
+    begins: dict[datetime, dict[str, Decimal]] = {}
+    for line in sorted(lines, key=lambda line: line.since or row.started_at):
+        kind = "RESERVATION_TIME" if line.reservation else line.kind
+        volume = kwh(used(line)) if kind == ENERGY else hours_of(used(line))
+        at = begins.setdefault(line.since or row.started_at, {})
+        at[kind] = at.get(kind, Decimal(0)) + volume
+    if unpriced := row.energy_wh - sum(used(line) for line in lines if line.kind == ENERGY):
+        first = begins.setdefault(min([row.started_at, *begins]), {})
+        first[ENERGY] = first.get(ENERGY, Decimal(0)) + kwh(unpriced)
+    if not begins:
+        begins = {row.started_at: {ENERGY: kwh(row.energy_wh)}}
+    return [
+        {
+            "start_date_time": date_time(at),
+            "dimensions": [{"type": kind, "volume": volume} for kind, volume in volumes.items()],
+            **of,
+        }
+        for at, volumes in sorted(begins.items())
+    ]
 
 
 def cdr_token(token: "IdToken | None", *, party: Party) -> dict[str, str]:

@@ -8,12 +8,12 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from stations.identifiers import evse_id_canonical
-from stations.ocpi.values import date_time, without_vat
+from stations.ocpi.tariffs import tariff_members
+from stations.ocpi.values import date_time
 
 if TYPE_CHECKING:
     from stations.models import Connector, Site, Tariff
@@ -118,25 +118,5 @@ def tariff_of(snapshot: Mapping[str, Any], *, party: Party, language: str) -> di
         "id": snapshot["id"],
         "currency": snapshot["currency"],
         **name,
-        "elements": [{"price_components": price_components(snapshot)}],
+        **tariff_members(snapshot),
     }
-
-
-def price_components(snapshot: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One for each price; a tariff that is free of charge says so by a FLAT price of 0.
-
-    OCPI's prices exclude VAT and have four decimals, ours include it: computed from these, a cost may differ from
-    ours by fractions of a cent. Ours holds, and stands in the CDR.
-    """
-    vat = Decimal(snapshot["vat_percent"]) if "vat_percent" in snapshot else None
-    prices = {"ENERGY": Decimal(snapshot["price_per_kwh"]), "FLAT": Decimal(snapshot["price_per_session"])}
-    charged = {kind: amount for kind, amount in prices.items() if amount} or {"FLAT": Decimal(0)}
-    return [
-        {
-            "type": kind,
-            "price": without_vat(amount, vat),
-            **({} if vat is None else {"vat": vat}),
-            "step_size": 1,
-        }
-        for kind, amount in charged.items()
-    ]

@@ -55,6 +55,11 @@ def hours(start: datetime, end: datetime) -> Decimal:
     return (Decimal(milliseconds) / 3_600_000).quantize(FOUR_DECIMALS, ROUND_HALF_UP)
 
 
+def hours_of(seconds: int) -> Decimal:
+    """The same of whole seconds."""
+    return (Decimal(seconds) / 3600).quantize(FOUR_DECIMALS, ROUND_HALF_UP)
+
+
 def without_vat(amount: Decimal, vat_percent: Decimal | None) -> Decimal:
     """An amount that includes this VAT without it, with four decimals; as it is where no VAT applies."""
     if vat_percent is None:

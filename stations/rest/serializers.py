@@ -136,16 +136,20 @@ class NewConnectorBody(ConnectorBody):
 
 
 class TariffSerializer(serializers.ModelSerializer[Tariff]):
-    """Prices per kWh and per session in units of the currency, VAT included, exact, as text."""
+    """Prices in units of the currency, VAT included, exact, as text; `elements` (OCPI) instead of the first two."""
 
     price_per_kwh = serializers.SerializerMethodField()
     price_per_session = serializers.SerializerMethodField()
     vat_percent = serializers.SerializerMethodField()
+    elements = serializers.ListField(child=serializers.DictField())
+    min_price = serializers.SerializerMethodField()
+    max_price = serializers.SerializerMethodField()
 
     class Meta:
         model = Tariff
         fields = [
             *("code", "name", "currency", "price_per_kwh", "price_per_session", "vat_percent"),
+            *("elements", "min_price", "max_price", "type"),
             *("valid_from", "valid_to", "updated_at"),
         ]
         read_only_fields = fields
@@ -161,6 +165,14 @@ class TariffSerializer(serializers.ModelSerializer[Tariff]):
     def get_vat_percent(self, tariff: Tariff) -> str | None:
         """Exact, as text; null where no VAT is told."""
         return None if tariff.vat_percent is None else decimal_text(tariff.vat_percent)
+
+    def get_min_price(self, tariff: Tariff) -> str | None:
+        """Exact, as text; null where there is none."""
+        return None if tariff.min_price is None else decimal_text(tariff.min_price)
+
+    def get_max_price(self, tariff: Tariff) -> str | None:
+        """Exact, as text; null where there is none."""
+        return None if tariff.max_price is None else decimal_text(tariff.max_price)
 
 
 class DecimalTextField(TextField):
@@ -194,6 +206,10 @@ class TariffBody(StrictSerializer):
     price_per_kwh = DecimalTextField(pattern=PRICE, required=False)
     price_per_session = DecimalTextField(pattern=PRICE, required=False)
     vat_percent = DecimalTextField(pattern=r"[0-9]{1,3}(\.[0-9]{1,2})?", required=False, allow_null=True)
+    elements = serializers.ListField(child=serializers.DictField(), required=False, max_length=100)
+    min_price = DecimalTextField(pattern=PRICE, required=False, allow_null=True)
+    max_price = DecimalTextField(pattern=PRICE, required=False, allow_null=True)
+    type = serializers.ChoiceField(choices=Tariff.Type.choices, required=False, allow_blank=True)
     valid_from = MomentTextField(required=False, allow_null=True)
     valid_to = MomentTextField(required=False, allow_null=True)
 

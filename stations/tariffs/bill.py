@@ -3,14 +3,16 @@
 A row may have been altered behind our back: then there is no bill, and the page still stands.
 """
 
+from collections.abc import Iterable
 from decimal import InvalidOperation
 from typing import TYPE_CHECKING
 
+from stations.tariffs import charged
 from stations.tariffs.lines import Bill, bill_made
-from stations.tariffs.pricing import cost_lines, session_cost_lines, total_minor
+from stations.tariffs.pricing import session_cost_lines
 
 if TYPE_CHECKING:
-    from stations.models import ChargingSession
+    from stations.models import ChargingSession, MeterValue
 
 _NOT_A_TARIFF = (KeyError, TypeError, ValueError, InvalidOperation)
 
@@ -24,11 +26,10 @@ def bill_of(session: "ChargingSession") -> Bill | None:
         return None
 
 
-def cost_so_far(session: "ChargingSession", energy_wh: int | None) -> tuple[int, str] | None:
-    """(minor units, currency) of a charge that goes on, if it ended now; None where that is not known."""
-    if not session.tariff or energy_wh is None or energy_wh < 0:
-        return None
-    try:
-        return total_minor(cost_lines(session.tariff, energy_wh=energy_wh)), str(session.tariff["currency"])
-    except _NOT_A_TARIFF:
-        return None
+def cost_so_far(
+    session: "ChargingSession", energy_wh: int | None, values: Iterable["MeterValue"] = ()
+) -> tuple[int, str] | None:
+    """(minor units, currency) of a charge that goes on, if it had ended at the newest of its values; else None."""
+    said = [(one.sampled_at, one.measurand, one.value, one.unit, one.phase) for one in values]
+    cost = charged.cost_so_far(session, energy_wh, said)
+    return (cost.minor, cost.currency) if cost else None

@@ -115,6 +115,14 @@ def lines_kept(lines: Iterable[CostLine], *, negative: bool = False) -> list[dic
     return [_kept(line, -1 if negative else 1) for line in lines]
 
 
+def lines_given_back(kept: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Those of the credit of a charge with these; none where somebody has spoilt them."""
+    try:
+        return lines_kept(lines_read(kept), negative=True)
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError):
+        return []
+
+
 def _kept(line: CostLine, sign: int) -> dict[str, Any]:
     kept: dict[str, Any] = {
         "kind": line.kind,

@@ -27,7 +27,6 @@ __all__ = [
     "CostLine",
     "cost_lines",
     "cost_of",
-    "cost_so_far",
     "minor_units",
     "session_cost_lines",
     "total_minor",
@@ -54,8 +53,8 @@ def session_cost_lines(session: "ChargingSession") -> list[CostLine]:
     """
     if not session.tariff or session.energy_wh is None or session.cost_minor is None:
         return []
-    if kept := getattr(session, "cost_lines", None):
-        lines = lines_read(kept)
+    if (kept := getattr(session, "cost_lines", None)) or session.tariff.get("elements"):
+        lines = lines_read(kept or [])
         return lines if total_minor(lines) == session.cost_minor else []
     sign = -1 if session.credit else 1
     lines = [
@@ -63,14 +62,6 @@ def session_cost_lines(session: "ChargingSession") -> list[CostLine]:
         for line in cost_lines(session.tariff, energy_wh=abs(session.energy_wh))
     ]
     return lines if total_minor(lines) == session.cost_minor else []
-
-
-def cost_so_far(session: "ChargingSession", register_wh: int) -> Decimal | None:
-    """Of a charge that goes on, in units of the currency, at that reading; None without a tariff or a start."""
-    if not session.tariff or session.meter_start_wh is None:
-        return None
-    lines = cost_lines(session.tariff, energy_wh=max(register_wh - session.meter_start_wh, 0))
-    return units(total_minor(lines), session.tariff["currency"])
 
 
 def cost_of(session: "ChargingSession") -> Decimal | None:

@@ -6,8 +6,12 @@ paper, not for each charge, and the VAT is the rest. So net and VAT add up to wh
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
+
+from stations.tariffs.engine import has_elements
+from stations.tariffs.lines import total_minor, without_vat_minor
+from stations.tariffs.pricing import session_cost_lines
 
 if TYPE_CHECKING:
     from stations.models import ChargingSession
@@ -36,11 +40,25 @@ def vat_sums(sessions: Iterable["ChargingSession"]) -> list[VatSum]:
     """The sums of those that have a cost, by currency and rate, unknown ones first."""
     gross: dict[Rate, int] = {}
     for session in sessions:
-        if session.cost_minor is not None:
-            rate = rate_of(session)
-            gross[rate] = gross.get(rate, 0) + session.cost_minor
+        for rate, amount in _amounts(session):
+            gross[rate] = gross.get(rate, 0) + amount
     order = sorted(gross, key=lambda rate: (rate.currency, rate.known, rate.percent or Decimal(0)))
     return [_sum(rate, gross[rate]) for rate in order]
+
+
+def _amounts(session: "ChargingSession") -> list[tuple[Rate, int]]:
+    """What it cost, by rate: line by line where its lines are kept."""
+    if session.cost_minor is None:
+        return []
+    if not has_elements(session.tariff):
+        return [(rate_of(session), session.cost_minor)]
+    try:
+        lines = session_cost_lines(session)
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError):  # somebody has spoilt them
+        lines = []
+    if total_minor(lines) != session.cost_minor:
+        return [(Rate(session.currency), session.cost_minor)]
+    return [(Rate(session.currency, True, line.vat_percent), line.amount_minor) for line in lines]
 
 
 def rate_of(session: "ChargingSession") -> Rate:
@@ -60,6 +78,5 @@ def rate_of(session: "ChargingSession") -> Rate:
 def _sum(rate: Rate, gross: int) -> VatSum:
     if not rate.known:
         return VatSum(rate, gross, None, None)
-    net = Decimal(gross) * 100 / (100 + (rate.percent or 0))
-    rounded = int(net.to_integral_value(ROUND_HALF_UP))
-    return VatSum(rate, gross, rounded, gross - rounded)
+    net = without_vat_minor(gross, rate.percent)
+    return VatSum(rate, gross, net, gross - net)

@@ -14,6 +14,7 @@ from gateway.ocpp.v2.tokens import id_token_info, token_read
 from stations.charging.words import kwh
 from stations.identifiers import letters
 from stations.models import ChargingSession, Connector
+from stations.tariffs.charged import Value
 
 PERIODIC = frozenset({"MeterValuePeriodic", "MeterValueClock"})
 
@@ -28,17 +29,18 @@ def transaction_event(call: Call) -> Answer:
     answer: dict[str, Any] = {}
     if "idToken" in payload:
         answer["idTokenInfo"] = id_token_info(payload["idToken"], heard.authorization)
-    answer |= cost_of(heard.session, told)
+    answer |= cost_of(heard.session, told, calls.values_stored([heard.session])[heard.session.pk])
     _around(call, heard.session)
     return Answer(answer, session_id=heard.session.pk)
 
 
-def cost_of(session: ChargingSession, told: calls.Told) -> dict[str, Any]:
-    """The cost of the energy so far, then the whole cost, as the driver is to see it; nothing without a tariff."""
+def cost_of(session: ChargingSession, told: calls.Told, stored: Sequence[Value] = ()) -> dict[str, Any]:
+    """The cost so far, then the whole cost, as the driver is to see it; nothing without a tariff.
+
+    `stored`: the values of the charge that are known besides, where its tariff asks for them.
+    """
     if session.status == ChargingSession.Status.ACTIVE:
-        readings = metering.readings_of(told.samples)
-        so_far = calls.cost_so_far(session, readings[-1].wh) if readings else None
-        return {} if so_far is None else {"totalCost": major(so_far)}
+        return _so_far(session, told, stored)
     session = calls.counting_now(session)
     cost = calls.cost_of(session)
     if cost is None:
@@ -46,6 +48,15 @@ def cost_of(session: ChargingSession, told: calls.Told) -> dict[str, Any]:
     words = f"{kwh(session.energy_wh)} kWh, {cost} {session.currency}"
     message = {"format": "UTF8", "language": "en", "content": words}
     return {"totalCost": major(cost)} | ({"updatedPersonalMessage": message} if told.kind == "Ended" else {})
+
+
+def _so_far(session: ChargingSession, told: calls.Told, stored: Sequence[Value]) -> dict[str, Any]:
+    readings = metering.readings_of(told.samples)
+    if not readings or session.meter_start_wh is None:
+        return {}
+    told_now = ((one.sampled_at, one.measurand, one.value, one.unit, one.phase) for one in told.samples)
+    cost = calls.cost_so_far(session, max(readings[-1].wh - session.meter_start_wh, 0), [*stored, *told_now])
+    return {} if cost is None else {"totalCost": major(calls.units(cost.minor, cost.currency))}
 
 
 def major(amount: Decimal) -> float | int:
@@ -120,6 +131,7 @@ def transaction_events_many(messages: Sequence[Call]) -> list[Answer | None]:
     told = [told_read(call, None) for call in messages]
     numbers = [(call.station.pk, one.transaction_id) for call, one in zip(messages, told, strict=True)]
     known = calls.charges_known(numbers)
+    stored = calls.values_stored(list(known.values()))
     answers, values = list[Answer | None](), list[calls.Values]()
     for call, one in zip(messages, told, strict=True):
         session = known.get((call.station.pk, letters(one.transaction_id)))
@@ -127,6 +139,6 @@ def transaction_events_many(messages: Sequence[Call]) -> list[Answer | None]:
             answers.append(None)
         else:
             values.append(calls.told_values(call.station, one))
-            answers.append(Answer(cost_of(session, one), session_id=session.pk))
+            answers.append(Answer(cost_of(session, one, stored[session.pk]), session_id=session.pk))
     calls.charge_values_many(values)
     return answers

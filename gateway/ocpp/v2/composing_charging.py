@@ -203,6 +203,8 @@ def _set_default_tariff(command: Command) -> tuple[str, Payload]:
     tariff = found.pop() if len(found) == 1 else None
     if tariff is None:
         raise Unsupported("no tariff holds there now" if not found else "its outlets have several: send each its own")
+    if "elements" in tariff.snapshot():
+        raise Unsupported("the tariff has elements or limits: it is reckoned with here, not in the station")
     return "SetDefaultTariff", {"evseId": evse_id, "tariff": tariff_of(tariff)}
 
 
