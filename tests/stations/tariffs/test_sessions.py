@@ -1,5 +1,6 @@
 """A session under a tariff with elements: from its start to its bill, its credit and what partners read."""
 
+import uuid
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -140,10 +141,11 @@ def test_closing_many_asks_no_more_than_closing_one(owner: StationClient, chargi
     """The lines come from the values that are read for all of them together."""
 
     def queries(count: int) -> int:
-        sessions = [charging]
+        rows = ChargingSession.objects.select_related("connector").filter(pk=charging.pk)
+        sessions = [rows.get()]
         for number in range(1, count):
-            other = ChargingSession.objects.get(pk=charging.pk)
-            other.pk, other.transaction_id = None, f"T{count}-{number}"
+            other = rows.get()
+            other.pk, other.transaction_id = uuid.uuid4(), f"T{count}-{number}"
             other.started_at -= timedelta(hours=number)
             other.save(force_insert=True)
             sessions.append(other)
