@@ -20,8 +20,6 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from common.decimal_text import decimal_text
-
 ENERGY, TIME, PARKING_TIME, FLAT = "ENERGY", "TIME", "PARKING_TIME", "FLAT"
 DIMENSIONS = (FLAT, ENERGY, TIME, PARKING_TIME)
 DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
@@ -129,15 +127,15 @@ def _element_text(one: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _component_text(one: Mapping[str, Any]) -> dict[str, Any]:
-    vat = {} if one.get("vat") is None else {"vat": decimal_text(_number("", one["vat"]))}
-    price = {"type": one["type"], "price": decimal_text(_number("", one["price"]))}
+    vat = {} if one.get("vat") is None else {"vat": _decimal_text(_number("", one["vat"]))}
+    price = {"type": one["type"], "price": _decimal_text(_number("", one["price"]))}
     return price | vat | {"step_size": one.get("step_size", 1)}
 
 
 def _restriction_text(name: str, value: Any) -> Any:
     if name == "day_of_week":
         return [day for day in DAYS if day in value]
-    return decimal_text(_number("", value)) if name in _SCALES else value
+    return _decimal_text(_number("", value)) if name in _SCALES else value
 
 
 # --- One element
@@ -265,6 +263,11 @@ def _scaled(scale: int, places: int) -> Callable[[str, object], int]:
 
 def _seconds(where: str, value: object) -> int:
     return _whole(where, value, 0, SECONDS_MAX)
+
+
+def _decimal_text(value: Decimal) -> str:
+    """As common.decimal_text, which would make the longest chain of imports longer."""
+    return f"{value.normalize() + 0:f}"
 
 
 def _expected(where: str, what: str, got: object) -> TariffError:
