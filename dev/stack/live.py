@@ -4,15 +4,19 @@ Import it only after django.setup(), as dev/stack/portal.py.
 """
 
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 from dev.common.files import replace
 from dev.stack.moved import PRICE_PER_KWH
-from stations.models import Connector, IdToken, Site, Station, Tariff
+from dev.stations.device.signing import meter_of
+from stations.metering.registering import key_add
+from stations.models import Connector, IdToken, MeterPublicKey, Site, Station, Tariff
 from stations.places.credentials import credential_hash, station_credential_set
 
 CURRENTS = {
@@ -34,12 +38,13 @@ class Kind:
     pause_s: float
     outlets: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
+    signs: bool = False  # its meters sign OCMF, and their keys are registered
 
 
 STATIONS = {
-    "DEMO-LIVE-1": Kind("1.6", "AC 3", 11_000, 720, 120),
+    "DEMO-LIVE-1": Kind("1.6", "AC 3", 11_000, 720, 120, signs=True),
     "DEMO-LIVE-2": Kind("1.6", "AC 1", 7_400, 420, 180, outlets=2),
-    "DEMO-LIVE-3": Kind("2.0.1", "AC 3", 11_000, 600, 150, settings={"TxCtrlr.TxStartPoint": "EVConnected"}),
+    "DEMO-LIVE-3": Kind("2.0.1", "AC 3", 11_000, 600, 150, 1, {"TxCtrlr.TxStartPoint": "EVConnected"}, signs=True),
     "DEMO-LIVE-4": Kind("2.1", "DC", 50_000, 900, 200, settings={"TxCtrlr.TxStartPoint": "Authorized"}),
 }
 SITE = {
@@ -83,12 +88,26 @@ def ensure_live_stations(file: Path, tokens: list[IdToken]) -> None:
         credential = known.get(identity, {}).get("credential", "")
         if not credential or station.credential_hash != credential_hash(credential):
             credential = station_credential_set(station=station)
-        standing = {name: value for name, value in asdict(kind).items() if name != "current"}
+        standing = {name: value for name, value in asdict(kind).items() if name not in ("current", "signs")}
+        if kind.signs:
+            standing["meter_secret"] = known.get(identity, {}).get("meter_secret") or secrets.token_hex(31)
+            _keys_register(station, kind, standing["meter_secret"])
         current, phases = kind.current.split()[0], CURRENTS[kind.current][3]
         own = [card for card in (next(cards) for _ in range(kind.outlets)) if card]
         told.append({"identity": identity, "credential": credential, "current": current, "phases": phases} | standing)
         told[-1] |= {"tokens": own, "model": f"Simulated {current}"}
     replace(file, json.dumps(told, indent=1) + "\n")
+
+
+def _keys_register(station: Station, kind: Kind, secret: str) -> None:
+    """As somebody would from the meters' plates."""
+    for number in range(1, kind.outlets + 1):
+        meter = meter_of(station.identity, secret, number)
+        connector = Connector.objects.get(station=station, evse_id=number, connector_id=1)
+        where: dict[str, Any] = {"station": station, "connector": connector, "meter_serial": meter.serial}
+        key = meter.public_key.hex()
+        if not MeterPublicKey.objects.filter(**where, public_key=key).exists():  # withdrawn stays withdrawn
+            key_add(**where, text=key, by=None)
 
 
 def _station(site: Site, identity: str, number: int, kind: Kind) -> Station:

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dev.stations.device import limits, meter
+from dev.stations.device import limits, meter, signing
 from dev.stations.device.books import Booked
 from dev.stations.device.limits import Situation
 from dev.stations.device.meter import Sample
@@ -134,7 +134,7 @@ class Charging:
             if not any(points.get(point) for point in station.words.start_points):
                 return station.changed()
             charge = self._begin(number, flows=both)
-            samples = self._samples(outlet, "sampled_at_start", "Transaction.Begin")
+            samples = self._samples(outlet, "sampled_at_start", signing.BEGIN) + self._signed(charge, signing.BEGIN)
             reserved = station.reserved(number)
             if reserved is not None and outlet.token is not None:
                 station.state.reservations.remove(reserved)
@@ -144,7 +144,7 @@ class Charging:
             station.words.updated(charge, trigger, [])
             if both and not charge.flows:
                 self._flow(charge)
-                station.words.updated(charge, "ChargingStateChanged", [])
+                station.words.updated(charge, "ChargingStateChanged", self._signed(charge, signing.BEGIN))
         return station.changed()
 
     def _begin(self, number: int, *, flows: bool) -> Charge:
@@ -207,6 +207,15 @@ class Charging:
         named = station.settings.words(which)
         return meter.samples(station.told, outlet, named, context, self.power_w(number), station.faults)
 
+    def _signed(self, charge: Charge, context: str, moment: float | None = None) -> list[Sample]:
+        """What the meter signs of the energy that begins to flow, or has flowed."""
+        station, outlet = self.station, self._outlet(charge.outlet)
+        if context == signing.BEGIN and not charge.flows:
+            return []
+        at = station.clock.now() if moment is None else moment
+        shown = meter.register_wh(outlet, station.faults)
+        return signing.signed(station.told, outlet, charge, context, at, shown)
+
     # --- the end
 
     def stop(self, number: int, reason: str, trigger: str) -> None:
@@ -243,7 +252,7 @@ class Charging:
         charge.flows = False
         shown = meter.register_wh(outlet, station.faults)
         moment = station.clock.now() if at is None else at
-        samples = self._samples(outlet, "sampled_at_end", "Transaction.End")
+        samples = self._samples(outlet, "sampled_at_end", signing.END) + self._signed(charge, signing.END, moment)
         outlet.charge, outlet.token, outlet.finished = None, None, outlet.plugged
         self._book(charge, moment, shown)
         self._forget_profiles(charge)

@@ -123,6 +123,8 @@ class Words16:
         return {"timestamp": self.station.clock.text(), "sampledValue": [self._value(sample) for sample in samples]}
 
     def _value(self, sample: Sample) -> Json:
+        if sample.signed:
+            return {"value": sample.signed, "format": "SignedData", "context": sample.context}
         said = {"value": f"{sample.value:.10g}", "measurand": sample.measurand, "unit": sample.unit}
         return said | {"context": sample.context} | _given(phase=sample.phase or None, location=sample.location or None)
 

@@ -1,5 +1,6 @@
 """What a station says in OCPP 2.0.1 and 2.1, and what the answers mean to it."""
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -139,5 +140,9 @@ _REASONS = {"SoftReset": "ImmediateReset", "HardReset": "ImmediateReset", "Unloc
 def _value(sample: Sample) -> Json:
     said: Json = {"value": sample.value, "measurand": sample.measurand, "context": sample.context}
     said["unitOfMeasure"] = {"unit": sample.unit}
+    if sample.signed:
+        data = base64.b64encode(sample.signed.encode()).decode()
+        said["signedMeterValue"] = {"signedMeterData": data, "encodingMethod": "OCMF", "signingMethod": ""}
+        said["signedMeterValue"]["publicKey"] = ""
     named = {"phase": sample.phase, "location": sample.location}
     return said | {name: value for name, value in named.items() if value}

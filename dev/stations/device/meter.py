@@ -28,6 +28,7 @@ class Sample:
     context: str
     phase: str = ""
     location: str = ""
+    signed: str = ""  # what the meter signed of it, in OCMF
 
 
 def power_at(told: Told, charge: Charge, moment: float) -> float:

@@ -35,6 +35,7 @@ class Charge:
     soc: float = 0.0  # of the car's battery, in percent
     reason: str = ""  # why it was stopped, while the cable still holds it open
     begin_samples: list[Any] = field(default_factory=list)
+    signed: bool = False  # its begin
 
 
 @dataclass
@@ -61,6 +62,7 @@ class Outlet:
     finished: bool = False  # its charge has ended, its cable is still there
     fault: str = ""
     charge: Charge | None = None
+    signed: int = 0  # texts of its meter
 
 
 @dataclass

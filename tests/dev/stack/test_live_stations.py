@@ -8,7 +8,7 @@ import pytest
 from dev.stack.live import STATIONS, ensure_live_stations
 from dev.stations.device.state import State
 from dev.stations.device.told import Told
-from stations.models import Connector, IdToken, Site, Station, Tariff
+from stations.models import Connector, IdToken, MeterPublicKey, Site, Station, Tariff
 from stations.ocpi.published import gaps
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,6 +35,8 @@ def test_they_are_described_whole_and_made_once(file: Path, tokens: list[IdToken
     first = file.read_text()
     Station.objects.filter(identity="DEMO-LIVE-2").update(vendor="changed by somebody")
     ensure_live_stations(file, tokens)
+    keys = MeterPublicKey.objects.values_list("station__identity", "state", "source")
+    assert sorted(keys) == [(identity, "CONFIRMED", "ADMIN") for identity in ("DEMO-LIVE-1", "DEMO-LIVE-3")]
     assert file.read_text() == first, "the stations go on with the credentials that they have"
     assert Station.objects.count() == len(STATIONS) and Tariff.objects.count() == 1
     assert Station.objects.get(identity="DEMO-LIVE-2").vendor == "changed by somebody"

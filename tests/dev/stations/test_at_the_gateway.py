@@ -11,9 +11,11 @@ import pytest
 
 from dev.stations.by_hand import by_hand
 from dev.stations.device import meter
+from dev.stations.device.signing import meter_of
 from stations.commands.asking import command_ask
 from stations.commands.kinds import KINDS
-from stations.models import ChargingSession, Command, Connector, Station
+from stations.metering.registering import key_add
+from stations.models import ChargingSession, Command, Connector, SetAside, SignedMeterValue, Site, Station
 from tests.gateway.ocpp.conftest import Make, Running, charger_row, gateway
 from tests.stations.commands.examples import examples
 from tests.waiting import until
@@ -24,6 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 VERSIONS = pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
 UNDECIDED = ("WAITING", "SENT")
 NOT_HERE = ("reset", "update_firmware", "set_credential")  # after which the station is away for a while
+SECRET = "c0ffee"
 CABLE_FIRST = {"TxCtrlr.TxStartPoint": "EVConnected"}
 
 
@@ -46,6 +49,30 @@ def test_a_whole_charge(version: str, gateway: Running, charger_row: Make) -> No
     row = Station.objects.get()
     assert (row.vendor, row.model, row.serial_number) == ("EVPortal", "Simulated", "SIM-CP-1")
     until(lambda: Connector.objects.get(evse_id=2).status == "AVAILABLE")
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+def test_a_charge_that_the_meter_signs(version: str, gateway: Running, charger_row: Make) -> None:
+    station, credential = charger_row(outlets=2)
+    Site.objects.update(signed_required=True)
+    meters = [meter_of(station.identity, SECRET, number) for number in (1, 2)]
+    for made in meters:
+        key_add(station=station, connector=None, meter_serial=made.serial, text=made.public_key.hex(), by=None)
+    told: Any = {"outlets": 2, "meter_secret": SECRET, "settings": {} if version == "1.6" else CABLE_FIRST}
+    with by_hand(gateway.url, station.identity, credential, version, **told) as cp:
+        for outlet, times in ((2, 2), (1, 1)):
+            for _ in range(times):
+                cp.start("35897499", outlet=outlet)
+                cp.meter(outlet, after_s=60, wh=700)
+                cp.stop(outlet)
+    sessions = list(ChargingSession.objects.order_by("started_at"))
+    assert [(one.status, one.signed_verdict, one.energy_wh, one.flags) for one in sessions] == (
+        [("COMPLETED", "VERIFIED", 700, [])] * 3
+    )
+    assert {one.meter_public_key for one in sessions} == {made.public_key.hex() for made in meters}
+    contexts = [[value["context"] for value in one.signed_meter_values] for one in sessions]
+    assert contexts == [["Transaction.Begin", "Transaction.End"]] * 3
+    assert not SetAside.objects.exists() and not SignedMeterValue.objects.exists()
 
 
 @VERSIONS
