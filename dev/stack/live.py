@@ -14,7 +14,7 @@ from typing import Any
 
 from dev.common.files import replace
 from dev.stack.moved import PRICE_PER_KWH
-from dev.stations.device.signing import meter_of
+from dev.stations.signing import meter_of
 from stations.metering.registering import key_add
 from stations.models import Connector, IdToken, MeterPublicKey, Site, Station, Tariff
 from stations.places.credentials import credential_hash, station_credential_set

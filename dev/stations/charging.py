@@ -3,7 +3,8 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dev.stations.device import limits, meter, signing
+from dev.stations import signing
+from dev.stations.device import limits, meter
 from dev.stations.device.books import Booked
 from dev.stations.device.limits import Situation
 from dev.stations.device.meter import Sample

@@ -40,7 +40,7 @@ class Told:
     charge_s: float = 720.0
     pause_s: float = 120.0
     books: bool = False  # it keeps what each charge was (dev/stations/device/books.py)
-    meter_secret: str = ""  # in hex, where the meters of its outlets sign (dev/stations/device/signing.py)
+    meter_secret: str = ""  # in hex, where the meters of its outlets sign (dev/stations/signing.py)
     resumes: bool = False  # a charge that ran when the power went goes on when it is back
     settings: Mapping[str, str] = field(default_factory=dict)  # as an operator would set them, by OCPP's names
     vendor: str = "EVPortal"

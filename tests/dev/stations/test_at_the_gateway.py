@@ -11,7 +11,7 @@ import pytest
 
 from dev.stations.by_hand import by_hand
 from dev.stations.device import meter
-from dev.stations.device.signing import meter_of
+from dev.stations.signing import meter_of
 from stations.commands.asking import command_ask
 from stations.commands.kinds import KINDS
 from stations.metering.registering import key_add
