@@ -5,6 +5,7 @@ from django.urls import path, register_converter
 from portal.charging import pages as charging_pages
 from portal.employer import pages as employer_pages
 from portal.history import pages as history_pages
+from portal.invoice import pages as invoice_pages
 from portal.proof import pages as proof_pages
 from portal.proof import public_check
 from portal.session import pages
@@ -30,6 +31,7 @@ urlpatterns = [
     path("sessions/<uuid:session_id>/verify", proof_pages.verify_page, name="verify"),
     path("sessions/<uuid:session_id>/receipt", proof_pages.receipt_page, name="receipt_page"),
     path("statements", statement_pages.statements_page, name="statements"),
+    path("statements/invoices", invoice_pages.invoices_page, name="invoices"),
     path("statements/by-mail", statement_pages.statement_subscription, name="statement_subscription"),
     path("statements/<period:of>.pdf", statement_pages.statement_pdf_file, name="statement_pdf"),
     path("statements/<period:of>.csv", statement_pages.statement_csv_file, name="statement_csv"),

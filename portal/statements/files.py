@@ -16,6 +16,8 @@ from django.utils import translation
 
 from common.announce import UNREACHABLE, announce
 from ledger.receipts.link import qr_svg
+from portal.invoice.invoice import Invoice
+from portal.invoice.of_statement import NoInvoice, embedded_of
 from portal.session.csv import csv_lines
 from portal.statements.statements import Statement, check_address, sessions_in
 from portal.welcome.operator import operator
@@ -41,13 +43,16 @@ def statement_pdf(*, statement: Statement, on_page: Callable[[int], None] | None
         "sums": statement.sums,
         "chain_id": settings.LEDGER_CHAIN_ID,
         "account": settings.LEDGER_ACCOUNT,
+        "invoice": statement.invoice if isinstance(statement.invoice, Invoice) else None,
+        "no_invoice": statement.invoice.reason if isinstance(statement.invoice, NoInvoice) else "",
         "operator": operator(),
         "check_address": check_address(),
         "qr": qr_svg(check_address()) if check_address() else "",
     }
     html = render_to_string("portal/statements/paper.html", context)
     css = render_to_string("portal/statements/paper.css")
-    return pdf.pdf(html, css, identifier=statement.fingerprint[:32], on_page=on_page)
+    embedded = embedded_of(statement.invoice) if isinstance(statement.invoice, Invoice) else None
+    return pdf.pdf(html, css, identifier=statement.fingerprint[:32], on_page=on_page, embedded=embedded)
 
 
 def statement_csv(*, statement: Statement) -> Iterator[str]:

@@ -32,6 +32,8 @@ from ledger.state.counting import KEYS, Counted, counted_groups, counted_of
 from ledger.state.words import StateWords, entry_of, state_of
 from portal.history.totals import Totals
 from portal.history.visible import newest, reading_zone
+from portal.invoice.invoice import Invoice
+from portal.invoice.of_statement import NoInvoice, invoice_for
 from portal.welcome.operator import operator
 from stations.charging.corrections import with_credits
 from stations.charging.words import Period, period, zone
@@ -288,6 +290,22 @@ class Statement:
         """How much VAT is in what counts, by rate."""
         return vat_sums(line.session for line in self.billed if line.counted.counts)
 
+    @cached_property
+    def invoice(self) -> Invoice | NoInvoice:
+        """The statement of a month as the operator's invoice; else why it is none."""
+        if self.period.month is None:
+            return NoInvoice("")
+        listed = [line.entry.opened_at.astimezone(self.where).date() for line in self.billed if line.entry]
+        return invoice_for(
+            owner=self.owner,
+            number=self.number,
+            days=(self.period.first_day, self.last_day),
+            is_over=self.is_over,
+            issued=max([self.period.day_after, *listed]),  # the same, however often it is made
+            seller=operator(),
+            sessions=[line.session for line in self.billed if line.counted.counts],
+        )
+
     @property
     def is_over(self) -> bool:
         """Whether the time has passed; what is still reported of it then comes with a corrected statement."""
@@ -320,7 +338,7 @@ class Statement:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of all that the paper prints: equal papers have equal ones."""
-        facts: list[object] = [operator(), check_address(), str(self.period), self.is_over]
+        facts: list[object] = [operator(), check_address(), str(self.period), self.is_over, self.invoice]
         facts += [self.owner.get_username(), self.owner.get_full_name()]
         for line in (*self.billed, *self.not_billed):
             session = line.session
