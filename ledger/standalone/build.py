@@ -24,7 +24,7 @@ LANGUAGES = {"en": "English", "de": "Deutsch"}
 IMPORT = re.compile(r'^import \{([^}]*)\} from "\./(\w+)\.js";\n', re.M)
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
 RULE = re.compile(r"\s*([^{}]*[^{}\s])\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
-EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*? |class |const )(\w+))", re.M)
+EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*? |class |const )([\w$]+))", re.M)
 
 
 def bundle(first: str = "page") -> str:

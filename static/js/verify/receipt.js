@@ -1,4 +1,4 @@
-// The eleven steps by which a receipt is checked, as ledger/standalone/verify_receipt.py takes them (tests/vectors, and
+// The twelve steps by which a receipt is checked, as ledger/standalone/verify_receipt.py takes them (tests/vectors, and
 // `make fuzz-receipts`):
 //  1. the record and the salt give the digest
 //  2. the chain and the account are the pinned ones
@@ -11,15 +11,18 @@
 //  9. the transaction records this id and digest
 // 10. the chain's table holds the same digest (absent only at or below the contract's floor), and the credit, if any
 // 11. the contract is the published one, and unchanged since
+// 12. the meter signed what was charged (or signed nothing, which is said beside the verdict)
 // A step is ok when all nodes, at least two, agree with the receipt. It failed when the receipt contradicts itself or
 // what is pinned, or when two nodes contradict it and none agrees. Otherwise it is undecided.
 import { decimal, hash, hexOf, need, sha256, utf8 } from "./encoding.js";
 import { canonical, decoder, isObject, parse as parseJson } from "./json.js";
+import { signedFinding } from "./meter.js";
 import { distinct, hostOf } from "./node.js";
 import { FORMAT as CERTIFICATION, PARTS, certified } from "./tpm.js";
-import { Witness } from "./witness.js";
+import { Memory, Witness } from "./witness.js";
 
-export const STEPS = 11;
+export const STEPS = 12;
+const OFFLINE = [1, 12]; // steps for which no node is needed
 export const RECEIPT_MAX = 1024 * 1024;
 const NODES_MIN = 2;
 const PART_MAX = 8000, TEXT_MAX = 100;
@@ -77,7 +80,7 @@ async function origin(proof, key, ak) { // in which TPM was the key made?
   }
 }
 
-async function selfCheck(receipt, { key, chainId, account, ak }) { // what needs no node
+async function selfCheck(receipt, { key, chainId, account, ak }, signed) { // what needs no node
   const digest = await sha256Of(receipt);
   return [
     [1, fromReceipt(receipt.digest, digest)],
@@ -86,6 +89,7 @@ async function selfCheck(receipt, { key, chainId, account, ak }) { // what needs
     [4, fromReceipt(receipt.block_num.toString(16).padStart(8, "0"), receipt.block_id.slice(0, 8))],
     [8, fromReceipt(key, receipt.public_key)],
     [8, await origin(receipt.attestation, receipt.public_key, ak)],
+    [12, fromReceipt(signed.expected, signed.found, signed.good)],
   ];
 }
 
@@ -125,8 +129,8 @@ async function hear(witness, step, pins) {
 
 // What stands beside the steps: by which record this one was credited (null: none is known), how many producers the
 // chain has (null: nobody says), who could replace the contract (null: nobody says; []: nobody could), how many hosts
-// answered.
-async function noticesOf(receipt, witnesses, steps) {
+// answered, and what the meter signed.
+async function noticesOf(receipt, witnesses, steps, signed) {
   const told = async (ask) => {
     const settled = await Promise.allSettled(witnesses.map(ask));
     return settled.filter(({ status, value }) => status === "fulfilled" && value !== null).map(({ value }) => value);
@@ -139,16 +143,21 @@ async function noticesOf(receipt, witnesses, steps) {
     producers: producers.length ? Math.min(...producers) : null,
     replaceable_by: replacers.length ? [...new Set(replacers.flat())].sort() : null,
     hosts: new Set(witnesses.filter(({ url }) => answered.has(url)).map(({ url }) => hostOf(url))).size,
+    signed: signed.notice,
   };
 }
 
-const NO_NOTICES = { credited: null, producers: null, replaceable_by: null, hosts: 0 };
+const NO_NOTICES = { credited: null, producers: null, replaceable_by: null, hosts: 0, signed: null };
+
+export const remembering = (nodes) => new Map(distinct(nodes).map((url) => [url, new Memory(url)]));
 
 // Check a receipt (bytes of a file, or a text). `key` (PUB_R1_…), `account`, `chainId`, `ak`, `codeHash` and `codeUpdated`
-// are those published elsewhere than in the receipt, the latter four null where nobody pinned them. Calls
-// onStep({ number, outcome, why, findings }) for each step as soon as it is decided, and returns { steps, notices }; what
-// is no receipt fails step 1, and nothing else is decided.
-export async function verify(source, { nodes, ...pins }, onStep = () => {}) {
+// are those published elsewhere than in the receipt, the latter four null where nobody pinned them; `meterKeys` are those
+// of meters (curves.js), none where nobody pinned one. Calls onStep({ number, outcome, why, findings }) for each step as
+// soon as it is decided, and returns { steps, notices, judged }: the latter is what judging.js found. What
+// is no receipt fails step 1, and nothing else is decided. Whoever checks several receipts hands over the same `memories`
+// (remembering()) each time: then nodes are asked once for what does not depend on the receipt.
+export async function verify(source, { nodes, memories = remembering(nodes), meterKeys = [], ...pins }, onStep = () => {}) {
   const steps = [];
   const decided = (number, findings, outcome, why) => {
     steps.push({ number, outcome, why, findings });
@@ -160,14 +169,16 @@ export async function verify(source, { nodes, ...pins }, onStep = () => {}) {
   } catch (error) {
     decided(1, [fromReceipt(Object.keys(FORMATS).at(-1), error.message, false)], "failed", "no receipt");
     for (let number = 2; number <= STEPS; number++) decided(number, [], "undecided", "no receipt");
-    return { steps, notices: NO_NOTICES };
+    return { steps, notices: NO_NOTICES, judged: null };
   }
-  const witnesses = distinct(nodes).map((url) => new Witness(url, receipt));
-  const own = await selfCheck(receipt, { account: "evledger", ...pins });
+  const witnesses = [...memories].map(([url, memory]) => new Witness(url, receipt, memory));
+  const signed = await signedFinding(receipt.record, meterKeys);
+  const own = await selfCheck(receipt, { account: "evledger", ...pins }, signed);
   for (let number = 1; number <= STEPS; number++) {
-    const heard = number === 1 ? [] : await Promise.all(witnesses.map((witness) => hear(witness, number, pins)));
+    const isOffline = OFFLINE.includes(number);
+    const heard = isOffline ? [] : await Promise.all(witnesses.map((witness) => hear(witness, number, pins)));
     const findings = [...own.filter(([step]) => step === number).map(([, finding]) => finding), ...heard];
-    decided(number, findings, ...judge(findings, number === 1 ? 0 : NODES_MIN));
+    decided(number, findings, ...judge(findings, isOffline ? 0 : NODES_MIN));
   }
-  return { steps, notices: await noticesOf(receipt, witnesses, steps) };
+  return { steps, notices: await noticesOf(receipt, witnesses, steps, signed), judged: signed.judged };
 }

@@ -29,23 +29,51 @@ async function signer(trx, chainId, key) { // the key, if it made one of the sig
   return (await Promise.all(checks)).includes(true) ? key : "another key";
 }
 
+async function kept(answers, name, make) { // what `make` gives, made once
+  if (!answers.has(name)) answers.set(name, make());
+  return answers.get(name);
+}
+
+async function objectOf(url, call, query) {
+  const answer = await ask(url, call, query);
+  need(isObject(answer), `${call}: not an object`);
+  return answer;
+}
+
+// What one node says of the chain, and not of one receipt: whoever checks many receipts asks for it once.
+export class Memory {
+  constructor(url) {
+    Object.assign(this, { url, answers: new Map(), silence: null });
+  }
+
+  info() {
+    return kept(this.answers, "info", () => objectOf(this.url, "get_info"));
+  }
+
+  async listen() { // a node that says nothing at all is asked nothing more
+    await this.info().catch((error) => (this.silence = error));
+  }
+}
+
 export class Witness {
-  constructor(url, receipt) {
-    Object.assign(this, { url, receipt, answers: new Map() });
+  constructor(url, receipt, memory = new Memory(url)) {
+    Object.assign(this, { url, receipt, memory, answers: new Map() });
     this.number = decimal(receipt.ledger_id);
     const early = [this.info(), this.schedule(), this.block(), this.transactions(), this.contract(), this.row(), this.marked()];
     this.ready = Promise.allSettled(early); // all questions at once: each has its own time to be answered
   }
 
   #once(name, make) {
-    if (!this.answers.has(name)) this.answers.set(name, make());
-    return this.answers.get(name);
+    return kept(this.answers, name, make);
+  }
+
+  #shared(name, make) {
+    return kept(this.memory.answers, name, make);
   }
 
   async #object(call, query) {
-    const answer = await ask(this.url, call, query);
-    need(isObject(answer), `${call}: not an object`);
-    return answer;
+    if (this.memory.silence) throw this.memory.silence;
+    return objectOf(this.url, call, query);
   }
 
   async #row(table, bounds = {}) { // the first, undefined where there is none
@@ -57,11 +85,11 @@ export class Witness {
   }
 
   info() {
-    return this.#once("info", () => this.#object("get_info"));
+    return this.memory.info();
   }
 
   schedule() { // how many producers the chain has
-    return this.#once("schedule", async () => {
+    return this.#shared("schedule", async () => {
       const { active } = await this.#object("get_producer_schedule");
       need(isObject(active) && Array.isArray(active.producers), "producers: not a list");
       return active.producers.length;
@@ -69,12 +97,21 @@ export class Witness {
   }
 
   block() {
-    const query = { block_num_or_id: Number(this.receipt.block_num) };
-    return this.#once("block", () => this.#object("get_raw_block", query));
+    const number = Number(this.receipt.block_num);
+    return this.#shared(`block ${number}`, () => this.#object("get_raw_block", { block_num_or_id: number }));
+  }
+
+  #ofBlock(what, make) { // what follows from the block
+    return this.#shared(`${what} of ${this.receipt.block_num}`, async () => make(await this.block()));
   }
 
   transactions() {
-    return this.#once("transactions", async () => transactionsById(await this.block()));
+    return this.#ofBlock("transactions", transactionsById);
+  }
+
+  #ofTransaction(what, make) { // what follows from the transaction; `what` names all else that it depends on
+    const { block_num: number, transaction_id: id } = this.receipt;
+    return this.#shared(JSON.stringify([String(number), id, ...what]), async () => make(await this.#transaction()));
   }
 
   async #transaction() {
@@ -89,11 +126,11 @@ export class Witness {
   }
 
   account() {
-    return this.#once("account", async () => this.#object("get_account", this.#named()));
+    return this.#shared(`account ${this.receipt.account}`, async () => this.#object("get_account", this.#named()));
   }
 
   contract() { // hash of the code and time of the last change
-    return this.#once("contract", async () => {
+    return this.#shared(`contract ${this.receipt.account}`, async () => {
       const [code, account] = [this.#object("get_code_hash", this.#named()), this.account()];
       const [{ code_hash: found }, { last_code_update: changed }] = await Promise.all([code, account]);
       hash(found, "code_hash");
@@ -149,12 +186,12 @@ export class Witness {
   }
 
   async step4() {
-    return compared(this.receipt.block_id, await blockId(await this.block()));
+    return compared(this.receipt.block_id, await this.#ofBlock("id", blockId));
   }
 
   async step5() {
     const block = await this.block();
-    return compared(hexOf(hash(block.transaction_mroot, "transaction_mroot")), await transactionRoot(block));
+    return compared(hexOf(hash(block.transaction_mroot, "transaction_mroot")), await this.#ofBlock("root", transactionRoot));
   }
 
   async step6() {
@@ -167,14 +204,15 @@ export class Witness {
   }
 
   async step8({ key }) {
-    return compared(key, await signer(await this.#transaction(), this.receipt.chain_id, key));
+    const { chain_id: chainId } = this.receipt;
+    return compared(key, await this.#ofTransaction(["signer", chainId, key], (trx) => signer(trx, chainId, key)));
   }
 
   async step9() {
     const { ledger_id: id, digest, account } = this.receipt;
-    const { packed } = await this.#transaction();
+    await this.#transaction();
     if (!isName(account)) return [`${id} ${digest}`, "what is no account's name recorded nothing", false];
-    const { free, records } = contentOf(packed, account);
+    const { free, records } = await this.#ofTransaction(["content", account], ({ packed }) => contentOf(packed, account));
     if (free) return [`${id} ${digest}`, "a transaction with context-free actions, which is none of the ledger's", false];
     return compared(`${id} ${digest}`, records.filter((record) => record.startsWith(`${id} `)).join(", "));
   }

@@ -1,0 +1,290 @@
+"""A statement's ZIP in the browser (static/js/verify/statement.js): true ones, each way to alter one, and hostile ZIPs."""
+
+import base64
+import io
+import json
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser_check import check_page
+from tests.browsers import evaluated
+from tests.ledger.receipts.receipt_chain import RECORD
+from tests.statement_zip import RATE, files_of, packed, sums_of
+from tests.vectors.chain import (
+    ACCOUNT,
+    CHAIN_ID,
+    CODE_HASH,
+    CODE_UPDATED,
+    KEY,
+    URLS,
+    World,
+    action,
+    digest_of,
+    record_data,
+    sha256_hex,
+    transaction,
+)
+
+Json = dict[str, Any]
+COUNT = 4
+CHECK = """async (text) => {
+  const { open, verifyStatement } = await import("/js/verify/statement.js");
+  const { cases, answers, pins, nodes } = JSON.parse(text);
+  const asked = new Map();
+  globalThis.fetch = async (address, { body }) => {
+    const [, node, call] = address.match(/^(.*)\\/v1\\/chain\\/(\\w+)$/);
+    const question = `${call} ${JSON.stringify(Object.entries(JSON.parse(body)).sort())}`;
+    asked.set(question, (asked.get(question) ?? 0) + 1);
+    const found = node.endsWith(":9") ? undefined : answers[question];
+    return new Response(found ?? "", { status: found === undefined ? 404 : 200 });
+  };
+  const found = [];
+  for (const { name, zip, silent } of cases) {
+    asked.clear();
+    const heard = [...nodes, ...(silent ? ["http://127.0.0.4:9"] : [])];
+    const data = Uint8Array.from(atob(zip), (char) => char.charCodeAt(0));
+    try {
+      const opened = await open(data);
+      const places = [];
+      const said = await verifyStatement(opened, heard, () => pins, (one, i) => places.push(i));
+      const charges = said.charges.map(({ verdict, problem, fields }) => [verdict, problem, fields ?? []]);
+      const { verdict, unnamed, twice, sums, leftOut } = said;
+      found.push({ name, verdict, charges, unnamed, twice, sums, unsigned: leftOut.unsigned, places,
+        asked: Math.max(...asked.values()) });
+    } catch (error) {
+      found.push({ name, verdict: "NO STATEMENT", error: error.message });
+    }
+  }
+  return found;
+}"""
+
+
+@cache
+def worlds() -> tuple[World, ...]:
+    """Charges that were recorded in one transaction, the third without costs, the last credited."""
+    records: list[Json] = []
+    for number in range(COUNT):
+        day = {"id": str(number + 1), "started_at": f"2026-03-0{number + 1}T08:00:00Z"}
+        records.append({**RECORD, **day, "stopped_at": f"2026-03-0{number + 1}T10:00:00Z", "energy_wh": 7780 + number})
+    records[2] = {name: value for name, value in records[2].items() if name != "cost_minor"}
+    listed = [(1801 + number, digest_of(record)) for number, record in enumerate(records)]
+    together = transaction(action(record_data(listed, [4600], [])))
+    made = [
+        World(record=record, ledger_id=number, packed=together)
+        for (number, _), record in zip(listed, records, strict=True)
+    ]
+    return (*made[:-1], made[-1].but(credit=1912))
+
+
+@cache
+def receipts() -> tuple[Json, ...]:
+    return tuple(world.receipt(credited_by=None) for world in worlds())
+
+
+def answers() -> dict[str, str]:
+    """What each node says, by the question as the page spells it."""
+    found = {}
+    for world in worlds():
+        for answer in world.answers().values():
+            body = json.dumps(sorted(answer.body.items()), separators=(",", ":"))
+            found[f"{answer.call} {body}"] = answer.content.decode()
+    return found
+
+
+def asked(page: Page, cases: Mapping[str, bytes], *, silent: Sequence[str] = ()) -> dict[str, Json]:
+    pins = {"key": KEY.public, "chainId": CHAIN_ID, "account": ACCOUNT, "ak": None, "meterKeys": []}
+    pins |= {"codeHash": CODE_HASH, "codeUpdated": CODE_UPDATED}
+    listed = [
+        {"name": name, "zip": base64.b64encode(data).decode(), "silent": name in silent}
+        for name, data in cases.items()
+    ]
+    content = {"cases": listed, "answers": answers(), "pins": pins, "nodes": list(URLS)}
+    found: list[Json] = evaluated(page, CHECK, json.dumps(content))
+    return {one["name"]: one for one in found}
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    with check_page() as page:
+        yield page
+
+
+def index_changed(change: Callable[[Json], None], *, rate: Json | None = None, sums: bool = False) -> bytes:
+    """A true statement whose index says something else; `sums`: those are made right again."""
+    files = files_of(receipts(), rate=rate)
+    index = json.loads(files["statement.json"])
+    change(index)
+    if sums:
+        index["sums"] = sums_of(index["charges"])
+    return packed({**files, "statement.json": json.dumps(index).encode()})
+
+
+# --- statements
+
+
+def test_true_statements_are_verified_and_nodes_asked_once(page: Page) -> None:
+    files = files_of(receipts())
+    shuffled = dict(reversed(files.items()))
+    repacked = {"receipts/": b"", **files, "meter-values/": b"", "meter-values/0001.xml": b"<values/>"}
+    cases = {
+        "deflated": packed(files),
+        "stored": packed(files, zipfile.ZIP_STORED),
+        "shuffled": packed(shuffled),
+        "with folders": packed(repacked),
+        "sizes behind": streamed(files),
+        "flat rate": packed(files_of(receipts(), rate=RATE)),
+        "one node more, which is silent": packed(files),
+        "empty": packed(files_of([])),
+    }
+    said = asked(page, cases, silent=["one node more, which is silent"])
+    silent, empty = said.pop("one node more, which is silent"), said.pop("empty")
+    for one in said.values():
+        assert one["verdict"] == "VERIFIED", one
+        assert one["charges"] == [["VERIFIED", "", []]] * COUNT
+        assert (one["unnamed"], one["twice"], one["sums"], one["unsigned"]) == ([], [], [], COUNT)
+        assert sorted(one["places"]) == list(range(COUNT))
+        assert one["asked"] == len(URLS), "a node is asked each question once"
+    assert silent["verdict"] == "NOT DECIDED" and silent["asked"] == len(URLS) + 1
+    assert (empty["verdict"], empty["charges"]) == ("VERIFIED", [])
+
+
+def streamed(files: Mapping[str, bytes]) -> bytes:
+    """As programs write that cannot go back: sizes and checksum stand behind each file."""
+
+    class Pipe(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+        def seek(self, *_: Any) -> int:
+            raise io.UnsupportedOperation
+
+        def tell(self) -> int:
+            raise io.UnsupportedOperation
+
+    out = Pipe()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def test_whatever_is_altered_is_named(page: Page) -> None:
+    files = files_of(receipts())
+    other = json.loads(files["receipts/0002.json"])
+    other["record"]["energy_wh"] = 77_800
+    changed = json.dumps(other).encode()
+
+    def renamed(index: Json) -> None:
+        index["charges"][1]["sha256"] = sha256_hex(changed)
+        index["charges"][1]["energy_wh"] = 77_800
+
+    altered = json.loads(files["statement.json"])
+    renamed(altered)
+    altered["sums"] = sums_of(altered["charges"])
+    fields = {"id": "77", "ledger_id": "1802", "station": "other", "started_at": "2026-03-01T07:00:00Z"}
+    fields |= {"stopped_at": "2026-03-01T11:00:00Z", "currency": "CHF", "signed_verdict": "VERIFIED"}
+    numbers = {"energy_wh": 7781, "amount_minor": 1}
+    cases = {
+        "receipt altered": packed({**files, "receipts/0002.json": changed}),
+        "both altered": packed(
+            {**files, "receipts/0002.json": changed, "statement.json": json.dumps(altered).encode()}
+        ),
+        "missing": packed({name: data for name, data in files.items() if name != "receipts/0003.json"}),
+        "unnamed": packed({**files, "receipts/0009.json": files["receipts/0001.json"]}),
+        "left out": index_changed(lambda index: index["charges"].pop(), sums=True),
+        "twice": index_changed(lambda index: index["charges"].append(index["charges"][0]), sums=True),
+        "sums": index_changed(lambda index: index["sums"][0].update(energy_wh=1)),
+        "sum twice": index_changed(lambda index: index["sums"].append(index["sums"][0])),
+        "no sums": index_changed(lambda index: index["sums"].clear()),
+        "cheaper rate": index_changed(lambda index: index["flat_rate"].update(price_per_kwh="0.3536"), rate=RATE),
+        **{
+            f"field {name}": index_changed(lambda index, name=name, value=value: _put(index, name, value), sums=True)  # type: ignore[misc]
+            for name, value in {**fields, **numbers}.items()
+        },
+    }
+    said = asked(page, cases)
+    assert {one["verdict"] for one in said.values()} == {"NOT VALID"}, said
+    assert said["receipt altered"]["charges"][1] == ["NOT VALID", "altered", []]
+    assert said["both altered"]["charges"][1] == ["NOT VALID", "", []]
+    assert said["missing"]["charges"][2] == ["NOT VALID", "missing", []]
+    assert said["unnamed"]["unnamed"] == ["receipts/0009.json"]
+    assert said["left out"]["unnamed"] == ["receipts/0004.json"]
+    assert said["twice"]["twice"] == ["1801"]
+    assert all(said[name]["sums"] for name in ("sums", "sum twice", "no sums"))
+    assert "amount_minor" in said["cheaper rate"]["charges"][0][2]
+    for name in (*fields, *numbers):
+        assert said[f"field {name}"]["charges"][0][:2] == ["NOT VALID", "figures"]
+        assert name in said[f"field {name}"]["charges"][0][2]
+
+
+def _put(index: Json, name: str, value: Any) -> None:
+    index["charges"][0][name] = value
+
+
+def test_what_is_no_statement_is_not_read(page: Page) -> None:
+    files = files_of(receipts())
+    good = packed(files)
+    index = files["statement.json"]
+    bomb = io.BytesIO()
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        archive.writestr("statement.json", b" " * (17 * 1024 * 1024))
+    cases = {
+        "nothing": b"PK\5\6",
+        "an empty ZIP": packed({}),
+        "cut": good[:-1],
+        "something behind": good + b"\0",
+        "something in front": b"\0" * 4 + good,
+        "something between": good[:200] + b"\0" + good[200:],
+        "no index": packed({name: data for name, data in files.items() if name != "statement.json"}),
+        "a stranger": packed({**files, "readme.txt": b"x"}),
+        "a way out": packed({**files, "receipts/../../x.json": b"x"}),
+        "a name twice": twice_named(files),
+        "inside another": overlapping(files),
+        "a lie about a size": lying(good),
+        "another checksum": good.replace(struct.pack("<I", zlib.crc32(index)), struct.pack("<I", 1)),
+        "a bomb": bomb.getvalue(),
+        "index twice a member": packed(
+            {**files, "statement.json": index.replace(b'"period"', b'"period": "2026-02", "period"', 1)}
+        ),
+        "index with a fraction": packed(
+            {**files, "statement.json": index.replace(b'"energy_wh": 7780', b'"energy_wh": 7780.0', 1)}
+        ),
+        "index of another format": index_changed(lambda index: index.update(format="evportal-statement/2")),
+        "a charge without hash": index_changed(lambda index: index["charges"][0].pop("sha256")),
+        "a receipt elsewhere": index_changed(lambda index: _put(index, "file", "statement.csv")),
+    }
+    said = asked(page, cases)
+    assert {name: one for name, one in said.items() if one["verdict"] != "NO STATEMENT"} == {}
+
+
+def twice_named(files: Mapping[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in (*files.items(), ("statement_json", files["statement.json"])):
+            archive.writestr(name, data)
+    return out.getvalue().replace(b"statement_json", b"statement.json")
+
+
+def overlapping(files: Mapping[str, bytes]) -> bytes:
+    """The list names one file's bytes under two names."""
+    data = packed(files)
+    end = len(data) - 22
+    count, size, start = struct.unpack_from("<H", data, end + 10)[0], *struct.unpack_from("<II", data, end + 12)
+    listed = data[start:end]
+    length = 46 + sum(struct.unpack_from("<HHH", listed, 28))
+    again = listed[:length].replace(b"statement.json", b"statement_json")
+    tail = struct.pack("<HHIIH", count + 1, count + 1, size + length, start, 0)
+    return data[:end] + again + data[end : end + 8] + tail
+
+
+def lying(data: bytes) -> bytes:
+    """A file is one byte longer than head and list say."""
+    size = struct.unpack_from("<I", data, 22)[0]
+    return data.replace(struct.pack("<I", size), struct.pack("<I", size - 1))
