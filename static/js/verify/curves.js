@@ -1,6 +1,6 @@
-// The curves that meters sign with, and ECDSA over SHA-256 on them. WebCrypto has the three of NIST that it knows;
+// The curves that meters sign with, and ECDSA on them. WebCrypto has the three of NIST that it knows;
 // for the others this is plain arithmetic. It handles public numbers only, so it need not take the same time for each.
-import { big, bigBytes, bytesOf, concat, hexOf, need, sha256 } from "./encoding.js";
+import { big, bigBytes, bytesOf, concat, hexOf, need } from "./encoding.js";
 
 // Domain parameters: SEC 2 v2.0 (secp…), RFC 5639 (brainpool…). `web`: what WebCrypto calls it. a, b, x, y, n in hex.
 const NAMED = {
@@ -237,20 +237,20 @@ function integer(data, start) {
 
 // --- ECDSA (FIPS 186-5, 6.4.2)
 
-// Did the holder of this key sign SHA-256 of the message?
-export async function isSigned(key, { r, s }, message) {
+// Did the holder of this key sign this hash ("SHA-256") of the message?
+export async function isSigned(key, { r, s }, message, hash) {
   const { curve } = key;
   if (r <= 0n || s <= 0n || r >= curve.n || s >= curve.n) return false;
   if (curve.web) {
-    const checked = await byBrowser(key, { r, s }, message);
+    const checked = await byBrowser(key, { r, s }, message, hash);
     if (checked !== null) return checked;
   }
-  return byHand(key, { r, s }, await sha256(message));
+  return byHand(key, { r, s }, new Uint8Array(await crypto.subtle.digest(hash, message)));
 }
 
-async function byBrowser({ curve, x, y }, { r, s }, message) { // null where this browser does not know the curve
+async function byBrowser({ curve, x, y }, { r, s }, message, hash) { // null where this browser does not know the curve
   const raw = concat(Uint8Array.of(4), bigBytes(x, curve.size), bigBytes(y, curve.size));
-  const algorithm = { name: "ECDSA", namedCurve: curve.web, hash: "SHA-256" };
+  const algorithm = { name: "ECDSA", namedCurve: curve.web, hash };
   const imported = await crypto.subtle.importKey("raw", raw, algorithm, false, ["verify"]).catch((error) => {
     if (error.name !== "NotSupportedError") throw error;
     return null;

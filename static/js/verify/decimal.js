@@ -25,6 +25,12 @@ export class Decimal {
     return new Decimal(this.units * other.units, this.scale + other.scale);
   }
 
+  written() { // with all its digits behind the point, also those that say nothing: 1.0 is another text than 1
+    const digits = (this.units < 0n ? -this.units : this.units).toString().padStart(this.scale + 1, "0");
+    const [whole, part] = [digits.slice(0, digits.length - this.scale), digits.slice(digits.length - this.scale)];
+    return `${this.units < 0n ? "-" : ""}${whole}${part && `.${part}`}`;
+  }
+
   get sign() {
     return this.units > 0n ? 1 : this.units < 0n ? -1 : 0;
   }
@@ -37,9 +43,7 @@ export class Decimal {
   }
 
   toString() {
-    const digits = (this.units < 0n ? -this.units : this.units).toString().padStart(this.scale + 1, "0");
-    const [whole, part] = [digits.slice(0, digits.length - this.scale), digits.slice(digits.length - this.scale)];
-    const shown = part.replace(/0+$/, "");
-    return `${this.units < 0n ? "-" : ""}${whole}${shown && `.${shown}`}`;
+    const text = this.written();
+    return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
   }
 }

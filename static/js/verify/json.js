@@ -1,6 +1,7 @@
 // JSON, read more strictly than the browser's own reader does: integers of any size are kept exactly (as BigInt), a
 // member that stands twice is an error, and objects have no prototype, so that no name of a member means anything. A
-// number with a fraction or an exponent stays a Number, which nothing here takes for an integer.
+// number with a fraction or an exponent stays a Number, which nothing here takes for an integer. Whoever wants other
+// numbers hands over how they are read. Errors have a `code` where it is another one than that of no JSON.
 import { need } from "./encoding.js";
 
 const DEPTH_MAX = 64, RECORD_DEPTH_MAX = 8, INTEGER_LENGTH_MAX = 20, INTEGER_MAX = 2n ** 53n - 1n;
@@ -14,13 +15,24 @@ export const isObject = (value) => value !== null && typeof value === "object" &
 // UTF-8 and nothing else; a byte order mark stays, and no JSON begins with one.
 export const decoder = () => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+const coded = (code, message) => Object.assign(new Error(message), { code });
+
 function integer(text) {
   need(text !== "-0" && text.length <= INTEGER_LENGTH_MAX, `not an integer of up to ${INTEGER_LENGTH_MAX} characters`);
   return BigInt(text);
 }
 
+const number = (text, isWhole) => (isWhole ? integer(text) : Number(text));
+
 export function parse(text) {
-  let at = 0;
+  const [found, end] = valueAt(text, 0);
+  need(end === text.length, "something follows the JSON");
+  return found;
+}
+
+// The value that begins there, behind blanks, and where the blanks behind it end.
+export function valueAt(text, start, numberOf = number) {
+  let at = start;
 
   function taken(pattern) {
     pattern.lastIndex = at;
@@ -50,13 +62,15 @@ export function parse(text) {
 
   function object(depth) {
     const members = Object.create(null);
+    let isTwice = false;
     several("}", () => {
       taken(SPACE);
       const name = string();
-      need(!(name in members), "a member stands twice in an object");
+      isTwice ||= name in members;
       need(next(":"), `expected : at character ${at} of the JSON`);
       members[name] = value(depth);
     });
+    if (isTwice) throw coded("duplicate_member", "a member stands twice in an object");
     return members;
   }
 
@@ -71,8 +85,9 @@ export function parse(text) {
     if (next("{")) return object(depth - 1);
     if (next("[")) return list(depth - 1);
     if (text[at] === '"') return string();
-    const number = taken(NUMBER);
-    if (number) return number[1] || number[2] ? Number(number[0]) : integer(number[0]);
+    const found = taken(NUMBER);
+    if (found) return numberOf(found[0], !(found[1] || found[2]));
+    if (taken(/-?Infinity|NaN/y)) throw coded("number", "NaN and Infinity are no numbers of JSON");
     const word = taken(/true|false|null/y);
     need(word, `expected a value at character ${at} of the JSON`);
     return WORDS[word[0]];
@@ -80,8 +95,7 @@ export function parse(text) {
 
   const found = value(DEPTH_MAX);
   taken(SPACE);
-  need(at === text.length, "something follows the JSON");
-  return found;
+  return [found, at];
 }
 
 // The one spelling of a record (RFC 8785), which has objects, lists, texts and integers only, each of which a double holds.

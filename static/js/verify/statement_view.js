@@ -88,9 +88,6 @@ function showCharge(line, found, onOpen) {
   const mark = element("span", word(MARKS[verdict]), CLASSES[verdict]);
   recorded.replaceChildren(mark);
   line.dataset.verdict = verdict;
-  const credited = notices?.credited ?? null;
-  const said = [problemOf(found), credited === null ? "" : word("charge credited", credited)].filter(Boolean);
-  for (const text of said) recorded.append(element("small", text));
   if (receipt) {
     const button = element("button", word("its steps"), "as-link");
     button.type = "button";
@@ -98,6 +95,9 @@ function showCharge(line, found, onOpen) {
     button.addEventListener("click", () => onOpen(found));
     recorded.append(button);
   }
+  const credited = notices?.credited ?? null;
+  const said = [problemOf(found), credited === null ? "" : word("charge credited", credited)].filter(Boolean);
+  for (const text of said) recorded.append(element("small", text));
   const signed = notices?.signed ?? "";
   const isGood = VERIFIED_SIGNED.includes(signed), isBad = signed === "FAILED";
   const meter = element("span", signed ? word(`meter ${signed}`) : "–", isGood ? "outcome-ok" : isBad ? "outcome-failed" : "");
