@@ -1,4 +1,4 @@
-"""A statement's ZIP in the browser (static/js/verify/statement.js): true ones, each way to alter one, and hostile ZIPs."""
+"""A statement's ZIP in the browser (static/js/verify/statement.js): true ones, each alteration, hostile ZIPs."""
 
 import base64
 import io
@@ -102,8 +102,7 @@ def asked(page: Page, cases: Mapping[str, bytes], *, silent: Sequence[str] = ())
     pins = {"key": KEY.public, "chainId": CHAIN_ID, "account": ACCOUNT, "ak": None, "meterKeys": []}
     pins |= {"codeHash": CODE_HASH, "codeUpdated": CODE_UPDATED}
     listed = [
-        {"name": name, "zip": base64.b64encode(data).decode(), "silent": name in silent}
-        for name, data in cases.items()
+        {"name": name, "zip": base64.b64encode(data).decode(), "silent": name in silent} for name, data in cases.items()
     ]
     content = {"cases": listed, "answers": answers(), "pins": pins, "nodes": list(URLS)}
     found: list[Json] = evaluated(page, CHECK, json.dumps(content))
