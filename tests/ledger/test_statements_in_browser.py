@@ -7,12 +7,14 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
+from dev.stations.ocmf import SignedMeter
 from tests.browser_check import check_page
 from tests.browsers import evaluated
 from tests.ledger.receipts.receipt_chain import RECORD
@@ -56,7 +58,9 @@ CHECK = """async (text) => {
       const said = await verifyStatement(opened, heard, () => pins, (one, i) => places.push(i));
       const charges = said.charges.map(({ verdict, problem, fields }) => [verdict, problem, fields ?? []]);
       const { verdict, unnamed, twice, sums, leftOut } = said;
-      found.push({ name, verdict, charges, unnamed, twice, sums, unsigned: leftOut.unsigned, places,
+      const gaps = leftOut.gaps.map(({ meter, wh, records }) => [meter, String(wh), Number(records)]);
+      const signed = said.charges.map(({ notices }) => notices?.signed);
+      found.push({ name, verdict, charges, unnamed, twice, sums, gaps, signed, unsigned: leftOut.unsigned, places,
         asked: Math.max(...asked.values()) });
     } catch (error) {
       found.push({ name, verdict: "NO STATEMENT", error: error.message });
@@ -88,23 +92,51 @@ def receipts() -> tuple[Json, ...]:
     return tuple(world.receipt(credited_by=None) for world in worlds())
 
 
-def answers() -> dict[str, str]:
+@cache
+def signed_worlds() -> tuple[World, ...]:
+    """Five charges at one meter: the third after somebody else's, the last is the fourth's again, corrected."""
+    meter = SignedMeter("1EVP1")
+    start, wh, records = datetime(2026, 3, 1, 8, tzinfo=UTC), 1000, []
+    for number in range(4):
+        if number == 2:
+            meter.pagination += 2
+            wh += 5500
+        at, until = start + timedelta(days=number), start + timedelta(days=number, hours=1)
+        texts = meter.begin(wh, at, "04AABBCCDD"), meter.end(wh + 7780, until, "04AABBCCDD")
+        values = [{"format": "OCMF", "encoding": "plain", "text": text} for text in texts]
+        figures = {"meter_start_wh": wh, "meter_stop_wh": wh + 7780, "energy_wh": 7780, "signed_verdict": "VERIFIED"}
+        times = {"started_at": f"{at:%Y-%m-%dT%H:%M:%SZ}", "stopped_at": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
+        key = {"meter_public_key": meter.public_key.hex(), "id_token": {"type": "ISO14443", "uid": "04AABBCCDD"}}
+        records.append({**RECORD, **figures, **times, **key, "id": str(number), "signed_meter_values": values})
+        wh += 7780
+    records.append({**records[3], "id": "9"})
+    listed = [(1851 + number, digest_of(record)) for number, record in enumerate(records)]
+    packed_ = transaction(action(record_data(listed, [4600], [])))
+    return tuple(
+        World(record=record, ledger_id=number, packed=packed_, header={"timestamp": "2026-03-01T08:00:01.000"})
+        for (number, _), record in zip(listed, records, strict=True)
+    )
+
+
+def answers(among: Sequence[World] | None = None) -> dict[str, str]:
     """What each node says, by the question as the page spells it."""
     found = {}
-    for world in worlds():
+    for world in among or worlds():
         for answer in world.answers().values():
             body = json.dumps(sorted(answer.body.items()), separators=(",", ":"))
             found[f"{answer.call} {body}"] = answer.content.decode()
     return found
 
 
-def asked(page: Page, cases: Mapping[str, bytes], *, silent: Sequence[str] = ()) -> dict[str, Json]:
-    pins = {"key": KEY.public, "chainId": CHAIN_ID, "account": ACCOUNT, "ak": None, "meterKeys": []}
+def asked(
+    page: Page, cases: Mapping[str, bytes], *, silent: Sequence[str] = (), among: Sequence[World] | None = None
+) -> dict[str, Json]:
+    pins: Json = {"key": KEY.public, "chainId": CHAIN_ID, "account": ACCOUNT, "ak": None, "meterKeys": []}
     pins |= {"codeHash": CODE_HASH, "codeUpdated": CODE_UPDATED}
     listed = [
         {"name": name, "zip": base64.b64encode(data).decode(), "silent": name in silent} for name, data in cases.items()
     ]
-    content = {"cases": listed, "answers": answers(), "pins": pins, "nodes": list(URLS)}
+    content = {"cases": listed, "answers": answers(among), "pins": pins, "nodes": list(URLS)}
     found: list[Json] = evaluated(page, CHECK, json.dumps(content))
     return {one["name"]: one for one in found}
 
@@ -152,6 +184,20 @@ def test_true_statements_are_verified_and_nodes_asked_once(page: Page) -> None:
         assert one["asked"] == len(URLS), "a node is asked each question once"
     assert silent["verdict"] == "NOT DECIDED" and silent["asked"] == len(URLS) + 1
     assert (empty["verdict"], empty["charges"]) == ("VERIFIED", [])
+
+
+def test_what_lies_between_two_charges_at_a_meter_is_said(page: Page) -> None:
+    """Only the register of the meter tells; a corrected charge is not there twice; without signatures nobody knows."""
+    made = signed_worlds()
+    everything = [world.receipt(credited_by=None) for world in made]
+    cases = {"all": packed(files_of(everything)), "one left out": packed(files_of([everything[0], *everything[2:]]))}
+    cases["two at once"] = packed(files_of(everything[:2]))
+    said = asked(page, cases, among=made)
+    assert {one["verdict"] for one in said.values()} == {"VERIFIED"}, said
+    assert {name for one in said.values() for name in one["signed"]} == {"VERIFIED (key of the record)"}
+    assert said["all"]["gaps"] == [["1EVP1", "5500", 2]] and said["all"]["unsigned"] == 0
+    assert said["one left out"]["gaps"] == [["1EVP1", "13280", 4]]
+    assert said["two at once"]["gaps"] == []
 
 
 def streamed(files: Mapping[str, bytes]) -> bytes:

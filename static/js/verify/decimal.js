@@ -25,6 +25,10 @@ export class Decimal {
     return new Decimal(this.units * other.units, this.scale + other.scale);
   }
 
+  roundedAway() { // to a whole number, half away from zero: what money is rounded by
+    return this.sign < 0 ? -new Decimal(-this.units, this.scale).rounded() : this.rounded();
+  }
+
   written() { // with all its digits behind the point, also those that say nothing: 1.0 is another text than 1
     const digits = (this.units < 0n ? -this.units : this.units).toString().padStart(this.scale + 1, "0");
     const [whole, part] = [digits.slice(0, digits.length - this.scale), digits.slice(digits.length - this.scale)];

@@ -4,8 +4,8 @@
 //  2. each receipt, step by step (receipt.js)
 //  3. what the index says of a charge is what its record says
 //  4. the sums are those of the charges, and no charge stands there twice
-// Beside that it is said which charges were credited, which have no figures that the meter signed, and whether the
-// registers of each meter follow one another, so that none is left out between the first and the last.
+// Beside that it is said which charges were credited, which have no figures that the meter signed, which are of another
+// time, and whether the registers of each meter follow one another, so that none is left out between first and last.
 import { decimal, hexOf, isHash, need, sha256, show } from "./encoding.js";
 import { Decimal } from "./decimal.js";
 import { decoder, isObject, parse as parseJson } from "./json.js";
@@ -20,6 +20,7 @@ const INDEX_MAX = 16 * 1024 * 1024, CHARGES_MAX = 9999;
 const FILES = /^(?:statement\.(?:json|pdf|csv)|factur-x\.xml|receipts\/(?:\d{4,5}\.json)?|meter-values\/(?:\d{4,5}\.xml)?)$/;
 const RECEIPT = /^receipts\/\d{4,5}\.json$/;
 const AT_ONCE = 6; // receipts; browsers keep as many connections to a host
+const ZONES_MS = 14 * 3600 * 1000; // how far clocks on earth are from UTC at most
 const RATE = /^\d{1,6}(?:\.\d{1,6})?$/;
 
 // --- the index
@@ -75,7 +76,7 @@ function amountOf(record, { price_basis: basis, flat_rate: rate }) { // [minor u
   if (basis === "CONTRACT") return [record.cost_minor ?? null, record.currency ?? ""];
   if (typeof record.energy_wh !== "bigint") return [null, rate.currency];
   const exact = Decimal.of(rate.price_per_kwh).times(new Decimal(record.energy_wh, 3));
-  return [exact.shifted(minorDigits(rate.currency)).rounded(), rate.currency];
+  return [exact.shifted(minorDigits(rate.currency)).roundedAway(), rate.currency];
 }
 
 // The names of what the index says otherwise of a charge than its receipt.
@@ -112,6 +113,14 @@ function wrongSums({ charges, sums }) {
   const all = new Set([...found.keys(), ...said.keys()]);
   const isTwice = said.size !== sums.length;
   return [...all].filter((currency) => isTwice || !isRight(currency));
+}
+
+// Whether it began in the month or year that the statement is of, somewhere on earth.
+export function isOfPeriod({ started_at: start }, { period }) {
+  const [year, month] = period.split("-").map(Number);
+  const [first, last] = month ? [Date.UTC(year, month - 1), Date.UTC(year, month)] : [Date.UTC(year, 0), Date.UTC(year + 1, 0)];
+  const moment = Date.parse(start);
+  return moment >= first - ZONES_MS && moment < last + ZONES_MS;
 }
 
 function twice(charges) { // ledger ids that stand there more than once

@@ -1,7 +1,8 @@
 // What came out of the check of a statement (a ZIP of receipts), as readers see it: how far it is, the verdict on the whole
 // in words, what has to be known beside it, and a line for each charge.
 import { $, counted, element, energy, moment, money, word } from "./dom.js";
-import { open, verifyStatement } from "./statement.js";
+import { isCredit } from "./left_out.js";
+import { isOfPeriod, open, verifyStatement } from "./statement.js";
 import { CLASSES, noticesOfChain, showNotices } from "./steps_view.js";
 
 const VERIFIED_SIGNED = ["VERIFIED (key pinned)", "VERIFIED (key of the record)"];
@@ -98,7 +99,7 @@ function showCharge(line, found, onOpen) {
   const credited = notices?.credited ?? null;
   const said = [problemOf(found), credited === null ? "" : word("charge credited", credited)].filter(Boolean);
   for (const text of said) recorded.append(element("small", text));
-  const signed = notices?.signed ?? "";
+  const signed = isCredit(found) ? "" : notices?.signed ?? "";
   const isGood = VERIFIED_SIGNED.includes(signed), isBad = signed === "FAILED";
   const meter = element("span", signed ? word(`meter ${signed}`) : "–", isGood ? "outcome-ok" : isBad ? "outcome-failed" : "");
   line.querySelector(".meter").replaceChildren(meter);
@@ -121,17 +122,20 @@ function placesOf(charges, isMeant) { // the numbers of these lines, as readers 
   return charges.map((one, i) => (isMeant(one) ? i + 1 : 0)).filter(Boolean);
 }
 
-function noticesOfWhole({ charges, unnamed, twice, sums }) {
+function noticesOfWhole({ charges, unnamed, twice, sums }, index) {
   const found = [];
   if (unnamed.length) found.push([word("receipts unnamed", unnamed.join(", ")), true]);
   if (twice.length) found.push([word("charges twice", twice.join(", ")), true]);
   if (sums.length) found.push([word("sums wrong", sums.map((currency) => currency || "–").join(", ")), true]);
   const credited = placesOf(charges, ({ notices }) => (notices?.credited ?? null) !== null);
   if (credited.length) found.push([word("charges credited", credited.join(", ")), true]);
+  const elsewhere = placesOf(charges, ({ charge }) => !isOfPeriod(charge, index));
+  if (elsewhere.length) found.push([word("charges elsewhere", elsewhere.join(", ")), true]);
   return found;
 }
 
-function noticesOfMeters({ charges, leftOut }) {
+function noticesOfMeters({ charges: listed, leftOut }) {
+  const charges = listed.filter((one) => !isCredit(one));
   const all = charges.length;
   const count = (...names) => charges.filter(({ notices }) => names.includes(notices?.signed)).length;
   const [signed, not, unchecked] = [count(...VERIFIED_SIGNED), count("NOT SIGNED"), count("NOT CHECKED")];
@@ -146,7 +150,7 @@ function noticesOfMeters({ charges, leftOut }) {
 }
 
 function gapOf({ meter, wh, records, from, to }) {
-  const [begin, end] = [from, to].map((at) => moment(new Date(at).toISOString(), "UTC", { isShort: true }));
+  const [begin, end] = [from, to].map((at) => moment(new Date(Number(at / 1000n)).toISOString(), "UTC", { isShort: true }));
   if (wh.sign === 0) return word("left out records", records, meter, begin, end);
   return word(wh.sign < 0 ? "left out overlap" : "left out energy", energy(wh.rounded()), meter, begin, end);
 }
@@ -190,5 +194,5 @@ export async function showStatement(data, { nodes, of, pins }, { isWanted, onOpe
   });
   if (!found || !isWanted()) return;
   show(found.verdict, reasonOf(found), CLASSES[found.verdict]);
-  showNotices($("statement-notices"), [...noticesOfWhole(found), ...noticesOfMeters(found), ...noticesOfChain(together(found.charges), pins)]);
+  showNotices($("statement-notices"), [...noticesOfWhole(found, index), ...noticesOfMeters(found), ...noticesOfChain(together(found.charges), pins)]);
 }
