@@ -18,10 +18,12 @@ Json = dict[str, Any]
 # Takes all cases at once: what a page is asked costs more than what it answers.
 RUN = """async (text) => {
   const { verify, verdict } = await import("/js/verify/receipt.js");
+  const { keyOfText } = await import("/js/verify/meter_key.js");
   const { blobs, cases } = JSON.parse(text);
   const bytes = blobs.map((blob) => Uint8Array.from(atob(blob), (char) => char.charCodeAt(0)));
   const found = [];
-  for (const { receipt, nodes, answers, ...pins } of cases) {
+  for (const { receipt, nodes, answers, meters, ...pinned } of cases) {
+    const pins = { ...pinned, meterKeys: meters.map(keyOfText) };
     globalThis.fetch = async (address, { body }) => {
       const [, node, call] = address.match(/^(.*)\\/v1\\/chain\\/(\\w+)$/);
       const question = `${call} ${JSON.stringify(Object.entries(JSON.parse(body)).sort())}`;
@@ -70,6 +72,7 @@ def _packed(cases: Sequence[Vector]) -> str:
                 url: {_asked(question): [status, place(data)] for question, (status, data) in answers.items()}
                 for url, answers in case.answers.items()
             },
+            "meters": case.pins.get("meter_keys", []),
             **{theirs: case.pins[ours] for ours, theirs in PINS.items()},
         }
         for case in cases

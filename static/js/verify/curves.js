@@ -219,20 +219,22 @@ function element(data, start, tag, what) {
   return { at, end: at + size };
 }
 
-// r and s of an ECDSA-Sig-Value (RFC 3279, 2.2.3) in its one encoding.
-export function signatureOf(data) {
-  const whole = element(data, 0, 0x30, "signature");
-  const r = integer(data, whole.at);
-  const s = integer(data, r.end);
-  need(s.end === whole.end && whole.end === data.length, "signature: not two numbers");
-  return { r: r.value, s: s.value };
-}
-
-function integer(data, start) {
-  const { at, end } = element(data, start, 0x02, "signature");
-  const isShort = end - at === 1 || data[at] !== 0 || data[at + 1] >= 128;
-  need(end > at && data[at] < 128 && isShort, "signature: not DER");
-  return { value: big(data.slice(at, end)), end };
+// r and s of a signature as meters write it, null where it is none: DER (ECDSA-Sig-Value, RFC 3279, 2.2.3), its frame
+// around numbers of fixed length without a sign (eBZ), or the two numbers alone (Isabellenhütte).
+export function signatureOf(data, { size }) {
+  const alone = () => ({ r: big(data.slice(0, size)), s: big(data.slice(size)) });
+  const isAlone = data.length === 2 * size;
+  if (isAlone && data[0] !== 0x30) return alone();
+  try {
+    const whole = element(data, 0, 0x30, "signature");
+    const first = element(data, whole.at, 0x02, "signature");
+    const second = element(data, first.end, 0x02, "signature");
+    const fits = ({ at, end }) => end > at && end - at <= size + 1;
+    need(whole.end === data.length && second.end === data.length && fits(first) && fits(second), "not two numbers");
+    return { r: big(data.slice(first.at, first.end)), s: big(data.slice(second.at, second.end)) };
+  } catch {
+    return isAlone ? alone() : null;
+  }
 }
 
 // --- ECDSA (FIPS 186-5, 6.4.2)

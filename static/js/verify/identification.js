@@ -3,7 +3,8 @@ import { BLANK, sure, trimmed } from "./ocmf.js";
 
 const FAILED_LEVELS = ["MISMATCH", "INVALID", "OUTDATED", "UNKNOWN"];
 const NOBODY = ["NONE", "DENIED", ""]; // types under which ID names nobody
-const LABEL = /(?:contract-id: *)?(?:rfid|emaid|evcoid): */i;
+// Some stations write more than the identification into it: "contract-id: rfid:12…", "idTag:12…,version:…".
+const LABELLED = /^(?:contract-id: *)?(?:rfid|emaid|evcoid|idtag): *([^,]+)(?:,[^\n]*)?$/i;
 const SEPARATORS = new RegExp(`[${BLANK}:*-]`, "g");
 const CONTRACT = /^[a-z]{2}[a-z0-9]{3}[a-z0-9]{9}$/; // without separators; the check digit behind it may be left out
 
@@ -27,7 +28,8 @@ export function checkIdentification(payloads, tokenUid) {
 }
 
 function normal(identity) { // without what makers write differently: capital letters, separators, a label in front
-  const bare = trimmed(identity).replace(LABEL, "").replace(SEPARATORS, "");
+  const [, named] = trimmed(identity).match(LABELLED) ?? [];
+  const bare = (named ?? identity).replace(SEPARATORS, "");
   return bare.toUpperCase().toLowerCase().replaceAll("ς", "σ");
 }
 

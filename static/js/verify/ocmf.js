@@ -107,11 +107,6 @@ function signatureBytes({ SD: data, SE: encoding = "hex", SM: kind = DER }) {
 // Throws Refused where this key (curves.js) did not sign this text as it says.
 export async function verify(text, key) {
   sure(text.curve === key.curve.name, "curve", `${text.curve}, the key is on ${key.curve.name}`);
-  let signature;
-  try {
-    signature = signatureOf(text.signature);
-  } catch (error) {
-    throw new Refused("signature", error.message);
-  }
-  sure(await isSigned(key, signature, text.signed, text.hash), "signature", "");
+  const numbers = signatureOf(text.signature, key.curve);
+  sure(numbers !== null && (await isSigned(key, numbers, text.signed, text.hash)), "signature", "");
 }
