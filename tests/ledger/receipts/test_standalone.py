@@ -99,7 +99,7 @@ def test_the_saved_page_checks_a_real_receipt(chromium: Browser, recorded: Recor
     put_in(page, recorded)
     give(page, receipt.dumps(recorded.receipt).encode())
     expect(page.locator("#verdict")).to_have_text("VERIFIED")
-    expect(page.locator("#steps [data-outcome=ok]")).to_have_count(11)
+    expect(page.locator("#steps [data-outcome=ok]")).to_have_count(12)
     record = {**recorded.receipt["record"], "energy_wh": 77_800}
     give(page, json.dumps({**recorded.receipt, "record": record}).encode())
     expect(page.locator("#verdict")).to_have_text("NOT VALID")

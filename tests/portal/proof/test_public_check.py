@@ -83,8 +83,8 @@ def test_from_a_recorded_session_to_verified(
     reader = Checker(chromium, live_server.url, size, color_scheme=scheme)
     reader.open()
     reader.give(content)
-    reader.sees("VERIFIED", "all eleven steps came out right")
-    assert reader.outcomes() == ["ok"] * 11
+    reader.sees("VERIFIED", "all twelve steps came out right")
+    assert reader.outcomes() == ["ok"] * 12
     expect(reader.page.locator("[data-step='8']")).to_contain_text(f"made in the TPM of AK {fingerprint}")
     expect(reader.page.locator("#figures")).to_contain_text("7.78 kWh")
     assert f"--ak {fingerprint}" in reader.page.locator("#command").inner_text()

@@ -111,7 +111,7 @@ def verified_by_all(content: dict[str, Any]) -> None:
     assert portal(vector) == script(vector) == Said.right(vector)
     with check_page() as page:
         (said,) = run(page, [vector])
-    assert (said.verdict, said.outcomes) == ("VERIFIED", ["ok"] * 11), said.steps
+    assert (said.verdict, said.outcomes) == ("VERIFIED", ["ok"] * 12), said.steps
 
 
 def test_the_kept_sample_is_verified_by_portal_script_and_browser() -> None:

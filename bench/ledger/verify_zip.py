@@ -21,7 +21,7 @@ from dev.common.progress import bar
 from dev.trials.portal_stack import PortalStack
 from ledger.standalone import PAGE
 from tests.browsers import chromium_started
-from tests.statement_zip import statement_zip
+from tests.ledger.statement_zip import statement_zip
 
 CHARGES = 300
 PATIENCE_MS = 120_000
