@@ -1,9 +1,10 @@
 """Stations that charge as fast as they are answered: `python -m bench.gateway.load --url URL --stations FILE …`.
 
-One process, raw frames of OCPP 1.6, no library between: what is measured is the other side. Each station boots, then
-charges without end: StartTransaction, MeterValues with four samples, twenty to a charge, StopTransaction; the first
-charge of each is shorter, by as much as it likes, so that they do not all start and stop at once ever after. With
-`--rate` all together say so many messages a second, however long they wait for answers. Prints one line of JSON.
+One process, raw frames of OCPP 1.6, no library between: what is measured is the other side. All stations boot at
+once, whatever the rate: that storm has figures of its own (`storm_…`). When the last is answered they charge without
+end: StartTransaction, MeterValues with four samples, twenty to a charge, StopTransaction; the first charge of each is
+shorter, by as much as it likes, so that they do not all start and stop at once ever after. With `--rate` all together
+say so many messages a second, however long they wait for answers. Prints one line of JSON.
 """
 
 import argparse
@@ -83,15 +84,21 @@ class Charger:
 
     async def say(self, action: str, payload: dict[str, Any]) -> Any:
         await self.pace.turn()
-        self.number += 1
         sent = time.perf_counter()
-        await self.socket.send(orjson.dumps([2, str(self.number), action, payload]).decode())
-        frame = orjson.loads(await self.socket.recv())
+        frame = await self.ask(action, payload)
         self.count.note(sent, frame)
         return frame[2] if frame[0] == 3 else {}
 
+    async def ask(self, action: str, payload: dict[str, Any]) -> Any:
+        self.number += 1
+        await self.socket.send(orjson.dumps([2, str(self.number), action, payload]).decode())
+        return orjson.loads(await self.socket.recv())
+
+    async def boot(self, count: Count) -> None:
+        sent = time.perf_counter()
+        count.note(sent, await self.ask("BootNotification", {"chargePointVendor": "bench", "chargePointModel": "load"}))
+
     async def run(self) -> None:
-        await self.say("BootNotification", {"chargePointVendor": "bench", "chargePointModel": "load"})
         values = random.randint(1, VALUES)
         while not self.count.stopping:
             start = {"connectorId": 1, "idTag": self.identity[-20:], "meterStart": self.meter_wh, "timestamp": _now()}
@@ -137,6 +144,9 @@ async def load(chosen: argparse.Namespace) -> dict[str, Any]:
         await asyncio.sleep(chosen.seconds)
         await asyncio.gather(*(charger.socket.close() for charger in chargers))
         return {}
+    boots = Count(begun=time.perf_counter())
+    await asyncio.gather(*(charger.boot(boots) for charger in chargers))
+    storm_s = time.perf_counter() - boots.begun
     running = [asyncio.create_task(charger.run()) for charger in chargers]
     await asyncio.sleep(chosen.warm_up)
     count.begun = time.perf_counter()
@@ -144,20 +154,20 @@ async def load(chosen: argparse.Namespace) -> dict[str, Any]:
     await asyncio.sleep(chosen.seconds)
     count.stopping = True
     await asyncio.gather(*running)
-    return _summary(count, connected_s, chosen.seconds)
-
-
-def _summary(count: Count, connected_s: float, seconds: float) -> dict[str, Any]:
-    ordered = sorted(count.answers)
-    if not ordered:
+    if not count.answers:
         sys.exit(f"none of {count.came} answers came within the time that is measured")
-    at = {name: ordered[min(len(ordered) - 1, int(len(ordered) * share))] for name, share in SHARES.items()}
-    milliseconds = {name: round(value * 1000, 1) for name, value in at.items()}
-    told = {"per_s": len(ordered) / seconds, "answers": count.came, "errors": count.errors}
-    return {**told, "connected_s": connected_s, **milliseconds}
+    storm = {"connected_s": connected_s, "storm_s": storm_s, "storm_p99_ms": _shares(boots)["p99_ms"]}
+    told = {"answers": count.came + boots.came, "errors": count.errors + boots.errors}
+    return {"per_s": len(count.answers) / chosen.seconds, **_shares(count), **told, **storm}
 
 
 SHARES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
+
+
+def _shares(count: Count) -> dict[str, float]:
+    ordered = sorted(count.answers)
+    at = {name: ordered[min(len(ordered) - 1, int(len(ordered) * share))] for name, share in SHARES.items()}
+    return {name: round(value * 1000, 1) for name, value in at.items()}
 
 
 def main() -> None:

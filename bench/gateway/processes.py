@@ -17,12 +17,11 @@ from pathlib import Path
 
 import psutil
 
-from bench.gateway.answers import gateway, loaded, make_stations, turns
+from bench.gateway.answers import REACHED, gateway, loaded, make_stations, turns
 from bench.stage import Measured, in_portal, perform
 from dev.trials.portal_stack import PortalStack
 
 RATE = 400.0
-REACHED = 0.95
 WARM_UP_S = 10.0
 
 
