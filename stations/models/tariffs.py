@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
@@ -194,3 +195,74 @@ def tariff_currency_check(tariff: Tariff | None, currency: str) -> None:
     if tariff and tariff.currency != currency:
         words = _("expected a tariff in %(currency)s, the site's currency, got %(got)s")
         raise ValidationError({"tariff": ValidationError(words, params={"currency": currency, "got": tariff.currency})})
+
+
+class CustomerGroup(models.Model):
+    """Customers who charge at the same prices, such as a company's own people (stations/tariffs/agreed.py)."""
+
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    customers = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, verbose_name=_("customers"), blank=True, related_name="customer_groups"
+    )
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("customer group"), _("customer groups")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PriceAgreement(models.Model):
+    """A tariff of its own for a group of customers or for one card, at one site or wherever its currency is used.
+
+    A card's agreement goes before its customer's group's, one for a site before one for all sites, and all of them
+    before the outlet's and the site's tariff.
+    """
+
+    tariff = models.ForeignKey(Tariff, verbose_name=_("tariff"), on_delete=models.PROTECT, related_name="agreements")
+    group = models.ForeignKey(
+        CustomerGroup,
+        verbose_name=_("customer group"),
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="agreements",
+    )
+    id_token = models.ForeignKey(
+        "stations.IdToken",
+        verbose_name=_("card or contract"),
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="agreements",
+    )
+    site = models.ForeignKey(
+        "stations.Site",
+        verbose_name=_("site"),
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="agreements",
+        help_text=_("empty: at every site that charges in the tariff's currency"),
+    )
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("price agreement"), _("price agreements")
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(group__isnull=True, id_token__isnull=False) | Q(group__isnull=False, id_token__isnull=True),
+                name="agreement_with_group_or_card",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id_token or self.group}: {self.tariff}"
+
+    def clean(self) -> None:
+        """One of group and card; the site's currency."""
+        if (self.group_id is None) == (self.id_token_id is None):
+            raise ValidationError(_("Expected a customer group or a card, one of them."))
+        if self.site_id and self.tariff_id:
+            tariff_currency_check(self.tariff, self.site.currency)  # type: ignore[union-attr]
