@@ -14,7 +14,7 @@ from accounts.privacy.own_erasure import log_forget
 from common.csv_files import csv_lines
 from stations.charging.words import moment_text, place, zone
 from stations.messages import holding
-from stations.models import ChargingSession, IdToken, MeterValue, SetAside
+from stations.models import ChargingSession, CustomerGroup, IdToken, MeterValue, SetAside
 
 METER_COLUMNS = ("session_id", "sampled_at", "measurand", "value", "unit", "phase", "context")
 
@@ -26,6 +26,7 @@ def cards_files(user: User) -> Iterator[tuple[str, Chunks]]:
     names = ("uid", "type", "contract_id")
     content = [{**{name: getattr(t, name) for name in names}, "linked": t.customer_id == user.pk} for t in tokens]
     yield "cards.json", [json_text(content)]
+    yield "price-groups.json", [json_text([group.name for group in CustomerGroup.objects.filter(customers=user)])]
 
 
 def cards_holds(user: User) -> str:
@@ -77,6 +78,7 @@ def charges_holds(user: User) -> str:
 
 def cards_forget(erasure: Erasure) -> None:
     """The numbers of their cards, in the admin's log and in what stations said, before the cards themselves go."""
+    CustomerGroup.customers.through.objects.filter(user=erasure.customer_id).delete()
     uids = list(IdToken.objects.filter(customer=erasure.customer_id).values_list("uid", flat=True))
     log_forget(words=uids, pseudonym=erasure.pseudonym)
     for uid in uids:
@@ -97,7 +99,10 @@ def charging_now(user: User) -> str:
 
 def add_all() -> None:
     """To be called when Django starts."""
-    cards = _("cards.json: the cards and contracts that are linked to your account, and those you charged with before.")
+    cards = _(
+        "cards.json, price-groups.json: the cards and contracts that are linked to your account, those you charged with"
+        " before, and groups of customers for whose prices you charge."
+    )
     section_add(Section("cards", cards, cards_holds, cards_files))
     charges = _("charges.json, meter-values.csv: every charge as we store it, and what the meter said during it.")
     section_add(Section("charges", charges, charges_holds, charges_files, lambda user: 2))

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from portal.charging import words
 from portal.charging.asking import BEGINS_WITHIN, START, CannotAsk, charge_of, start_ask, stop_ask
 from portal.charging.outlets import cards_for, outlet_known, outlet_of, outlet_read, outlets_known
+from portal.charging.prices import prices_of
 from portal.reading import reader_of
 from stations.cards.words import token_name
 from stations.charging.power import progress_of
@@ -77,14 +78,15 @@ def _outlet(request: HttpRequest, connector: Connector) -> HttpResponse:
         else:
             return HttpResponseRedirect(reverse("charge_start", args=[command.pk]))
     outlet = outlet_read(connector, reader)
+    card = chosen or (cards[0] if len(cards) == 1 else None)
     context = {
         "connector": connector,
         "outlet": outlet,
         "short": words.short(outlet.hindrance),
         "todo": words.TODO.get(outlet.hindrance, "") if outlet.hindrance else "",
         "cards": [(card, token_name(card.type, card.uid)) for card in cards],
-        "chosen": chosen or (cards[0] if len(cards) == 1 else None),
-        "tariff": connector.tariff_at(timezone.now()),
+        "chosen": card,
+        "prices": prices_of(connector, cards, timezone.now()),
         "error": error,
     }
     return render(request, "portal/charging/outlet.html", context)

@@ -1,6 +1,7 @@
 """Stations in the admin; Django looks for it here (`autodiscover`)."""
 
 from stations.admin import asides, certificates, connections, places, tables
+from stations.agreements import admin as agreements
 from stations.commands import admin as commands
 from stations.imports import admin as imports
 from stations.imports import mapping_admin as mappings
@@ -10,6 +11,7 @@ from stations.ocpi import admin as ocpi
 from stations.vehicles import admin as vehicles
 
 __all__ = [
+    "agreements",
     "asides",
     "certificates",
     "commands",

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from common.database.updating import columns_update
+from stations.agreements.agreed import tariffs_for
 from stations.cards.services import TokenRef, id_token_get
 from stations.charging import numbers, plausibility
 from stations.charging.locks import session_locked, station_lock
@@ -84,6 +85,7 @@ def session_start(
 def session_open(**begun: Any) -> ChargingSession:
     """The row of a charge that begins (as session_new). The station is locked."""
     session = session_new(**begun)
+    tariffs_promise([session])
     session.save(force_insert=True)
     sessions_opened.send(sender=ChargingSession, sessions=[session])
     return session
@@ -92,8 +94,7 @@ def session_open(**begun: Any) -> ChargingSession:
 def session_new(
     *, station: Station, connector: Connector, id_token: IdToken | None, started_at: datetime, **reported: Any
 ) -> ChargingSession:
-    """A charge that begins, with the place and the tariff as they are then; not stored here."""
-    tariff = connector.tariff_at(started_at)
+    """A charge that begins, with the place as it is then; its tariff: `tariffs_promise`; not stored here."""
     return ChargingSession(
         station=station,
         connector=connector,
@@ -101,9 +102,15 @@ def session_new(
         started_at=started_at,
         customer_id=id_token.customer_id if id_token else None,
         location=location_of(station.site),
-        tariff=tariff.snapshot() if tariff else {},
         **reported,
     )
+
+
+def tariffs_promise(sessions: Sequence[ChargingSession]) -> None:
+    """Charges that begin get their tariffs as they are then (stations/agreements/agreed.py); not stored here."""
+    promised = tariffs_for([(session.connector, session.id_token, session.started_at) for session in sessions])
+    for session, tariff in zip(sessions, promised, strict=True):
+        session.tariff = tariff.snapshot() if tariff else {}
 
 
 def late_flags(started_at: datetime, *, offline: bool) -> list[str]:

@@ -20,7 +20,7 @@ from stations.cards.services import TokenRef
 from stations.charging.clocks import Said, is_plausible, offset_in_charge, start_flags
 from stations.charging.numbers import FROM, Begun
 from stations.charging.plausibility import meter_bounded
-from stations.charging.sessions import Ending, late_flags, session_new, sessions_store_end
+from stations.charging.sessions import Ending, late_flags, session_new, sessions_store_end, tariffs_promise
 from stations.identifiers import letters
 from stations.models import ChargingSession, Connector, IdToken, Station
 from stations.signals import sessions_opened
@@ -79,6 +79,7 @@ def charges_start(starts: Sequence[Start]) -> list[Begun | None]:
             continue
         allowed[place] = authorization_of(station, token, starting=True)
         places[place] = _begun(start, station, connector, token, allowed[place])
+    tariffs_promise(list(places.values()))
     rows_insert(list(places.values()))
     if places:
         sessions_opened.send(sender=ChargingSession, sessions=list(places.values()))

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from stations.agreements.agreed import tariff_for
 from stations.cards.authorization import Authorization, authorization_of, token_find, token_shown
 from stations.cards.services import TokenRef
 from stations.charging import numbers, plausibility
@@ -241,9 +242,10 @@ def _complete(
         moved, guessed = _outlet(session.station, told)
         flags = [flag for flag in flags if flag != plausibility.OUTLET_NOT_REPORTED or guessed]
         changed["connector_id"] = moved.pk
-    if "connector_id" in changed or "started_at" in changed:
+    if changed.keys() & {"connector_id", "started_at", "id_token_id"}:
         connector = moved or outlet_get(session.station, session.connector.evse_id, session.connector.connector_id)
-        tariff = connector.tariff_at(changed.get("started_at", session.started_at))
+        card = id_token if "id_token_id" in changed else session.id_token
+        tariff = tariff_for(connector, card, changed.get("started_at", session.started_at))
         changed["tariff"] = tariff.snapshot() if tariff else {}
     if flags != session.flags:
         changed["flags"] = flags

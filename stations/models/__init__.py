@@ -27,7 +27,7 @@ from stations.models.sessions import (
     SessionClosedError,
     months_decide,
 )
-from stations.models.tariffs import Tariff
+from stations.models.tariffs import CustomerGroup, PriceAgreement, Tariff
 from stations.models.vehicles import (
     FlatRate,
     HomeSite,
@@ -45,6 +45,7 @@ __all__ = [
     "Command",
     "Connector",
     "Correction",
+    "CustomerGroup",
     "FlatRate",
     "GatewayProcess",
     "HomeSite",
@@ -64,6 +65,7 @@ __all__ = [
     "OcpiPartner",
     "OcppMessage",
     "OutletLimit",
+    "PriceAgreement",
     "PriceBasis",
     "Reservation",
     "SessionClosedError",

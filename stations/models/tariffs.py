@@ -198,7 +198,7 @@ def tariff_currency_check(tariff: Tariff | None, currency: str) -> None:
 
 
 class CustomerGroup(models.Model):
-    """Customers who charge at the same prices, such as a company's own people (stations/tariffs/agreed.py)."""
+    """Customers who charge at the same prices, such as a company's own people (stations/agreements/agreed.py)."""
 
     name = models.CharField(_("name"), max_length=100, unique=True)
     customers = models.ManyToManyField(

@@ -1,0 +1,36 @@
+"""Who charges at prices of their own: groups of customers, and what was agreed with them or for one card."""
+
+from django.contrib import admin
+
+from common.admin_log import Logged
+from stations.models import CustomerGroup, PriceAgreement
+
+
+class AgreementInline(admin.TabularInline):  # type: ignore[type-arg]
+    """The group's tariffs, on its own page."""
+
+    model = PriceAgreement
+    fields = ("tariff", "site")
+    autocomplete_fields = ("tariff", "site")
+    extra = 0
+
+
+@admin.register(CustomerGroup)
+class CustomerGroupAdmin(Logged):
+    """A company's own people, for example. A change holds for charges that begin from now on."""
+
+    list_display = ("name",)
+    search_fields = ("name",)
+    autocomplete_fields = ("customers",)
+    inlines = (AgreementInline,)
+
+
+@admin.register(PriceAgreement)
+class PriceAgreementAdmin(Logged):
+    """For one card or one group. A change holds for charges that begin from now on."""
+
+    list_display = ("tariff", "group", "id_token", "site")
+    list_select_related = ("tariff", "group", "id_token", "site")
+    list_filter = ("site", "group")
+    search_fields = ("tariff__name", "tariff__code", "group__name", "id_token__uid")
+    autocomplete_fields = ("tariff", "group", "id_token", "site")
