@@ -27,7 +27,7 @@ from ledger.receipts import receipt
 from ledger.receipts.link import qr_svg
 from ledger.receipts.receipt import ReceiptError
 from portal.employer import index
-from portal.employer.meters import kwh_of
+from portal.employer.meters import container_of, kwh_of
 from portal.employer.statement import Charge, VehicleStatement
 from portal.statements.files import KEPT_S, SILENT_AFTER_S
 from portal.statements.statements import check_address
@@ -122,6 +122,9 @@ def statement_zip(*, statement: VehicleStatement, receipt_for: ReceiptFor, on_ch
     )
     files = {index.NAME: index.dumps(whole)}
     files |= {index.receipt_name(number): text for number, text in enumerate(receipts, 1)}
+    for number, charge in enumerate(statement.charges, 1):
+        if container := container_of(charge.record):
+            files[index.meter_values_name(number)] = container
     files["statement.pdf"] = statement_pdf(statement=statement)
     files["statement.csv"] = "".join(statement_csv(statement=statement)).encode()
     return _zipped(files)

@@ -6,6 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from stations.metering.containers import written
 from stations.metering.judging import SignedValue, judge
 
 
@@ -31,6 +32,15 @@ def registers_of(record: Mapping[str, Any]) -> Registers:
         if found.verdict == "VERIFIED" and found.begin and found.end:
             return Registers(found.meter_serial, found.begin.register_wh, found.end.register_wh, signed=True)
     return Registers("", _wh(record.get("meter_start_wh")), _wh(record.get("meter_stop_wh")))
+
+
+def container_of(record: Mapping[str, Any]) -> bytes | None:
+    """The signed texts in S.A.F.E.'s container, for its transparency software; None where the meter signed nothing."""
+    try:
+        values = [SignedValue.of(element) for element in record.get("signed_meter_values", [])]
+        return written(values, record.get("meter_public_key", ""), str(record["transaction_id"])) if values else None
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _wh(value: Any) -> Fraction | None:

@@ -7,6 +7,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ pytestmark = pytest.mark.django_db
 
 MARCH = datetime(2026, 3, 12, 8, 0, tzinfo=UTC)
 OF_MARCH = StatementPeriod(2026, 3)
+KEBA = Path(__file__).parents[2] / "vectors" / "meter" / "shared-test_ocmf_keba_kcp30.json"
 HOSTILE = "=cmd|' /C calc'!A0 <b>"
 
 RecordThem = Callable[[], None]
@@ -153,6 +155,25 @@ def test_it_says_what_was_recorded_whatever_the_database_says_today(
     assert index["sums"] == [{"currency": "EUR", "charges": 1, "energy_wh": 7_780, "amount_minor": 312}]
     LedgerEntry.objects.filter(session=session).update(canonical=b"{}")
     assert of_march(van).charges == [], "of an altered record there is no receipt"
+
+
+def test_registers_and_texts_that_a_meter_signed(
+    van: Vehicle, owner: User, charge: Charge, record_them: RecordThem
+) -> None:
+    """As S.A.F.E.'s own test file of a KEBA has them, with the key that is registered."""
+    vector = json.loads(KEBA.read_text())
+    signed = {"signed_meter_values": vector["values"], "signed_verdict": "VERIFIED", "meter_public_key": vector["key"]}
+    charge(MARCH, **signed)
+    charge(MARCH.replace(day=13), **signed | {"meter_public_key": "00"})
+    charge(MARCH.replace(day=14), signed_meter_values=[{"format": "OCMF"}], signed_verdict="VERIFIED")
+    record_them()
+    statement = of_march(van)
+    first, *others = (one.registers for one in statement.charges)
+    assert first.signed and first.serial and first.begin_wh is not None and first.end_wh is not None
+    assert not any(one.signed for one in others), "nothing is signed by another key, or without a text"
+    found = unzipped(zip_of(statement))
+    assert "meter-values/0001.xml" in found and "meter-values/0003.xml" not in found
+    assert first.serial in paper(found["statement.pdf"])
 
 
 # --- what was taken back
