@@ -18,7 +18,6 @@ After each kill PostgreSQL syncs all of its files; where the disk is slow, TMPDI
 import argparse
 import json
 import random
-import shutil
 import sys
 import tempfile
 import time
@@ -30,7 +29,7 @@ from tqdm import tqdm
 from dev.common.processes import wait_until
 from dev.common.progress import bar
 from dev.trials.chaos.gateways import ChargingStack
-from dev.trials.chaos.killing import Killer, left_running
+from dev.trials.chaos.killing import Killer, verdict
 
 STUCK_AFTER_S = 120.0
 
@@ -138,16 +137,7 @@ def main(arguments: list[str] | None = None) -> int:
     stack = ChargingStack(directory, stations=options.stations, durable=not options.not_durable)
     with stack.running():
         wrong = run(stack, kills=options.kills, seed=options.seed)
-    time.sleep(0.2)
-    for process in left_running(directory):
-        wrong.append(f"left running, ended now: {process}")
-        process.kill()
-    if wrong:
-        print("\n".join(wrong), f"\nNOT WELL; the logs are in {directory}", sep="", file=sys.stderr)
-        return 1
-    shutil.rmtree(directory)
-    print(f"All is well: each charge once, to the watt-hour, in {time.monotonic() - begun:.0f} s.")
-    return 0
+    return verdict(directory, wrong, well="each charge once, to the watt-hour", begun=begun)
 
 
 if __name__ == "__main__":
