@@ -288,8 +288,8 @@ def charge(texts: list[Record], token: str | None) -> dict[str, Any]:
     allowed(rows, found["B"], found["E"])
     begin, end = found["B"][0], found["E"][0]
     energy = {"begin_wh": half_up(begin), "end_wh": half_up(end), "energy_wh": half_up(end - begin)}
-    return {"meter": serial, **energy,
-            "begin_at": found["B"][1], "end_at": found["E"][1], "numbers": (numbers[0], numbers[-1])}
+    return {"meter": serial, **energy, "begin_at": found["B"][1], "end_at": found["E"][1],
+            "numbers": (numbers[0], numbers[-1]), "_exact": (begin, end)}
 def one_meter(texts: list[Record]) -> str:
     serials = {tuple(string(text.payload.get(name) or None, name) for name in ("GS", "MS")) for text in texts}
     if len(serials) > 1: refuse("meters_differ", serials)
@@ -393,7 +393,7 @@ def main() -> None:
     given = args.key or own
     judged = judge(values, der := key_of(given) if given else None, args.token)
     for number, value in enumerate(values if der else (), start=1): print(f"text {number}", alone(value, der))
-    print("".join(f"{name:10}{said}\n" for name, said in judged.items() if name != "verdict" and said != ""), end="")
+    print("".join(f"{name:10}{said}\n" for name, said in judged.items() if name[:1] not in "v_" and said != ""), end="")
     if given and not args.key: print("the key came with the file: it does not say which meter signed", file=sys.stderr)
     print(judged["verdict"])
     sys.exit({"VERIFIED": 0, "FAILED": 1}.get(judged["verdict"], 2))
