@@ -101,7 +101,7 @@ def charged() -> ChargingSession:
 
 
 def portal_says(check: receipt.Check) -> dict[str, Any]:
-    names = ("credited", "producers", "replaceable_by", "hosts")
+    names = ("credited", "producers", "replaceable_by", "hosts", "signed")
     notices = {name: getattr(check.notices, name) for name in names}
     return {"verdict": check.verdict, "steps": [step.outcome for step in check.steps], "notices": notices}
 
