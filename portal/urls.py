@@ -6,8 +6,8 @@ from portal.charging import pages as charging_pages
 from portal.employer import pages as employer_pages
 from portal.history import pages as history_pages
 from portal.invoice import pages as invoice_pages
+from portal.proof import meter_keys, public_check, signed
 from portal.proof import pages as proof_pages
-from portal.proof import public_check
 from portal.session import pages
 from portal.statements import pages as statement_pages
 from portal.vehicles import pages as vehicle_pages
@@ -27,6 +27,7 @@ urlpatterns = [
     path("charge/start/<int:pk>", charging_pages.start_page, name="charge_start"),
     path("charge/<str:evse_id>", charging_pages.outlet_page, name="charge_outlet"),
     path("sessions/<uuid:session_id>/meter-values.csv", pages.meter_values_csv, name="meter_values_csv"),
+    path("sessions/<uuid:session_id>/meter-values.xml", signed.meter_values_xml, name="meter_values_xml"),
     path("sessions/<uuid:session_id>/receipt.json", proof_pages.receipt_file, name="receipt"),
     path("sessions/<uuid:session_id>/verify", proof_pages.verify_page, name="verify"),
     path("sessions/<uuid:session_id>/receipt", proof_pages.receipt_page, name="receipt_page"),
@@ -72,6 +73,8 @@ urlpatterns = [
     path("privacy", welcome_pages.privacy_page, name="privacy"),
     path("imprint", welcome_pages.imprint_page, name="imprint"),
     path("verify", public_check.public_check, name="public_check"),
+    path("meter-keys", meter_keys.meter_keys_page, name="meter_keys"),
+    path("meter-keys.json", meter_keys.meter_keys_file, name="meter_keys_file"),
     path("verify_receipt.py", proof_pages.standalone_script, name="standalone_script"),
     path("evportal-verify.html", proof_pages.standalone_page, name="standalone_page"),
 ]

@@ -31,6 +31,7 @@ from ledger.state.corrected import corrected_of
 from ledger.state.differences import differences_of
 from ledger.state.words import entry_of, state_of
 from portal.proof.reasons import no_receipt
+from portal.proof.signed import signed_of
 from portal.reading import problem, session_read
 from portal.welcome.operator import operator
 from stations.charging.words import period, zone
@@ -100,6 +101,7 @@ def _paper(
         "checksums": standalone.checksums(),
         "printed_at": timezone.now(),
         "number": f"R-{content['ledger_id']}",
+        "signed": signed_of(recorded),
         "operator": operator(),
         "vat": next(iter(vat_sums([recorded])), None),
     }

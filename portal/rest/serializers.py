@@ -261,7 +261,9 @@ class NoticesSerializer(serializers.Serializer[Any]):
         child=serializers.CharField(), allow_null=True, help_text="who could replace the contract; [] for nobody"
     )
     hosts = serializers.IntegerField(help_text="on how many distinct hosts the nodes are that answered")
-    signed = serializers.CharField(allow_null=True, help_text="what the meter signed: VERIFIED (key pinned), NOT SIGNED")
+    signed = serializers.CharField(
+        allow_null=True, help_text="what the meter signed: VERIFIED (key pinned), NOT SIGNED"
+    )
 
 
 class ProofSerializer(serializers.Serializer[Any]):

@@ -8,6 +8,7 @@ from django.utils.translation import gettext
 from ledger.models import ChainTransaction, LedgerEntry
 from ledger.receipts.pins import Pins
 from ledger.receipts.words import TITLES
+from portal.proof.signed import signed_of
 from portal.session.figures import Figures
 from portal.session.query import Found
 from stations.charging.words import period, zone
@@ -31,6 +32,7 @@ def context_of(found: Found, figures: Figures) -> dict[str, Any]:
         "exact": _exact_terms(found.entry, found.pins),
         "pins": found.pins,
         "steps": len(TITLES),
+        "signed": signed_of(found.shown),
         "meter_values": found.meter_values[:METER_VALUES_SHOWN],
         "more_meter_values": len(found.meter_values) > METER_VALUES_SHOWN,
         **figures,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from stations.identifiers import evse_id_canonical
 from stations.ocpi.locations import Party, evse_uid, tariff_of
+from stations.ocpi.signed import signed_data
 from stations.ocpi.values import contract_owner, date_time, hours, hours_of, kwh, price
 from stations.tariffs.engine import has_elements
 from stations.tariffs.lines import ENERGY, FLAT, PARKING_TIME, TIME, CostLine, bill_made, total_minor
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from stations.models import ChargingSession, IdToken
 
 NOT_AVAILABLE = "#NA"  # chapter 4, "No data available": there never was a token, so nobody can tell it
+RECEIPT_MAX = 245  # a remark has up to 255 characters
 TOKEN_TYPES = {"ISO14443": "RFID", "ISO15693": "RFID", "Central": "APP_USER"}
 # Whether to charge was decided at the station; the provider was not asked.
 AUTH_METHOD = "WHITELIST"
@@ -50,8 +52,11 @@ def charged_kwh(row: "ChargingSession", register_wh: Decimal | None) -> Decimal:
     return kwh(max(0, int(register_wh) - row.meter_start_wh))
 
 
-def cdr(row: "ChargingSession", *, party: Party, language: str) -> dict[str, Any]:
-    """CDR of a completed session. A credit says what it credits, and gives the cost back: that alone is negative."""
+def cdr(row: "ChargingSession", *, party: Party, language: str, receipt_url: str = "") -> dict[str, Any]:
+    """CDR of a completed session. A credit says what it credits, and gives the cost back: that alone is negative.
+
+    With `receipt_url`, where the driver finds the receipt, which proves what the meter signed.
+    """
     charge = row.credit_reference if row.credit else row
     assert charge is not None and charge.stopped_at and charge.energy_wh is not None and row.cost_minor is not None
     credit = {"credit": True, "credit_reference_id": str(charge.pk)} if row.credit else {}
@@ -71,6 +76,8 @@ def cdr(row: "ChargingSession", *, party: Party, language: str) -> dict[str, Any
         **partial_costs(charge),
         "total_energy": kwh(charge.energy_wh),
         "total_time": hours(charge.started_at, charge.stopped_at),
+        **signed_data(row, receipt_url=receipt_url),
+        **({"remark": f"Receipt: {receipt_url}"} if 0 < len(receipt_url) <= RECEIPT_MAX else {}),
         **credit,
         "last_updated": date_time(row.updated_at),
     }

@@ -3,6 +3,7 @@
 import logging
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import OuterRef, Subquery
@@ -261,5 +262,8 @@ class CdrsView(ModuleView):
         rows = published.cdrs(self.partner).select_related(*parts, *(f"credit_reference__{part}" for part in parts))
         settled = timezone.now() - timedelta(seconds=settings.OCPI_CDR_SETTLE_S)
         found = self.listed(request, rows.filter(updated_at__lte=settled), "updated_at")
-        objects = [charges.cdr(row, party=us(), language=language()) for row in found.rows]
+        ours: dict[str, Any] = {"party": us(), "language": language()}
+        receipt = request.build_absolute_uri(reverse("receipt_page", args=[UUID(int=0)]))
+        urls = [receipt.replace(str(UUID(int=0)), str(row.pk)) for row in found.rows]
+        objects = [charges.cdr(row, receipt_url=url, **ours) for row, url in zip(found.rows, urls, strict=True)]
         return self.told(request, found, objects)

@@ -67,7 +67,7 @@ def test_it_walks_through_the_api(
     assert walk.call("sessions_meter_values", session.pk).results == []
     assert walk.call("sessions_ledger", session.pk).state == "recorded"
     assert walk.call("sessions_receipt", session.pk).to_dict()["format"] == "evportal-receipt/2"
-    assert len(walk.call("sessions_proof", session.pk).steps) == 11
+    assert len(walk.call("sessions_proof", session.pk).steps) == 12
     assert walk.call("ledger_get").backlog == 0 and walk.call("statements_list").months == []
 
     body = walk.models.NewSiteBody(code="S2", name="Market hall")

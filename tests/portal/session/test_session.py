@@ -234,7 +234,7 @@ def test_the_check_names_the_nodes_and_decides_nothing_without_them(browser: Cli
     session = make_session()
     page = text(browser, f"/sessions/{session.pk}/verify")
     assert "NOT DECIDED" in page
-    assert page.count("data-step=") == 11
+    assert page.count("data-step=") == 12
     assert 'data-step="1" data-outcome="ok"' in page
     assert "http://127.0.0.1:9, http://127.0.0.1:10" in page
     assert f"verify_receipt.py evportal-receipt-{session.pk}.json" in page

@@ -209,6 +209,13 @@ CDR_LOCATION = table(
     },
     {"name": string(255), "postal_code": string(10), "state": string(20)},
 )
+SIGNED_VALUE = table(
+    {"nature": one_of("Start", "End", "Intermediate"), "plain_data": string(512), "signed_data": string(5000)}
+)
+SIGNED_DATA = table(
+    {"encoding_method": ci_string(36), "signed_values": many(SIGNED_VALUE, at_least=1)},
+    {"encoding_method_version": INT, "public_key": ci_string(512), "url": string(512)},
+)
 CDR = table(
     {
         **OWNER,
@@ -229,6 +236,7 @@ CDR = table(
         "session_id": ci_string(36),
         "authorization_reference": ci_string(36),
         "meter_id": string(255),
+        "signed_data": SIGNED_DATA,
         "tariffs": many(TARIFF),
         **{f"total_{part}_cost": PRICE for part in ("fixed", "energy", "time", "parking", "reservation")},
         "total_parking_time": NUMBER,

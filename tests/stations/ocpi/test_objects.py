@@ -259,6 +259,7 @@ def test_a_cdr(provider: Partner, charge: Charge, connector: Connector) -> None:
         "total_energy": Decimal("7.78"),
         "total_energy_cost": {"excl_vat": Decimal("3.2017"), "incl_vat": Decimal("3.81")},
         "total_time": Decimal("0.7667"),
+        "remark": f"Receipt: http://testserver/sessions/{row.pk}/receipt",
     }
 
 
@@ -268,7 +269,7 @@ def test_a_credit_gives_the_cost_back_and_repeats_the_rest(provider: Partner, ch
     original, found = provider.objects("cdrs")
     assert found["total_cost"] == {"excl_vat": Decimal("-4.2017"), "incl_vat": -5}
     assert (found["id"], found["credit"], found["credit_reference_id"]) == (str(credit.pk), True, str(row.pk))
-    own = ("id", "total_cost", "credit", "credit_reference_id", "last_updated")
+    own = ("id", "total_cost", "remark", "credit", "credit_reference_id", "last_updated")
     assert without(found, *own) == without(original, *own)
     assert len(provider.objects("sessions", FROM)) == 1, "a credit is no session"
 
