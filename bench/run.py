@@ -44,6 +44,7 @@ FIGURES = {
         Figure("gateway_station_kib", "gateway.answers", "KiB", 60, databases=("postgres",)),
         Figure("gateway_vs_peers", "gateway.peers", "times", 10, at_most=False, databases=("postgres",)),
         Figure("gateway_two_processes", "gateway.processes", "times", 1.7, at_most=False, databases=("postgres",)),
+        Figure("price_12h_ms", "stations.tariffs", "ms", 5, databases=()),
         Figure("ocmf_verify_per_s", "stations.ocmf", "times", 1.2, at_most=False, databases=()),
         Figure("measure_5000_files_s", "tpm.measure", "s", 3, databases=()),
         Figure("quote_ms", "tpm.layer", "ms", 2, databases=()),

@@ -142,6 +142,7 @@ class TariffSerializer(serializers.ModelSerializer[Tariff]):
     price_per_session = serializers.SerializerMethodField()
     vat_percent = serializers.SerializerMethodField()
     elements = serializers.ListField(child=serializers.DictField())
+    type = serializers.CharField(allow_blank=True, help_text="OCPI TariffType; empty: for everybody")
     min_price = serializers.SerializerMethodField()
     max_price = serializers.SerializerMethodField()
 

@@ -38,6 +38,7 @@ class Used:
 
 # Those of a dimension that may hold in a window, in order; None where nothing but the window decides.
 Candidates = Sequence[tuple[Component, Restrictions | None]]
+Held = tuple[int | None, int | None]  # power in mW and current in mA
 
 
 def used_of(elements: Sequence[Element], usage: Usage) -> list[Used]:
@@ -58,27 +59,27 @@ def _used(elements: Sequence[Element], usage: Usage) -> list[Used]:
     cuts = windows(elements, zone_named(usage.time_zone), start, end)
     by_window = [_candidates(elements, holding) for holding in cuts.holding]
     marks, reckoning = _marks(elements), _Reckoning()
-    window, energy, window_ends = 0, 0, [*cuts.starts[1:], end]
-    for piece in pieces(usage):
-        since, dimension = piece.start, TIME if piece.charging else PARKING_TIME
+    limits = [one.restrictions for one in elements]
+    by_power = any(one.min_power_mw is not None or one.max_power_mw is not None for one in limits)
+    by_current = any(one.min_current_ma is not None or one.max_current_ma is not None for one in limits)
+    window, energy, window_ends, place = 0, 0, [*cuts.starts[1:], end], 0
+    for piece in pieces(usage, by_power=by_power, by_current=by_current):
+        since, held = piece.start, (piece.power_mw, piece.current_ma)
+        dimension = TIME if piece.charging else PARKING_TIME
         while since < piece.end:
             while window_ends[window] <= since:
                 window += 1
             until = min(piece.end, window_ends[window])
-            reckoning.now(by_window[window], piece.power_mw, piece.current_ma)
-            energy_until = piece.energy_at(until)
-            if energy_until > energy:
-                for mark in marks:
-                    if energy < mark <= energy_until:
-                        at = piece.reached(mark)
-                        reckoning.add(dimension, since, at, energy, mark)
-                        since, energy = at, mark
-            reckoning.add(dimension, since, until, energy, energy_until)
+            now, energy_until = by_window[window], piece.energy_at(until)
+            while place < len(marks) and marks[place] <= energy_until:
+                at = piece.reached(marks[place])
+                reckoning.add(now, held, dimension, since, at, energy, marks[place])
+                since, energy, place = at, marks[place], place + 1
+            reckoning.add(now, held, dimension, since, until, energy, energy_until)
             since, energy = until, energy_until
     if start == end:
-        reckoning.now(by_window[0], None, None)
         for mark in [*(mark for mark in marks if mark <= usage.energy_wh), usage.energy_wh]:
-            reckoning.add(TIME, start, start, energy, mark)
+            reckoning.add(by_window[0], (None, None), TIME, start, start, energy, mark)
             energy = mark
     return list(reckoning.found.values())
 
@@ -106,46 +107,51 @@ class _Reckoning:
     """What was used so far, and what holds at the moment."""
 
     def __init__(self) -> None:
-        self.found: dict[tuple[int, str], Used] = {}
-        self.candidates: Mapping[str, Candidates] = {}
-        self.power_mw: int | None = None
-        self.current_ma: int | None = None
+        self.found: dict[int, Used] = {}  # by the component's id()
         self.number = 0
 
-    def now(self, candidates: Mapping[str, Candidates], power_mw: int | None, current_ma: int | None) -> None:
-        self.candidates, self.power_mw, self.current_ma = candidates, power_mw, current_ma
-
-    def add(self, dimension: str, since: int, until: int, energy_wh: int, until_wh: int) -> None:
+    def add(
+        self, now: Mapping[str, Candidates], held: Held, dimension: str, since: int, until: int, wh: int, until_wh: int
+    ) -> None:
         """A part of the charge in which the same holds, with what had flowed before and after it."""
         self.number += 1
-        found, candidates, power, current = self.found, self.candidates, self.power_mw, self.current_ma
-        for kind, quantity in ((FLAT, 1), (ENERGY, until_wh - energy_wh), (dimension, until - since)):
-            for component, limits in candidates.get(kind, ()):  # noqa: B007 - it is used below
-                if limits is None or _holds(limits, energy_wh, power, current):
-                    break
-            else:
-                continue
-            key = (component.element, kind)
-            used = found.get(key)
-            if used is None:
-                used = found[key] = Used(component, since)
-            if kind == FLAT:
-                used.quantity = 1
-            elif quantity:
-                if not used.quantity:
-                    used.since = since
-                used.quantity += quantity
-                used.last = self.number
+        if FLAT in now:
+            self._use(_first(now[FLAT], wh, held), since, 1)
+        if ENERGY in now and (until_wh > wh or not self.found):
+            self._use(_first(now[ENERGY], wh, held), since, until_wh - wh)
+        if dimension in now and (until > since or not self.found):
+            self._use(_first(now[dimension], wh, held), since, until - since)
+
+    def _use(self, component: Component | None, since: int, quantity: int) -> None:
+        if component is None:
+            return
+        used = self.found.get(id(component))
+        if used is None:
+            used = self.found[id(component)] = Used(component, since)
+        if component.type == FLAT:
+            used.quantity = 1
+        elif quantity:
+            if not used.quantity:
+                used.since = since
+            used.quantity += quantity
+            used.last = self.number
 
 
-def _holds(limits: Restrictions, energy_wh: int, power_mw: int | None, current_ma: int | None) -> bool:
+def _first(among: Candidates, energy_wh: int, held: Held) -> Component | None:
+    for component, limits in among:
+        if limits is None or _holds(limits, energy_wh, held):
+            return component
+    return None
+
+
+def _holds(limits: Restrictions, energy_wh: int, held: Held) -> bool:
     if limits.min_wh is not None and energy_wh < limits.min_wh:
         return False
     if limits.max_wh is not None and energy_wh >= limits.max_wh:
         return False
-    if not _between(power_mw, limits.min_power_mw, limits.max_power_mw):
-        return False
-    return _between(current_ma, limits.min_current_ma, limits.max_current_ma)
+    return _between(held[0], limits.min_power_mw, limits.max_power_mw) and _between(
+        held[1], limits.min_current_ma, limits.max_current_ma
+    )
 
 
 def _between(value: int | None, least: int | None, most: int | None) -> bool:

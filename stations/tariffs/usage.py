@@ -104,10 +104,13 @@ def bounds(usage: Usage) -> tuple[int, int]:
     return start, max(start, second_of(usage.stopped_at))
 
 
-def pieces(usage: Usage) -> list[Piece]:
-    """The charge from its start to its end without a gap; none where it lasted less than a second."""
+def pieces(usage: Usage, *, by_power: bool = True, by_current: bool = True) -> list[Piece]:
+    """The charge from its start to its end without a gap; none where it lasted less than a second.
+
+    Without what was said of power or current where nobody asks for it.
+    """
     start, end = bounds(usage)
-    said = _by_second(usage, end)
+    said = _by_second(usage, by_power=by_power, by_current=by_current)
     state: int | None = None  # before the station says one, none is known; of power and current the first holds
     power, current = (next((one[place] for _, one in said if one[place] is not None), None) for place in (1, 2))
     found: list[Piece] = []
@@ -134,13 +137,13 @@ Said = list[int | None]  # register, power, current, state
 Span = tuple[int, int | None, int | None, int | None]  # from when; state, power and current there
 
 
-def _by_second(usage: Usage, end: int) -> list[tuple[int, Said]]:
+def _by_second(usage: Usage, *, by_power: bool, by_current: bool) -> list[tuple[int, Said]]:
     """What was said, in the order of time: in one second the greatest, in whatever order it came."""
     found: dict[int, Said] = {}
     for one in usage.readings:
         at = (one.at - EPOCH) // SECOND
-        power = None if one.power_w is None else _milli(one.power_w)
-        current = None if one.current_a is None else _milli(one.current_a)
+        power = _milli(one.power_w) if by_power and one.power_w is not None else None
+        current = _milli(one.current_a) if by_current and one.current_a is not None else None
         told: Said = [one.energy_wh, power, current, None]
         found[at] = _greatest(found[at], told) if at in found else told
     for state in usage.states:
