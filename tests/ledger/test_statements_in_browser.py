@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -15,6 +16,10 @@ import pytest
 from playwright.sync_api import Page
 
 from dev.stations.ocmf import SignedMeter
+from portal.employer.index import Indexed, dumps, index_of, receipt_name
+from stations.metering import containers
+from stations.metering.judging import SignedValue
+from stations.vehicles.rates import Rate
 from tests.browser_check import check_page
 from tests.browsers import evaluated
 from tests.ledger.receipts.receipt_chain import RECORD
@@ -163,7 +168,7 @@ def index_changed(change: Callable[[Json], None], *, rate: Json | None = None, s
 def test_true_statements_are_verified_and_nodes_asked_once(page: Page) -> None:
     files = files_of(receipts())
     shuffled = dict(reversed(files.items()))
-    repacked = {"receipts/": b"", **files, "meter-values/": b"", "meter-values/0001.xml": b"<values/>"}
+    repacked = {"receipts/": b"", **files, "meter-values/": b""}
     cases = {
         "deflated": packed(files),
         "stored": packed(files, zipfile.ZIP_STORED),
@@ -192,7 +197,15 @@ def test_what_lies_between_two_charges_at_a_meter_is_said(page: Page) -> None:
     everything = [world.receipt(credited_by=None) for world in made]
     cases = {"all": packed(files_of(everything)), "one left out": packed(files_of([everything[0], *everything[2:]]))}
     cases["two at once"] = packed(files_of(everything[:2]))
+    for name, key in (("container", ""), ("container with key", made[0].record["meter_public_key"])):
+        values = [SignedValue.of(one) for one in made[0].record["signed_meter_values"]]
+        cases[name] = packed({**files_of(everything), "meter-values/0001.xml": containers.written(values, key)})
+        cases[f"of another: {name}"] = packed(
+            {**files_of(everything), "meter-values/0002.xml": containers.written(values, key)}
+        )
     said = asked(page, cases, among=made)
+    for name in [name for name in said if name.startswith("of another")]:
+        assert said[name]["charges"][1] == ["NOT VALID", "container", []] and said.pop(name)["verdict"] == "NOT VALID"
     assert {one["verdict"] for one in said.values()} == {"VERIFIED"}, said
     assert {name for one in said.values() for name in one["signed"]} == {"VERIFIED (key of the record)"}
     assert said["all"]["gaps"] == [["1EVP1", "5500", 2]] and said["all"]["unsigned"] == 0
@@ -218,6 +231,29 @@ def streamed(files: Mapping[str, bytes]) -> bytes:
         for name, data in files.items():
             archive.writestr(name, data)
     return out.getvalue()
+
+
+def test_what_the_portal_makes_is_verified(page: Page) -> None:
+    """Its own index of the same charges, at both prices, and credits with a minus."""
+    made, rate = signed_worlds(), Rate(2026, Decimal("0.34"), "EUR", "BMF")
+    data = [json.dumps(world.receipt(credited_by=None)).encode() for world in made]
+    charges = [Indexed(world.record, world.ledger_id, 12_345 if world.record["id"] == "0" else None) for world in made]
+
+    def zipped(rate: Rate | None) -> bytes:
+        content = index_of(
+            document_number="1",
+            period="2026-03",
+            vehicle=("Kombi", "B-EV 1"),
+            place="Home",
+            rate=rate,
+            charges=charges,
+            receipts=data,
+        )
+        named = {receipt_name(number): one for number, one in enumerate(data, start=1)}
+        return packed({"statement.json": dumps(content), **named})
+
+    said = asked(page, {"contract": zipped(None), "flat rate": zipped(rate)}, among=made)
+    assert {name: one["verdict"] for name, one in said.items()} == {"contract": "VERIFIED", "flat rate": "VERIFIED"}
 
 
 def test_whatever_is_altered_is_named(page: Page) -> None:

@@ -102,7 +102,7 @@ async function checkStatement(zip) {
   if (!chosen) return;
   if (!chosen.key) return tell(word("first a key"));
   const mine = statement = { zip };
-  showCommand(command(chosen, "verify_statement.py statement.zip"));
+  showCommand(command(chosen, "verify_receipt.py statement.zip"));
   $("statement").scrollIntoView({ block: "nearest" });
   const of = (data) => pinned({ text: data });
   const onOpen = ({ data }) => check({ text: data, whole: true }, { isOfStatement: true });

@@ -1,11 +1,13 @@
-// A statement of a month or a year as one ZIP (evportal-statement/1): its index, a receipt for each charge, and papers
-// made of them, which are not looked into. What is checked:
+// A statement of a month or a year as one ZIP (evportal-statement/1): its index, a receipt for each charge, containers
+// of what meters signed, and papers made of them, which are not looked into. What is checked:
 //  1. the index has its form, each file that it names is there with its SHA-256, and no receipt that it does not name
 //  2. each receipt, step by step (receipt.js)
 //  3. what the index says of a charge is what its record says
 //  4. the sums are those of the charges, and no charge stands there twice
+//  5. a container of signed values has those of the record
 // Beside that it is said which charges were credited, which have no figures that the meter signed, which are of another
 // time, and whether the registers of each meter follow one another, so that none is left out between first and last.
+import { hasSameTexts } from "./containers.js";
 import { decimal, hexOf, isHash, need, sha256, show } from "./encoding.js";
 import { Decimal } from "./decimal.js";
 import { decoder, isObject, parse as parseJson } from "./json.js";
@@ -143,6 +145,10 @@ async function checkCharge(charge, files, index, options) {
   const fields = differing(charge, receipt, index);
   const found = { charge, data, receipt, steps, notices, judged };
   if (fields.length) return { ...found, verdict: "NOT VALID", problem: "figures", fields };
+  const container = files.get(charge.file.replace(/^receipts(.*)json$/, "meter-values$1xml"));
+  if (container && !hasSameTexts(await container(), receipt.record.signed_meter_values ?? [])) {
+    return { ...found, verdict: "NOT VALID", problem: "container" };
+  }
   return { ...found, verdict: verdictOf(steps), problem: "" };
 }
 
