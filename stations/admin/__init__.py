@@ -1,6 +1,6 @@
 """Stations in the admin; Django looks for it here (`autodiscover`)."""
 
-from stations.admin import asides, certificates, connections, places, tables
+from stations.admin import asides, certificates, connections, metering, places, tables
 from stations.agreements import admin as agreements
 from stations.commands import admin as commands
 from stations.imports import admin as imports
@@ -20,6 +20,7 @@ __all__ = [
     "load",
     "mappings",
     "messages",
+    "metering",
     "ocpi",
     "places",
     "tables",

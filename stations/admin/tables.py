@@ -25,6 +25,7 @@ from common.announce import announce
 from stations.admin.actions import Comparable, asked_first, latest_sessions
 from stations.admin.corrections import Correctable
 from stations.admin.ending import Endable
+from stations.admin.metering import Signed, SignedFilter
 from stations.admin.words import place_words, tariff_words
 from stations.cards.linking import VALID_FOR, link_code_make
 from stations.cards.services import id_token_link, id_token_unlink
@@ -174,17 +175,23 @@ class RemarksFilter(admin.SimpleListFilter):
 
 
 @admin.register(ChargingSession)
-class ChargingSessionAdmin(NotesLooks, Correctable, Endable, Comparable, ReadOnly, Logged):
+class ChargingSessionAdmin(Signed, NotesLooks, Correctable, Endable, Comparable, ReadOnly, Logged):
     change_form_template = "admin/stations/chargingsession/change_form.html"
     list_display = ("started", "place", "customer", "energy", "cost", "lasted", "status", "flag_words")
-    list_filter = ("status", "source", "station__site", RemarksFilter)
+    list_filter = ("status", "source", "station__site", RemarksFilter, SignedFilter)
     list_select_related = ("station", "customer")
     search_fields = ("id", "transaction_id", "station__identity", "customer__username", "id_token__uid")
     search_help_text = _("The session's id or number, the station, the customer or the card")
     date_hierarchy = "started_at"
     ordering = ("-started_at", "-id")
-    exclude = ("flags", "location", "cost_minor", "currency", "tariff")
-    readonly_fields = ("place_words", "cost", "promised", "flag_words", "came_by", "meter_values_link", "page_link")
+    exclude = (
+        *("flags", "location", "cost_minor", "currency", "tariff"),
+        *("signed_meter_values", "signed_verdict", "signed_reason", "meter_public_key"),
+    )
+    readonly_fields = (
+        *("place_words", "cost", "promised", "flag_words", "came_by", "meter_values_link", "page_link"),
+        *("signed_words", "signed_key", "signed_texts_shown"),
+    )
     actions = ("compare",)
 
     def get_search_results(

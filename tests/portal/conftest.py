@@ -41,6 +41,7 @@ from stations.models import (
 )
 from stations.models.imports import ImportMapping, ImportRun
 from stations.models.load import LimitedOutlet, SiteLimit
+from stations.models.metering import MeterPublicKey
 from tests.conftest import CloseSessions
 from tests.people import log_in
 from tests.stations.certificates.asking import certified
@@ -161,6 +162,7 @@ def everything(make_session: MakeSession) -> ChargingSession:
     Tariff.objects.create(code="T1", name="Day")
     SiteLimit.objects.create(site=session.station.site, amperes=32)
     LimitedOutlet.objects.create(station=session.station, evse_id=1)
+    MeterPublicKey.objects.create(station=session.station, public_key="3059", curve="secp256r1", source="SEEN")
     OcpiPartner.objects.create(name="Eight volts", country_code="DE", party_id="8AC")
     ApiClient.objects.create(client_id="abc", name="fleet")
     ApiToken.objects.create(
