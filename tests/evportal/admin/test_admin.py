@@ -71,8 +71,7 @@ def test_every_model_is_registered() -> None:
         ),
         *(
             "stations.chargingsession",
-            "stations.meterpublickey",
-            "stations.metervalue",
+            *("stations.meterpublickey", "stations.metervalue"),
             "stations.importrun",
             "stations.importmapping",
             "stations.tariff",
