@@ -100,6 +100,8 @@ def wait_quiet(stack: ChargingStack, killer: Killer) -> bool:
 
 def run(stack: ChargingStack, *, kills: int, seed: int) -> list[str]:
     """The whole story; returns what is wrong in the end, [] when all is well."""
+    from django.db import connections
+
     from dev.trials.chaos import books
     from stations.models import ChargingSession, OcppMessage, Station
 
@@ -107,6 +109,7 @@ def run(stack: ChargingStack, *, kills: int, seed: int) -> list[str]:
     killer.revive()
     quiet = wait_quiet(stack, killer)
     stack.simulator.stop()
+    connections.close_all()  # PostgreSQL may have been killed since this process asked it last
     states = stack.simulator.states()
     versions = {one["identity"]: one["version"] for one in json.loads(stack.simulator.file.read_text())}
     charges = books.booked(states, versions)
