@@ -60,10 +60,15 @@ def frame_read(text: str | bytes, *, is_21: bool) -> Frame:
         raise FrameError("MessageTypeNotSupported", f"expected a message type of {sorted(known)}", id)
     if len(said) != known[kind] and not (kind in (ERROR, RESULT_ERROR) and len(said) in (3, 4)):
         raise FrameError("RpcFrameworkError", f"expected {known[kind]} elements, got {len(said)}", id)
-    return _frame(kind, id, said)
+    return _frame(kind, id, said, is_shallow=_openings(text) <= DEPTH_MAX)
 
 
-def _frame(kind: int, id: str, said: list[Any]) -> Frame:
+def _openings(text: str | bytes) -> int:
+    """How many lists and objects begin in it: a value cannot lie deeper."""
+    return text.count(b"[") + text.count(b"{") if isinstance(text, bytes) else text.count("[") + text.count("{")
+
+
+def _frame(kind: int, id: str, said: list[Any], *, is_shallow: bool) -> Frame:
     if kind in (ERROR, RESULT_ERROR):
         rest = [text if isinstance(text, str) else "" for text in said[2:4]]
         return Frame(kind, id, code=rest[0][:ACTION_MAX], description="".join(rest[1:])[:DESCRIPTION_MAX])
@@ -73,7 +78,7 @@ def _frame(kind: int, id: str, said: list[Any]) -> Frame:
     payload = said[-1]
     if not isinstance(payload, dict):
         raise FrameError("FormatViolation", "expected an object as payload", id)
-    if not _shallow(payload, DEPTH_MAX):
+    if not is_shallow and not _shallow(payload, DEPTH_MAX):
         raise FrameError("FormatViolation", f"expected at most {DEPTH_MAX} levels of values in values", id)
     return Frame(kind, id, action=action, payload=payload)
 

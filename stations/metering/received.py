@@ -61,7 +61,7 @@ class NotSigned(ValueError):
 
 def is_signed(sampled_value: Any) -> bool:
     """Whether a sampled value of OCPP 1.6 is a signed text and no number."""
-    form = sampled_value.get("format") if isinstance(sampled_value, Mapping) else None
+    form = sampled_value.get("format") if isinstance(sampled_value, dict) else None
     return isinstance(form, str) and form.strip().lower() == "signeddata"
 
 

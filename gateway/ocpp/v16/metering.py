@@ -36,9 +36,9 @@ def read(meter_values: Iterable[Mapping[str, Any]], time_read: TimeRead) -> tupl
     return samples, asides
 
 
-def _trimmed(said: Any) -> Mapping[str, Any]:
+def _trimmed(said: Any) -> dict[str, Any]:
     """In 1.6 a value is a text; some stations fill it with blanks."""
-    if not isinstance(said, Mapping):
+    if not isinstance(said, dict):
         raise NotUnderstood("sampledValue", f"sampledValue: expected an object, got {described(said)}")
     value = said.get("value")
     return {**said, "value": value.strip()} if isinstance(value, str) and value != value.strip() else said
