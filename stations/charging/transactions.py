@@ -30,6 +30,8 @@ from stations.metering.received import SignedText
 from stations.models import ChargingSession, Connector, IdToken, SetAside, Station
 from stations.places.outlets import outlet_get
 from stations.signals import sessions_opened
+from stations.tariffs.charged import states_with
+from stations.tariffs.engine import has_elements
 
 BEGIN = "Transaction.Begin"
 PHASES_ALONE = ("L1", "L2", "L3", "L1-N", "L2-N", "L3-N")
@@ -70,6 +72,7 @@ class Told:
     asides: Sequence[Aside] = ()
     signed: Sequence[SignedText] = ()
     number: int | None = None  # its place among the messages of the transaction (seqNo)
+    charging: bool | None = None  # whether it charges from then on; None where that is not said
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ def transaction_told(*, station: Station, told: Told) -> Heard:
         session = _open(station, told, id_token, allowed)
     elif not session.is_closed:
         session = _complete(session, told, id_token, allowed)
+    _state_keep(session, told)
     waits = told.kind is Kind.ENDED and numbers.is_ended_without_station(session)
     if told.samples or told.asides or (told.signed and not waits):
         charge_values_many([told_values(station, replace(told, signed=()) if waits else told)])
@@ -114,6 +118,15 @@ def charges_known(numbered: Collection[tuple[int, str]]) -> dict[tuple[int, str]
     wanted = {letters(number) for _, number in numbered}
     rows = ChargingSession.objects.filter(station__in={station for station, _ in numbered}, number__in=wanted)
     return {(one.station_id, one.number): one for one in rows.order_by("started_at", "pk")}
+
+
+def _state_keep(session: ChargingSession, told: Told) -> None:
+    """Keep whether it charges, of a charge that goes on and whose price asks for it. The session is locked."""
+    if told.charging is None or session.is_closed or not has_elements(session.tariff):
+        return
+    moved = session.started_at - session.started_said if session.started_said else timedelta(0)
+    session.charging_states = states_with(session, told.said.at + moved, told.charging)
+    ChargingSession.objects.filter(pk=session.pk).update(charging_states=session.charging_states)
 
 
 def is_missing(session: ChargingSession, told: Told) -> bool:

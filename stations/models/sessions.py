@@ -133,6 +133,9 @@ class ChargingSession(Dated):
     meter_public_key = models.TextField(_("public key of the meter"), blank=True, default="")
     # What its cost is made of, line by line (stations/tariffs/).
     cost_lines = models.JSONField(_("lines of the cost"), default=list, blank=True)
+    # [[when, whether it charges from then on], …] as the station said, where the tariff asks; what came of it is in the
+    # lines, which are recorded.
+    charging_states = models.JSONField(default=list, blank=True, editable=False)
     # The month of whose statement it is, by its first day. Decided when it ends, from the driver's zone, else the
     # place's, as they are then: nothing that happens later moves it into another statement.
     statement_month = models.DateField(_("month of the statement"), null=True, blank=True, editable=False)

@@ -95,8 +95,22 @@ def values_of(session: "ChargingSession") -> list[Value]:
     return list(session.meter_values.order_by().values_list(*COLUMNS))
 
 
+STATES_MAX = 2_000
+
+
+def states_with(session: "ChargingSession", at: datetime, charging: bool) -> list[list[Any]]:
+    """What to keep of the station's states when it says one more."""
+    kept = [state for state in session.charging_states if state[0] != at.isoformat()]
+    return [*kept, [at.isoformat(), charging]][-STATES_MAX:]
+
+
 def states_of(session: "ChargingSession") -> list[State]:
-    return []
+    """As the station said; a station that never says that it charges is not believed that it does not."""
+    try:
+        said = [State(datetime.fromisoformat(at), charging is True) for at, charging in session.charging_states]
+    except (TypeError, ValueError):  # somebody has spoilt them
+        return []
+    return said if any(state.charging for state in said) else []
 
 
 def readings_of(values: Iterable[Value], meter_start_wh: int | None) -> list[Reading]:

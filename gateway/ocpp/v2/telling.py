@@ -46,6 +46,7 @@ def told_read(call: Call, token: calls.TokenRef | None) -> calls.Told:
         asides=[*asides, *unread],
         signed=signed,
         number=payload["seqNo"],
+        charging=info["chargingState"] == "Charging" if "chargingState" in info else None,
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from stations.models import ChargingSession, Command, Connector, IdToken, MeterValue, SetAside, StationEvent
+from stations.models import ChargingSession, Command, Connector, IdToken, MeterValue, SetAside, StationEvent, Tariff
 from tests.gateway.ocpp.v2.stories import CARD, Story, at, register, story_make
 
 pytestmark = pytest.mark.django_db
@@ -368,3 +368,25 @@ def test_a_discharge_does_not_count(story: Story) -> None:
     story.event("Updated", -30, meterValue=[{"timestamp": at(-30), "sampledValue": [export]}])
     ended(story)
     assert figures(story.charge()) == ("COMPLETED", 7000, 330)
+
+
+def test_a_tariff_with_elements_asks_when_it_charges(story: Story) -> None:
+    """It says when it charges and when it does not: an hour, of which the last 20 minutes are parking."""
+    parts = [{"type": kind, "price": price, "step_size": 1} for kind, price in (("TIME", "3"), ("PARKING_TIME", "6"))]
+    made = Tariff.objects.get()
+    made.price_per_kwh = made.price_per_session = 0
+    made.vat_percent, made.elements = None, [{"price_components": parts}]
+    made.full_clean()
+    made.save()
+    started(story, info={"chargingState": "Charging"})
+    change: dict[str, Any] = {"trigger": "ChargingStateChanged", "info": {"chargingState": "SuspendedEV"}}
+    told = story.event("Updated", -20, meterValue=[register(7990, -20)], **change)
+    assert told == {"totalCost": 2}
+    story.event("Updated", -20, meterValue=[register(7990, -20)], **change)  # told again
+    assert story.event("Updated", -10, meterValue=[register(7995, -10)])["totalCost"] == 3
+    assert ended(story, 0)["totalCost"] == 4
+    lines = story.charge().cost_lines
+    assert [(line["kind"], line["quantity"], line["amount_minor"]) for line in lines] == [
+        ("TIME", 2400, 200),
+        ("PARKING_TIME", 1200, 200),
+    ]
