@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
@@ -110,9 +111,7 @@ class SignedMeter:
 
     @property
     def _private(self) -> ec.EllipticCurvePrivateKey:
-        library = CURVES[self.curve].library
-        assert library is not None
-        return ec.derive_private_key(self.secret, library())
+        return _private_key(self.curve, self.secret)
 
     def sign(self, data: bytes) -> bytes:
         """A signature in DER."""
@@ -122,6 +121,13 @@ class SignedMeter:
         k = int.from_bytes(hashlib.sha256(self.secret.to_bytes(24) + data).digest()) % (N - 1) + 1
         r = _product(k)[0] % N
         return encode_dss_signature(r, pow(k, -1, N) * (e + r * self.secret) % N)
+
+
+@lru_cache
+def _private_key(curve: str, secret: int) -> ec.EllipticCurvePrivateKey:
+    library = CURVES[curve].library
+    assert library is not None
+    return ec.derive_private_key(secret, library())
 
 
 def json_text(value: Any) -> str:

@@ -57,7 +57,7 @@ class Reader:  # JSON, strictly: no member twice, numbers exact
         mark, string, number, word, never = (self.token() if depth < 64 else refuse("json", "too deep")).groups()
         if mark == "{": return self.object(depth)
         if mark == "[": return self.list(depth)
-        if string is not None: return characters(string)
+        if string is not None: return json.loads(string)
         if number is not None: return exact(number)
         if never: refuse("number", never)
         return {"true": True, "false": False, "null": None}[word or refuse("json", mark)]
@@ -79,13 +79,12 @@ class Reader:  # JSON, strictly: no member twice, numbers exact
         found: Any = {}
         twice, end = False, self.closes("}")
         while not end:
-            name = characters(self.token()[2] or refuse("json", "expected a name"))
+            name = json.loads(self.token()[2] or refuse("json", "expected a name"))
             twice |= name in found
             self.mark(":")
             found[name] = self.value(depth + 1)
             end = self.mark(",}") == "}"
         return refuse("duplicate_member") if twice else found
-def characters(quoted: str) -> str: return whole(str(json.loads(quoted)))
 def whole(text: str) -> str:
     return str(refuse("json", "half a character")) if re.search("[\ud800-\udfff]", text) else text
 def exact(number: str) -> Any:
@@ -178,6 +177,7 @@ def opened(text: str) -> tuple[Any, bytes, str, str, bytes]:  # payload, what is
     if type(seal) is not dict: refuse("json", "expected an object")
     if reader.at != len(text): refuse("trailing", text[reader.at:])
     if not SEAL.fullmatch(text, bar + 1): refuse("signature_form", "blanks or members of another form")
+    whole(json.dumps([payload, seal], ensure_ascii=False, default=str))
     return payload, whole(text[5:bar]).encode(), *algorithm(seal), unpacked(seal)
 def algorithm(seal: Any) -> tuple[str, str]:
     for name in seal:
@@ -224,16 +224,16 @@ class Row:  # one reading with what it inherits
         value = Fraction(padded[1]) if padded else value
         if type(value) is not Fraction: refuse("value", value)
         if unit not in ("kwh", "wh"): refuse("unit", unit)
-        form = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:[,.](\d{1,6}))?([+-])(\d\d):?(\d\d|)(?: ([A-Za-z]))?"
+        form = (r"(\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d)(?:[,.](\d{1,6}))?"
+                r"([+-])([01]\d|2[0-3]):?([0-5]\d|)( [A-Za-z])?")
         found = re.fullmatch(form, tm := self.text("TM"), re.ASCII) or refuse("time", tm)
         try:
             offset = timedelta(hours=int(found[4]), minutes=int(found[5] or 0))
-            if offset >= timedelta(hours=24) or int(found[5] or 0) > 59: raise ValueError(tm)
             at = datetime.fromisoformat(found[1]) + timedelta(microseconds=int((found[2] or "0").ljust(6, "0")))
             at = at - offset if found[3] == "+" else at + offset
         except (ValueError, OverflowError): refuse("time", tm)
         wh = value * (1000 if unit == "kwh" else 1)
-        return (wh, at, found[6] or "", unit) if 0 <= wh <= 10**15 else refuse("value", value)
+        return (wh, at, (found[6] or "").strip(), unit) if 0 <= wh <= 10**15 else refuse("value", value)
 class Record:  # a verified text
     def __init__(self, payload: Any, contexts: Any) -> None:
         self.payload, self.contexts, version, page = payload, contexts, payload.get("FV"), payload.get("PG")
@@ -328,7 +328,8 @@ def allowed(rows: Any, begin: Any, end: Any) -> None:
         if "E" in flags: refuse("error_flag", flags)
         if row.kind == "X" and flags != "t": refuse("exception", flags)
     before = begin[0]
-    for wh in [row.read()[0] for _, row in rows if row.members.get("RV") is not None]:
+    for row in [row for _, row in rows if row.members.get("RV") is not None]:
+        wh, _ = row.read()[0], row.text("ST")
         if not before <= wh <= end[0]: refuse("backwards", f"{before} to {wh}")
         before = wh
 def step(record: Any, pinned: Any) -> tuple[str, str, bool, str]:
@@ -390,8 +391,7 @@ def main() -> None:
     parser.add_argument("--token", help="whom the charge belongs to: the card's UID or the contract")
     args = parser.parse_args()
     values, own = of_file(args.file.read())
-    given = args.key or own
-    judged = judge(values, der := key_of(given) if given else None, args.token)
+    judged = judge(values, der := key_of(given) if (given := args.key or own) else None, args.token)
     for number, value in enumerate(values if der else (), start=1): print(f"text {number}", alone(value, der))
     print("".join(f"{name:10}{said}\n" for name, said in judged.items() if name[:1] not in "v_" and said != ""), end="")
     if given and not args.key: print("the key came with the file: it does not say which meter signed", file=sys.stderr)

@@ -12,8 +12,10 @@ from stations.metering import obis
 from stations.metering.refused import Refused
 
 INHERITED = ("TM", "TX", "RI", "RU", "RT", "EF", "ST")
+_HOUR = r"(?:[01]\d|2[0-3])"
 TIME = re.compile(
-    r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:[,.](\d{1,6}))?([+-]\d{2}):?(\d{2}|)(?: ([A-Za-z]))?", re.ASCII
+    rf"(\d{{4}}-\d{{2}}-\d{{2}}T{_HOUR}:\d{{2}}:\d{{2}})(?:[,.](\d{{1,6}}))?([+-]{_HOUR}):?([0-5]\d|)(?: ([A-Za-z]))?",
+    re.ASCII,
 )
 UNITS = {"kwh": 1000, "wh": 1}
 # Some meters write a text and pad it, with blanks or zeros.
