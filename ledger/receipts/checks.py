@@ -1,6 +1,7 @@
 """Does a session still equal what was recorded? From the row alone (no I/O), with the chain, and as a receipt."""
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -16,7 +17,7 @@ from ledger.models import ChainTransaction, LedgerEntry
 from ledger.receipts import certification, receipt
 from ledger.receipts.link import receipt_fragment
 from ledger.receipts.node_reader import readers
-from ledger.receipts.published import published_ak, published_key, published_pins
+from ledger.receipts.published import published_ak, published_key, published_meter_key, published_pins
 from ledger.receipts.receipt import ReceiptError
 from stations.models import ChargingSession
 from tpm.register import gate
@@ -128,4 +129,5 @@ def verify_receipt(content: dict[str, Any]) -> receipt.Check:
     """
     public_key = published_key(content)
     ak = published_ak(public_key) if content.get("attestation") else None
-    return receipt.verify(content, readers(), published_pins(public_key, ak))
+    pins = replace(published_pins(public_key, ak), meter_keys=published_meter_key(content))
+    return receipt.verify(content, readers(), pins)

@@ -1,5 +1,6 @@
 """What is published of this ledger beside its receipts: keys, pins and nodes, and the command that checks with them."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.conf import settings
 from ledger.models import ChainTransaction, LedgerEntry, SigningKey
 from ledger.receipts import certification
 from ledger.receipts.pins import Pins
+from stations.models import MeterPublicKey
 from tpm.register import gate
 
 
@@ -58,7 +60,16 @@ def pins_of(entry: LedgerEntry | None) -> Pins | None:
     return published_pins(key, published_ak(key)) if key else None
 
 
-def check_command(file: str, key: str) -> str:
+def published_meter_key(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """The key of the receipt's meter, where a person has confirmed it here; else none: the record's own is used."""
+    record = content.get("record")
+    key = record.get("meter_public_key") if isinstance(record, Mapping) else None
+    if not isinstance(key, str) or not re.fullmatch("[0-9a-f]+", key):
+        return ()
+    return (key,) if MeterPublicKey.objects.filter(public_key=key, confirmed_at__isnull=False).exists() else ()
+
+
+def check_command(file: str, key: str, meter_key: str = "") -> str:
     """How anybody checks this file without us; at least two nodes, the second to be filled in where we publish one."""
     nodes = [*public_nodes(), "URL_OF_A_SECOND_NODE"][: max(2, len(public_nodes()))]
     pins = published_pins(key, published_ak(key))
@@ -68,6 +79,7 @@ def check_command(file: str, key: str) -> str:
         f"--chain-id {pins.chain_id}",
         f"--account {pins.account}",
         f"--key {key}",
+        *([f"--meter-key {meter_key}"] if meter_key else []),
         *([f"--ak {pins.ak}"] if pins.ak else []),
         *([f"--code-hash {pins.code_hash}"] if pins.code_hash else []),
         *([f"--code-updated {pins.code_updated}"] if pins.code_updated else []),

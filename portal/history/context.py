@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any, TypedDict
 
 from django.urls import reverse
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 
 from ledger.state.counting import Role
 from ledger.state.labels import Kind
@@ -52,6 +52,14 @@ def context_of(visible: Visible, asked: Asked, found: Found, figures: Figures | 
 # --- The list
 
 
+# What a row says of the meter's signature; nothing where it signed nothing, which the charge's own page says.
+SIGNED = {
+    "VERIFIED": pgettext_lazy("charge", "signed by the meter"),
+    "NOT CHECKED": pgettext_lazy("charge", "signed, not checked here"),
+    "FAILED": pgettext_lazy("charge", "signature of the meter failed"),
+}
+
+
 class Row(TypedDict):
     """What stands in a row, as text: filters that a template calls for each of them take longer.
 
@@ -74,6 +82,7 @@ class Row(TypedDict):
     role: Role
     left_out: bool
     now: str
+    signed: str
 
 
 def _row(told: Told) -> Row:
@@ -98,6 +107,7 @@ def _row(told: Told) -> Row:
         "role": counted.role,
         "left_out": counted.figures is None,
         "now": _now(session, shown),
+        "signed": str(SIGNED.get(shown.signed_verdict, "")),
     }
 
 

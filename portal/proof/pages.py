@@ -152,7 +152,8 @@ def _receipt_name(session: ChargingSession) -> str:
 def _command(session: ChargingSession) -> str:
     """The command by which anybody checks the receipt without us."""
     entry = entry_of(session)
-    return check_command(_receipt_name(session), entry.transaction.public_key if entry and entry.transaction else "")
+    key = entry.transaction.public_key if entry and entry.transaction else ""
+    return check_command(_receipt_name(session), key, session.meter_public_key)
 
 
 @public

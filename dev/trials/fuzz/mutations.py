@@ -70,7 +70,10 @@ class Mutator:
 
     def _pins(self, vector: Vector) -> tuple[Vector, str]:
         name = self.rng.choice(sorted(vector.pins))
-        pins = {**vector.pins, name: self.rng.choice(self.others).pins[name] if name in ("key", "account") else None}
+        pins = {
+            **vector.pins,
+            name: self.rng.choice(self.others).pins[name] if name in ("key", "account", "meter_keys") else None,
+        }
         if name == "code_updated" and self.rng.random() < 0.5:
             pins[name] = self.rng.choice(TIMES)
         return replace(vector, pins=pins), f"pin {name}: {pins[name]}"
