@@ -20,6 +20,7 @@ from stations.ocpi.published import gaps
 from stations.park.admin import ParkPages
 from stations.park.words import connection_words
 from stations.places.credentials import station_credential_withdraw
+from stations.preview.pages import Previewable
 
 
 class TellsGaps(NamesStay):
@@ -83,7 +84,7 @@ class SiteAdmin(TellsGaps):
 
 
 @admin.register(Tariff)
-class TariffAdmin(NamesStay):
+class TariffAdmin(Previewable):
     """A change holds for sessions that start from now on: those that run or ended keep what they were promised."""
 
     form = TariffForm

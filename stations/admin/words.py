@@ -7,6 +7,7 @@ from django.utils.translation import gettext
 
 from stations.charging.words import NONE, plain
 from stations.models import ChargingSession
+from stations.tariffs.terms import Term, terms_of
 
 NAMED = ("name", "id", "time_zone")
 
@@ -27,7 +28,9 @@ def tariff_words(session: ChargingSession) -> str:
     if not kept:
         return gettext("none")
     if kept.get("elements"):
-        return f"{kept.get('name') or NONE} ({kept.get('id') or NONE}): {json.dumps(kept['elements'])}"
+        told = "; ".join(_term(one, str(kept.get("currency", ""))) for one in terms_of(kept))
+        told = told or json.dumps(kept["elements"])
+        return f"{kept.get('name') or NONE} ({kept.get('id') or NONE}): {told}"
     currency, vat = str(kept.get("currency", "")), kept.get("vat_percent")
     parts = [
         gettext("%(price)s per kWh") % {"price": _exact(kept.get("price_per_kwh"), currency)},
@@ -35,6 +38,11 @@ def tariff_words(session: ChargingSession) -> str:
         gettext("%(percent)s %% VAT included") % {"percent": _exact(vat)} if vat else gettext("no VAT"),
     ]
     return f"{kept.get('name') or NONE} ({kept.get('id') or NONE}): {', '.join(parts)}"
+
+
+def _term(term: Term, currency: str) -> str:
+    said = f"{_exact(term.price, currency)} {term.per}"
+    return f"{said} ({term.when})" if term.when else said
 
 
 def _exact(value: object, unit: str = "") -> str:

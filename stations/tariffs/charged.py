@@ -53,10 +53,19 @@ def cost_of_figures(session: "ChargingSession", figures: Figures) -> Cost | None
     return _cost(session, values_of(session) if has_elements(session.tariff) else (), figures)
 
 
+def cost_under(tariff: Mapping[str, Any], session: "ChargingSession", values: Iterable[Value]) -> Cost:
+    """Of one that has ended, under another tariff's snapshot. Raises TariffError where that is none."""
+    assert session.stopped_at is not None and session.energy_wh is not None
+    figures = Figures(session.told_start_wh, session.energy_wh, session.started_at, session.stopped_at)
+    return _priced(tariff, session, values, figures)
+
+
 def _cost(session: "ChargingSession", values: Iterable[Value], figures: Figures) -> Cost | None:
-    if not session.tariff:
-        return None
-    by_elements = has_elements(session.tariff)
+    return _priced(session.tariff, session, values, figures) if session.tariff else None
+
+
+def _priced(tariff: Mapping[str, Any], session: "ChargingSession", values: Iterable[Value], figures: Figures) -> Cost:
+    by_elements = has_elements(tariff)
     readings = readings_of(values, figures.meter_start_wh) if by_elements else ()
     place = session.location if isinstance(session.location, Mapping) else {}
     usage = Usage(
@@ -67,7 +76,7 @@ def _cost(session: "ChargingSession", values: Iterable[Value], figures: Figures)
         states_of(session),
         str(place.get("time_zone", "UTC")),
     )
-    bill = price(session.tariff, usage)
+    bill = price(tariff, usage)
     return Cost(bill.total_minor, bill.currency, lines_kept(bill.lines) if by_elements else [])
 
 

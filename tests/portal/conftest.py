@@ -24,11 +24,13 @@ from ledger.models.audits import AuditRun
 from stations.cards.linking import link_code_make
 from stations.models import (
     ChargingSession,
+    CustomerGroup,
     FlatRate,
     IdToken,
     MeterValue,
     OcpiPartner,
     OcppMessage,
+    PriceAgreement,
     SetAside,
     StatementDelivery,
     StatementRecipient,
@@ -124,6 +126,8 @@ def opened_ago() -> Callable[[ChargingSession, timedelta], None]:
 def vehicle_rows(owner: User) -> None:
     vehicle = Vehicle.objects.create(owner=owner, name="Van", plate="B-EV 1")
     FlatRate.objects.create(year=2027, price_per_kwh="0.35", source="a test")
+    tariff = Tariff.objects.create(code="FLEET", name="Fleet")
+    PriceAgreement.objects.create(tariff=tariff, group=CustomerGroup.objects.create(name="Harbour Ltd."))
     YearChoice.objects.create(user=owner, year=2026, basis="CONTRACT")
     recipient = StatementRecipient.objects.create(
         user=owner, vehicle=vehicle, address="boss@example.org", language="en"

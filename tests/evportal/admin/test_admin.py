@@ -50,6 +50,8 @@ def test_every_model_is_registered() -> None:
             "accounts.accesslogentry",
             "accounts.erasure",
             "stations.linkcode",
+            "stations.customergroup",
+            "stations.priceagreement",
             "accounts.signin",
             "accounts.apiclient",
             "accounts.apitoken",
