@@ -76,5 +76,9 @@ urlpatterns = [
     path("meter-keys", meter_keys.meter_keys_page, name="meter_keys"),
     path("meter-keys.json", meter_keys.meter_keys_file, name="meter_keys_file"),
     path("verify_receipt.py", proof_pages.standalone_script, name="standalone_script"),
+    *(
+        path(f"{name}.py", proof_pages.standalone_beside, {"name": name}, name=f"standalone_{name}")
+        for name in ("verify_meter", "verify_statement")
+    ),
     path("evportal-verify.html", proof_pages.standalone_page, name="standalone_page"),
 ]

@@ -1,4 +1,4 @@
-"""Builds the check as one page, which works when saved and opened from a disk, and SHA256SUMS of page and script.
+"""Builds the check as one page, which works when saved and opened from a disk, and SHA256SUMS of page and scripts.
 
     python -m ledger.standalone.build
 
@@ -12,7 +12,7 @@ import os
 import re
 from pathlib import Path
 
-from ledger.standalone import HERE, PAGE, SCRIPT
+from ledger.standalone import BESIDE, HERE, PAGE, SCRIPT
 
 ROOT = HERE.parents[1]
 MODULES = ROOT / "static" / "js" / "verify"
@@ -104,7 +104,7 @@ def page() -> bytes:
 
 def build(directory: Path = HERE) -> list[Path]:
     """Write page and sums into the directory; returns what it wrote."""
-    found = {PAGE.name: page(), SCRIPT.name: SCRIPT.read_bytes()}
+    found = {PAGE.name: page(), **{path.name: path.read_bytes() for path in (SCRIPT, *BESIDE)}}
     sums = "".join(f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in sorted(found.items()))
     (directory / PAGE.name).write_bytes(found[PAGE.name])
     (directory / SUMS.name).write_text(sums)

@@ -165,6 +165,13 @@ def standalone_script(request: HttpRequest) -> FileResponse:
 
 @public
 @require_safe
+def standalone_beside(request: HttpRequest, name: str) -> FileResponse:
+    """What the script looks for beside itself: verify_meter.py, verify_statement.py."""
+    return _download(next(path for path in standalone.BESIDE if path.stem == name), "text/x-python")
+
+
+@public
+@require_safe
 def standalone_page(request: HttpRequest) -> FileResponse:
     """The check as one page to be saved, for everybody. Never shown here: it would be one more page of ours."""
     return _download(standalone.PAGE, "text/html")

@@ -53,6 +53,7 @@ def public_check(request: HttpRequest) -> HttpResponse:
         "code_hash": settings.LEDGER_CODE_HASH,
         "code_updated": settings.LEDGER_CODE_UPDATED,
         "checksums": standalone.checksums(),
+        "checksums_beside": standalone.checksums_beside(),
         "command": check_command("RECEIPT.json", next(iter(keys), "")),
     }
     return render(request, "portal/check/verify.html", context)

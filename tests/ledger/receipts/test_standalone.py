@@ -15,7 +15,7 @@ from django.test import Client
 from playwright.sync_api import Browser, Page, Request, expect
 
 from ledger.receipts import receipt
-from ledger.standalone import PAGE, SCRIPT, build, checksums, package
+from ledger.standalone import BESIDE, PAGE, SCRIPT, build, checksums, checksums_beside, package
 from ledger.standalone.build import MODULES, SUMS
 from tests.browsers import chromium_started
 from tests.ledger.receipts.receipt_chain import ACCOUNT, Recorded
@@ -39,10 +39,11 @@ def test_what_is_committed_is_what_the_command_builds(tmp_path: Path) -> None:
 
 
 def test_the_sums_are_those_of_the_files() -> None:
-    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (PAGE, SCRIPT)}
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (PAGE, SCRIPT, *BESIDE)}
     lines = [f"{digest}  {name}" for name, digest in sorted(found.items())]
     assert SUMS.read_text().splitlines() == lines
     assert checksums() == {"page": found[PAGE.name], "script": found[SCRIPT.name]}
+    assert checksums_beside() == {path.stem: found[path.name] for path in BESIDE}
     readme = (ROOT / "README.md").read_text()
     assert all(f"    {line}\n" in readme for line in lines), "README.md has other sums than SHA256SUMS"
 
@@ -53,12 +54,12 @@ def test_every_module_is_in_the_page() -> None:
 
 
 def test_the_portal_serves_these_bytes_and_names_their_sums(client: Client, db: None) -> None:
-    for address, path in (("/evportal-verify.html", PAGE), ("/verify_receipt.py", SCRIPT)):
+    for address, path in (("/evportal-verify.html", PAGE), *((f"/{file.name}", file) for file in (SCRIPT, *BESIDE))):
         answer = client.get(address)
         assert b"".join(answer.streaming_content) == path.read_bytes()  # type: ignore[attr-defined]
         assert path.name in answer["Content-Disposition"] and "attachment" in answer["Content-Disposition"]
     page = client.get("/verify").content.decode()
-    assert all(value in page for value in checksums().values())
+    assert all(value in page for value in (checksums() | checksums_beside()).values())
     assert "come from the operator, who could serve others" in page
 
 
