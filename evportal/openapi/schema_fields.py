@@ -64,3 +64,20 @@ class ValuesSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-
         }
         sample = {"type": "object", "properties": members, "required": ["sampled_at", "value"]}
         return {"type": "array", "minItems": 1, "maxItems": SAMPLES_MAX, "items": sample}
+
+
+class SignedSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    target_class = "gateway.rest.serializers.SignedField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> Schema:
+        """Texts that a meter signed; what cannot be kept is set aside."""
+        words = {
+            "text": "exactly as the meter gave it: OCMF as text, or whatever it is in hexadecimal or Base64",
+            "format": "OCMF, ALFEN, EDL40, …; known from the text where it is OCMF",
+            "encoding": "plain, hex or base64; known from the text where it is not told",
+            "context": "Transaction.Begin, Transaction.End, … as in OCPP",
+            "public_key": "the meter's; it proves nothing until an operator has confirmed it",
+        }
+        members = {name: {"type": "string", "description": said} for name, said in words.items()}
+        value = {"type": "object", "properties": members, "required": ["text"], "additionalProperties": False}
+        return {"type": "array", "maxItems": SAMPLES_MAX, "items": value}

@@ -21,6 +21,7 @@ from stations.charging.vocabulary import (
     Sample,
     sample_read,
 )
+from stations.metering.received import SIGNED_MEMBERS, NotSigned, SignedText, signed_said
 from stations.models import ChargingSession, IdToken
 
 SAMPLES_MAX = 200
@@ -84,6 +85,34 @@ class TokenSerializer(StrictSerializer):
         return TokenRef(**super().to_internal_value(data))
 
 
+@dataclass(frozen=True)
+class SignedRead:
+    """The same of texts that a meter signed."""
+
+    texts: list[SignedText]
+    aside: list[Aside]
+
+
+class SignedField(serializers.Field[SignedRead, Any, str, Any]):
+    """A list of signed texts (stations/metering/received.py). One that cannot be kept costs no other."""
+
+    def to_internal_value(self, data: Any) -> SignedRead:
+        """A list of objects is expected, each with its `text` as the meter gave it."""
+        if not isinstance(data, list) or len(data) > SAMPLES_MAX:
+            got = f"{len(data)}" if isinstance(data, list) else described(data)
+            raise serializers.ValidationError(f"expected a list of at most {SAMPLES_MAX} signed values, got {got}")
+        read = SignedRead([], [])
+        for index, said in enumerate(data):
+            if not isinstance(said, dict) or said.keys() - SIGNED_MEMBERS:
+                words = f"expected an object of {', '.join(sorted(SIGNED_MEMBERS))}, got {described(said)}"
+                raise serializers.ValidationError({str(index): [words]})
+            try:
+                read.texts.append(signed_said(said))
+            except NotSigned as error:
+                read.aside.append(Aside("signed value", str(error), said, index))
+        return read
+
+
 class StartSerializer(StrictSerializer):
     """The members of `services.session_start`."""
 
@@ -102,6 +131,7 @@ class StopSerializer(StrictSerializer):
     stopped_at = MomentField()
     meter_stop_wh = WholeNumberField(minimum=0, maximum=METER_MAX_WH)
     stop_reason = TextField(one_of=STOP_REASONS, default="")
+    signed_meter_values = SignedField(default=lambda: SignedRead([], []))
 
 
 @dataclass(frozen=True)
@@ -139,7 +169,16 @@ def _sampled_at(said: dict[str, Any]) -> datetime:
 
 
 class MeterValuesSerializer(StrictSerializer):
-    values = ReadField()
+    """At least one of the two. What is set aside of signed values is counted on after the values."""
+
+    values = ReadField(required=False)
+    signed_meter_values = SignedField(required=False)
+
+    def validate(self, attrs: Any) -> Any:
+        """Something is said."""
+        if not attrs:
+            raise serializers.ValidationError("expected values or signed_meter_values")
+        return {"values": Read([], []), "signed_meter_values": SignedRead([], [])} | attrs
 
 
 class AsideSerializer(serializers.Serializer[Aside]):

@@ -7,6 +7,9 @@ Errors are problem+json (api/problems.py): 400 `invalid_request`, `invalid_json`
 415; 422 `connector_unknown`; 429 `throttled` and 503 `unavailable`, with Retry-After.
 """
 
+from dataclasses import replace
+
+from django.db import transaction
 from django.http import Http404
 from django.utils import timezone
 from rest_framework.request import Request
@@ -20,7 +23,6 @@ from gateway.rest.serializers import (
     BootSerializer,
     MeterValuesAnswerSerializer,
     MeterValuesSerializer,
-    Read,
     SessionSerializer,
     StartSerializer,
     StopSerializer,
@@ -31,6 +33,7 @@ from stations.charging.ending import session_stop, station_rebooted
 from stations.charging.numbers import is_ended_without_station, meant, of_station, start_subject
 from stations.charging.sessions import meter_values_add, session_start
 from stations.errors import SessionConflictError, SessionEndedError
+from stations.metering.storing import signed_add
 from stations.models import ChargingSession, SetAside, Station
 
 
@@ -95,24 +98,32 @@ class MeterValuesView(StationView):
         found = self.found(transaction_id)  # 404 before the message is looked at
         message = MeterValuesSerializer(data=request.data)
         message.is_valid(raise_exception=True)
-        read = message.validated_data["values"]
+        read, signed = message.validated_data["values"], message.validated_data["signed_meter_values"]
         session = meant(found, max((one.sampled_at for one in read.samples), default=None))
         try:
-            accepted = meter_values_add(session=session, samples=read.samples)
+            with transaction.atomic():
+                accepted = meter_values_add(session=session, samples=read.samples)
+                if signed.texts:
+                    accepted += signed_add(session=session, texts=signed.texts, received_at=timezone.now())
         except SessionEndedError as error:
             if not is_ended_without_station(session):
+                if signed.texts:
+                    late_set_aside(session, "signed", str(error), request.data)
                 raise
-            return self.too_late(session, read, error)
-        self.set_aside(SetAside.Kind.VALUE, *read.aside)
-        answer = {"accepted": accepted, "repeated": len(read.samples) - accepted, "set_aside": read.aside}
-        if not read.aside:
+            return self.too_late(session, len(read.samples) + len(read.aside) + len(signed.texts), error)
+        last = len(read.samples) + len(read.aside)
+        aside = [*read.aside, *(replace(one, index=last + one.index) for one in signed.aside)]
+        self.set_aside(SetAside.Kind.VALUE, *aside)
+        repeated = len(read.samples) + len(signed.texts) - accepted
+        answer = {"accepted": accepted, "repeated": repeated, "set_aside": aside}
+        if not aside:
             del answer["set_aside"]
         return Response(MeterValuesAnswerSerializer(answer).data)
 
-    def too_late(self, session: ChargingSession, read: Read, error: SessionEndedError) -> Response:
+    def too_late(self, session: ChargingSession, count: int, error: SessionEndedError) -> Response:
         """The session was ended without its station, which could not know: kept for an operator, never repeated."""
         late_set_aside(session, "meter-values", str(error), self.request.data)
-        asides = [Aside("", str(error), {}, index) for index in range(len(read.samples) + len(read.aside))]
+        asides = [Aside("", str(error), {}, index) for index in range(count)]
         return Response(MeterValuesAnswerSerializer({"accepted": 0, "repeated": 0, "set_aside": asides}).data)
 
 
@@ -126,12 +137,19 @@ class StopView(StationView):
         message = StopSerializer(data=request.data)
         message.is_valid(raise_exception=True)
         stop = message.validated_data
+        signed = stop.pop("signed_meter_values")
         session = meant(found, stop["stopped_at"])
+        waits = is_ended_without_station(session)
         try:
-            session = session_stop(session=session, said=request.data, **stop)
-        except SessionConflictError as error:
+            with transaction.atomic():
+                if signed.texts and not waits:
+                    signed_add(session=session, texts=signed.texts, received_at=timezone.now())
+                late = signed.texts if waits else ()
+                session = session_stop(session=session, said=request.data, signed=late, **stop)
+        except (SessionConflictError, SessionEndedError) as error:
             self.set_aside(SetAside.Kind.LATE, Aside(f"{session.transaction_id} stop", str(error), request.data))
             raise
+        self.set_aside(SetAside.Kind.VALUE, *signed.aside)
         return Response(SessionSerializer(session).data)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 TEXT_MAX = 65_536  # letters; what 2.1 allows in base64 is half of it
 KEY_MAX = 2_500
+SIGNED_MEMBERS = frozenset({"text", "format", "encoding", "context", "public_key"})
 FORMAT_MAX = 50
 CONTEXT_MAX = 20
 UNKNOWN = "SIGNEDDATA"
@@ -104,6 +105,14 @@ def signed_read(given: Any, context: Any = None) -> SignedText:
         found = unwrapped(text_read(data, _words(method, FORMAT_MAX)))
         return replace(found, context=_words(context, CONTEXT_MAX), public_key=_words(given.get("publicKey"), KEY_MAX))
     return replace(text_read(given), context=_words(context, CONTEXT_MAX))
+
+
+def signed_said(said: Mapping[str, Any]) -> SignedText:
+    """A text with what is told of it (SIGNED_MEMBERS), as our own REST has it; raises NotSigned."""
+    told = {name: _words(said.get(name), most) for name, most in (("context", CONTEXT_MAX), ("public_key", KEY_MAX))}
+    encoding = _words(said.get("encoding"), 6).lower()
+    encoding = encoding if encoding in {"plain", "hex", "base64"} else ""
+    return replace(text_read(said.get("text"), _words(said.get("format"), FORMAT_MAX), encoding), **told)
 
 
 def text_read(said: Any, method: str = "", encoding: str = "") -> SignedText:

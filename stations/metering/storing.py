@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models.functions import Length
 
 from common.database.inserting import columns_insert
+from stations.errors import SessionEndedError
 from stations.metering.received import SignedText
 from stations.metering.registering import Seen, keys_seen
 from stations.models import ChargingSession, SignedMeterValue
@@ -74,6 +76,25 @@ def _insert(new: dict[tuple[UUID, str], SignedOf]) -> None:
     columns: dict[str, list[Any]] = {name: [getattr(one.signed, name) for one in new.values()] for name in names}
     columns |= {"session_id": [pk for pk, _ in new], "text_sha256": [digest for _, digest in new]}
     columns_insert(SignedMeterValue, columns | {"received_at": [one.received_at for one in new.values()]})
+
+
+@transaction.atomic
+def signed_add(*, session: ChargingSession, texts: Sequence[SignedText], received_at: datetime) -> int:
+    """Store what is new of these; returns how many that were. A text that is already there is no error.
+
+    Raises SessionEndedError for new ones after the stop, and where one charge has no room for more.
+    """
+    locked = ChargingSession.objects.select_for_update(no_key=True).get(pk=session.pk)
+    told = [SignedOf(locked, one, received_at) for one in texts]
+    if locked.is_closed:
+        known = already_stored([locked.pk])
+        if all(one.key in known for one in told):
+            return 0
+        raise SessionEndedError(f"expected signed values before the stop, session {session.transaction_id} has stopped")
+    before = locked.signed_texts.count()
+    if signed_store(told):
+        raise SessionEndedError("expected fewer or shorter signed values of one charge")
+    return locked.signed_texts.count() - before
 
 
 def already_stored(sessions: Sequence[UUID]) -> set[tuple[UUID, str]]:
