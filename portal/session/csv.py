@@ -1,5 +1,6 @@
 """History and meter values as CSV: names of columns, codes and ISO 8601 times are the same in every language."""
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -19,6 +20,8 @@ COLUMNS = (
     *("record_state", "ledger_id", "block_num", "chain_transaction_id"),
     # What sums count, empty where a session does not: these columns add up to what pages and papers say.
     *("record", "credited_by", "counted_energy_wh", "counted_cost_minor", "counted_currency"),
+    # What the meter signed, as the record has it; the import of another EVPortal reads it.
+    "signed_meter_values",
 )
 METER_COLUMNS = ("session_id", "sampled_at", "measurand", "phase", "context", "value", "unit")
 CHUNK = 500
@@ -54,4 +57,5 @@ def _row(session: ChargingSession) -> tuple[Any, ...]:
         *((chained.block_num, chained.transaction_id) if chained else (None, None)),
         *(record_word(counted, kind), credited_by(session)),
         *(counted.energy_wh, counted.cost_minor, counted.currency if counted.counts else None),
+        json.dumps(session.signed_meter_values, ensure_ascii=False) if session.signed_meter_values else None,
     )

@@ -23,6 +23,7 @@ from stations.imports.known import Known, Seen, differences
 from stations.imports.places import Places, session_id
 from stations.imports.plan import Options, Plan, planned
 from stations.imports.reading.row import Record, Row, duration_check, period
+from stations.metering import closing
 from stations.models import ChargingSession, months_decide
 from stations.signals import sessions_closed
 
@@ -172,7 +173,9 @@ def _batch_store(rows: Sequence[Row], unread: list[Finding], bringing: Bringing)
     sessions, findings = [], [*unread]
     for row in rows:
         try:
-            sessions.append((row, session_of(row, places, bringing.run_id)))
+            session = session_of(row, places, bringing.run_id)
+            closing.proof_imported(session, closing.values_of(row.signed))
+            sessions.append((row, session))
         except ImportRowError as error:
             findings.append(Finding.skipped(row.line, row.number, error))
     known = Known([session for _, session in sessions])

@@ -221,6 +221,23 @@ def proof_carry(replacement: ChargingSession, values: Sequence[SignedValue], *, 
     replacement.flags = [*[SIGNED_FAILED] * failed, *replacement.flags]
 
 
+def proof_imported(session: ChargingSession, values: Sequence[SignedValue]) -> None:
+    """Judge a charge of a file by what its meter signed (not saved here); files often name the energy alone."""
+    if not values or session.status != COMPLETED or session.energy_wh is None:
+        return
+    proof = proofs_of([session], {session.pk: values})[session.pk]
+    own = session.meter_start_wh, session.meter_stop_wh
+    if None in own:
+        session.meter_start_wh, session.meter_stop_wh = 0, session.energy_wh
+    proof_apply(session, proof)
+    if None in own:
+        session.meter_start_told_wh = session.meter_stop_told_wh = None
+        if session.signed_verdict != VERIFIED:
+            session.meter_start_wh, session.meter_stop_wh = own
+    if session.status == INVALID:
+        session.cost_minor, session.currency = None, ""
+
+
 def _columns_set(session: ChargingSession, proof: Proof, verdict: Verdict, reason: str) -> None:
     session.signed_meter_values = [value.element() for value in proof.values]
     session.signed_verdict = "" if verdict == NOT_SIGNED else verdict

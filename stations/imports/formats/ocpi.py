@@ -3,15 +3,18 @@ list, or a response with `data`. An id is unique for its party. Times are UTC.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from stations.errors import ImportRowError
 from stations.imports.formats.documents import Json, inner, member, text
 from stations.imports.reading import values
 from stations.imports.reading.row import Place, Reading, Row, Token
+from stations.metering.received import KEY_MAX, NotSigned, SignedText, signed_read
 from stations.tariffs.currencies import is_currency
 from stations.tariffs.pricing import minor_units
 
+NATURES = {"start": "Transaction.Begin", "end": "Transaction.End"}
 TYPES = {"RFID": "ISO14443", "APP_USER": "Central", "OTHER": "Central", "EMAID": "eMAID"}
 
 
@@ -53,7 +56,21 @@ def _row(line: int, cdr: Mapping[str, Any], reading: Reading) -> Row:
         cost_minor=cost,
         currency=currency if cost is not None else "",
         lasted=values.hours(f"{member(cdr, 'total_time')}", "total_time"),
+        signed=_signed(cdr),
     )
+
+
+def _signed(cdr: Mapping[str, Any]) -> tuple[SignedText, ...]:
+    """What the meter signed, out of its base64; what cannot be kept costs no charge."""
+    told = inner(cdr, "signed_data")
+    key, method = text(told, "public_key", most=KEY_MAX), text(told, "encoding_method", most=36)
+    found = []
+    for value in told.get("signed_values") or ():
+        if isinstance(value, dict):
+            given = {"signedMeterData": value.get("signed_data"), "encodingMethod": method, "publicKey": key}
+            with suppress(NotSigned):
+                found.append(signed_read(given, NATURES.get(text(value, "nature").lower())))
+    return tuple(found)
 
 
 def _utc(value: Any) -> str:

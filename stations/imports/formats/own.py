@@ -4,13 +4,16 @@ every session keeps its UUID, so a file of this very portal doubles nothing.
 
 import uuid
 
+from common import strict_json
 from common.csv_files import as_written
 from stations.errors import ImportRowError
 from stations.imports.formats.base import Cells, Table
 from stations.imports.reading import values
 from stations.imports.reading.row import Place, Row
+from stations.metering.received import SignedText, signed_said
 from stations.tariffs.currencies import is_currency
 
+SIGNED_MAX = 1024 * 1024  # bytes of a cell
 STATES = ("COMPLETED", "INVALID")
 
 
@@ -45,7 +48,20 @@ def _row(cells: Cells) -> Row:
         connector=cells.units("connector", digits=0),
         session=session,
         flags=tuple(cells["flags"].split()),
+        signed=_signed(cells),
     )
+
+
+def _signed(cells: Cells) -> tuple[SignedText, ...]:
+    """What the meter signed, as the record has it: a JSON list of texts with what is told of each."""
+    if not (text := as_written(cells["signed"])):
+        return ()
+    column = cells.column("signed")
+    try:
+        told = strict_json.loads(text.encode(), most=SIGNED_MAX)
+        return tuple(signed_said(one) for one in told)
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ImportRowError("a JSON list of signed meter values", values.shown(text), field=column) from error
 
 
 FORMAT = Table(
@@ -67,6 +83,7 @@ FORMAT = Table(
         "currency": ("currency",),
         "status": ("status",),
         "flags": ("flags",),
+        "signed": ("signed_meter_values",),
     },
     needed=("session", "started", "stopped", "zone", "site", "station", "number", "energy", "status"),
     ordered="",

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from stations.errors import ImportRowError
 from stations.imports.reading.lasted import Lasted
+from stations.metering.received import SignedText
 
 
 class Place(NamedTuple):
@@ -51,6 +52,7 @@ class Row(NamedTuple):
     session: str = ""
     flags: tuple[str, ...] = ()
     stop_reason: str = ""
+    signed: tuple[SignedText, ...] = ()
 
 
 class Record(NamedTuple):
