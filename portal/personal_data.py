@@ -12,12 +12,13 @@ from ledger.models import ChainTransaction
 from ledger.receipts import receipt
 from ledger.receipts.checks import receipt_for
 from ledger.receipts.receipt import ReceiptError
-from ledger.standalone import SCRIPT
+from ledger.standalone import BESIDE, SCRIPT
 from portal.session.csv import csv_lines
 from stations.metering import containers
 from stations.metering.judging import SignedValue
 from stations.models import ChargingSession, ChargingSessionQuerySet
 
+SCRIPTS = (SCRIPT, *BESIDE)
 RELATED = ("station", "connector", "id_token", "ledger_entry__transaction")
 
 
@@ -38,7 +39,8 @@ def files(user: User) -> Iterator[tuple[str, Chunks]]:
     sessions = ChargingSession.objects.filter(customer=user).select_related(*RELATED)
     without_bytes = sessions.defer("ledger_entry__transaction__packed").order_by("started_at", "pk")
     yield "charges.csv", csv_lines(without_bytes)
-    yield "verify_receipt.py", [SCRIPT.read_bytes()]
+    for path in SCRIPTS:
+        yield path.name, [path.read_bytes()]
     for session in signed(user).iterator(chunk_size=500):
         values = [SignedValue.of(value) for value in session.signed_meter_values]
         container = containers.written(values, session.meter_public_key, session.transaction_id)
@@ -54,7 +56,7 @@ def files(user: User) -> Iterator[tuple[str, Chunks]]:
 
 def how_many(user: User) -> int:
     """Of the files."""
-    return 2 + recorded(user).count() + signed(user).count()
+    return 1 + len(SCRIPTS) + recorded(user).count() + signed(user).count()
 
 
 def holds(user: User) -> str:
@@ -69,7 +71,7 @@ def add_section() -> None:
     """Called once, when the app is ready; the archive itself knows nothing of ledgers."""
     about = _(
         "charges.csv: the same charges as a table, with the state of their records. receipts/: the receipt of each "
-        "charge that is recorded. verify_receipt.py: checks a receipt without us. meter-values/: what meters signed, "
-        "as S.A.F.E.'s transparency software reads it."
+        "charge that is recorded. verify_receipt.py, with what lies beside it: checks a receipt without us. "
+        "meter-values/: what meters signed, as S.A.F.E.'s transparency software reads it."
     )
     section_add(Section("receipts", about, holds, files, how_many))
