@@ -20,6 +20,7 @@ from stations.admin.overview import (
     silent_stations,
 )
 from stations.certificates.watching import watched
+from stations.models import MeterPublicKey
 
 register = template.Library()
 
@@ -45,6 +46,14 @@ def silent_overview() -> dict[str, Any]:
 def set_aside_overview() -> dict[str, Any]:
     """What stations said and was not taken; nothing where there is none."""
     found = list(set_aside_open()[: ASIDE_SHOWN + 1])
+    return {"rows": found[:ASIDE_SHOWN], "more": len(found) > ASIDE_SHOWN}
+
+
+@register.inclusion_tag("admin/_meter_keys.html")
+def meter_keys_overview() -> dict[str, Any]:
+    """Keys that stations told, and nobody has compared yet; nothing where there are none."""
+    pending = MeterPublicKey.objects.filter(state=MeterPublicKey.State.PENDING).select_related("station")
+    found = list(pending.order_by("-pk")[: ASIDE_SHOWN + 1])
     return {"rows": found[:ASIDE_SHOWN], "more": len(found) > ASIDE_SHOWN}
 
 

@@ -73,9 +73,12 @@ def test_a_key_that_came_along_is_compared_and_confirmed(operator: Client, stati
         station=station, public_key=METER.public_key.hex(), curve="secp256r1", source="SEEN"
     )
     assert row.fingerprint in text(operator, reverse("admin:stations_meterpublickey_change", args=[row.pk]))
+    waiting = "until then its signed values are not checked"
+    assert waiting in text(operator, reverse("admin:index"))
     assert row.fingerprint in text(operator, step(row, "confirm"))
     assert staff(Role.AUDITOR).post(step(row, "confirm")).status_code == 403
     assert operator.post(step(row, "confirm")).status_code == 302
+    assert waiting not in text(operator, reverse("admin:index"))
     row.refresh_from_db()
     assert (row.state, getattr(row.confirmed_by, "username", "")) == ("CONFIRMED", "staff-operator")
     assert "only a key that waits" in operator.post(step(row, "confirm")).content.decode()
