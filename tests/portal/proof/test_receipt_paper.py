@@ -89,7 +89,7 @@ def test_it_names_all_that_it_is_compared_with(browser: Client, make_session: Ma
     page = text(browser, f"/sessions/{session.pk}/receipt")
     for value in (
         *(settings.LEDGER_CHAIN_ID, ">evledger<", "PUB_R1_5hqx", settings.LEDGER_CODE_HASH),
-        *("2026-11-30T08:00:00.000 UTC", "takes 11 steps", "/verify"),
+        *("2026-11-30T08:00:00.000 UTC", "takes 12 steps", "/verify"),
         *standalone.checksums().values(),
     ):
         assert value in page, value
