@@ -13,6 +13,7 @@ MOMENTS = [
     ("2026-03-29T01:00:00", "Europe/Berlin"),
     ("2026-10-25T01:00:00", "Europe/Berlin"),
     ("2026-10-25T00:00:00", "Europe/Berlin"),
+    ("2026-10-25T01:15:00", "Europe/Berlin"),  # 02:15 for the second time
     ("2026-12-31T23:00:00", "Europe/Berlin"),
     ("2026-04-04T15:00:00", "Australia/Lord_Howe"),
     ("2026-10-03T15:30:00", "Australia/Lord_Howe"),
