@@ -72,7 +72,7 @@ def _packed(cases: Sequence[Vector]) -> str:
                 url: {_asked(question): [status, place(data)] for question, (status, data) in answers.items()}
                 for url, answers in case.answers.items()
             },
-            "meters": case.pins.get("meter_keys", []),
+            "meters": case.pins.get("meter_keys") or [],
             **{theirs: case.pins[ours] for ours, theirs in PINS.items()},
         }
         for case in cases

@@ -288,7 +288,7 @@ def _respelled(rng: Random, text: str) -> str:
     kind, curve, digits = text.split("_", 2)
     try:
         data = bytearray(base58.decode(digits)[:-4])
-    except antelope.AntelopeError:
+    except base58.Base58Error:
         return text[::-1]
     if data:
         data[rng.choice((0, 0, rng.randrange(len(data))))] ^= 1 << rng.randrange(8)

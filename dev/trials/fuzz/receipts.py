@@ -17,8 +17,10 @@ from typing import Any
 from tqdm import tqdm
 
 from dev.trials.fuzz.mutations import Mutator, written
-from dev.trials.fuzz.worlds import made
+from dev.trials.fuzz.worlds import made, signed_records
 from tests import browser_check
+from tests.ledger.receipts.receipt_chain import RECORD
+from tests.vectors.chain import LEDGER_ID, digest_of
 from tests.vectors.loading import Vector, vectors
 from tests.vectors.verifiers import Said, portal, script
 
@@ -54,12 +56,17 @@ def cases(seed: int, count: int) -> Iterator[Vector]:
 def true_records() -> set[str]:
     """What was recorded, of all vectors that verify: id, digest and record as they stand in the receipt."""
     found = {_record(vector.receipt) for vector in vectors() if vector.right["verdict"] == "VERIFIED"}
-    return {*found, _record(made(Random(0), "world").receipt)}  # noqa: S311
+    of_worlds = (RECORD, *signed_records())
+    return {*found, *(_written(str(LEDGER_ID), digest_of(record).hex(), record) for record in of_worlds)}
 
 
 def _record(receipt: bytes) -> str:
     content = json.loads(receipt)
-    return json.dumps([content["ledger_id"], content["digest"], content["record"]], sort_keys=True)
+    return _written(content["ledger_id"], content["digest"], content["record"])
+
+
+def _written(ledger_id: str, digest: str, record: Any) -> str:
+    return json.dumps([ledger_id, digest, record], sort_keys=True)
 
 
 def findings(page: Any, batch: Sequence[Vector], start: int, true: set[str]) -> Iterator[Finding]:

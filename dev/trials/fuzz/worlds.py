@@ -1,24 +1,44 @@
 """Cases whose hashes and signatures all fit, as an operator could make them: what the last steps have to judge."""
 
+from functools import cache
 from random import Random
 from typing import Any
 
+from dev.stations.ocmf import SignedMeter
+from dev.trials.fuzz.charges import charge
 from ledger.chain import antelope
 from ledger.chain.antelope import AntelopeError
+from stations.metering.judging import SignedValue, half_up, judge
+from tests.ledger.receipts.receipt_chain import RECORD
 from tests.vectors import chain
-from tests.vectors.chain import ACCOUNT, CREDIT_ID, MINE, OTHER_RECORD, World, action, entry, record_data, transaction
+from tests.vectors.chain import (
+    ACCOUNT,
+    CREDIT_ID,
+    LEDGER_ID,
+    OTHER_RECORD,
+    World,
+    action,
+    digest_of,
+    entry,
+    record_data,
+    transaction,
+)
 from tests.vectors.loading import Vector, vector_of
 from tests.vectors.making import case
 
 NAMES = ("evledger", "evledgerabcdj", "eosio", "eosio.prods", "a.b", "zzzzzzzzzzzz", "")
 SAVANNA = 1 << 31
+SIGNED = 60  # records of charges that meters signed
+OTHER_METER = SignedMeter("1EVP2", secret=0xBEEF).public_key.hex()
 
 
 def made(rng: Random, name: str) -> Vector:
     """A world in which something is unusual: its transaction, its block, its tables or its contract."""
     while True:
+        record = RECORD if rng.random() < 0.5 else rng.choice(signed_records())
         world = World(
-            packed=_packed(rng),
+            record=record,
+            packed=_packed(rng, (LEDGER_ID, digest_of(record))),
             header=_header(rng),
             row=rng.random() < 0.7,
             floor=rng.choice((0, 1500, 1868, 1869, 1870, "1869", 2**63)),
@@ -30,19 +50,60 @@ def made(rng: Random, name: str) -> Vector:
         credit = rng.choice(({}, {}, {"credited_by": None}, {"credited_by": str(world.credit or CREDIT_ID)}))
         attested = rng.choice(({}, {}, {"attestation": chain.certification()}))
         try:
-            written = case(name, "its hashes fit", world=world, receipt=world.receipt(**credit, **attested))
+            receipt = world.receipt(**credit, **attested)
+            written = case(name, "its hashes fit", world=world, receipt=receipt, meter_keys=_meter_keys(rng, record))
         except (AntelopeError, ValueError):
             continue  # no such block
         return vector_of(written)
 
 
-def _packed(rng: Random) -> bytes:
+@cache
+def signed_records() -> tuple[Any, ...]:
+    """Records of charges that meters signed, rightly or not, with their figures or others; always the same."""
+    rng = Random(14)  # noqa: S311  nothing secret, and the same again
+    return tuple(_signed_record(rng) for _ in range(SIGNED))
+
+
+def _signed_record(rng: Random) -> dict[str, Any]:
+    while True:
+        made = charge(rng)
+        key = None if made.key is None else bytes.fromhex(made.key)
+        found = judge([SignedValue.of(value) for value in made.values], key, token_uid=made.token)
+        if found.verdict == "VERIFIED" or rng.random() < 0.1:
+            break
+    read = found.begin is not None and found.end is not None
+    begin, end = (half_up(one.register_wh) if read and one else 0 for one in (found.begin, found.end))
+    energy = found.energy_wh or 0
+    record = {
+        **RECORD,
+        "signed_meter_values": made.values,
+        "signed_verdict": found.verdict,
+        "signed_reason": found.reason,
+    }
+    record |= {"meter_start_wh": begin, "meter_stop_wh": end, "energy_wh": energy + rng.choice((0, 0, 0, 0, 1))}
+    record |= {"meter_public_key": made.key, "id_token": made.token and {"type": "ISO14443", "uid": made.token}}
+    if rng.random() < 0.2:
+        record["signed_verdict"] = rng.choice(("VERIFIED", "NOT CHECKED", "FAILED", ""))
+    return {name: value for name, value in record.items() if value is not None}
+
+
+def _meter_keys(rng: Random, record: Any) -> list[str]:
+    """Of this meter, of another, of both, or none."""
+    own = (
+        [record["meter_public_key"]]
+        if record.get("signed_verdict") == "VERIFIED" and "meter_public_key" in record
+        else []
+    )
+    return rng.choice(([], [], own, [OTHER_METER], [OTHER_METER, *own]))
+
+
+def _packed(rng: Random, mine: tuple[int, bytes]) -> bytes:
     records = [
-        rng.choice((MINE, MINE, OTHER_RECORD, (MINE[0], OTHER_RECORD[1]))) for _ in range(rng.choice((0, 1, 2, 3)))
+        rng.choice((mine, mine, OTHER_RECORD, (mine[0], OTHER_RECORD[1]))) for _ in range(rng.choice((0, 1, 2, 3)))
     ]
     blocks = rng.choice((None, [], [4600], [1, 2, 2**32 - 1]))
     marks = None if blocks is None else rng.choice((None, [], [(CREDIT_ID, bytes(32))]))
-    data = record_data([*records, MINE], blocks, marks) + rng.choice((b"", b"", b"", b"\0", b"\x80"))
+    data = record_data([*records, mine], blocks, marks) + rng.choice((b"", b"", b"", b"\0", b"\x80"))
     ours = action(
         data,
         account=rng.choice((ACCOUNT, ACCOUNT, ACCOUNT, "evledgerabcdj")),

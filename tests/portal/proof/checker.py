@@ -12,6 +12,7 @@ from ledger.receipts import receipt
 from ledger.receipts.link import receipt_fragment
 from tests.browsers import evaluated, settled
 from tests.ledger.receipts.receipt_chain import Recorded
+from tests.ledger.statement_zip import statement_zip
 from tests.readers import PATIENCE_MS
 
 Json = dict[str, Any]
@@ -96,6 +97,30 @@ class Checker:
 
     def close(self) -> None:
         self.context.close()
+
+
+def statement_checked(reader: Checker, content: Json) -> None:
+    """A month with this one charge: the verdict, a line, its steps; then no statement, and one receipt again."""
+    page = reader.page
+    reader.give(statement_zip([content]), "statement.zip", "application/zip")
+    expect(page.locator("#statement-verdict")).to_have_text("VERIFIED")
+    expect(page.locator("#charges tbody [data-verdict=VERIFIED]")).to_have_count(1)
+    expect(page.locator("#statement-notices")).to_contain_text("1 of 1 charges have no signed meter values")
+    reader.look()
+    page.get_by_role("button", name="The steps of charge 1").click()
+    reader.sees("VERIFIED")
+    expect(page.locator("#statement")).to_be_visible()
+    reader.look()
+    reader.give(b"PK\5\6", "statement.zip", "application/zip")
+    expect(page.locator("#statement-verdict")).to_have_text("This is no statement")
+    expect(page.locator("#result")).to_be_hidden()
+    reader.give(content)
+    reader.sees("VERIFIED")
+    expect(page.locator("#statement")).to_be_hidden()
+    assert reader.uploads(content) == []
+    page.get_by_label("Public keys of the meters").fill("04AA")
+    page.get_by_role("button", name="Check with these").click()
+    expect(page.locator("#problem")).to_contain_text("A meter's key, below, cannot be read")
 
 
 def fragment_of(made: Recorded) -> str:

@@ -25,7 +25,7 @@ from tests.ledger.chain.proxy import Proxy, altered
 from tests.ledger.conftest import all_recorded, drive
 from tests.ledger.receipts.receipt_chain import ACCOUNT, Recorded
 from tests.people import log_in
-from tests.portal.proof.checker import Checker, film_write, fragment_of
+from tests.portal.proof.checker import Checker, film_write, fragment_of, statement_checked
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -89,7 +89,7 @@ def test_from_a_recorded_session_to_verified(
     expect(reader.page.locator("#figures")).to_contain_text("7.78 kWh")
     assert f"--ak {fingerprint}" in reader.page.locator("#command").inner_text()
     reader.look()
-    assert reader.uploads(content) == []
+    statement_checked(reader, content)
     open_as(reader, owner, f"{live_server.url}/sessions/{session.pk}")
     expect(reader.page.locator(".way .done")).to_have_count(5)
     reader.look()
