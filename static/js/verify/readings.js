@@ -4,12 +4,11 @@ import { obisOf } from "./obis.js";
 import { isMembers, sure, trimmed } from "./ocmf.js";
 
 const INHERITED = ["TM", "TX", "RI", "RU", "RT", "EF", "ST"];
-const TIME = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[,.](\d{1,6}))?([+-])(\d\d):?(\d\d|)(?: ([A-Za-z]))?$/;
+const TIME = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[,.](\d{1,6}))?([+-])([01]\d|2[0-3]):?([0-5]\d|)(?: ([A-Za-z]))?$/;
 const UNITS = { kwh: 3, wh: 0 }; // powers of ten to Wh
 const PADDED = /^ *([0-9]{1,30})(?:\.([0-9]{1,20}))? *$/; // some meters write a text and pad it, with blanks or zeros
 const VALUE_MAX_WH = new Decimal(10n ** 15n);
 const YEAR_1_US = -62_135_596_800_000_000n, YEAR_10000_US = 253_402_300_800_000_000n;
-const DAY_US = 86_400_000_000n;
 
 class Raw { // one element of RD, with what it inherits; nothing in it is judged yet
   constructor(fields, page) {
@@ -58,7 +57,7 @@ function momentOf(text) { // time and state of the clock ("" where it is not sai
   sure(isThere && year !== "0000", "time", text);
   const offset = (BigInt(hours) * 60n + BigInt(minutes || "0")) * 60_000_000n;
   const at = BigInt(ms) * 1000n + BigInt(part.padEnd(6, "0")) - (sign === "-" ? -offset : offset);
-  sure(offset < DAY_US && at >= YEAR_1_US && at < YEAR_10000_US, "time", text);
+  sure(at >= YEAR_1_US && at < YEAR_10000_US, "time", text);
   return { at, state };
 }
 
