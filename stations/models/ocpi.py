@@ -37,7 +37,7 @@ class OcpiPartner(models.Model):
     sessions = models.CharField(_("sessions"), max_length=4, choices=Sessions.choices, default=Sessions.OWN)
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.NEW, editable=False)
     token_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
-    # What it told of itself: its versions address, its roles, the endpoints of its 2.2.1 and our token there.
+    # What it told of itself: its versions address, its roles, its endpoints and our token there.
     url = models.CharField("URL", max_length=255, blank=True, default="", editable=False)
     roles = models.JSONField(default=list, blank=True, editable=False)
     endpoints = models.JSONField(default=list, blank=True, editable=False)

@@ -1,13 +1,14 @@
-"""PURE: charging sessions as OCPI 2.2.1 objects (mod_sessions, mod_cdrs). No customer is ever named."""
+"""PURE: charging sessions as OCPI objects (mod_sessions, mod_cdrs). No customer is ever named."""
 
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from stations.identifiers import evse_id_canonical
+from stations.ocpi.forms import Cost, Form, Tax
 from stations.ocpi.locations import Party, evse_uid, tariff_of
 from stations.ocpi.signed import signed_data
-from stations.ocpi.values import contract_owner, date_time, hours, hours_of, kwh, price
+from stations.ocpi.values import contract_owner, cost_of, date_time, hours, hours_of, kwh
 from stations.tariffs.engine import has_elements
 from stations.tariffs.lines import ENERGY, FLAT, PARKING_TIME, TIME, CostLine, bill_made, total_minor
 from stations.tariffs.pricing import session_cost_lines, units
@@ -23,7 +24,7 @@ AUTH_METHOD = "WHITELIST"
 VOLUMES = {ENERGY, TIME, PARKING_TIME}
 
 
-def session(row: "ChargingSession", *, party: Party, register_wh: Decimal | None = None) -> dict[str, Any]:
+def session(row: "ChargingSession", *, party: Party, form: Form, register_wh: Decimal | None = None) -> dict[str, Any]:
     """Session; `register_wh` is the meter's latest value where it is still running."""
     return {
         **party.fields,
@@ -37,7 +38,7 @@ def session(row: "ChargingSession", *, party: Party, register_wh: Decimal | None
         "evse_uid": evse_uid(row.station.identity, row.connector.evse_id),
         "connector_id": str(row.connector.connector_id),
         "currency": row.currency or row.tariff.get("currency") or row.station.site.currency,
-        **({} if row.cost_minor is None else {"total_cost": total_cost(row, row.cost_minor)}),
+        **({} if row.cost_minor is None else {"total_cost": form.price(total_cost(row, row.cost_minor))}),
         "status": row.status,
         "last_updated": date_time(row.updated_at),
     }
@@ -52,7 +53,7 @@ def charged_kwh(row: "ChargingSession", register_wh: Decimal | None) -> Decimal:
     return kwh(max(0, int(register_wh) - row.meter_start_wh))
 
 
-def cdr(row: "ChargingSession", *, party: Party, language: str, receipt_url: str = "") -> dict[str, Any]:
+def cdr(row: "ChargingSession", *, party: Party, language: str, form: Form, receipt_url: str = "") -> dict[str, Any]:
     """CDR of a completed session. A credit says what it credits, and gives the cost back: that alone is negative.
 
     With `receipt_url`, where the driver finds the receipt, which proves what the meter signed.
@@ -70,10 +71,10 @@ def cdr(row: "ChargingSession", *, party: Party, language: str, receipt_url: str
         "auth_method": AUTH_METHOD,
         "cdr_location": cdr_location(charge),
         "currency": row.currency,
-        **tariffs(charge, party=party, language=language),
+        **tariffs(charge, party=party, language=language, form=form),
         "charging_periods": charging_periods(charge),
-        "total_cost": total_cost(charge, row.cost_minor),
-        **partial_costs(charge),
+        "total_cost": form.price(total_cost(charge, row.cost_minor)),
+        **partial_costs(charge, form),
         "total_energy": kwh(charge.energy_wh),
         "total_time": hours(charge.started_at, charge.stopped_at),
         **signed_data(row, receipt_url=receipt_url),
@@ -92,20 +93,22 @@ def lines_of(row: "ChargingSession") -> list[CostLine]:
     return session_cost_lines(row) if has_elements(row.tariff) else []
 
 
-def total_cost(row: "ChargingSession", cost_minor: int) -> dict[str, Decimal]:
+def total_cost(row: "ChargingSession", cost_minor: int) -> Cost:
+    """What is to be paid, with the VAT that its lines contain."""
     lines = lines_of(row)
     if lines and total_minor(lines) in {cost_minor, -cost_minor}:
-        sign = 1 if total_minor(lines) == cost_minor else -1
-        return {name: sign * amount for name, amount in cost_of_lines(row, lines).items()}
-    return price(cost_minor, row.currency, vat_percent(row))
+        return cost_of_lines(row, lines).times(1 if total_minor(lines) == cost_minor else -1)
+    return cost_of(cost_minor, row.currency, vat_percent(row))
 
 
-def cost_of_lines(row: "ChargingSession", lines: list[CostLine]) -> dict[str, Decimal]:
-    """Price of some lines: with VAT what is paid, without it what is left by their rates."""
+def cost_of_lines(row: "ChargingSession", lines: list[CostLine]) -> Cost:
+    """Some lines: with VAT what is paid, without it what is left by their rates."""
     bill = bill_made(lines, row.tariff, row.currency)
-    excluded = {"excl_vat": units(bill.net_minor, row.currency)}
-    has_vat = any(line.vat_percent is not None for line in lines)
-    return excluded | ({"incl_vat": units(bill.total_minor, row.currency)} if has_vat else {})
+    net = units(bill.net_minor, row.currency)
+    if all(line.vat_percent is None for line in lines):
+        return Cost(net)
+    taxes = [Tax(part.percent, units(part.vat_minor, row.currency)) for part in bill.parts if part.percent is not None]
+    return Cost(net, units(bill.total_minor, row.currency), tuple(taxes))
 
 
 PARTS = {
@@ -116,12 +119,12 @@ PARTS = {
 }
 
 
-def partial_costs(row: "ChargingSession") -> dict[str, Any]:
+def partial_costs(row: "ChargingSession", form: Form) -> dict[str, Any]:
     """The total's parts, where the tariff explains it. What a least or greatest price changes is in the total only."""
     kept = lines_of(row)
     if not kept:
         return {
-            PARTS[line.kind]: price(line.amount_minor, row.currency, vat_percent(row))
+            PARTS[line.kind]: form.price(cost_of(line.amount_minor, row.currency, vat_percent(row)))
             for line in session_cost_lines(row)
         }
     found: dict[str, list[CostLine]] = {}
@@ -131,7 +134,7 @@ def partial_costs(row: "ChargingSession") -> dict[str, Any]:
             found.setdefault(name, []).append(line)
     parked = sum(used(line) for line in kept if line.kind == PARKING_TIME)
     parking = {"total_parking_time": hours_of(parked)} if parked else {}
-    return parking | {name: cost_of_lines(row, lines) for name, lines in found.items()}
+    return parking | {name: form.price(cost_of_lines(row, lines)) for name, lines in found.items()}
 
 
 def used(line: CostLine) -> int:
@@ -139,11 +142,11 @@ def used(line: CostLine) -> int:
     return line.quantity if line.used is None else line.used
 
 
-def tariffs(row: "ChargingSession", *, party: Party, language: str) -> dict[str, Any]:
+def tariffs(row: "ChargingSession", *, party: Party, language: str, form: Form) -> dict[str, Any]:
     """The tariff as it was at the start: that is when it held, whenever it was written."""
     if not row.tariff:
         return {}
-    kept = tariff_of(row.tariff, party=party, language=language)
+    kept = tariff_of(row.tariff, party=party, language=language, form=form)
     return {"tariffs": [{**kept, "last_updated": date_time(row.started_at)}]}
 
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from stations.ocpi.errors import Invalid
+from stations.ocpi.forms import Version
 
 ROLES = ("CPO", "EMSP", "HUB", "NAP", "NSP", "OTHER", "SCSP")
+ROLES_2_3_0 = tuple(role for role in ROLES if role != "HUB")  # a hub says its party in `hub_party_id` there
 ROLES_MAX = 50
 TOKEN = re.compile(r"[!-~]{1,64}")
 URL = re.compile(r"https?://[!-~]{1,247}")
@@ -40,24 +42,24 @@ class Credentials:
     roles: tuple[Role, ...]
 
 
-def credentials_read(data: Any) -> Credentials:
+def credentials_read(data: Any, version: Version = Version.V2_2_1) -> Credentials:
     """The Credentials object of a request; raises Invalid naming the first member that is not as demanded."""
     members = _object("the body", data)
-    roles = members.get("roles")
+    roles, known = members.get("roles"), ROLES_2_3_0 if version == Version.V2_3_0 else ROLES
     if not isinstance(roles, list) or not 1 <= len(roles) <= ROLES_MAX:
         raise Invalid(f"roles: expected a list of 1 to {ROLES_MAX} roles")
     return Credentials(
         token=_text("token", members.get("token"), TOKEN, "1 to 64 printable characters of ASCII"),
         url=_text("url", members.get("url"), URL, "an http address of up to 255 characters"),
-        roles=tuple(_role(f"roles.{position}", role) for position, role in enumerate(roles)),
+        roles=tuple(_role(f"roles.{position}", role, known) for position, role in enumerate(roles)),
     )
 
 
-def _role(path: str, data: Any) -> Role:
+def _role(path: str, data: Any, known: tuple[str, ...]) -> Role:
     members = _object(path, data)
     details = _object(f"{path}.business_details", members.get("business_details"))
-    if members.get("role") not in ROLES:
-        raise Invalid(f"{path}.role: expected one of {', '.join(ROLES)}")
+    if members.get("role") not in known:
+        raise Invalid(f"{path}.role: expected one of {', '.join(known)}")
     country = _text(f"{path}.country_code", members.get("country_code"), re.compile("[A-Za-z]{2}"), "two letters")
     party = _text(f"{path}.party_id", members.get("party_id"), re.compile("[A-Za-z0-9]{3}"), "three letters or digits")
     name = details.get("name")

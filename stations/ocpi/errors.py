@@ -3,7 +3,7 @@
     OcpiError                   HTTP 200: the request was understood, its content was not acceptable
     ├── Invalid                 2001 invalid or missing parameters
     ├── PeerUnusable            3001 the partner's own interface does not answer as it should
-    ├── VersionUnsupported      3002 the partner does not speak 2.2.1
+    ├── VersionUnsupported      3002 the partner does not speak the version it registers with
     └── EndpointsMissing        3003 the partner lacks what we need
 
 HTTP errors are those of the transport (chapter "Status codes"): 400 no JSON, 401 unknown token, 404 no such object,

@@ -1,4 +1,4 @@
-"""PURE: sites and tariffs as OCPI 2.2.1 objects (mod_locations, mod_tariffs).
+"""PURE: sites and tariffs as OCPI objects (mod_locations, mod_tariffs).
 
 A station's outlets with the same EVSE number are one EVSE. Its uid follows from the station's identity, which never
 changes; it is a technical name, the one for people is `evse_id`.
@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from stations.identifiers import evse_id_canonical
+from stations.ocpi.forms import Form
 from stations.ocpi.tariffs import tariff_members
 from stations.ocpi.values import date_time
 
@@ -100,17 +101,17 @@ def connector(one: "Connector") -> dict[str, Any]:
     }
 
 
-def tariff(row: "Tariff", *, party: Party, language: str) -> dict[str, Any]:
+def tariff(row: "Tariff", *, party: Party, language: str, form: Form) -> dict[str, Any]:
     """Tariff as it is now."""
     limits = {"start_date_time": row.valid_from, "end_date_time": row.valid_to}
     return {
-        **tariff_of(row.snapshot(), party=party, language=language),
+        **tariff_of(row.snapshot(), party=party, language=language, form=form),
         **{name: date_time(moment) for name, moment in limits.items() if moment},
         "last_updated": date_time(row.updated_at),
     }
 
 
-def tariff_of(snapshot: Mapping[str, Any], *, party: Party, language: str) -> dict[str, Any]:
+def tariff_of(snapshot: Mapping[str, Any], *, party: Party, language: str, form: Form) -> dict[str, Any]:
     """Tariff as a session keeps it, but for `last_updated`."""
     name = {"tariff_alt_text": [{"language": language, "text": snapshot["name"]}]} if snapshot.get("name") else {}
     return {
@@ -118,5 +119,5 @@ def tariff_of(snapshot: Mapping[str, Any], *, party: Party, language: str) -> di
         "id": snapshot["id"],
         "currency": snapshot["currency"],
         **name,
-        **tariff_members(snapshot),
+        **tariff_members(snapshot, form),
     }

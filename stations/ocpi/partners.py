@@ -15,6 +15,7 @@ from stations.models import OcpiPartner
 from stations.ocpi import peer
 from stations.ocpi.credentials import Credentials
 from stations.ocpi.errors import Invalid, MethodRefused, TokenUnknown
+from stations.ocpi.forms import Version
 from stations.ocpi.secrets import seal
 
 Status = OcpiPartner.Status
@@ -44,21 +45,24 @@ def partner_invite(*, partner: OcpiPartner) -> str:
     return token
 
 
-def partner_register(*, partner: OcpiPartner, told: Credentials) -> str:
-    """POST: take the partner's credentials and its endpoints; returns token C.
+def partner_register(*, partner: OcpiPartner, told: Credentials, version: Version) -> str:
+    """POST: take the partner's credentials and its endpoints of this version; returns token C.
 
     Raises MethodRefused where it is registered already, Invalid, and what peer.endpoints_fetch raises.
     """
     if partner.status != Status.INVITED:
         raise MethodRefused("POST registers; you are registered already, so PUT")
-    return _credentials_take(partner, told)
+    return _credentials_take(partner, told, version)
 
 
-def partner_update(*, partner: OcpiPartner, told: Credentials) -> str:
-    """PUT: take changed credentials and fetch the endpoints again; returns a new token C. Raises as for POST."""
+def partner_update(*, partner: OcpiPartner, told: Credentials, version: Version) -> str:
+    """PUT: take changed credentials and fetch the endpoints again, maybe of another version; returns a new token C.
+
+    Raises as for POST.
+    """
     if partner.status != Status.REGISTERED:
         raise MethodRefused("PUT changes a registration; you are not registered, so POST")
-    return _credentials_take(partner, told)
+    return _credentials_take(partner, told, version)
 
 
 def partner_unregister(*, partner: OcpiPartner) -> None:
@@ -73,11 +77,11 @@ def partner_end(*, partner: OcpiPartner) -> None:
     _change(partner, **_nothing_told(), status=Status.ENDED, token_hash="")
 
 
-def _credentials_take(partner: OcpiPartner, told: Credentials) -> str:
+def _credentials_take(partner: OcpiPartner, told: Credentials, version: Version) -> str:
     if (partner.country_code, partner.party_id) not in {role.party for role in told.roles}:
         raise Invalid(f"roles: expected {partner.country_code} {partner.party_id} among them, as agreed")
     # Slow, so outside of any transaction; the conditional update after it decides who was first.
-    endpoints = peer.endpoints_fetch(url=told.url, token=told.token)
+    endpoints = peer.endpoints_fetch(url=told.url, token=told.token, version=version)
     token = secrets.token_urlsafe(32)
     shown = partner.token_hash
     changed = OcpiPartner.objects.filter(pk=partner.pk, token_hash=shown).update(

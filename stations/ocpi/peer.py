@@ -16,22 +16,22 @@ from django.conf import settings
 from common.outgoing.addresses import AddressRefused, Target, resolve
 from common.outgoing.asking import Asker, NoAnswer, Patience
 from stations.ocpi.errors import EndpointsMissing, PeerUnusable, VersionUnsupported
+from stations.ocpi.forms import Version
 
-VERSION = "2.2.1"
 PATIENCE = Patience(5.0, 5.0, 20.0)
 BODY_MAX_BYTES = 262_144
 ENDPOINTS_MAX = 100
 
 
-def endpoints_fetch(*, url: str, token: str) -> list[dict[str, str]]:
-    """The endpoints of the partner's 2.2.1, as `[{"identifier", "role", "url"}]`.
+def endpoints_fetch(*, url: str, token: str, version: Version) -> list[dict[str, str]]:
+    """The endpoints of the partner's `version`, as `[{"identifier", "role", "url"}]`.
 
     Raises PeerUnusable, VersionUnsupported, or EndpointsMissing where not even credentials are among them.
     """
     versions = _list(get(url, token), "its versions")
-    details = next((version.get("url") for version in versions if version.get("version") == VERSION), None)
+    details = next((told.get("url") for told in versions if told.get("version") == version), None)
     if not isinstance(details, str):
-        raise VersionUnsupported(f"expected {VERSION} among your versions")
+        raise VersionUnsupported(f"expected {version} among your versions")
     found = get(details, token)
     endpoints = _list(found.get("endpoints") if isinstance(found, dict) else None, "its endpoints")
     known = [

@@ -1,4 +1,4 @@
-"""PURE: what a meter signed as OCPI's SignedData (2.2.1, mod_cdrs, 10.4.9 and 10.4.10)."""
+"""PURE: what a meter signed as OCPI's SignedData (2.2.1, mod_cdrs, 10.4.9 and 10.4.10; the same in 2.3.0)."""
 
 import base64
 import re

@@ -1,30 +1,36 @@
-"""Addresses of OCPI, under /ocpi/. Lists may be asked for with a slash at the end, too, as OCPI's examples do."""
+"""Addresses of OCPI, under /ocpi/, each version's alike. Lists may be asked for with a slash at the end, too, as OCPI's
+examples do."""
 
-from django.urls import path
+from django.urls import URLPattern, path
 
 from stations.ocpi import views
+from stations.ocpi.forms import Version
 
 LISTS = {
-    "versions": views.VersionsView,
-    "2.2.1": views.DetailsView,
-    "2.2.1/credentials": views.CredentialsView,
-    "2.2.1/locations": views.LocationsView,
-    "2.2.1/tariffs": views.TariffsView,
-    "2.2.1/sessions": views.SessionsView,
-    "2.2.1/cdrs": views.CdrsView,
+    "": views.DetailsView,
+    "credentials": views.CredentialsView,
+    "locations": views.LocationsView,
+    "tariffs": views.TariffsView,
+    "sessions": views.SessionsView,
+    "cdrs": views.CdrsView,
 }
-LOCATION = "2.2.1/locations/<str:location_id>"
+LOCATION = "locations/<str:location_id>"
+PARTS = (LOCATION, f"{LOCATION}/<str:evse_uid>", f"{LOCATION}/<str:evse_uid>/<str:connector_id>")
 
 
-def name_of(route: str) -> str:
-    return "ocpi-details" if route == "2.2.1" else f"ocpi-{route.removeprefix('2.2.1/')}"
+def of_version(version: Version) -> list[URLPattern]:
+    """All that there is of a version."""
+    lists = {f"{version}/{route}".rstrip("/"): (views.url_name(version, route), view) for route, view in LISTS.items()}
+    return [
+        *(path(route, view.as_view(ocpi_version=version), name=name) for route, (name, view) in lists.items()),
+        *(path(f"{route}/", view.as_view(ocpi_version=version)) for route, (_name, view) in lists.items()),
+        *(path(f"{version}/{part}", views.LocationView.as_view(ocpi_version=version)) for part in PARTS),
+    ]
 
 
 urlpatterns = [
-    *(path(route, view.as_view(), name=name_of(route)) for route, view in LISTS.items()),
-    *(path(f"{route}/", view.as_view()) for route, view in LISTS.items()),
-    path(LOCATION, views.LocationView.as_view(), name="ocpi-location"),
-    path(f"{LOCATION}/<str:evse_uid>", views.LocationView.as_view(), name="ocpi-evse"),
-    path(f"{LOCATION}/<str:evse_uid>/<str:connector_id>", views.LocationView.as_view(), name="ocpi-connector"),
+    path("versions", views.VersionsView.as_view(), name="ocpi-versions"),
+    path("versions/", views.VersionsView.as_view()),
+    *(pattern for version in Version for pattern in of_version(version)),
     path("<path:rest>", views.UnknownView.as_view(), name="ocpi-unknown"),
 ]

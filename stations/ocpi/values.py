@@ -9,6 +9,7 @@ from typing import Any
 from common.decimal_text import decimal_text
 from stations.identifiers import contract_read
 from stations.ocpi.errors import Invalid
+from stations.ocpi.forms import Cost, Tax
 from stations.tariffs.currencies import minor_digits
 
 # Always UTC; an offset, +00:00 included, is no OCPI DateTime.
@@ -67,11 +68,11 @@ def without_vat(amount: Decimal, vat_percent: Decimal | None) -> Decimal:
     return (amount * 100 / (100 + vat_percent)).quantize(FOUR_DECIMALS, ROUND_HALF_UP)
 
 
-def price(amount_minor: int, currency: str, vat_percent: Decimal | None) -> dict[str, Decimal]:
-    """Price: what the driver pays is `incl_vat`; where no VAT applies there is `excl_vat` only."""
+def cost_of(amount_minor: int, currency: str, vat_percent: Decimal | None) -> Cost:
+    """What the driver pays, with what of it is VAT; where no VAT applies it is the amount only."""
     amount = Decimal(amount_minor).scaleb(-minor_digits(currency))
-    excluded = {"excl_vat": without_vat(amount, vat_percent)}
-    return excluded if vat_percent is None else excluded | {"incl_vat": amount}
+    net = without_vat(amount, vat_percent)
+    return Cost(net) if vat_percent is None else Cost(net, amount, (Tax(vat_percent, amount - net),))
 
 
 def contract_owner(contract_id: str) -> tuple[str, str] | None:

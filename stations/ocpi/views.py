@@ -1,4 +1,6 @@
-"""OCPI 2.2.1 over HTTP: versions, credentials, and the sender interfaces of locations, tariffs, sessions and CDRs."""
+"""OCPI over HTTP: versions, credentials, and the sender interfaces of locations, tariffs, sessions and CDRs.
+
+Each view serves every version (urls.py); what they write differently is in forms.py."""
 
 import logging
 from datetime import timedelta
@@ -19,7 +21,7 @@ from accounts.privacy.access_log import access_note_all
 from api.parsers import StrictJSONParser
 from stations.charging.vocabulary import ENERGY_REGISTER
 from stations.models import Connector, MeterValue, OcpiPartner, Site
-from stations.ocpi import charges, locations, partners, peer, published
+from stations.ocpi import charges, locations, partners, published
 from stations.ocpi.access import (
     IsPartner,
     IsRegistered,
@@ -31,6 +33,7 @@ from stations.ocpi.access import (
 )
 from stations.ocpi.credentials import credentials_read
 from stations.ocpi.envelope import OcpiRenderer, answer, exception_handler
+from stations.ocpi.forms import Form, Version
 from stations.ocpi.listing import Page, page, wanted
 from stations.ocpi.locations import Party
 from stations.ocpi.offer import nothing_because
@@ -47,6 +50,11 @@ def us() -> Party:
     return Party(settings.OCPI_COUNTRY_CODE, settings.OCPI_PARTY_ID)
 
 
+def url_name(version: Version, route: str) -> str:
+    """Of an address in urls.py, as `reverse` takes it; `route` "" is that of the version's details."""
+    return f"ocpi-{version}-{route or 'details'}"
+
+
 def language() -> str:
     return settings.LANGUAGE_CODE[:2]
 
@@ -60,6 +68,7 @@ class OcpiView(APIView):
     renderer_classes = [OcpiRenderer]
     throttle_classes = [PartnerThrottle]
     schema = None  # OCPI has a specification of its own
+    ocpi_version = Version.V2_2_1  # of the address, by urls.py
 
     @property
     def caller(self) -> PartnerCaller:
@@ -69,6 +78,10 @@ class OcpiView(APIView):
     @property
     def partner(self) -> OcpiPartner:
         return self.caller.partner
+
+    @property
+    def form(self) -> Form:
+        return Form(self.ocpi_version, settings.OPERATOR_VAT_ID)
 
     def get_exception_handler(self) -> Any:
         return exception_handler
@@ -100,8 +113,9 @@ class VersionsView(OcpiView):
     http_method_names = ["get", "head"]
 
     def get(self, request: Request) -> Response:
-        """The one version that is spoken here (version information endpoint)."""
-        return answer([{"version": peer.VERSION, "url": request.build_absolute_uri(reverse("ocpi-details"))}])
+        """The versions that are spoken here (version information endpoint)."""
+        urls = {version: request.build_absolute_uri(reverse(url_name(version, ""))) for version in Version}
+        return answer([{"version": version.value, "url": url} for version, url in urls.items()])
 
 
 class DetailsView(OcpiView):
@@ -113,11 +127,11 @@ class DetailsView(OcpiView):
             {
                 "identifier": module,
                 "role": "SENDER",
-                "url": request.build_absolute_uri(reverse(f"ocpi-{module}")),
+                "url": request.build_absolute_uri(reverse(url_name(self.ocpi_version, module))),
             }
             for module in ("credentials", *MODULES)
         ]
-        return answer({"version": peer.VERSION, "endpoints": endpoints})
+        return answer({"version": self.ocpi_version.value, "endpoints": endpoints})
 
 
 class CredentialsView(OcpiView):
@@ -129,13 +143,15 @@ class CredentialsView(OcpiView):
 
     def post(self, request: Request) -> Response:
         """A partner registers, and hears the token that it calls with from then on."""
-        told = credentials_read(request.data)
-        return self._ours(request, partners.partner_register(partner=self.partner, told=told))
+        told = credentials_read(request.data, self.ocpi_version)
+        token = partners.partner_register(partner=self.partner, told=told, version=self.ocpi_version)
+        return self._ours(request, token)
 
     def put(self, request: Request) -> Response:
         """A registered partner's own address or token changed."""
-        told = credentials_read(request.data)
-        return self._ours(request, partners.partner_update(partner=self.partner, told=told))
+        told = credentials_read(request.data, self.ocpi_version)
+        token = partners.partner_update(partner=self.partner, told=told, version=self.ocpi_version)
+        return self._ours(request, token)
 
     def delete(self, request: Request) -> Response:
         """A partner ends it."""
@@ -240,7 +256,8 @@ class TariffsView(ModuleView):
     def get(self, request: Request) -> Response:
         """Tariffs that hold where the partner sees something."""
         found = self.listed(request, published.tariffs(self.partner), "updated_at")
-        objects = [locations.tariff(row, party=us(), language=language()) for row in found.rows]
+        ours: dict[str, Any] = {"party": us(), "language": language(), "form": self.form}
+        objects = [locations.tariff(row, **ours) for row in found.rows]
         return self.told(request, found, objects)
 
 
@@ -251,7 +268,8 @@ class SessionsView(ModuleView):
         rows = published.sessions(self.partner).select_related("station__site", "connector", "id_token")
         rows = rows.annotate(register_wh=Subquery(registers.order_by("-sampled_at").values("value")[:1]))
         found = self.listed(request, rows, "updated_at", date_from_required=True)
-        objects = [charges.session(row, party=us(), register_wh=row.register_wh) for row in found.rows]
+        ours: dict[str, Any] = {"party": us(), "form": self.form}
+        objects = [charges.session(row, register_wh=row.register_wh, **ours) for row in found.rows]
         return self.told(request, found, objects)
 
 
@@ -262,7 +280,7 @@ class CdrsView(ModuleView):
         rows = published.cdrs(self.partner).select_related(*parts, *(f"credit_reference__{part}" for part in parts))
         settled = timezone.now() - timedelta(seconds=settings.OCPI_CDR_SETTLE_S)
         found = self.listed(request, rows.filter(updated_at__lte=settled), "updated_at")
-        ours: dict[str, Any] = {"party": us(), "language": language()}
+        ours: dict[str, Any] = {"party": us(), "language": language(), "form": self.form}
         receipt = request.build_absolute_uri(reverse("receipt_page", args=[UUID(int=0)]))
         urls = [receipt.replace(str(UUID(int=0)), str(row.pk)) for row in found.rows]
         objects = [charges.cdr(row, receipt_url=url, **ours) for row, url in zip(found.rows, urls, strict=True)]

@@ -16,8 +16,9 @@ from pytest_django.fixtures import Settings
 from stations.charging.sessions import location_of
 from stations.models import ChargingSession, Connector, IdToken, OcpiPartner, Site, Station, Tariff
 from stations.ocpi.partners import token_hash
-from tests.stations.ocpi import schema
+from tests.stations.ocpi import schema, schema_2_3_0
 
+VERSIONS = {"2.2.1": schema.OBJECTS, "2.3.0": schema_2_3_0.OBJECTS}
 STARTED_AT = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 
 
@@ -41,9 +42,9 @@ class Partner:
     def get(self, path: str, **headers: str) -> Any:
         return self.http.get(f"/ocpi/{path}", headers=self.headers() | headers)
 
-    def objects(self, module: str, query: str = "") -> list[dict[str, Any]]:
+    def objects(self, module: str, query: str = "", *, version: str = "2.2.1") -> list[dict[str, Any]]:
         """All objects of a module on all pages, each as the specification wants it."""
-        address = f"2.2.1/{module}?{query}"
+        address = f"{version}/{module}?{query}"
         found: list[dict[str, Any]] = []
         while address:
             answer = self.get(address)
@@ -51,7 +52,7 @@ class Partner:
             link = answer.headers.get("Link", "")
             address = link.partition("/ocpi/")[2].partition(">")[0]
         for one in found:
-            schema.check(schema.OBJECTS[module], one)
+            schema.check(VERSIONS[version][module], one)
         return found
 
 

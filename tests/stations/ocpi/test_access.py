@@ -17,9 +17,12 @@ from tests.stations.ocpi.conftest import Charge, Partner, body, data, partner_ma
 
 pytestmark = pytest.mark.django_db
 
-CONFIGURATION = ("versions", "2.2.1", "2.2.1/credentials")
-MODULES = ("2.2.1/locations", "2.2.1/tariffs", "2.2.1/sessions", "2.2.1/cdrs", "2.2.1/locations/S1")
-EVERYTHING = (*CONFIGURATION, *MODULES, "2.2.1/locations/S1/x", "2.2.1/locations/S1/x/1", "2.2.1/tokens", "x")
+VERSIONS = ("2.2.1", "2.3.0")
+CONFIGURATION = ("versions", *VERSIONS, *(f"{version}/credentials" for version in VERSIONS))
+LISTS = ("locations", "tariffs", "sessions", "cdrs")
+MODULES = tuple(f"{version}/{module}" for version in VERSIONS for module in (*LISTS, "locations/S1"))
+DEEPER = ("locations/S1/x", "locations/S1/x/1", "tokens")
+EVERYTHING = (*CONFIGURATION, *MODULES, *(f"{version}/{path}" for version in VERSIONS for path in DEEPER), "x")
 
 
 def encoded(token: str) -> str:
@@ -78,9 +81,10 @@ def test_without_party_id_ocpi_is_not_there(provider: Partner, settings: Setting
 
 
 def test_versions_and_details(provider: Partner) -> None:
-    (version,) = data(provider.get("versions"))
-    schema.check(schema.VERSION, version)
-    assert version == {"version": "2.2.1", "url": "http://testserver/ocpi/2.2.1"}
+    versions = data(provider.get("versions"))
+    for version in versions:
+        schema.check(schema.VERSION, version)
+    assert versions == [{"version": name, "url": f"http://testserver/ocpi/{name}"} for name in VERSIONS]
     details = data(provider.get("2.2.1"))
     schema.check(schema.DETAILS, details)
     modules = {one["identifier"]: (one["role"], one["url"]) for one in details["endpoints"]}
@@ -88,17 +92,19 @@ def test_versions_and_details(provider: Partner) -> None:
     assert modules["cdrs"] == ("SENDER", "http://testserver/ocpi/2.2.1/cdrs")
 
 
-@pytest.mark.parametrize("path", [*CONFIGURATION, "2.2.1/locations", "2.2.1/tariffs", "2.2.1/cdrs"])
+@pytest.mark.parametrize(
+    "path", [*CONFIGURATION, *(path for path in MODULES if "sessions" not in path and "S1" not in path)]
+)
 def test_a_slash_at_the_end_changes_nothing(path: str, provider: Partner) -> None:
     assert data(provider.get(path)) == data(provider.get(f"{path}/"))
 
 
 def test_unknown_addresses(provider: Partner) -> None:
-    for path in ("2.2.1/tokens", "2.1.1", "2.2.1/cdrs/x", "%00", "2.2.1/locations/a/b/c/d"):
+    for path in ("2.2.1/tokens", "2.3.0/payments", "2.1.1", "2.2.1/cdrs/x", "%00", "2.2.1/locations/a/b/c/d"):
         refused(provider.get(path), 404, 2003)
 
 
-@pytest.mark.parametrize("path", [*MODULES, "versions", "2.2.1"])
+@pytest.mark.parametrize("path", [*MODULES, "versions", *VERSIONS])
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "options"])
 def test_senders_are_read_only(method: str, path: str, provider: Partner) -> None:
     answer = getattr(provider.http, method)(f"/ocpi/{path}", headers=provider.headers())

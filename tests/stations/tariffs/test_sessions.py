@@ -20,6 +20,7 @@ from stations.charging.ending import figures_correct
 from stations.charging.sessions import Ending, session_end, sessions_store_end
 from stations.models import ChargingSession, MeterValue, Site, Tariff
 from stations.ocpi.charges import cdr
+from stations.ocpi.forms import Form, Version
 from stations.ocpi.locations import Party, tariff_of
 from stations.tariffs.bill import bill_of, cost_so_far
 from stations.tariffs.charged import readings_of, values_of
@@ -28,6 +29,7 @@ from tests.stations.conftest import StationClient, at
 
 pytestmark = pytest.mark.django_db
 PARTY = Party("DE", "ABC")
+OLD, NEW = Form(Version.V2_2_1), Form(Version.V2_3_0, "DE123456789")
 ELEMENTS = [
     {"price_components": [{"type": "FLAT", "price": 0.5, "vat": 7, "step_size": 1}]},
     {"price_components": [{"type": "ENERGY", "price": "0.4", "vat": 19}], "restrictions": {"max_kwh": 2}},
@@ -167,7 +169,7 @@ def test_what_it_costs_so_far_is_as_of_the_newest_value(owner: StationClient, ch
 def test_a_cdr_says_it_in_ocpis_words(owner: StationClient, charging: ChargingSession) -> None:
     Site.objects.update(latitude=Decimal("53.5"), longitude=Decimal(10))
     session = ended(owner)
-    found = cdr(session, party=PARTY, language="en")
+    found = cdr(session, party=PARTY, language="en", form=OLD)
     assert found["total_cost"] == {"excl_vat": Decimal("3.60"), "incl_vat": Decimal("4.23")}
     assert found["total_energy_cost"] == {"excl_vat": Decimal("1.45"), "incl_vat": Decimal("1.73")}
     assert found["total_fixed_cost"]["incl_vat"] == Decimal("0.50")
@@ -181,10 +183,30 @@ def test_a_cdr_says_it_in_ocpis_words(owner: StationClient, charging: ChargingSe
     }
 
 
+def test_a_cdr_of_2_3_0_has_each_rate_of_its_taxes(owner: StationClient, charging: ChargingSession) -> None:
+    Site.objects.update(latitude=Decimal("53.5"), longitude=Decimal(10))
+    session = ended(owner)
+    found = cdr(session, party=PARTY, language="en", form=NEW)
+    vat = {"name": "VAT", "account_number": "DE123456789"}
+    taxes = [
+        {"percentage": Decimal(7), "amount": Decimal("0.03")},
+        {"percentage": Decimal(19), "amount": Decimal("0.60")},
+    ]
+    assert found["total_cost"] == {"before_taxes": Decimal("3.60"), "taxes": [vat | tax for tax in taxes]}
+    assert found["total_parking_cost"]["taxes"] == [vat | {"percentage": Decimal(19), "amount": Decimal("0.32")}]
+    (tariff,) = found["tariffs"]
+    assert tariff["tax_included"] == "YES"
+    parts = [part for element in tariff["elements"] for part in element["price_components"]]
+    assert [part["price"] for part in parts] == [Decimal("0.5"), Decimal("0.4"), Decimal("0.3"), Decimal(6)]
+
+
 def test_limits_are_published_without_vat_as_well(db: None) -> None:
-    told = tariff_of(make(min_price=1, max_price=40).snapshot(), party=PARTY, language="en")
+    told = tariff_of(make(min_price=1, max_price=40).snapshot(), party=PARTY, language="en", form=OLD)
     assert told["min_price"] == {"excl_vat": Decimal("0.8403"), "incl_vat": Decimal(1)}
     assert told["max_price"] == {"excl_vat": Decimal("37.3832"), "incl_vat": Decimal(40)}
+    told = tariff_of(Tariff.objects.get().snapshot(), party=PARTY, language="en", form=NEW)
+    assert told["min_price"] == {"before_taxes": Decimal("0.8403"), "after_taxes": Decimal(1)}
+    assert told["max_price"] == {"before_taxes": Decimal("37.3832"), "after_taxes": Decimal(40)}
 
 
 def test_plain_prices_with_a_minimum_become_elements(db: None) -> None:
