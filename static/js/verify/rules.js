@@ -76,14 +76,13 @@ function different(readings) { // a begin that stands in the text of the begin a
 
 function onlyOne(rows, kinds, name) {
   const found = different(rows.filter(({ raw }) => kinds.includes(raw.transaction)).map(({ raw }) => raw.reading()));
-  return [found, `no_${name}`, `several_${name}s`];
+  sure(found.length === 1, found.length ? `several_${name}s` : `no_${name}`, `${found.length}`);
+  return found[0];
 }
 
 // The one begin and the one end of the register that is billed; throws Refused.
 export function beginAndEnd(rows) {
-  const both = [onlyOne(rows, [BEGIN], "begin"), onlyOne(rows, ENDS, "end")];
-  for (const [found, none, several] of both) sure(found.length === 1, found.length ? several : none, `${found.length}`);
-  return both.map(([[found]]) => found);
+  return [onlyOne(rows, [BEGIN], "begin"), onlyOne(rows, ENDS, "end")];
 }
 
 // Throws Refused for the first rule that forbids to bill what lies between these readings.
