@@ -267,7 +267,7 @@ EXAMPLES: dict[str, Schema] = {
             "checked_at": "2026-03-02T10:00:00Z",
             "nodes": ["https://node-1.example", "https://node-2.example"],
             "steps": [STEP],
-            "notices": {"credited": None, "producers": 21, "replaceable_by": [], "hosts": 2},
+            "notices": {"credited": None, "producers": 21, "replaceable_by": [], "hosts": 2, "signed": "NOT SIGNED"},
         }
     },
     "statements_list": {

@@ -43,7 +43,7 @@ TIME, HASH, ID = r"[0-9]{4}(-[0-9]{2}){2}T([0-9]{2}:){2}[0-9]{2}\.[0-9]{3}", "[0
 # TPM 2.0 Library, Part 2: TPMA_OBJECT (8.3; sign, sensitiveDataOrigin, fixedParent, fixedTPM), TPM_ALG_ID (6.3)
 MADE_THERE, RESTRICTED, ALL_KINDS = 1 << 18 | 1 << 5 | 1 << 4 | 1 << 1, 1 << 16, 7 << 16 | 1 << 5 | 1 << 4 | 1 << 1
 RSAES, ECC, SHA_256, NONE, P256, OWNER, ENDORSEMENT = 0x15, 0x23, 0x0B, 0x10, 0x03, 0x40000001, 0x4000000B
-WITH_HASH, KDFS = (0x14, 0x16, 0x17, 0x18, 0x19, 0x1B, 0x1C, 0x1D), (0x20, 0x21, 0x22)
+WITH_HASH, KDFS = (0x14, 0x16, 0x17, 0x18, 0x19, 0x1B, 0x1C, 0x1D), (0x20, 0x21, 0x22); HEX = {HASH: "HEX"}
 def fail(what: str) -> Any: raise ValueError(what)
 def need(good: Any, what: str) -> Any: return good or fail(what)
 def sha256(data: bytes) -> bytes: return hashlib.sha256(data).digest()
@@ -382,7 +382,7 @@ def main() -> None:
     for option, form, what in (
             ("chain-id", HASH, "the chain's id"), ("ak", HASH, "SHA-256 of the AK that certifies the key"),
             ("code-hash", HASH, "SHA-256 of the contract"), ("code-updated", TIME, "the time of its last change")):
-        parser.add_argument(f"--{option}", type=partial(pinned, form), help=f"{what}, as published")
+        parser.add_argument(f"--{option}", type=partial(pinned, form), metavar=HEX.get(form), help=f"{what}, published")
     parser.add_argument("--json", action="store_true", help="print verdict, steps and notices as JSON")
     args = parser.parse_args(); data = args.receipt.read(MIB + 1)
     whole = data.startswith(b"PK") and (sibling("verify_statement") or parser.error("a ZIP needs verify_statement.py"))

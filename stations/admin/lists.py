@@ -52,6 +52,10 @@ class StationForm(ListedForm):
 class TariffForm(ListedForm):
     lists = {"currency": currency_choices}
 
+    def add_prefix(self, field_name: str) -> str:
+        """An input that is named `elements` hides the form's own list of inputs, which Django's admin goes through."""
+        return super().add_prefix("tariff_elements" if field_name == "elements" else field_name)
+
 
 class ConnectorForm(ListedForm):
     lists = {"standard": plug_choices, "power_type": power_choices}

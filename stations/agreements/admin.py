@@ -1,12 +1,22 @@
 """Who charges at prices of their own: groups of customers, and what was agreed with them or for one card."""
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from common.admin_log import Logged
 from stations.models import CustomerGroup, PriceAgreement
 
 
-class AgreementInline(admin.TabularInline):  # type: ignore[type-arg]
+class MemberInline(admin.StackedInline):  # type: ignore[type-arg]
+    """One customer, found by name: a list of all would be of everybody who charges."""
+
+    model = CustomerGroup.customers.through
+    verbose_name, verbose_name_plural = _("customer"), _("customers")
+    autocomplete_fields = ("user",)
+    extra = 1
+
+
+class AgreementInline(admin.StackedInline):  # type: ignore[type-arg]
     """The group's tariffs, on its own page."""
 
     model = PriceAgreement
@@ -21,8 +31,8 @@ class CustomerGroupAdmin(Logged):
 
     list_display = ("name",)
     search_fields = ("name",)
-    autocomplete_fields = ("customers",)
-    inlines = (AgreementInline,)
+    exclude = ("customers",)
+    inlines = (MemberInline, AgreementInline)
 
 
 @admin.register(PriceAgreement)

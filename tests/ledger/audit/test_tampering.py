@@ -92,7 +92,8 @@ def test_each_changed_field_shows_everywhere(recorded: list[ChargingSession]) ->
         assert Alert.objects.filter(code="mismatch", closed_at__isnull=True).exists()
         check = checks.verify_session(row.get())
         assert check.verdict == "NOT VALID"
-        assert [step.number for step in check.steps if step.outcome == "failed"] == [1]
+        failed = [step.number for step in check.steps if step.outcome == "failed"]
+        assert failed in ([1], [1, 12]), field  # what is said of the meter's signatures may contradict itself, too
         row.update(**{field: kept})
     assert audit().clean
 

@@ -280,8 +280,8 @@ def test_a_correction_by_an_operator_is_a_credit_and_a_new_cdr(
     row = charge()
     wrong = charge(status="INVALID", energy_wh=None, cost_minor=None, currency="", meter_stop_wh=1)
     olga = django_user_model.objects.create_user("olga")
-    times = {"started_at": row.started_at, "stopped_at": row.started_at + timedelta(minutes=30)}
-    figures = Figures(energy_wh=5_000, cost_minor=364, **times)
+    end = row.started_at + timedelta(minutes=30)
+    figures = Figures(energy_wh=5_000, cost_minor=364, started_at=row.started_at, stopped_at=end)
     for about in (row, wrong):
         session_correct(session=about, reason="the meter was read wrongly", figures=figures, by=olga)
     billed, credit, *replacements = provider.objects("cdrs")

@@ -105,7 +105,8 @@ def test_a_bill_and_the_sums_explain_it(owner: StationClient, charging: Charging
         (Decimal(7), 50, 47),
         (Decimal(19), 373, 313),
     ]
-    assert [(one.rate.percent, one.gross, one.net) for one in vat_sums([session])] == [(7, 50, 47), (19, 373, 313)]
+    summed = [(one.rate.percent, one.gross, one.net) for one in vat_sums([session])]
+    assert summed == [(Decimal(7), 50, 47), (Decimal(19), 373, 313)]
     assert sum(one.amount_minor for one in cost_sums([session])) == 423
     session.cost_minor = 424
     assert bill_of(session) is None
@@ -133,8 +134,9 @@ def test_a_late_stop_is_priced_by_the_meter_values(owner: StationClient, chargin
     session = ChargingSession.objects.get()
     assert kinds(session)[-1] == ("PARKING_TIME", 600, 100)
     meters = (1_000, 6_040)
-    times = {"started_at": session.started_at, "stopped_at": session.started_at + timedelta(hours=1)}
-    figures_correct(session, "The station reported the end later.", meters=meters, **times)
+    begin, end = session.started_at, session.started_at + timedelta(hours=1)
+    reason = "The station reported the end later."
+    figures_correct(session, reason, meters=meters, started_at=begin, stopped_at=end)
     replacement = ChargingSession.objects.exclude(pk=session.pk).get(credit=False)
     assert kinds(replacement) == LINES and replacement.cost_minor == 423
 
@@ -239,4 +241,4 @@ def test_currents_of_three_phases_are_summed(owner: StationClient, charging: Cha
         MeterValue.objects.create(session=charging, sampled_at=moment, **told)
     MeterValue.objects.create(session=charging, sampled_at=moment, measurand="Power.Active.Import", unit="kW", value=7)
     reading = next(one for one in readings_of(values_of(charging), 1_000) if one.at == moment)
-    assert (reading.current_a, reading.power_w, reading.energy_wh) == (Decimal("31.5"), 7_000, None)
+    assert (reading.current_a, reading.power_w, reading.energy_wh) == (Decimal("31.5"), Decimal(7_000), None)
