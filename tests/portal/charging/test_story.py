@@ -1,5 +1,6 @@
 """The whole story in real browsers: an operator adds a charger, it connects with what the page showed, a driver starts,
-sees it charge, stops, and checks the receipt. Nothing here is put into the database but the driver and their card.
+sees it charge, stops, and checks the receipt; where the meter signs, up to the ZIP of the month that an employer checks
+without a login. Nothing here is put into the database but the driver and their card.
 """
 
 import json
@@ -18,17 +19,21 @@ from dev import totp
 from dev.chain.nodeos import Nodeos
 from dev.cognito import Provider
 from dev.stations.by_hand import ByHand, by_hand
+from dev.stations.signing import meter_of
 from stations.models import ChargingSession, IdToken
 from tests.accounts.login.conftest import PASSWORD
 from tests.browsers import evaluated
 from tests.conftest import LedgerAccount, allow_addresses
 from tests.gateway.ocpp.conftest import Running, gateway
 from tests.ledger.conftest import all_recorded, drive
+from tests.portal.proof.checker import Checker
 from tests.readers import Reader, reader_at
 
 __all__ = ["gateway"]
 pytestmark = pytest.mark.django_db(transaction=True)
 SITE, IDENTITY, EVSE, CARD = "Mill yard", "CP-MILL-1", "DE*ABC*E4711*1", "04A1B2C3"
+SECRET = "c0ffee"
+METER = meter_of(IDENTITY, SECRET, 1)
 Entered = dict[str, str]  # what stands on the page of the new credential, by its heading
 
 
@@ -95,6 +100,20 @@ def charger_added(olga: Reader) -> Entered:
     return found
 
 
+def meter_registered(olga: Reader) -> None:
+    """The key that stands on the meter of its outlet."""
+    page = olga.page
+    olga.go("/admin/stations/meterpublickey/add/")
+    page.locator(".field-station .select2-selection").click()
+    page.locator(".select2-search__field").fill("mill")
+    page.locator(".select2-results__option", has_text=IDENTITY).click()
+    page.get_by_label("Meter", exact=False).first.fill(METER.serial)
+    page.get_by_label("Public key").fill(METER.public_key.hex())
+    olga.look()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".messagelist")).to_contain_text("was added successfully")
+
+
 def charge_started(dora: Reader, cp: ByHand) -> None:
     """From the first page to the charge, which appears by itself."""
     page = dora.page
@@ -156,6 +175,26 @@ def receipt_verifies(dora: Reader) -> None:
     dora.shoot("story-verified")
 
 
+def employer_checks(chromium: Browser, base: str, dora: Reader) -> None:
+    """A vehicle, its month's ZIP, and somebody at another browser without login, who has the meter's key as well."""
+    page = dora.page
+    dora.go("/")
+    dora.press("Vehicles")
+    page.get_by_label("Name").fill("Van")
+    dora.press("Add the vehicle")
+    page.get_by_role("link", name="For the employer").click()
+    zipped = dora.downloads(page.get_by_role("link", name="with all receipts as ZIP").first)
+    somebody = Checker(chromium, base, "narrow")
+    somebody.open()
+    somebody.page.locator("#meter-keys").evaluate("(field) => { field.closest('details')?.setAttribute('open', '') }")
+    somebody.page.locator("#meter-keys").fill(METER.public_key.hex())
+    somebody.give(zipped, "statement.zip", "application/zip")
+    expect(somebody.page.locator("#statement-verdict")).to_have_text("VERIFIED")
+    expect(somebody.page.locator("#statement-reason")).to_contain_text("recorded and unaltered")
+    expect(somebody.page.locator("body")).to_contain_text("1 of 1")
+    somebody.close()
+
+
 @pytest.mark.parametrize(
     ("version", "screen"), [("1.6", ("wide", "light")), ("2.0.1", ("narrow", "dark"))], ids=["1.6", "2.0.1"]
 )
@@ -177,15 +216,21 @@ def test_from_a_new_charger_to_a_verified_receipt(
     with operator(chromium, live_server.url, cognito, *screen) as olga:
         entered = charger_added(olga)
         told = (entered["Address"], entered["Identity and user name"], entered["Password"])
-        with by_hand(*told, version) as cp:
+        signs = version == "2.0.1"
+        with by_hand(*told, version, meter_secret=SECRET if signs else "") as cp:
             olga.press("In the park")
             expect(olga.page.locator("#park")).to_contain_text(f"OCPP {version}")
             olga.look()
             olga.shoot("story-park")
+            if signs:
+                meter_registered(olga)
             with driver(chromium, live_server.url, *screen) as dora:
                 charge_started(dora, cp)
                 power_seen_live(dora, cp)
                 print(f"{stopped_and_recorded(dora):.1f} s from stop to recorded")
                 receipt_verifies(dora)
+                if signs:
+                    employer_checks(chromium, live_server.url, dora)
     session = ChargingSession.objects.get()
+    assert session.signed_verdict == ("VERIFIED" if signs else ""), session.signed_reason
     assert (session.status, session.energy_wh, session.source) == ("COMPLETED", 300, "OCPP"), session.flags
