@@ -13,7 +13,7 @@ place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 python3 -m venv "$place/venv"
 "$place/venv/bin/pip" install -q pyocmf==0.6.0 cryptography==50.0.2
-cat > "$place/look.py" <<'PYTHON'
+cat > "$place/look" <<'PYTHON'
 import sys
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -57,4 +57,4 @@ print("unsigned numbers verify:", unsigned_verifies())
 print("pyocmf 0.6.0:", said)
 sys.exit("verified: True" in said)
 PYTHON
-"$place/venv/bin/python" "$place/look.py"
+"$place/venv/bin/python" "$place/look"

@@ -166,7 +166,7 @@ def standalone_script(request: HttpRequest) -> FileResponse:
 @public
 @require_safe
 def standalone_beside(request: HttpRequest, name: str) -> FileResponse:
-    """What the script looks for beside itself: verify_meter.py, verify_statement.py."""
+    """What the script looks for beside itself (ledger.standalone.BESIDE)."""
     return _download(next(path for path in standalone.BESIDE if path.stem == name), "text/x-python")
 
 

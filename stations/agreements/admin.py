@@ -1,6 +1,9 @@
 """Who charges at prices of their own: groups of customers, and what was agreed with them or for one card."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from common.admin_log import Logged
@@ -12,8 +15,13 @@ class MemberInline(admin.StackedInline):  # type: ignore[type-arg]
 
     model = CustomerGroup.customers.through
     verbose_name, verbose_name_plural = _("customer"), _("customers")
+    fields = ("user",)
     autocomplete_fields = ("user",)
     extra = 1
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest | None, **kwargs: Any) -> Any:
+        """Under the portal's word: the table between has only Django's."""
+        return super().formfield_for_foreignkey(db_field, request, label=_("customer"), **kwargs)
 
 
 class AgreementInline(admin.StackedInline):  # type: ignore[type-arg]

@@ -61,7 +61,7 @@ def walk(reader: Reader) -> dict[str, object]:
     found: dict[str, object] = json.loads(reader.downloads(page.locator("a[href$='receipt.json']").first))
     reader.press("Verify now")
     expect(page.get_by_role("status")).to_have_text(reader.says("VERIFIED"))
-    expect(page.locator("[data-outcome=ok]")).to_have_count(11)
+    expect(page.locator("[data-outcome=ok]")).to_have_count(12)
     expect(page.get_by_text(ONE_PRODUCER[reader.language])).to_be_visible()
     reader.fine("verified")
     return found

@@ -17,14 +17,14 @@ def test_one_node_is_not_enough(verifier: Verifier, recorded: Recorded) -> None:
     url = recorded.nodes[0]
     for nodes in ((), (url,), (url, url), (url, url + "/")):
         found = check(verifier, recorded, nodes=nodes)
-        assert (found.verdict, found.undecided) == ("NOT DECIDED", tuple(range(2, STEPS + 1)))
+        assert (found.verdict, found.undecided) == ("NOT DECIDED", tuple(range(2, STEPS)))
         assert "at least 2 nodes" in found.text
 
 
 def test_a_silent_node_leaves_it_undecided(verifier: Verifier, recorded: Recorded) -> None:
     nodes = (recorded.nodes[0], f"http://127.0.0.1:{free_port()}")
     found = check(verifier, recorded, nodes=nodes)
-    assert (found.verdict, found.undecided) == ("NOT DECIDED", tuple(range(2, STEPS + 1)))
+    assert (found.verdict, found.undecided) == ("NOT DECIDED", tuple(range(2, STEPS)))
     changed = {**recorded.receipt, "transaction_id": "0" * 64}
     assert check(verifier, recorded, changed, nodes=nodes).verdict == "NOT DECIDED"
     changed = {**recorded.receipt, "record": {**RECORD, "energy_wh": 1}}
