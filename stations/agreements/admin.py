@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from common.admin_log import Logged
@@ -19,7 +18,7 @@ class MemberInline(admin.StackedInline):  # type: ignore[type-arg]
     autocomplete_fields = ("user",)
     extra = 1
 
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest | None, **kwargs: Any) -> Any:
+    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         """Under the portal's word: the table between has only Django's."""
         return super().formfield_for_foreignkey(db_field, request, label=_("customer"), **kwargs)
 
