@@ -186,7 +186,7 @@ def employer_checks(chromium: Browser, base: str, dora: Reader) -> None:
     zipped = dora.downloads(page.get_by_role("link", name="with all receipts as ZIP").first)
     somebody = Checker(chromium, base, "narrow")
     somebody.open()
-    somebody.page.locator("#meter-keys").evaluate("(field) => { field.closest('details')?.setAttribute('open', '') }")
+    evaluated(somebody.page, "document.getElementById('meter-keys').closest('details')?.setAttribute('open', '')")
     somebody.page.locator("#meter-keys").fill(METER.public_key.hex())
     somebody.give(zipped, "statement.zip", "application/zip")
     expect(somebody.page.locator("#statement-verdict")).to_have_text("VERIFIED")
