@@ -1,5 +1,6 @@
 """Charges of OCPP 1.6 over real connections that break, and offline queues that come after."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,10 +12,19 @@ from tests.gateway.ocpp.conftest import Make, Running
 from tests.gateway.ocpp.v16.station16 import text
 
 pytestmark = pytest.mark.django_db(transaction=True)
+NOW: datetime
+
+
+@pytest.fixture(autouse=True)
+def now() -> Iterator[None]:
+    """What `ago` counts from: one moment a test, so that an hour between two times is an hour."""
+    global NOW
+    NOW = datetime.now(UTC).replace(microsecond=0)
+    yield
 
 
 def ago(minutes: float) -> str:
-    return text((datetime.now(UTC) - timedelta(minutes=minutes)).replace(microsecond=0))
+    return text(NOW - timedelta(minutes=minutes))
 
 
 def start(at: str, meter: Any = 1000, **more: Any) -> dict[str, Any]:
