@@ -167,7 +167,8 @@ What to look at
          --key {key} \\
          --code-hash {pins[CODE_HASH]} --code-updated {pins[CODE_UPDATED]}
   3. Compare every session of the database with the chain:  .venv/bin/python manage.py ledger_audit
-  4. Watch a charge live, with power and cost so far: "Charging now" on the driver's first page.
+  4. Watch a charge live, with power and cost so far: "Charging now" on the driver's first page. The first one
+     ends within a minute: its meter signed it, and so says its session page.
   5. Change 1 Wh of the driver's newest session in the database:  .venv/bin/python -m dev.tamper
      and look at 1 to 3 again.
   6. Put it back to what was recorded:  .venv/bin/python manage.py ledger_restore --repair --dry-run
