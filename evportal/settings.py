@@ -396,4 +396,5 @@ LOGGING = {
     },
 }
 
-from evportal.settings_ocpp import *  # noqa: E402, F403 - a file of its own, because this one is long enough
+from evportal.settings_log import *  # noqa: E402, F403 - files of their own, because this one is long enough
+from evportal.settings_ocpp import *  # noqa: E402, F403

@@ -15,6 +15,8 @@ from ledger.models import (
     ChainTransaction,
     KeyRotation,
     LedgerEntry,
+    LogCheckpoint,
+    LogTile,
     SigningKey,
     StatementMail,
     Webhook,
@@ -135,6 +137,13 @@ def vehicle_rows(owner: User) -> None:
     StatementDelivery.objects.create(recipient=recipient, first_day=date(2026, 3, 1))
 
 
+def ledger_rows() -> None:
+    old = SigningKey.objects.create(name="ledger")
+    KeyRotation.objects.create(old=old, new=SigningKey.objects.create(name="ledger-2", status="COMING"))
+    LogTile.objects.create(level=0, index=0, width=1, data=bytes(40))
+    LogCheckpoint.objects.create(size=1, old_size=0, root=bytes(32), upto_block=1_234_567)
+
+
 @pytest.fixture
 def everything(make_session: MakeSession) -> ChargingSession:
     session = make_session()
@@ -178,6 +187,5 @@ def everything(make_session: MakeSession) -> ChargingSession:
     link_code_make(id_token=IdToken.objects.create(uid="04NEW"), made_by=None)
     Erasure.objects.create(customer=User.objects.create_user("erased-0"), pseudonym="erased-0")
     AuditRun.objects.create(kind=AuditRun.Kind.COMMAND, finished_at=timezone.now())
-    old = SigningKey.objects.create(name="ledger")
-    KeyRotation.objects.create(old=old, new=SigningKey.objects.create(name="ledger-2", status="COMING"))
+    ledger_rows()
     return session
