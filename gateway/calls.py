@@ -7,6 +7,7 @@
     charges_start, charges_stop          those of many stations at once, where they are plain
     transaction_told                     the same of 2.x, in whatever order it is told
     event_note, command_progress         what else it tells
+    costs_due                            it is to be told what its charges cost by now
     variables_report                     its configuration
     certificate_requested                it wants a certificate
     clock                                when something happened, by a clock that may be wrong
@@ -33,6 +34,7 @@ from stations.charging.together import Start, Stop, charges_start, charges_stop
 from stations.charging.transactions import Heard, Kind, Told, charges_known, is_missing, told_values, transaction_told
 from stations.charging.vocabulary import Sample
 from stations.commands.progress import command_progress, start_led_to, start_token
+from stations.costs.showing import costs_due
 from stations.metering import received
 from stations.metering.received import SignedText
 from stations.models import Station
@@ -81,6 +83,7 @@ __all__ = [
     "connectors_report",
     "cost_of",
     "cost_so_far",
+    "costs_due",
     "counting_now",
     "event_note",
     "is_missing",

@@ -116,6 +116,7 @@ def meter_values(call: Call) -> Answer:
 def meter_values_many(messages: Sequence[Call]) -> list[Answer]:
     """The same of many."""
     found = calls.charge_values_many([values_read(call) for call in messages])
+    calls.costs_due({session_id for session_id in found if session_id})
     return [Answer(session_id=session_id) for session_id in found]
 
 
