@@ -34,7 +34,7 @@ from stations.charging.together import Start, Stop, charges_start, charges_stop
 from stations.charging.transactions import Heard, Kind, Told, charges_known, is_missing, told_values, transaction_told
 from stations.charging.vocabulary import Sample
 from stations.commands.progress import command_progress, start_led_to, start_token
-from stations.costs.showing import costs_due
+from stations.costs.hurrying import costs_due
 from stations.metering import received
 from stations.metering.received import SignedText
 from stations.models import Station

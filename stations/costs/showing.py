@@ -12,18 +12,15 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from common.announce import announce
 from stations.charging.reported_values import values_stored
 from stations.commands.asking import command_ask
 from stations.models import ChargingSession, Command, MeterValue, OcppMessage, StationVariable
 from stations.tariffs import charged
 from stations.tariffs.pricing import units
 
-TASK = "stations.tasks.costs_show"
 KIND = "cost_updated"
 VERSIONS = ("2.0.1", "2.1")
 PAUSE = timedelta(seconds=30)
@@ -31,13 +28,6 @@ VALID_FOR = timedelta(seconds=60)  # later the amount is another one
 ASK_AGAIN_AFTER = timedelta(days=1)  # a station that did not take one
 UNABLE = (Command.State.REFUSED, Command.State.REJECTED, Command.State.UNSUPPORTED)
 COMPONENT, INSTANCE = "TariffCostCtrlr", "Cost"
-
-
-def costs_due(sessions: Collection[UUID]) -> None:
-    """After this transaction a worker tells the stations of these charges what they cost by now."""
-    if sessions:
-        named = sorted(map(str, sessions))
-        transaction.on_commit(lambda: announce(TASK, named, expires=60))
 
 
 def costs_show(sessions: Collection[str]) -> list[str]:

@@ -54,7 +54,7 @@ def signed_store(told: Sequence[SignedOf]) -> list[SignedOf]:
     new: dict[tuple[UUID, str], SignedOf] = {}
     without_room = []
     for one in told:
-        if one.key in known or one.key in new:
+        if one.key in known or one.key in new or one.charge.person_erased:
             continue
         factor = 2 if one.signed.context.startswith(BOUNDARY) else 1
         pk, length = one.charge.pk, len(one.signed.text)

@@ -10,7 +10,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from stations.costs.showing import KIND, PAUSE, TASK, costs_show
+from stations.costs.hurrying import TASK
+from stations.costs.showing import KIND, PAUSE, costs_show
 from stations.models import ChargingSession, Command, OcppMessage, StationVariable
 from tests.gateway.ocpp.v2.stories import CARD, Story, register, story_make
 
@@ -50,7 +51,7 @@ def long_ago() -> None:
 @pytest.fixture
 def announced(monkeypatch: pytest.MonkeyPatch) -> Announced:
     found: Announced = []
-    monkeypatch.setattr("stations.costs.showing.announce", lambda name, *said, **more: found.append((name, *said)))
+    monkeypatch.setattr("stations.costs.hurrying.announce", lambda name, *said, **more: found.append((name, *said)))
     return found
 
 
