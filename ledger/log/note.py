@@ -1,8 +1,8 @@
 """PURE: signed notes, the checkpoints in them, and who signed (C2SP signed-note, tlog-checkpoint, tlog-cosignature).
 
 A note is a text, an empty line, and lines of signatures: em dash, the key's name, base64 of the key's id (4 bytes) and
-the signature. Three types of keys are read: 0x02, ECDSA with SHA-256 by a P-256 key (a TPM's, as ours is), 0x01, Ed25519,
-and 0x04, a witness' Ed25519, which says when it signed. Each text has one spelling: any other is refused.
+the signature. Three types of keys are read: 0x02, ECDSA with SHA-256 by a P-256 key (a TPM's, as ours is), 0x01,
+Ed25519, and 0x04, a witness' Ed25519, which says when it signed. Each text has one spelling: any other is refused.
 """
 
 import base64
