@@ -14,7 +14,7 @@ from ledger.keys.erasure import customer_erase
 from stations.charging.corrections import Figures, session_correct
 from stations.metering.closing import proofs_of, values_with
 from stations.metering.registering import key_add
-from stations.models import ChargingSession, IdToken, SignedMeterValue, SignedTextDigest
+from stations.models import ChargingSession, IdToken, SetAside, SignedMeterValue, SignedTextDigest
 from stations.models.corrections import Correction
 from tests.gateway.ocpp.v16.station16 import Station16, charge
 
@@ -112,3 +112,16 @@ def test_a_charge_whose_person_is_erased_keeps_nothing_that_was_signed(cp: Stati
     assert proof(session) == ("COMPLETED", "", "", 7000)
     assert session.signed_meter_values == [] and session.id_token is None and session.customer is None
     assert not SignedMeterValue.objects.exists()
+
+
+def test_how_much_is_kept_of_a_charge_is_counted_in_bytes(cp: Station16) -> None:
+    number = cp.start(0)["transactionId"]
+    for place in range(8):
+        text = {"value": f"OCMF|{place}" + "€" * 10_000, "format": "SignedData", "context": "Sample.Periodic"}
+        cp.values(number, text)
+    assert SignedMeterValue.objects.count() == 4  # 30,006 bytes each, of 131,072
+    assert SetAside.objects.filter(kind="VALUE").exists()
+    cp.values(number, {"value": "OCMF|" + "€" * 21_845, "format": "SignedData", "context": END})
+    assert SignedMeterValue.objects.count() == 4  # 65,540 bytes
+    cp.values(number, {"value": "OCMF|" + "€" * 20_000, "format": "SignedData", "context": END})
+    assert SignedMeterValue.objects.count() == 5
