@@ -1,12 +1,15 @@
 """`python3 -m witness`: make a key, run, show where the logs stand, certify a TPM (docs/witness.md)."""
 
 import argparse
+import json
 import logging
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
+from witness.asking import Server
 from witness.chain import follow
 from witness.config import CONFIG_FILE, EXAMPLE, KEY_FILE, LISTEN, STATE_DIRECTORY, Config, read_config
 from witness.core import Witness
@@ -14,7 +17,8 @@ from witness.errors import WitnessError
 from witness.files import release_files
 from witness.keys import SigningKey, read_key
 from witness.server import WitnessServer
-from witness.state import State, make_state, read_standing
+from witness.state import State, make_state, read_standing, replaced
+from witness.tpm.enrolment import enrol
 
 FOLLOW_EVERY_S = 0.5
 log = logging.getLogger("witness")
@@ -46,7 +50,16 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(do=_run)
     show = commands.add_parser("show", help="the vkey, and where each log stands; also while a witness runs")
     show.set_defaults(do=_show)
-    for command in (run, show):
+    certify = commands.add_parser("enrol", help="see that a TPM's attestation key lives in it, and certify that")
+    certify.add_argument(
+        "--tpm-service", required=True, metavar="URL", help="the address of the operator's TPM service"
+    )
+    certify.add_argument("--roots", type=Path, required=True, help="PEM: roots and CAs of the makers of TPMs you trust")
+    certify.add_argument(
+        "--token-file", type=Path, required=True, help="an access token of the operator, scope tpm/attest"
+    )
+    certify.set_defaults(do=_enrol)
+    for command in (run, show, certify):
         command.add_argument("--config", type=Path, default=Path(CONFIG_FILE), help="(%(default)s)")
     return parser
 
@@ -106,6 +119,16 @@ def _show(chosen: argparse.Namespace) -> int:
     for origin in config.logs:
         standing = read_standing(config.state, origin)
         print(f"{origin}: size {standing.size}, root {standing.root.hex()}, entries read {standing.content.tree.size}")
+    return 0
+
+
+def _enrol(chosen: argparse.Namespace) -> int:
+    config = read_config(chosen.config)
+    key, token = read_key(config.key), chosen.token_file.read_text().strip()
+    certificate = enrol(Server(chosen.tpm_service), token, chosen.roots.read_bytes(), key, time.time())
+    text = json.dumps(certificate, indent=1)
+    replaced(config.state / "ak" / f"{certificate['ak']}.json", text)
+    print(text)
     return 0
 
 

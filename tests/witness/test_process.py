@@ -121,7 +121,7 @@ def test_it_ends_when_it_is_told_and_does_not_run_twice(program: Made) -> None:
 
 def test_it_tells_how_it_is_used(program: Made) -> None:
     witness = program()
-    for command in ("keygen", "run", "show"):
+    for command in ("keygen", "run", "show", "enrol"):
         assert "usage" in witness.run(command, "--help")
 
 
