@@ -1,7 +1,7 @@
 """The witness' own key (Ed25519), and what it signs.
 
 The key file has one line, `PRIVATE+KEY+name+id+base64(0x04 || seed)`, mode 0600. The key signs cosignatures and, with
-another beginning, certificates of attestation keys (witness/tpm/certificate.py).
+another beginning, certificates of attestation keys (witness/tpm/enrolment.py).
 """
 
 import base64
