@@ -12,8 +12,11 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from dev.trials.chaos.killing import ChaosError
+
 IDENTITY, EVSE, CARD = "OCPP-1", 1, "04CA05"
 ANSWER_S, AGAIN_S = 10.0, 0.2
+REFUSED_MAX = 50  # answers to one message that are errors: killed parts explain some
 ENERGY_WH = 120
 
 
@@ -50,8 +53,11 @@ class Charger:
             self._socket.close()
 
     def _said(self, action: str, payload: dict[str, Any]) -> dict[str, Any] | None:
-        """With the same message id until there is an answer; None when nobody waits for it any more."""
-        id = secrets.token_hex(8)
+        """With the same message id until there is an answer; None when nobody waits for it any more.
+
+        Raises ChaosError where it is refused again and again.
+        """
+        id, refused = secrets.token_hex(8), 0
         while not self._is_over():
             try:
                 if self._socket is None:
@@ -62,6 +68,9 @@ class Charger:
                     pass
                 if frame[0] == 3:
                     return dict(frame[2])
+                refused += 1
+                if refused >= REFUSED_MAX:
+                    raise ChaosError(f"{action} of {IDENTITY} was refused {refused} times, at last: {frame}")
             except (OSError, TimeoutError, WebSocketException):
                 self._socket = None
             time.sleep(AGAIN_S)

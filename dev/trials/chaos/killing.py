@@ -20,6 +20,10 @@ MANNERS = ("whole", "parent", "child")
 GONE_S = 10.0
 
 
+class ChaosError(Exception):
+    """It makes no sense to go on."""
+
+
 class Killer:
     """Kills parts at random, and starts again what is not alive."""
 

@@ -33,7 +33,7 @@ from dev.common.processes import Child, free_port, wait_until
 from dev.common.progress import bar
 from dev.parts.tpm_service import ROOT
 from dev.trials.chaos.backup import OlderBackup, keys_back_up, ledger_restore
-from dev.trials.chaos.killing import Killer, verdict
+from dev.trials.chaos.killing import ChaosError, Killer, verdict
 from dev.trials.chaos.nodes import Illnesses, IllProxy
 from dev.trials.portal_stack import PortalStack
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 STUCK_AFTER_S = 150.0
 QUIET_WITHIN_S = 180.0
+REVIVED_AFTER_S = 2.0
 WRONG_BY_S = 7200
 BY_STATION = 1  # so few at once are charges of a station
 COLLIDING = 15  # sessions that close on the older database before the others are back
@@ -155,10 +156,6 @@ class Story:
         return alerts[0]
 
 
-class ChaosError(Exception):
-    """It makes no sense to go on."""
-
-
 def gateway_of(stack: PortalStack) -> tuple[Child, int]:
     """A gateway of this portal, not started yet, and its port."""
     port, log = free_port(), stack.directory / "gateway.log"
@@ -193,7 +190,7 @@ def unleash(stack: PortalStack, gateway: Child, port: int, *, sessions: int, kil
         closing = pool.submit(closer.run)
         try:
             for number in range(kills):
-                _wait_closed(closer, closing, closer.allowed)  # so that kills are spread over all the sessions
+                _wait_closed(closer, closing, killer, closer.allowed)  # so that kills are spread over all the sessions
                 story.go_on(number / kills)
                 closer.allowed = sessions * (number + 1) // kills
                 time.sleep(rng.uniform(0.1, 2.5))
@@ -204,7 +201,7 @@ def unleash(stack: PortalStack, gateway: Child, port: int, *, sessions: int, kil
                 time.sleep(rng.uniform(0, 1.5))
                 if rng.random() < 0.7 or len(killer.alive()) < 3:  # else one more is killed before this one is back
                     killer.revive()
-            _wait_closed(closer, closing, sessions)
+            _wait_closed(closer, closing, killer, sessions)
         finally:
             closer.ended = True
             story.late.stop()
@@ -213,9 +210,16 @@ def unleash(stack: PortalStack, gateway: Child, port: int, *, sessions: int, kil
     return killer
 
 
-def _wait_closed(closer: Closer, closing: "Future[None]", sessions: int) -> None:
-    while closer.closed < sessions and not closing.done():
-        time.sleep(0.05)
+def _wait_closed(closer: Closer, closing: "Future[None]", killer: Killer, sessions: int) -> None:
+    """Raises what the closing ended with before. A charge of a station ends only when there is a gateway again."""
+
+    def moved() -> bool:
+        return closer.closed >= sessions or closing.done()
+
+    while not wait_until(moved, REVIVED_AFTER_S, poll_s=0.05):
+        killer.revive()
+    if closer.closed < sessions:
+        closing.result()
 
 
 def wait_recorded(killer: Killer, what: str = "irreversible") -> bool:
@@ -255,6 +259,7 @@ def run(stack: PortalStack, illnesses: Illnesses, *, sessions: int, kills: int, 
     try:
         killer = unleash(stack, *gateway, sessions=sessions, kills=kills, seed=seed)
     except ChaosError as error:
+        gateway[0].stop()
         return [str(error)]
     finally:
         illnesses.end()
