@@ -92,7 +92,9 @@ def pages(directory: Path) -> Iterator[str]:
     """The files by HTTP."""
     port = free_port()
     where = ["--bind", "127.0.0.1", "--directory", str(directory), "--protocol", "HTTP/1.1", str(port)]
-    server = subprocess.Popen([sys.executable, "-m", "http.server", *where], stderr=subprocess.DEVNULL)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "http.server", *where], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         if not wait_until(lambda: port_open(port), PATIENCE_S):
             raise RuntimeError("http.server does not listen")
