@@ -16,8 +16,9 @@ from ledger.alerts import alert_close, alert_raise, alerts_close
 from ledger.chain.node import Status
 from ledger.chain.records import records_in, rows_of
 from ledger.chain.view import View, first_block_at
-from ledger.errors import BlockUnavailable, ChainError
-from ledger.models import Alert, ChainTransaction, LedgerEntry
+from ledger.errors import BlockUnavailable, ChainError, DatabaseBehind
+from ledger.models import Alert, ChainTransaction, LedgerEntry, LogCheckpoint
+from ledger.recording import checkpoints
 from ledger.recording.adopted import adopted_row
 from ledger.recording.transactions import longest_wait, move, transaction_send
 from ledger.signals import transactions_recorded
@@ -63,6 +64,9 @@ def _block_num(row: ChainTransaction, status: Status, view: View) -> int | None:
         return None
     if row.block_num is not None:
         return row.block_num
+    checkpoint = checkpoints.checkpoint_of(row)
+    if checkpoint is not None:
+        return checkpoints.block_of(checkpoint, view)
     entry = row.entries.order_by("id").first()
     if entry is None or view.chain.row(entry.pk) != bytes(entry.digest):
         return None
@@ -114,6 +118,9 @@ def _finalize(row: ChainTransaction, num: int, view: View) -> bool:
 
 def _differing(row: ChainTransaction, view: View) -> list[int]:
     """Members whose row is not what was recorded. Rows at or below the floor were pruned, not altered."""
+    checkpoint = checkpoints.checkpoint_of(row)
+    if checkpoint is not None:
+        return [] if checkpoints.is_on_chain(checkpoint, view) else [checkpoint.size]
     digests = {pk: bytes(digest) for pk, digest in row.entries.values_list("id", "digest")}
     rows = rows_of(view.chain, sorted(digests))
     missing = [pk for pk, digest in digests.items() if rows.get(pk) != digest]
@@ -132,6 +139,10 @@ def transaction_settle(*, row: ChainTransaction, view: View) -> None:
     Row by row: ours and in our transaction, IRREVERSIBLE; ours from another transaction, adopt it; absent, release
     the entry; another digest or an id below the floor, CONFLICT.
     """
+    checkpoint = checkpoints.checkpoint_of(row)
+    if checkpoint is not None:
+        _settle_checkpoint(row, checkpoint, view)
+        return
     entries = list(row.entries.order_by("id"))
     rows = rows_of(view.chain, [entry.pk for entry in entries]) if entries else {}
     floor = view.chain.state().floor
@@ -150,6 +161,28 @@ def transaction_settle(*, row: ChainTransaction, view: View) -> None:
             _conflict(entry, rows.get(entry.pk), floor)
         _release(row, absent)
         move(row, expected=OPEN, to=S.CONFLICT if others and not absent else S.EXPIRED)
+
+
+def _settle_checkpoint(row: ChainTransaction, checkpoint: LogCheckpoint, view: View) -> None:
+    """The same of a checkpoint: absent, it goes into another transaction; there by another one, it is adopted."""
+    if checkpoints.is_on_chain(checkpoint, view):
+        num = _search(row, view)
+        if num is not None and _finalize(row, num, view):
+            return
+    found = view.chain.log()
+    try:
+        there = checkpoints.chain_has(checkpoint, found)
+    except DatabaseBehind as error:
+        alert_raise(error.code, error.subject, str(error))
+        move(row, expected=OPEN, to=S.CONFLICT)
+        return
+    if there and not checkpoints.adopt(checkpoint, found, view):
+        move(row, expected=OPEN, to=row.status, retry_at=clock.now() + timedelta(seconds=5))
+        return
+    with transaction.atomic():
+        if not there:
+            checkpoints.release(checkpoint)
+        move(row, expected=OPEN, to=S.EXPIRED)
 
 
 def _release(row: ChainTransaction, absent: Sequence[LedgerEntry]) -> None:
