@@ -13,6 +13,7 @@ from ledger.signing.signer import signer
 from tpm.client import TpmRefused
 from tpm.register import gate
 
+
 def log_vkey() -> str:
     """The log's verifier key as text, from the database alone; "" before there is one."""
     signed = LogCheckpoint.objects.exclude(vkey="").order_by("-size").values_list("vkey", flat=True).first()

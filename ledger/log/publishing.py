@@ -17,11 +17,11 @@ from ledger.chain.node import chain
 from ledger.chain.view import View
 from ledger.errors import ChainError, ChainUnreachable, DatabaseBehind
 from ledger.log import building, keys
+from ledger.log.newest import newest, publish, wait_s
 from ledger.log.note import Checkpoint
 from ledger.models import ChainTransaction, LogCheckpoint
-from ledger.recording import checkpoints, transactions
+from ledger.recording import checkpoints, settlement, transactions
 from ledger.recording.resuming import sign_and_send
-from ledger.signals import checkpoint_published
 from ledger.signing import permissions
 from tpm.client import TpmError
 from tpm.register import gate
@@ -49,16 +49,6 @@ def _tpm_alert(error: TpmError) -> str:
     return f"tpm_{error.code}" if error.code in gate.NOT_TRUSTED else "tpm_unavailable"
 
 
-def newest() -> LogCheckpoint | None:
-    """The largest one, published or not."""
-    return LogCheckpoint.objects.select_related("transaction").first()
-
-
-def published() -> LogCheckpoint | None:
-    """The one that is served: the largest that is on the chain for good, with the log's signature."""
-    return LogCheckpoint.objects.filter(published_at__isnull=False).exclude(note="").first()
-
-
 def _advance() -> bool:
     last = newest()
     if last is None or last.published_at is not None:
@@ -77,16 +67,6 @@ def _advance() -> bool:
         publish(last.transaction)  # whoever said so did not hear of the log
         return False
     return last.published_at is None and last.transaction is not None
-
-
-def wait_s() -> float:
-    """How long until the next checkpoint may be made, in seconds; 0 where it may now."""
-    last = LogCheckpoint.objects.values_list("made_at", flat=True).first()
-    if last is None:
-        return 0.0
-    every = timedelta(seconds=settings.LOG_EVERY_S)
-    left = last + every - clock.now()
-    return left.total_seconds() if timedelta() < left <= every else 0.0
 
 
 def next_one(last: LogCheckpoint | None) -> LogCheckpoint | None:
@@ -133,7 +113,7 @@ def send(checkpoint: LogCheckpoint) -> None:
     view = View()
     found = view.chain.log()
     if checkpoints.chain_has(checkpoint, found):
-        checkpoints.adopt(checkpoint, found, view)
+        settlement.adopt_checkpoint(checkpoint, found, view)
         checkpoint.refresh_from_db()
         return
     obstacles = list(permissions.log_obstacles(view.chain.account_info()))
@@ -157,15 +137,3 @@ def carry(checkpoint: LogCheckpoint) -> ChainTransaction | None:
         return row
     row.delete()
     return None
-
-
-@transaction.atomic
-def publish(row: ChainTransaction) -> LogCheckpoint | None:
-    """Its transaction is irreversible: from now on the checkpoint is served. In that database transaction."""
-    checkpoint = LogCheckpoint.objects.filter(transaction=row, published_at__isnull=True).first()
-    if checkpoint is None or row.status != S.IRREVERSIBLE:
-        return None
-    checkpoint.published_at = clock.now()
-    checkpoint.save(update_fields=["published_at"])
-    checkpoint_published.send(sender=LogCheckpoint, checkpoint=checkpoint)
-    return checkpoint

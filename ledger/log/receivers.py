@@ -6,7 +6,7 @@ from django.db import transaction
 from django.dispatch import receiver
 
 from common.announce import announce
-from ledger.log import publishing
+from ledger.log.newest import publish, wait_s
 from ledger.models import ChainTransaction
 from ledger.signals import transactions_recorded
 
@@ -16,6 +16,6 @@ LOG = "ledger.tasks.log"
 @receiver(transactions_recorded, dispatch_uid="ledger.log")
 def recorded(sender: Any, row: ChainTransaction, **kwargs: Any) -> None:
     """Of records the leaves wait, a checkpoint is published: either way there may be a next one."""
-    publishing.publish(row)
+    publish(row)
     # robust: it is recorded, whatever becomes of the announcement
-    transaction.on_commit(lambda: announce(LOG, countdown=publishing.wait_s(), once_in_s=1), robust=True)
+    transaction.on_commit(lambda: announce(LOG, countdown=wait_s(), once_in_s=1), robust=True)

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from ledger.chain.checkpoints import CheckpointData, checkpoints_in
+from ledger.chain.checkpoints import CheckpointData
 from ledger.chain.node import LogRow, chain
-from ledger.errors import ChainError, ChainUnreachable, DatabaseBehind, LogDiffers
+from ledger.errors import ChainUnreachable, DatabaseBehind, LogDiffers
 from ledger.models import ChainTransaction, LogCheckpoint
-from ledger.recording.adopted import adopted_row
-from ledger.signals import transactions_recorded
 
 if TYPE_CHECKING:
     from ledger.chain.view import View
@@ -90,20 +88,3 @@ def is_on_chain(checkpoint: LogCheckpoint, view: "View") -> bool:
     """Whether the contract's row is this one, or a later one."""
     found = view.chain.log()
     return found.size > checkpoint.size or (found.size, found.root) == (checkpoint.size, bytes(checkpoint.root))
-
-
-def adopt(checkpoint: LogCheckpoint, found: LogRow, view: "View") -> bool:
-    """Tie it to the irreversible transaction that recorded it; False while that is not irreversible yet."""
-    if found.block > view.info.lib_num:
-        return False
-    block, wanted = view.block(found.block), (checkpoint.size, bytes(checkpoint.root))
-    for other in block.transactions.values():
-        if wanted in [(data.size, data.root) for data in checkpoints_in(other, view.chain.account)]:
-            with transaction.atomic():
-                row = adopted_row(block, other, view)
-                LogCheckpoint.objects.filter(pk=checkpoint.pk).update(transaction=row)
-                transactions_recorded.send(sender=ChainTransaction, row=row)
-            return True
-    raise ChainError(
-        f"block {found.block} has a checkpoint of {found.size} leaves as the contract says, and none in it"
-    )

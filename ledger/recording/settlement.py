@@ -13,7 +13,8 @@ from django.db import transaction
 
 from common import clock
 from ledger.alerts import alert_close, alert_raise, alerts_close
-from ledger.chain.node import Status
+from ledger.chain.checkpoints import checkpoints_in
+from ledger.chain.node import LogRow, Status
 from ledger.chain.records import records_in, rows_of
 from ledger.chain.view import View, first_block_at
 from ledger.errors import BlockUnavailable, ChainError, DatabaseBehind
@@ -176,7 +177,7 @@ def _settle_checkpoint(row: ChainTransaction, checkpoint: LogCheckpoint, view: V
         alert_raise(error.code, error.subject, str(error))
         move(row, expected=OPEN, to=S.CONFLICT)
         return
-    if there and not checkpoints.adopt(checkpoint, found, view):
+    if there and not adopt_checkpoint(checkpoint, found, view):
         move(row, expected=OPEN, to=row.status, retry_at=clock.now() + timedelta(seconds=5))
         return
     with transaction.atomic():
@@ -227,6 +228,23 @@ def _adopt(entries: Sequence[LedgerEntry], view: View) -> bool:
     if start > 2:
         view.block(start - 1)  # raises BlockUnavailable where they may lie in blocks that no node has any more
     return False
+
+
+def adopt_checkpoint(checkpoint: LogCheckpoint, found: LogRow, view: View) -> bool:
+    """Tie it to the irreversible transaction that recorded it; False while that is not irreversible yet."""
+    if found.block > view.info.lib_num:
+        return False
+    block, wanted = view.block(found.block), (checkpoint.size, bytes(checkpoint.root))
+    for other in block.transactions.values():
+        if wanted in [(data.size, data.root) for data in checkpoints_in(other, view.chain.account)]:
+            with transaction.atomic():
+                row = adopted_row(block, other, view)
+                LogCheckpoint.objects.filter(pk=checkpoint.pk).update(transaction=row)
+                transactions_recorded.send(sender=ChainTransaction, row=row)
+            return True
+    raise ChainError(
+        f"block {found.block} has a checkpoint of {found.size} leaves as the contract says, and none in it"
+    )
 
 
 # --- everything that is open

@@ -13,7 +13,8 @@ from dev.chain.setup import link_auth
 from dev.chain.transactions import Action, pack_name, push_actions
 from ledger.chain.view import View
 from ledger.errors import OutcomeUnknown
-from ledger.log import building, keys, publishing
+from ledger.log import building, keys, publishing, receivers
+from ledger.log.newest import newest
 from ledger.log.note import Checkpoint
 from ledger.models import Alert, ChainTransaction, LedgerEntry, LogCheckpoint
 from ledger.recording import checkpoints, resuming, settlement, transactions
@@ -38,7 +39,7 @@ STEPS: tuple[tuple[Any, str], ...] = (
     (transactions, "_signed"),
     (transactions, "transaction_send"),
     (publishing, "send"),
-    (publishing, "publish"),
+    (receivers, "publish"),
 )
 
 
@@ -108,7 +109,7 @@ def test_two_workers_at_once_make_one(
     lib_num = ledger_account.chain.info().lib_num
     first = building.build(None, lib_num)
     assert first is not None and building.build(None, lib_num) is None
-    one, other = publishing.newest(), publishing.newest()
+    one, other = newest(), newest()
     assert one is not None and other is not None
     publishing.sign(one)
     publishing.sign(other)
