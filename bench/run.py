@@ -27,6 +27,7 @@ FIGURES = {
         Figure("import_sessions_per_s", "portal.importing", "sessions/s", 2000, at_most=False),
         Figure("receipt_verify_s", "ledger.receipt", "s", 0.5, databases=("postgres",)),
         Figure("verify_zip_300_s", "ledger.verify_zip", "s", 20, databases=("postgres",)),
+        Figure("witness_day_s", "ledger.witness", "s", 10, databases=()),
         Figure("history_page_p95_ms", "portal.reading", "ms", 60, p95_counts=True, databases=("postgres",)),
         Figure("history_page_growth", "portal.reading", "times", 1.3, databases=("postgres",)),
         Figure("history_page_queries", "portal.reading", "queries", 8, databases=("postgres",)),

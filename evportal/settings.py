@@ -278,11 +278,8 @@ CELERY_BEAT_SCHEDULE = {
     "ledger-sweep": {"task": "ledger.tasks.sweep", "schedule": schedule(run_every=5)},
     "ledger-watch-permissions": {"task": "ledger.tasks.watch_permissions", "schedule": schedule(run_every=60)},
     # one that waited for long is not done twice
-    "ledger-audit": {
-        "task": "ledger.tasks.audit_watch",
-        "schedule": schedule(run_every=5),
-        "options": {"expires": 5},
-    },
+    "ledger-audit": {"task": "ledger.tasks.audit_watch", "schedule": schedule(run_every=5), "options": {"expires": 5}},
+    "ledger-log": {"task": "ledger.tasks.log", "schedule": schedule(run_every=5), "options": {"expires": 5}},
     "ledger-watch-load": {"task": "ledger.tasks.watch_load", "schedule": schedule(run_every=60)},
     "ledger-watch-tpm": {"task": "ledger.tasks.watch_tpm", "schedule": schedule(run_every=30)},
     "accounts-sweep": {"task": "accounts.tasks.sweep", "schedule": schedule(run_every=15)},

@@ -56,6 +56,16 @@ WHAT_TO_DO = {
         "its contract on the account and publish it. If it was not you, somebody holds the account's owner or active "
         "key: records may have been removed or replaced. Run `python manage.py ledger_audit --history`."
     ),
+    "log_not_on_chain": _(
+        "The account on the chain was set up for an older version, so checkpoints of the log cannot be recorded there, "
+        "and none is published. Recording goes on. Put the contract of this version on the account, and link its "
+        "action checkpoint to the permission record: docs/ledger.md, “Set up or upgrade”."
+    ),
+    "log_differs": _(
+        "The log that was published is not the one that this database has: nothing is signed for it any more. "
+        "Run `python manage.py ledger_audit` and compare with a backup; `python manage.py ledger_restore` builds the "
+        "log anew from the chain. Recording goes on."
+    ),
     "key_elsewhere": _(
         "Another account's permission holds our signing key: records made there could be taken for ours by those who "
         "do not compare the account. Find out who set it up; the TPM's use may have been stolen."

@@ -1,15 +1,14 @@
 """Stations that charge as fast as they are answered: `python -m bench.gateway.load --url URL --stations FILE …`.
 
-One process, raw frames of OCPP 1.6, no library between: what is measured is the other side. All stations boot at
-once, whatever the rate: that storm has figures of its own (`storm_…`). When the last is answered they charge without
-end: StartTransaction, MeterValues with four samples, twenty to a charge, StopTransaction; the first charge of each is
-shorter, by as much as it likes, so that they do not all start and stop at once ever after. With `--rate` all together
-say so many messages a second, however long they wait for answers. Prints one line of JSON.
+One process, raw frames of OCPP 1.6 on sockets of our own (wire.py), no library between: what is measured is the other
+side. All stations boot at once, whatever the rate: that storm has figures of its own (`storm_…`). When the last is
+answered they charge without end: StartTransaction, MeterValues with four samples, twenty to a charge, StopTransaction;
+the first charge of each is shorter, by as much as it likes, so that they do not all start and stop at once ever after.
+With `--rate` all together say so many messages a second, however long they wait for answers. Prints one line of JSON.
 """
 
 import argparse
 import asyncio
-import base64
 import json
 import random
 import sys
@@ -20,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.typing import Subprotocol
+
+from bench.gateway.wire import Wire, wire
 
 VALUES = 20
 CONNECT_AT_ONCE = 50
@@ -72,15 +71,7 @@ class Charger:
         self.number, self.meter_wh = 0, 0
 
     async def connect(self) -> None:
-        token = base64.b64encode(f"{self.identity}:{self.credential}".encode()).decode()
-        self.socket: ClientConnection = await connect(
-            self.url,
-            subprotocols=[Subprotocol("ocpp1.6")],
-            additional_headers={"Authorization": f"Basic {token}"},
-            compression=None,
-            ping_interval=None,
-            open_timeout=120,
-        )
+        self.socket: Wire = await wire(self.url, subprotocol="ocpp1.6", user=self.identity, password=self.credential)
 
     async def say(self, action: str, payload: dict[str, Any]) -> Any:
         await self.pace.turn()
@@ -91,7 +82,7 @@ class Charger:
 
     async def ask(self, action: str, payload: dict[str, Any]) -> Any:
         self.number += 1
-        await self.socket.send(orjson.dumps([2, str(self.number), action, payload]).decode())
+        self.socket.send(orjson.dumps([2, str(self.number), action, payload]))
         return orjson.loads(await self.socket.recv())
 
     async def boot(self, count: Count) -> None:
@@ -113,7 +104,7 @@ class Charger:
             stop = {"transactionId": number, "meterStop": self.meter_wh, "timestamp": _now(), "reason": "Local"}
             await self.say("StopTransaction", stop)
             values = VALUES
-        await self.socket.close()
+        self.socket.close()
 
     def sample(self) -> dict[str, Any]:
         return {
@@ -142,7 +133,8 @@ async def load(chosen: argparse.Namespace) -> dict[str, Any]:
     if chosen.idle:
         print(json.dumps({"connected_s": connected_s}), flush=True)
         await asyncio.sleep(chosen.seconds)
-        await asyncio.gather(*(charger.socket.close() for charger in chargers))
+        for charger in chargers:
+            charger.socket.close()
         return {}
     boots = Count(begun=time.perf_counter())
     await asyncio.gather(*(charger.boot(boots) for charger in chargers))

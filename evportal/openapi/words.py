@@ -3,7 +3,7 @@
 from typing import Any
 
 from api.keyset import PAGE_SIZE_MAX
-from evportal.openapi.examples import PLACES, UUID, page
+from evportal.openapi.examples import PLACES, UUID, VEHICLE, page
 
 Schema = dict[str, Any]
 
@@ -145,6 +145,7 @@ SESSION: Schema = {
         "vat_percent": "19",
     },
     "cost_lines": [],
+    "vehicle": {"id": 3, "name": "Van", "plate": "B-EV 1"},
     "record": "recorded",
     "counted": {"energy_wh": 7780, "cost_minor": 312, "currency": "EUR"},
     "ledger": RECORDED,
@@ -270,6 +271,7 @@ EXAMPLES: dict[str, Schema] = {
             "notices": {"credited": None, "producers": 21, "replaceable_by": [], "hosts": 2, "signed": "NOT SIGNED"},
         }
     },
+    "vehicles_list": {"answer": page(VEHICLE)},
     "statements_list": {
         "answer": {
             "time_zone": "Europe/Berlin",

@@ -62,6 +62,7 @@ class LogCheckpoint(models.Model):
     made_at = models.DateTimeField(_("made at"), default=timezone.now)
     # C2SP signed note with the log's own signature; witnesses' lines are LogCosignature.
     note = models.TextField(_("note"), blank=True, default="")
+    vkey = models.CharField(_("key"), max_length=500, blank=True, default="")  # of the log, that signed the note
     signed_at = models.DateTimeField(_("signed at"), null=True)
     # The one that records it on the chain, or will; another one after one that has expired.
     transaction = models.OneToOneField(
@@ -78,13 +79,15 @@ class LogCheckpoint(models.Model):
         verbose_name, verbose_name_plural = _("log checkpoint"), _("log checkpoints")
         constraints = [
             models.CheckConstraint(condition=Q(old_size__gte=0, size__gt=F("old_size")), name="log_checkpoint_grows"),
-            # What is signed is stored, what goes to the chain was signed, what is published is on the chain.
+            # What is signed is stored, what goes to the chain was signed, what is published is on the chain. (What was
+            # restored from there is published, and signed anew after that.)
             models.CheckConstraint(
-                condition=Q(note="", signed_at__isnull=True) | (~Q(note="") & Q(signed_at__isnull=False)),
+                condition=Q(note="", vkey="", signed_at__isnull=True)
+                | (~Q(note="") & ~Q(vkey="") & Q(signed_at__isnull=False)),
                 name="log_checkpoint_signed_is_stored",
             ),
             models.CheckConstraint(
-                condition=Q(transaction__isnull=True) | Q(signed_at__isnull=False),
+                condition=Q(transaction__isnull=True) | Q(signed_at__isnull=False) | Q(published_at__isnull=False),
                 name="log_checkpoint_sent_is_signed",
             ),
             models.CheckConstraint(

@@ -103,7 +103,7 @@ def _paper(
         "number": f"R-{content['ledger_id']}",
         "signed": signed_of(recorded),
         "operator": operator(),
-        "vat": next(iter(vat_sums([recorded])), None),
+        "vat_sums": vat_sums([recorded]),
     }
 
 

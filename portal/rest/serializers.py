@@ -13,7 +13,8 @@ from ledger.state.filters import IN_STATE
 from ledger.state.labels import Kind
 from ledger.state.words import entry_of, finding_of, state_of
 from stations.charging.corrections import credited_by
-from stations.models import ChargingSession, MeterValue
+from stations.models import ChargingSession, MeterValue, Vehicle
+from stations.vehicles.assigning import Garage
 
 STATES = list(IN_STATE)
 PLACE = ("id", "name", "country", "time_zone")
@@ -57,6 +58,21 @@ class CountedSerializer(serializers.Serializer[Any]):
     currency = serializers.CharField(allow_blank=True)
 
 
+class ShownVehicleSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    plate = serializers.CharField(allow_blank=True)
+
+
+class VehicleSerializer(serializers.ModelSerializer[Vehicle]):
+    """A vehicle of the caller's; one that was given away keeps its charges."""
+
+    class Meta:
+        model = Vehicle
+        fields = ["id", "name", "plate", "added_at", "given_away_at"]
+        read_only_fields = fields
+
+
 class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
     location = PlaceSerializer()
     station = serializers.CharField(source="station.identity")
@@ -71,6 +87,9 @@ class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
     credit_reference = serializers.UUIDField(source="credit_reference_id", allow_null=True)
     credited_by = serializers.UUIDField(
         source="credit_pk", allow_null=True, help_text="the credit that takes it back; null where it stands"
+    )
+    vehicle = ShownVehicleSerializer(
+        allow_null=True, help_text="the caller's own that was charged; null for all others, and where nobody said it"
     )
     record = serializers.ChoiceField(
         choices=RECORD_WORDS, help_text="its record in one word: `superseded` was taken back, `credit` takes back"
@@ -87,7 +106,7 @@ class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
             *("id", "status", "started_at", "stopped_at", "location", "station", "evse_id", "connector_id"),
             *("transaction_id", "id_token", "meter_start_wh", "meter_stop_wh", "energy_wh", "cost_minor", "currency"),
             *("stop_reason", "source", "flags", "credit", "credit_reference", "credited_by", "tariff"),
-            *("cost_lines",),
+            *("cost_lines", "vehicle"),
             *("record", "counted", "ledger", "updated_at"),
         ]
         read_only_fields = fields
@@ -113,9 +132,18 @@ class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
             "credit_reference": str(session.credit_reference_id) if session.credit_reference_id else None,
             "tariff": session.tariff if isinstance(session.tariff, dict) else {},
             "cost_lines": session.cost_lines if isinstance(session.cost_lines, list) else [],
+            "vehicle": vehicle_shown(session, self.context.get("garage")),
             **record_shown(session),
             "updated_at": moment(session.updated_at),
         }
+
+
+def vehicle_shown(session: ChargingSession, garage: Garage | None) -> dict[str, Any] | None:
+    """Of one whose vehicle is in the reader's own `garage`."""
+    if garage is None or session.customer_id != garage.owner or not session.is_closed:
+        return None
+    vehicle = garage.vehicle_of(session)
+    return {"id": vehicle.pk, "name": vehicle.name, "plate": vehicle.plate} if vehicle else None
 
 
 def record_shown(session: ChargingSession) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from stations.models.corrections import Correction
 from stations.models.imports import ImportFile, ImportFinding, ImportMapping, ImportRun
 from stations.models.load import LimitedOutlet, OutletLimit, SiteLimit, SiteLimitPeriod
 from stations.models.messages import OcppMessage
-from stations.models.metering import MeterPublicKey, SignedMeterValue
+from stations.models.metering import MeterPublicKey, SignedMeterValue, SignedTextDigest
 from stations.models.ocpi import OcpiPartner
 from stations.models.places import Connector, Site, Station
 from stations.models.recipients import InvoiceAddress, StatementDelivery, StatementRecipient
@@ -72,6 +72,7 @@ __all__ = [
     "SessionVehicle",
     "SetAside",
     "SignedMeterValue",
+    "SignedTextDigest",
     "Site",
     "SiteLimit",
     "SiteLimitPeriod",

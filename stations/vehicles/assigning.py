@@ -17,6 +17,7 @@ KEPT_AT_ONCE = 500
 class Garage:
     """A driver's vehicles by id, and which card is of which."""
 
+    owner: int
     vehicles: Mapping[int, Vehicle]
     cards: Mapping[int, int]
 
@@ -53,10 +54,10 @@ def garage_of(user: User) -> Garage:
     """Two queries, one where there is no vehicle."""
     vehicles = {vehicle.pk: vehicle for vehicle in Vehicle.objects.filter(owner=user)}
     if not vehicles:
-        return Garage({}, {})
+        return Garage(user.pk, {}, {})
     # A card that is somebody else's by now is of no vehicle of theirs, for charges of before as well.
     cards = VehicleCard.objects.filter(vehicle__owner=user).values_list("id_token_id", "vehicle_id")
-    return Garage(vehicles, dict(cards))
+    return Garage(user.pk, vehicles, dict(cards))
 
 
 def charges_of(user: User) -> ChargingSessionQuerySet:

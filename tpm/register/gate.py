@@ -47,6 +47,12 @@ def certification_of(public_key_eosio: str) -> KeyCertification | None:
     return KeyCertification.objects.filter(public_key_eosio=public_key_eosio).order_by("-at").first()
 
 
+def certified_key(name: str) -> str:
+    """Return the key of this name that was certified last (PUB_R1_…); "" where none was."""
+    named = KeyCertification.objects.filter(key_name=name).order_by("-at")
+    return named.values_list("public_key_eosio", flat=True).first() or ""
+
+
 def attest_soon(url: str) -> None:
     """Something is wrong with this service: attest it at the next turn rather than in minutes."""
     TpmService.objects.filter(url=url.rstrip("/"), due_at__gt=clock.now()).update(due_at=clock.now())
