@@ -8,6 +8,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from witness.errors import Contradiction, FormError, NotYet, shown
 from witness.trees import EMPTY_ROOT
 
 PAGE_ROWS = 1000
+SILENCE_S = 5.0  # of a node; then the others have to do
 REMEMBERED = 4096
 CLOCK_BEHIND_S, CLOCK_AHEAD_S = 60.0, 600.0
 _NAME = re.compile(r"[a-z1-5.]{1,12}")
@@ -54,7 +56,7 @@ class Node:
     """One node, for one account on one chain. Every method raises NotYet where it does not say."""
 
     def __init__(self, url: str, *, account: str, chain_id: str) -> None:
-        self.server = Server(f"{url.rstrip('/')}/v1/chain")
+        self.server = Server(f"{url.rstrip('/')}/v1/chain", silence_s=SILENCE_S)
         self.url = url
         self.rows: OrderedDict[int, Row] = OrderedDict()  # by size, as they were seen
         self.head: Head | None = None
@@ -146,20 +148,23 @@ class Chain:
         if not re.fullmatch(r"[0-9a-f]{64}", chain_id):
             raise FormError("chain_id: expected 64 hexadecimal digits")
         self.nodes = [Node(url, account=account, chain_id=chain_id) for url in nodes]
-        self._lock = threading.Lock()
+        self._asking, self._lock = threading.Lock(), threading.Lock()
 
     def look(self) -> None:
         """Ask every node for the log's row, and remember it; what does not answer is noted there, nothing is raised."""
+        with self._asking, ThreadPoolExecutor(len(self.nodes)) as pool:
+            list(pool.map(self._look, self.nodes))
+
+    def _look(self, node: Node) -> None:
+        try:
+            head, row = node.ask_head(), node.ask_log()
+        except NotYet as error:
+            node.trouble = str(error)
+            return
         with self._lock:
-            for node in self.nodes:
-                try:
-                    head, row = node.ask_head(), node.ask_log()
-                except NotYet as error:
-                    node.trouble = str(error)
-                    continue
-                node.head, node.trouble = head, ""
-                if row is not None:
-                    _remember(node, row)
+            node.head, node.trouble = head, ""
+            if row is not None:
+                _remember(node, row)
 
     def row_of(self, size: int, root: bytes) -> tuple[Node, Row]:
         """A node that has this checkpoint in an irreversible block, and its row there.

@@ -158,10 +158,12 @@ class Witness:
     def _two_roots(self, standing: Standing, request: Request) -> None:
         """Raise the refusal where we cosigned another root of this size; both notes are kept as a proof."""
         checkpoint = request.checkpoint
-        other = next((root for size, root in standing.seen if size == checkpoint.size), checkpoint.root)
+        before = standing.seen.get(checkpoint.size)
+        if before is None:
+            return
+        other, notes = Checkpoint.parse(Note.parse(before.encode()).text).root, [before, request.note.whole]
         if other == checkpoint.root:
             return
-        notes = [standing.note, request.note.whole] if standing.size == checkpoint.size else [request.note.whole]
         reason = f"two roots for {checkpoint.size} leaves: {other.hex()} was cosigned, this is {checkpoint.root.hex()}"
         self._state.accuse(standing.origin, {"time": int(self._now()), "reason": reason, "notes": notes})
         raise Refusal(409, reason)

@@ -30,7 +30,9 @@ class SigningKey:
 
     @classmethod
     def new(cls, name: str) -> "SigningKey":
-        """A key that nobody had before; raises FormError for a name that a key cannot have."""
+        """A key that nobody had before; raises FormError for a name that not everybody reads: other than ASCII."""
+        if not all("!" <= each <= "~" for each in name):
+            raise FormError("name of a witness: expected letters, digits and signs of ASCII, without blanks")
         return cls(name, secrets.token_bytes(32))
 
     @property

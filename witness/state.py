@@ -22,7 +22,7 @@ from witness.ranges import Ranges
 from witness.trees import EMPTY_ROOT, Tree
 
 EVIDENCE_MAX = 16  # of each log: two are enough for a proof
-SEEN_MAX = 64
+SEEN_MAX = 32
 _OWNER, _LOCK = "witness", "lock"
 
 
@@ -52,7 +52,7 @@ class Content:
 class Standing:
     """Where a log stands with us. `note` is what was cosigned last, with the log's and our signature.
 
-    `time`: of the newest cosignature (POSIX seconds, 0 for none). `seen`: sizes and roots that were cosigned before.
+    `time`: of the newest cosignature (POSIX seconds, 0 for none). `seen`: the notes of the last ones, by size.
     """
 
     origin: str
@@ -60,12 +60,12 @@ class Standing:
     root: bytes = EMPTY_ROOT
     time: int = 0
     note: str = ""
-    seen: tuple[tuple[int, bytes], ...] = ()
+    seen: Mapping[int, str] = field(default_factory=dict)
     content: Content = field(default_factory=Content)
 
     def grown(self, *, size: int, root: bytes, time: int, note: str, content: Content) -> "Standing":
         """The same log, with this cosigned."""
-        seen = self.seen if (size, root) in self.seen else (*self.seen, (size, root))[-SEEN_MAX:]
+        seen = dict(list({**self.seen, size: note}.items())[-SEEN_MAX:])
         return replace(self, size=size, root=root, time=time, note=note, seen=seen, content=content)
 
     def as_json(self) -> dict[str, Any]:
@@ -76,14 +76,14 @@ class Standing:
             "root": self.root.hex(),
             "time": self.time,
             "note": self.note,
-            "seen": [[size, root.hex()] for size, root in self.seen],
+            "seen": list(self.seen.items()),
             "content": self.content.as_json(),
         }
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> "Standing":
         """Read the file; raises ValueError, LookupError, TypeError."""
-        seen = tuple((int(size), bytes.fromhex(root)) for size, root in found["seen"])
+        seen = {int(size): str(note) for size, note in found["seen"]}
         root, content = bytes.fromhex(found["root"]), Content.from_json(found["content"])
         if len(root) != len(EMPTY_ROOT):
             raise ValueError("expected a root of 32 bytes")

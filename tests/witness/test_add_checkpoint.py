@@ -145,7 +145,10 @@ def test_a_second_face_of_what_was_cosigned_before(watched: Watched, a_log: ALog
         watched.witness.add_checkpoint(a_log.request(old, size))
     a_log.leaves[3] = bytes(40)
     assert watched.witness.add_checkpoint(a_log.request(0, 5)).status == 409
-    assert "two roots for 5 leaves" in watched.witness.status()["logs"][0]["evidence"][0]["reason"]
+    evidence = watched.witness.status()["logs"][0]["evidence"][0]
+    assert "two roots for 5 leaves" in evidence["reason"]
+    assert all(Note.parse(note.encode()).signed_by(a_log.vkey) for note in evidence["notes"])
+    assert len(evidence["notes"]) == 2
 
 
 def test_an_empty_log(watched: Watched, a_log: ALog) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.witness.a_log import ALog
 from tests.witness.conftest import Watched
 from witness.config import CONFIG_FILE, EXAMPLE, read_config
-from witness.errors import Contradiction, SetupError
+from witness.errors import Contradiction, FormError, SetupError
 from witness.keys import SigningKey, read_key
 from witness.ranges import Ranges
 from witness.state import State, make_state
@@ -78,6 +78,12 @@ def test_what_is_no_key(tmp_path: Path, damage: str) -> None:
     path.write_text(damage)
     with pytest.raises(SetupError):
         read_key(path)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a+b", "a\n", "zeuge.example/ü"])
+def test_names_that_a_witness_cannot_have(name: str) -> None:
+    with pytest.raises(FormError):
+        SigningKey.new(name)
 
 
 def test_a_key_under_another_name_is_refused(tmp_path: Path) -> None:
