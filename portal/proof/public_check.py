@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from accounts.login.access import public
 from ledger import standalone
 from ledger.receipts.published import check_command, public_nodes, published_keys
-from ledger.receipts.words import MEANINGS, TITLES, VERDICTS
+from ledger.receipts.words import LOG_MEANINGS, LOG_TITLES, MEANINGS, TITLES, VERDICTS
 
 OWN_MACHINE = ("http://127.0.0.1:*", "http://localhost:*")
 View = Callable[[HttpRequest], HttpResponse]
@@ -43,9 +43,9 @@ def public_check(request: HttpRequest) -> HttpResponse:
     """The same page for everybody: the receipt never comes here."""
     keys = published_keys()
     context = {
-        "titles": TITLES,
+        "titles": TITLES + LOG_TITLES,
         "verdicts": VERDICTS,
-        "meanings": MEANINGS,
+        "meanings": MEANINGS | LOG_MEANINGS,
         "nodes": public_nodes(),
         "chain_id": settings.LEDGER_CHAIN_ID,
         "keys": keys,

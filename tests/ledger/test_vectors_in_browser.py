@@ -28,8 +28,9 @@ def test_every_vector_comes_out_right(page: Page) -> None:
     """Verdict, each step and each notice; the reader is shown each step once, in its order."""
     wrong = []
     for vector, said in zip(vectors(), run(page, vectors()), strict=True):
-        found = {"verdict": said.verdict, "steps": said.outcomes, "notices": said.notices}
-        if found != vector.right or said.shown != list(range(1, 13)):
+        notices = {name: said.notices[name] for name in vector.right["notices"]}
+        found = {"verdict": said.verdict, "steps": said.outcomes, "notices": notices}
+        if found != vector.right or said.shown != list(range(1, len(said.outcomes) + 1)):
             wrong.append((vector.name, vector.why, vector.right, found))
     assert not wrong, f"{len(wrong)} of {len(vectors())}: {json.dumps(wrong[:3], indent=1)}"
 

@@ -1,16 +1,15 @@
 // The page of the check: takes a receipt, or a statement's ZIP with many, and shows what comes out. What comes from a
 // receipt or a node is shown as text only (textContent). The page's words are in the page (#words), in the reader's language.
-import { spkiOf } from "./curves.js";
-import { $, lines, word } from "./dom.js";
-import { hexOf } from "./encoding.js";
+import { $, word } from "./dom.js";
+import { RECEIPT_MAX, parse } from "./form.js";
 import { decoder } from "./json.js";
 import { fromFragment, receiptIn } from "./link.js";
-import { keyOfText, keyTextsIn } from "./meter_key.js";
-import { distinct } from "./node.js";
-import { RECEIPT_MAX, parse, verdict, verify } from "./receipt.js";
+import { checkPins, command, pinned } from "./pins.js";
+import { stepsOf, verdict, verify } from "./receipt.js";
 import { codeFromCamera, codeInPicture, hasCamera } from "./scan.js";
 import { showStatement } from "./statement_view.js";
 import { CLASSES, reasonOf, showNoticesOfReceipt, showRecord, showStep, showVerdict } from "./steps_view.js";
+import { showTrust } from "./trust_view.js";
 import { ZIP_MAX, looksLikeZip } from "./zip.js";
 
 const PICTURE_MAX = 40 * 1024 * 1024;
@@ -18,48 +17,17 @@ let current = null; // { text, whole }: a QR code's receipt is not whole
 let statement = null; // { zip } of the statement that is shown, another one each time that it is checked
 let runs = 0;
 
-// --- what it is compared with
-
-const address = (node) => (/^https?:\/\//i.test(node) ? node : `https://${node}`);
-
-function pinned({ text }) {
-  let receipt = {};
-  try {
-    receipt = parse(text);
-  } catch {
-    // Then step 1 says so.
-  }
-  const published = lines("keys").map((line) => line.split(/\s+/));
-  const [key = "", pin = ""] = published.find(([key]) => key === receipt.public_key) ?? published[0] ?? [];
-  const required = $("tpm").checked; // else a receipt from before keys were certified is as good as it was
-  const ak = receipt.attestation || required ? pin.toLowerCase() || (receipt.attestation ? null : "of any TPM") : null;
-  const [chainId, account] = ["chain", "account"].map((id) => $(id).value.trim());
-  const meterKeys = keyTextsIn($("meter-keys").value).map(keyOfText);
-  const [codeHash, codeUpdated] = ["code-hash", "code-updated"].map((id) => $(id).value.trim() || null);
-  return {
-    ...{ nodes: distinct(lines("nodes").map(address)), key, ak, chainId: chainId || null, account: account || "evledger", meterKeys },
-    ...{ codeHash: codeHash?.toLowerCase() ?? null, codeUpdated: codeUpdated?.toUpperCase().replace(/Z$/, "") ?? null },
-  };
-}
-
-function command({ nodes, ...pins }, name = "verify_receipt.py evportal-receipt.json") {
-  const options = [["chain-id", pins.chainId], ["account", pins.account], ["key", pins.key], ["ak", pins.ak]];
-  options.push(["code-hash", pins.codeHash], ["code-updated", pins.codeUpdated]);
-  options.push(...pins.meterKeys.map((key) => ["meter-key", hexOf(spkiOf(key))]));
-  const given = [...nodes.map((node) => ["node", node]), ...options].filter(([, value]) => value);
-  const words = given.map(([option, value]) => `--${option} ${value}`);
-  return [`python3 ${name}`, ...words].join(" \\\n    ");
-}
-
 // --- checking
 
-function options(receipt) { // null, with the reason said, where something is missing or wrong
+async function options(receipt) { // null where a pin is wrong, which is said, or where another check began meanwhile
+  const mine = runs;
   try {
-    return pinned(receipt);
+    await checkPins();
   } catch (error) {
-    tell(word("bad meter key", error.message));
+    if (mine === runs) tell(word(error.code, error.message));
     return null;
   }
+  return mine === runs ? pinned(receipt) : null;
 }
 
 function showCommand(text) {
@@ -69,36 +37,42 @@ function showCommand(text) {
 async function check(receipt, { isOfStatement = false } = {}) { // or one charge of the statement above it
   tell("", { isOfStatement });
   const mine = runs;
-  const chosen = options(receipt);
+  const chosen = await options(receipt);
   if (!chosen) return;
-  if (!chosen.key && isReceipt(receipt.text)) return tell(word("first a key"));
+  const read = readable(receipt.text);
+  if (!chosen.key && read) return tell(word("first a key"));
   current = receipt;
   for (const item of $("steps").children) item.hidden = true;
-  for (const id of ["credited", "notices"]) $(id).hidden = true;
-  $("asked").textContent = chosen.nodes.join(", ") || "–";
+  for (const id of ["credited", "notices", "offer"]) $(id).hidden = true;
+  showTrust(null, null, null);
+  $("asked").textContent = chosen.nodes.join(", ") || (chosen.offline ? word("nobody") : "–");
   showCommand(command(chosen));
   URL.revokeObjectURL($("save").href);
   $("save").href = URL.createObjectURL(new Blob([receipt.text], { type: "application/json" }));
   showRecord(receipt.text);
-  showVerdict("checking", word("progress", 0));
-  for (const id of ["nodes-asked", "more", "all-steps"]) $(id).hidden = !isReceipt(receipt.text);
+  const all = stepsOf(read, chosen.offline);
+  showVerdict("checking", word("progress", 0, all));
+  for (const id of ["nodes-asked", "more", "all-steps"]) $(id).hidden = !read;
   $("result").hidden = false;
   $("result").scrollIntoView({ block: isOfStatement ? "start" : "nearest" });
   let done = 0;
   const { steps, notices } = await verify(receipt.text, chosen, (step) => {
     if (mine !== runs || step.why === "no receipt") return; // or another check began meanwhile
     showStep(step, receipt.whole);
-    $("reason").textContent = word("progress", ++done);
+    $("reason").textContent = word("progress", ++done, all);
   });
   if (mine !== runs) return;
   if (steps[0].why === "no receipt") return showVerdict("NO RECEIPT", word("no receipt", steps[0].findings[0].found), "quiet");
-  showVerdict(verdict(steps), reasonOf(steps, chosen.nodes), CLASSES[verdict(steps)]);
+  showVerdict(verdict(steps), reasonOf(steps, chosen, { receipt: read, isWhole: receipt.whole }), CLASSES[verdict(steps)]);
   showNoticesOfReceipt(notices, chosen);
+  showTrust(notices, chosen, read);
+  const isUnheard = !chosen.offline && notices.hosts === 0 && verdict(steps) === "NOT DECIDED";
+  $("offer").hidden = !(isUnheard && read.log);
 }
 
 async function checkStatement(zip) {
   tell("");
-  const chosen = options({ text: "" });
+  const chosen = await options({ text: "" });
   if (!chosen) return;
   if (!chosen.key) return tell(word("first a key"));
   const mine = statement = { zip };
@@ -106,7 +80,8 @@ async function checkStatement(zip) {
   $("statement").scrollIntoView({ block: "nearest" });
   const of = (data) => pinned({ text: data });
   const onOpen = ({ data }) => check({ text: data, whole: true }, { isOfStatement: true });
-  await showStatement(zip, { nodes: chosen.nodes, of, pins: chosen }, { isWanted: () => mine === statement, onOpen });
+  const onUnheard = () => ($("statement-offer").hidden = false);
+  await showStatement(zip, { nodes: chosen.nodes, of, pins: chosen }, { isWanted: () => mine === statement, onOpen, onUnheard });
 }
 
 function checkAll() { // again: the statement, where one is shown
@@ -114,12 +89,17 @@ function checkAll() { // again: the statement, where one is shown
   return current ? check(current) : tell(word("first a receipt"));
 }
 
-function isReceipt(text) {
+function readable(text) { // the receipt, null where it is none
   try {
-    return Boolean(parse(text));
+    return parse(text);
   } catch {
-    return false;
+    return null;
   }
+}
+
+function checkOffline() { // as was offered where nobody answered
+  $("offline").checked = true;
+  checkAll();
 }
 
 function tell(problem, { isOfStatement = false } = {}) { // and put away the verdict on an earlier receipt
@@ -127,7 +107,7 @@ function tell(problem, { isOfStatement = false } = {}) { // and put away the ver
   $("problem").hidden = !problem;
   $("result").hidden = true;
   if (!isOfStatement) {
-    $("statement").hidden = true;
+    for (const id of ["statement", "statement-offer"]) $(id).hidden = true;
     statement = null;
   }
   runs += 1;
@@ -199,6 +179,10 @@ function start() {
   $("paste").addEventListener("click", () => take($("text").value));
   $("again").addEventListener("click", () => check(current, { isOfStatement: statement !== null }));
   $("statement-again").addEventListener("click", checkAll);
+  for (const id of ["offer-offline", "statement-offer-offline"]) $(id).addEventListener("click", checkOffline);
+  $("offline").addEventListener("change", () => {
+    if (statement || current) checkAll();
+  });
   $("settings").addEventListener("submit", (event) => {
     event.preventDefault();
     checkAll();
