@@ -33,7 +33,7 @@ from tpm.service.release.release_key import public_path
 from tpm.service.release.strict_json import ReleaseError
 from tpm.tokens import ClientCredentials
 
-LEDGER_KEY = "ledger"
+LEDGER_KEY, LOG_KEY, LOG_ORIGIN = "ledger", "log", "EVPORTAL_LOG_ORIGIN"
 DATABASE_URL = "EVPORTAL_DATABASE_URL"
 CHAIN_ID = "EVPORTAL_LEDGER_CHAIN_ID"
 RECOVERY_KEY = SECRETS / "ledger_recovery_key.pem"  # in production on a machine that is offline
@@ -110,7 +110,10 @@ def make_tpm_release() -> None:
 
 
 def ledger_keys(ports: Ports) -> list[str]:
-    """Public keys of the TPM's signing keys (PUB_R1_…): the ledger's first one, made at first, then the later ones."""
+    """Public keys of the TPM's signing keys (PUB_R1_…): the ledger's first one, made at first, then the others.
+
+    The key of the log is made, too.
+    """
     app = portal_client()
     credentials = ClientCredentials(provider(ports).token_url, app.client_id, app.client_secret, SCOPES)
     try:
@@ -127,6 +130,7 @@ def signing_keys(client: TpmClient) -> list[str]:
         if error.code != "key_not_found":
             raise
         first = client.key_create(LEDGER_KEY, policy="release")
+    client.key_create(LOG_KEY, policy="release")
     return [first.public_key_eosio, *(key.public_key_eosio for key in client.key_list() if key.public_key_eosio)]
 
 
@@ -172,6 +176,10 @@ def write_portal_settings(ports: Ports, found_chain_id: str) -> None:
         "EVPORTAL_LEDGER_NODES": f"{ports.url('NODEOS')},{ports.url('READER')}",
         CHAIN_ID: found_chain_id,
         "EVPORTAL_LEDGER_KEY": LEDGER_KEY,
+        "EVPORTAL_LEDGER_LOG_KEY": LOG_KEY,
+        # its name, which stays: what was signed under it, and who follows it, know no other
+        LOG_ORIGIN: read_settings(PORTAL_ENV).get(LOG_ORIGIN) or f"localhost:{ports['WEB']}/log",
+        "EVPORTAL_LOG_EVERY_S": "1",
         "EVPORTAL_LEDGER_OWNER_KEY": NOBODY,
         "EVPORTAL_LEDGER_ACTIVE_KEY": NOBODY,
         "EVPORTAL_LEDGER_PRUNE_KEY": chain_key("prune").public,

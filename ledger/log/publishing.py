@@ -96,6 +96,7 @@ def sign(checkpoint: LogCheckpoint) -> None:
     """Have the log's key sign it, and commit the note; what somebody else committed meanwhile stays."""
     checkpoints.chain_has(checkpoint, chain().log())  # raises where the chain's log is another one
     text = Checkpoint(settings.LOG_ORIGIN, checkpoint.size, bytes(checkpoint.root)).text
+    log.info("signing the log of %d leaves with root %s", checkpoint.size, bytes(checkpoint.root).hex())
     note, vkey = keys.sign(text)
     now = clock.now()
     LogCheckpoint.objects.filter(pk=checkpoint.pk, note="", root=checkpoint.root).update(

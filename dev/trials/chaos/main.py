@@ -49,6 +49,7 @@ REVIVED_AFTER_S = 2.0
 WRONG_BY_S = 7200
 BY_STATION = 1  # so few at once are charges of a station
 COLLIDING = 15  # sessions that close on the older database before the others are back
+WORKER_LOGS = ("worker.log", "late.log")
 SETTINGS = {
     # Shorter than in production, so that the run meets expired transactions and abandoned claims as well.
     "EVPORTAL_LEDGER_EXPIRATION_S": "30",
@@ -241,17 +242,18 @@ def wait_recorded(killer: Killer, what: str = "irreversible") -> bool:
 
 
 def wait_quiet() -> None:
-    """Wait until alerts are closed, and transactions over that lost their members to others."""
+    """Wait until alerts are closed, transactions over that lost their members to others, and all are in the log."""
+    from dev.trials.chaos import log
     from ledger.models import Alert, ChainTransaction
 
     alerts = Alert.objects.filter(closed_at__isnull=True)
     unfinished = ChainTransaction.objects.filter(status__in=ChainTransaction.UNFINISHED)
-    wait_until(lambda: not (alerts.exists() or unfinished.exists()), QUIET_WITHIN_S, poll_s=0.2)
+    wait_until(lambda: not (alerts.exists() or unfinished.exists()) and log.is_complete(), QUIET_WITHIN_S, poll_s=0.2)
 
 
 def run(stack: PortalStack, illnesses: Illnesses, *, sessions: int, kills: int, seed: int) -> list[str]:
     """The whole story; returns what is wrong in the end, [] when all is well."""
-    from dev.trials.chaos import check
+    from dev.trials.chaos import check, log
     from ledger.models import Alert, ChainTransaction
 
     gateway = gateway_of(stack)
@@ -277,7 +279,8 @@ def run(stack: PortalStack, illnesses: Illnesses, *, sessions: int, kills: int, 
         return [f"nothing moved for {STUCK_AFTER_S:g} s, transactions {dict(statuses)}, as {told}"[:3000]]
     # Whatever happens around them, these have to go on: not everybody runs them under a supervisor.
     ended = [f"{name} ended for itself" for name in ("worker", "webhooks", "beat", "gateway") if killer.ended[name]]
-    return ended + check.problems(sessions=sessions, public_key=stack.public_key)
+    worker_logs = [path for path in (stack.directory / name for name in WORKER_LOGS) if path.exists()]
+    return ended + check.problems(sessions=sessions, public_key=stack.public_key) + log.problems(worker_logs)
 
 
 def main(arguments: list[str] | None = None) -> int:
