@@ -18,7 +18,13 @@ from stations.models.messages import OcppMessage
 from stations.models.metering import MeterPublicKey, SignedMeterValue, SignedTextDigest
 from stations.models.ocpi import OcpiPartner
 from stations.models.places import Connector, Site, Station
-from stations.models.recipients import InvoiceAddress, StatementDelivery, StatementRecipient
+from stations.models.recipients import (
+    InvoiceAddress,
+    InvoiceNumber,
+    InvoiceSeries,
+    StatementDelivery,
+    StatementRecipient,
+)
 from stations.models.reservations import LocalList, Reservation
 from stations.models.sessions import (
     ChargingSession,
@@ -56,6 +62,8 @@ __all__ = [
     "ImportRun",
     "InstalledRoot",
     "InvoiceAddress",
+    "InvoiceNumber",
+    "InvoiceSeries",
     "LimitedOutlet",
     "LinkCode",
     "LocalList",
