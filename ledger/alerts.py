@@ -88,6 +88,23 @@ WHAT_TO_DO = {
         "limit's page: which outlet has more than its share, and whether it takes charging profiles. It closes by "
         "itself."
     ),
+    "witness_missing": _(
+        "This witness has not signed the log's newest checkpoint for longer than EVPORTAL_LOG_WITNESS_LATE_S. Look "
+        "whether it runs, and tell whoever runs it. Nothing is lost: it is asked again by itself, until then receipts "
+        "have one signature less. One that is gone for good is switched off under “Log witnesses”."
+    ),
+    "witness_refuses": _(
+        "This witness does not sign what it is shown of the log; the message has its reason. Does it not know our key "
+        "or our log: whoever runs it has to enter them. Does it say that the log does not go on from what it has "
+        "signed: compare its last checkpoint with ours, the database may be an older backup. It is asked again by "
+        "itself."
+    ),
+    "log_fork": _(
+        "A checkpoint with the signature of our log's key is none of the log that we keep. Somebody else signs with "
+        "the key, or the database was replaced. Keep what the witness shows, stop signing, find out which of the two "
+        "is on the chain (`python manage.py ledger_audit`), and tell the witnesses. Close this alert once it is known "
+        "why."
+    ),
     "master_key_due": _(
         "The master key is not made yet, or not replaced after a customer was erased. The message says "
         "what is missing; it is tried again every 5 s."

@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 
+from ledger.log.keys import log_vkey
+from ledger.log.witnesses.served import witness_keys
 from ledger.models import ChainTransaction, LedgerEntry, SigningKey
 from ledger.receipts import certification
 from ledger.receipts.pins import Pins
@@ -37,6 +40,19 @@ def published_key(content: Mapping[str, Any]) -> str:
 def public_nodes() -> list[str]:
     """The nodes that readers are told to ask, and that their browsers reach."""
     return list(settings.LEDGER_PUBLIC_NODES or settings.LEDGER_NODES)
+
+
+@dataclass(frozen=True)
+class PublishedLog:
+    """The log's key (vkey text; "" before there is one), and name and key of each witness."""
+
+    log_key: str
+    witnesses: tuple[tuple[str, str], ...]
+
+
+def published_log() -> PublishedLog:
+    """What whoever checks a receipt without nodes pins of the log (docs/receipts.md)."""
+    return PublishedLog(log_vkey(), witness_keys())
 
 
 def published_keys() -> dict[str, str]:

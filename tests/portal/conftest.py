@@ -16,7 +16,9 @@ from ledger.models import (
     KeyRotation,
     LedgerEntry,
     LogCheckpoint,
+    LogCosignature,
     LogTile,
+    LogWitness,
     SigningKey,
     StatementMail,
     Webhook,
@@ -141,7 +143,11 @@ def ledger_rows() -> None:
     old = SigningKey.objects.create(name="ledger")
     KeyRotation.objects.create(old=old, new=SigningKey.objects.create(name="ledger-2", status="COMING"))
     LogTile.objects.create(level=0, index=0, width=1, data=bytes(40))
-    LogCheckpoint.objects.create(size=1, old_size=0, root=bytes(32), upto_block=1_234_567)
+    checkpoint = LogCheckpoint.objects.create(size=1, old_size=0, root=bytes(32), upto_block=1_234_567)
+    witness = LogWitness.objects.create(name="club.example/w", url="https://club.example/w", vkey="club.example/w+1+A")
+    LogCosignature.objects.create(
+        checkpoint=checkpoint, witness=witness, line="\u2014 club.example/w AAAA", cosigned_at=timezone.now()
+    )
 
 
 @pytest.fixture

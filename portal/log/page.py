@@ -1,0 +1,57 @@
+"""The public page of the log (/log): what it is, who witnesses it, how it stands, and what is to be pinned."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db.models import F, OuterRef, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from accounts.login.access import public
+from ledger.log.witnesses.served import published
+from ledger.models import LogCosignature, LogWitness
+from ledger.receipts.published import public_nodes, published_log
+from portal.log.growth import growth
+from stations.zones import zone_named
+
+
+def witnesses() -> list[Any]:
+    """Those that are asked, each with the first and the newest that it signed (`since`, `signed_size`, `signed_at`)."""
+    signed = LogCosignature.objects.filter(witness=OuterRef("pk"))
+    first, newest = signed.order_by("pk"), signed.order_by("-pk")
+    return list(
+        LogWitness.objects.filter(enabled=True)
+        .annotate(
+            since=Subquery(first.values("cosigned_at")[:1]),
+            signed_at=Subquery(newest.values("cosigned_at")[:1]),
+            signed_size=Subquery(newest.values("checkpoint__size")[:1]),
+        )
+        .order_by(F("since").asc(nulls_last=True), "name")
+    )
+
+
+@never_cache
+@public
+@require_safe
+def log_page(request: HttpRequest) -> HttpResponse:
+    """The same for everybody."""
+    newest = published().select_related("transaction").defer("transaction__packed").order_by("-size").first()
+    known = witnesses()
+    context = {
+        "newest": newest,
+        "root": bytes(newest.root).hex() if newest else "",
+        "witnesses": known,
+        "signed_by": [each for each in known if newest and each.signed_size == newest.size],
+        "growth": growth(timezone.now()),
+        "zone": zone_named(getattr(request.user, "time_zone", "")),
+        "origin": settings.LOG_ORIGIN,
+        "log_address": request.build_absolute_uri("/log"),
+        "nodes": public_nodes(),
+        "chain_id": settings.LEDGER_CHAIN_ID,
+        "account": settings.LEDGER_ACCOUNT,
+        "log_key": published_log().log_key,
+    }
+    return render(request, "portal/log/log.html", context)

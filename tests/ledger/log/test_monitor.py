@@ -1,0 +1,406 @@
+"""A monitor finds out each way in which a log, its chain or its witnesses can lie; of an honest one nothing."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from ledger.log import tree
+from ledger.log.monitor.frontier import Frontier
+from ledger.log.monitor.ids import Ids
+from ledger.log.monitor.state import StateError, load, save
+from tests.ledger.log.operator import LogKey, WitnessKey, leaves, root_of
+from tests.ledger.log.servers import LogServer, NodeServer
+from tests.ledger.log.witness_server import Witness
+
+
+@dataclass
+class World:
+    """A log with its chain and a witness, honest until a test changes that; `look` runs the command once."""
+
+    folder: Path
+    log: LogServer
+    node: NodeServer
+    witness: Witness
+    options: list[str] = field(default_factory=list)
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state.json"
+
+    def grow(self, count: int) -> None:
+        """The log has so many entries, the chain and the witness know it."""
+        entries = leaves(count)
+        self.log.entries = entries
+        self.node.record(entries)
+        self.node.checkpoint(entries)
+        note = self.log.key.note_of(entries)
+        self.log.lines = self.witness.key.line(note)
+        self.log.note = note
+        self.witness.status = {"logs": [{"checkpoint": note + self.log.lines}]}
+
+    def look(self, *more: str, late: int = 0) -> tuple[int, str]:
+        """Exit status and lines."""
+        out = StringIO()
+        args = ["--log", self.log.url, "--log-key", self.log.key.vkey, "--state", str(self.state), "--once"]
+        args += ["--node", self.node.url, "--witness", self.witness.key.vkey, "--witness-url", self.witness.url]
+        try:
+            call_command("ledger_monitor", *args, "--late", str(late), *more, stdout=out, stderr=out)
+        except SystemExit as error:
+            return int(error.code or 0), out.getvalue()
+        return 0, out.getvalue()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path, LogServer(LogKey()), NodeServer(), Witness())
+    yield made
+    for server in (made.log, made.node, made.witness):
+        server.stop()
+
+
+# --- the parts
+
+
+@pytest.mark.parametrize("size", [*range(20), 255, 256, 257, 1000])
+def test_a_frontier_is_the_tree(size: int) -> None:
+    found = Frontier()
+    for entry in leaves(size):
+        found.add(tree.leaf_hash(entry))
+    assert found.root() == root_of(leaves(size)) and found.size == size
+    assert Frontier(size, found.parts).root() == found.root()
+    with pytest.raises(ValueError, match="hashes"):
+        Frontier(size + 1 if size & 1 == 0 else size - 1, found.parts)
+
+
+def test_ids_are_a_set() -> None:
+    ids, same = Ids(), set[int]()
+    for number in [5, 3, 4, 4, 9, 1, 2, 100, 99, 101, 7, 8, 6, 5, 2**63]:
+        assert ids.add(number) == (number not in same)
+        same.add(number)
+        assert all((each in ids) == (each in same) for each in range(110))
+        assert Ids(ids.runs).runs == ids.runs
+    assert ids.runs == [[1, 9], [99, 101], [2**63, 2**63]]
+    assert ids.above(0) == len(same) and ids.above(7) == 6 and ids.above(100) == 2
+    assert ids.gaps(0) == [(10, 98), (102, 2**63 - 1), (2**63 + 1, None)]
+    assert ids.gaps(5)[0] == (10, 98) and ids.gaps(50)[0] == (51, 98) and Ids().gaps(0) == [(1, None)]
+    for runs in ([[2, 1]], [[1, 2], [3, 4]], [[5, 6], [1, 2]]):
+        with pytest.raises(ValueError, match="runs"):
+            Ids(runs)
+
+
+# --- an honest log
+
+
+def test_an_honest_log_is_followed(world: World) -> None:
+    for size in (1, 7, 256, 300, 300, 1000):
+        world.grow(size)
+        status, text = world.look()
+        assert (status, text.count("all is well")) == (0, 1), text
+        assert f"log: {size} entries" in text
+    assert "goes on from 300" in text and "has signed 1000 entries" in text and "up to block 900" in text
+    saved = json.loads(world.state.read_text())
+    assert saved["size"] == 1000 and saved["ids"] == [[1, 1000]] and saved["uncompared"] == []
+    assert [path.name for path in world.folder.iterdir()] == ["state.json"]
+
+
+def test_chain_and_witnesses_may_be_ahead_and_behind(world: World) -> None:
+    world.grow(10)
+    world.node.checkpoint(leaves(12))
+    world.node.record(leaves(13))
+    ahead = world.log.key.note_of(leaves(12))
+    world.witness.status = {"logs": [{"checkpoint": ahead}]}
+    assert world.look(late=60)[0] == 0
+    world.grow(12)
+    world.witness.status = {"logs": [{"checkpoint": world.log.key.note_of(leaves(5))}]}  # never seen here: by the tiles
+    world.log.lines = ""
+    assert world.look(late=60)[0] == 0
+    saved = json.loads(world.state.read_text())
+    assert saved["later"] == [] and list(saved["unlogged"]) == ["13"]
+
+
+def test_a_log_without_chain_or_witnesses(world: World) -> None:
+    world.grow(5)
+    out = StringIO()
+    args = ["--log", world.log.url, "--log-key", world.log.key.vkey, "--state", str(world.state)]
+    call_command("ledger_monitor", *args, "--once", stdout=out)
+    assert "all is well" in out.getvalue()
+
+
+def test_what_was_pruned_is_not_missed(world: World) -> None:
+    world.grow(10)
+    for number in (1, 2, 3):
+        del world.node.rows[number]
+    world.node.floor = 3
+    assert world.look()[0] == 0
+
+
+def test_a_chain_that_is_away_is_made_up_for(world: World) -> None:
+    world.grow(10)
+    world.node.away = True
+    status, text = world.look()
+    assert status == 1 and "chain_away" in text
+    world.node.away = False
+    world.grow(20)
+    world.node.rows[4] = b"\1" * 32
+    status, text = world.look()
+    assert status == 3 and "record_invented 4" in text
+
+
+# --- lies
+
+Lie = Callable[[World], None]
+LIES: dict[str, Lie] = {}
+
+
+def lie(code: str) -> Callable[[Lie], Lie]:
+    def name(function: Lie) -> Lie:
+        LIES[f"{code} {function.__name__}"] = function
+        return function
+
+    return name
+
+
+@lie("log_fork")
+def another_tree(world: World) -> None:
+    """The operator signs two trees, and shows us the second one."""
+    world.log.entries = leaves(20, "other")
+    world.log.note = world.log.key.note_of(world.log.entries)
+
+
+@lie("log_fork")
+def another_tree_of_the_same_size(world: World) -> None:
+    world.log.entries = leaves(10, "other")
+    world.log.note = world.log.key.note_of(world.log.entries)
+
+
+@lie("log_fork")
+def another_tree_of_a_size_before(world: World) -> None:
+    world.grow(12)
+    world.look()
+    world.log.entries = leaves(10, "other")
+    world.log.note = world.log.key.note_of(world.log.entries)
+
+
+@lie("log_fork")
+def another_tree_for_the_witness(world: World) -> None:
+    world.witness.status = {"logs": [{"checkpoint": world.log.key.note_of(leaves(10, "other"))}]}
+
+
+@lie("log_fork")
+def another_tree_that_a_witness_kept_as_evidence(world: World) -> None:
+    notes = [world.log.key.note_of(leaves(3)), world.log.key.note_of(leaves(3, "other"))]
+    world.witness.status = {"logs": [{"checkpoint": None, "evidence": [{"time": 1, "reason": "x", "notes": notes}]}]}
+
+
+@lie("log_fork")
+def another_tree_that_we_meet_later(world: World) -> None:
+    world.witness.status = {"logs": [{"checkpoint": world.log.key.note_of(leaves(12, "other"))}]}
+    assert world.look(late=60)[0] == 0
+    world.grow(14)
+
+
+@lie("log_files")
+def entries_that_are_not_the_trees(world: World) -> None:
+    world.grow(20)
+    world.log.entries_shown = [*leaves(19), leaves(20, "other")[-1]]
+
+
+@lie("log_files")
+def entries_that_are_withheld(world: World) -> None:
+    world.grow(20)
+    world.log.entries_shown = leaves(15)
+
+
+@lie("log_files")
+def entries_of_another_length(world: World) -> None:
+    world.grow(20)
+    world.log.twist = lambda path, content: content[:-1] if "entries" in path else content
+
+
+@lie("log_key")
+def another_key(world: World) -> None:
+    world.log.note = LogKey().note_of(leaves(10))
+
+
+@lie("chain_fork")
+def another_root_on_the_chain(world: World) -> None:
+    assert world.node.log is not None
+    world.node.log["root"] = root_of(leaves(10, "other")).hex()
+
+
+@lie("record_invented")
+def a_leaf_that_is_no_record(world: World) -> None:
+    world.grow(20)
+    del world.node.rows[17]
+
+
+@lie("record_invented")
+def a_leaf_with_another_digest(world: World) -> None:
+    world.grow(20)
+    world.node.rows[17] = b"\2" * 32
+
+
+@lie("record_missing")
+def a_record_that_is_no_leaf(world: World) -> None:
+    world.node.record([tree.leaf(11, b"\3" * 32)])
+    world.node.head = 890
+    world.look(late=60)
+
+
+@lie("record_doubled")
+def a_record_twice(world: World) -> None:
+    entries = [*leaves(10), leaves(4)[-1]]
+    world.log.entries, world.log.note = entries, world.log.key.note_of(entries)
+    world.node.checkpoint(entries)
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_lie_is_found_out(world: World, name: str) -> None:
+    world.grow(10)
+    assert world.look()[0] == 0
+    LIES[name](world)
+    status, text = world.look()
+    code = name.split()[0]
+    assert status == 3 and f"CONTRADICTION {code} " in text, text
+    if code in ("log_fork", "chain_fork", "log_key"):  # it stays so, whatever is shown later
+        notes = json.loads(world.state.read_text())["found"][0]["notes"]
+        assert code == "chain_fork" or (all("\u2014" in note for note in notes) and notes)
+
+
+@pytest.mark.parametrize("size", [1, 9])
+def test_what_was_found_stays_until_somebody_settles_it(world: World, size: int) -> None:
+    world.grow(10)
+    world.look()
+    another_tree(world)
+    assert world.look()[0] == 3
+    world.grow(20 + size)
+    status, text = world.look()
+    assert status == 3 and "log_fork" in text and f"{20 + size} entries" in text
+    status, text = world.look("--forget")
+    assert status == 0 and "all is well" in text
+
+
+# --- away
+
+
+def test_a_log_that_does_not_answer(world: World) -> None:
+    world.grow(10)
+    world.log.gone = 502
+    status, text = world.look()
+    assert status == 1 and "AWAY log_away" in text and "HTTP 502" in text
+    world.log.gone = 0
+    world.log.note = "<html>\n"
+    status, text = world.look()
+    assert status == 1 and "AWAY log_unreadable" in text
+    world.log.note = None
+    assert world.look()[0] == 0
+    world.log.server.server_close()
+    world.log.server.shutdown()
+    assert world.look()[0] == 1
+
+
+def test_a_witness_that_stopped(world: World) -> None:
+    world.grow(10)
+    assert world.look()[0] == 0
+    world.grow(20)
+    world.log.lines, world.witness.status = "", {"logs": []}
+    assert world.look(late=60)[0] == 0
+    status, text = world.look()
+    assert (
+        status == 1 and "witness_stopped witness.test/w1" in text and "signed 10 entries last, the log has 20" in text
+    )
+    world.witness.status = None
+    status, text = world.look()
+    assert status == 1 and "witness_away" in text
+    world.grow(21)
+    assert world.look()[0] == 0
+
+
+def test_an_older_state_of_the_log(world: World) -> None:
+    world.grow(10)
+    world.look()
+    world.log.note = world.log.key.note_of(leaves(8))
+    assert world.look(late=60)[0] == 0
+    status, text = world.look()
+    assert status == 1 and "log_older" in text and "log_not_shown" not in text
+
+
+def test_records_that_do_not_come_into_the_log(world: World) -> None:
+    world.grow(10)
+    world.node.record(leaves(15))
+    status, text = world.look()
+    assert status == 1 and "log_stands_still" in text and "5 for 0 s" in text
+
+
+def test_a_chain_without_the_log(world: World) -> None:
+    world.grow(10)
+    world.node.log = None
+    status, text = world.look()
+    assert status == 1 and "chain_without_log" in text
+
+
+def test_a_log_that_hides_what_others_know(world: World) -> None:
+    world.grow(10)
+    world.witness.status = {"logs": [{"checkpoint": world.log.key.note_of(leaves(12))}]}
+    status, text = world.look()
+    assert status == 1 and "log_not_shown" in text and "knows 12 entries" in text
+
+
+# --- the command
+
+
+def test_metrics(world: World) -> None:
+    world.grow(10)
+    _, text = world.look("--metrics", "-")
+    assert "evportal_log_verified_size 10.0" in text and "evportal_monitor_severity 0.0" in text
+    assert 'evportal_witness_signed_size{witness="witness.test/w1"} 10.0' in text
+    assert f'evportal_chain_log_size{{node="{world.node.url}"}} 10.0' in text
+    file = world.folder / "monitor.prom"
+    another_tree(world)
+    assert world.look("--metrics", str(file))[0] == 3
+    assert 'evportal_monitor_findings{code="log_fork",severity="contradiction"} 1.0' in file.read_text()
+
+
+def test_the_state_is_whole_or_refused(world: World) -> None:
+    world.grow(10)
+    world.look()
+    state = load(world.state, log_key=world.log.key.vkey, account="evledger")
+    save(state, world.state)
+    text = world.state.read_text()
+    for broken in (
+        "",
+        text[:-20],
+        "[]",
+        "{}",
+        text.replace("evportal-monitor/1", "x"),
+        text.replace('"size": 10', '"size": 11'),
+    ):
+        world.state.write_text(broken)
+        with pytest.raises(StateError):
+            load(world.state, log_key=world.log.key.vkey, account="evledger")
+        with pytest.raises(CommandError) as refused:
+            world.look()
+        assert refused.value.returncode == 2 and world.state.read_text() == broken
+    world.state.write_text(text)
+    with pytest.raises(StateError, match="another log"):
+        load(world.state, log_key=LogKey().vkey, account="evledger")
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--log-key", "x"], "--log-key"),
+        (["--witness", "x"], "--witness"),
+        (["--log-key", WitnessKey("w").vkey], "wrong way round"),
+        (["--listen", "nowhere"], "ADDRESS:PORT"),
+    ],
+)
+def test_wrong_use_is_told(world: World, options: list[str], why: str) -> None:
+    with pytest.raises(CommandError, match=why) as refused:
+        world.look(*options)
+    assert refused.value.returncode == 2
