@@ -1,11 +1,18 @@
 """Proofs over the log as the database holds it: that a leaf is in a tree, and that a tree goes on from an older one."""
 
-from ledger.log import subtrees
-from ledger.log.tree import ReadHashes, consistency_proof, inclusion_proof, leaf_hash, root_of
+from ledger.log.tree import (
+    HASH_SIZE,
+    LEAF_SIZE,
+    ReadHashes,
+    consistency_proof,
+    inclusion_proof,
+    leaf_hash,
+    root_of,
+    tree_root,
+)
 from ledger.models import LogTile
 
 WIDTH = LogTile.WIDTH
-LEAF_BYTES, HASH_BYTES = 40, 32
 LEVELS = 8  # of the tree in one of a tile: 2^8 = WIDTH
 
 
@@ -29,8 +36,8 @@ def reader() -> ReadHashes:
 def _hashes(level: int, index: int) -> list[bytes]:
     data = bytes(LogTile.objects.values_list("data", flat=True).get(level=level, index=index))
     if level:
-        return [data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES)]
-    return [leaf_hash(data[at : at + LEAF_BYTES]) for at in range(0, len(data), LEAF_BYTES)]
+        return [data[at : at + HASH_SIZE] for at in range(0, len(data), HASH_SIZE)]
+    return [leaf_hash(data[at : at + LEAF_SIZE]) for at in range(0, len(data), LEAF_SIZE)]
 
 
 def inclusion(index: int, size: int) -> list[bytes]:
@@ -45,4 +52,4 @@ def consistency(old: int, new: int) -> list[bytes]:
 
 def root_at(size: int) -> bytes:
     """The root that the log had at this size."""
-    return subtrees.root_at(size, reader())
+    return tree_root(size, reader())

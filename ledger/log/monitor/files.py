@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from common.outgoing.asking import Asker, NoAnswer, Patience
-from ledger.log.tree import ReadHashes, root_of
+from ledger.log.tiles import WIDTH, Tile, TileError, entries_in, hashes_in
+from ledger.log.tree import HASH_SIZE, LEAF_SIZE, ReadHashes, root_of
 
 PATIENCE = Patience(connect_s=5.0, read_s=15.0, whole_s=30.0)
 NOTE_BYTES_MAX = 64 * 1024
-WIDTH = 256
-LEAF_BYTES, HASH_BYTES, LENGTH_BYTES = 40, 32, 2
+LENGTH_SIZE = 2  # before each entry of a bundle
 LEVELS = 8  # of the tree in one of the tiles
 AT_ONCE = 4  # bundles
 STRETCH = 64  # bundles that are in memory before they are taken
@@ -68,31 +68,28 @@ class LogFiles:
 
     def _bundle(self, number: int, size: int) -> list[bytes]:
         width = min(WIDTH, size - number * WIDTH)
-        each = LENGTH_BYTES + LEAF_BYTES
-        data = self._cut(f"tile/entries/{_path(number)}", width, each)
-        head = LEAF_BYTES.to_bytes(LENGTH_BYTES, "big")
-        parts = [data[at : at + each] for at in range(0, len(data), each)]
-        if any(not part.startswith(head) for part in parts):
-            raise LogFilesWrong(f"entries {number}: expected entries of {LEAF_BYTES} bytes")
-        return [part[LENGTH_BYTES:] for part in parts]
+        try:
+            found = entries_in(self._cut(Tile(None, number, width), LENGTH_SIZE + LEAF_SIZE), width)
+        except TileError as error:
+            raise LogFilesWrong(str(error)) from error
+        if any(len(entry) != LEAF_SIZE for entry in found):
+            raise LogFilesWrong(f"entries {number}: expected entries of {LEAF_SIZE} bytes")
+        return found
 
     def _tile(self, level: int, index: int, size: int) -> list[bytes]:
         width = min(WIDTH, (size >> LEVELS * level) - index * WIDTH)
-        data = self._cut(f"tile/{level}/{_path(index)}", width, HASH_BYTES)
-        return [data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES)]
+        return hashes_in(self._cut(Tile(level, index, width), HASH_SIZE), width)
 
-    def _cut(self, path: str, width: int, each: int) -> bytes:
-        """So many of the tile; a partial one may have become whole and be gone."""
-        found = self._get(f"{path}.p/{width}", width * each) if 0 < width < WIDTH else None
+    def _cut(self, tile: Tile, each: int) -> bytes:
+        """Its bytes, `each` for a node; a partial one may have become whole and be gone."""
+        found = self._get(tile.path, tile.width * each)
+        if found is None and tile.width < WIDTH:
+            whole = self._get(Tile(tile.level, tile.index).path, WIDTH * each)
+            found = whole and whole[: tile.width * each]
         if found is None:
-            whole = self._get(path, WIDTH * each)
-            if whole is not None and len(whole) != WIDTH * each:
-                raise LogFilesWrong(f"{path}: expected {WIDTH * each} bytes, got {len(whole)}")
-            found = whole and whole[: width * each]
-        if found is None:
-            raise LogFilesWrong(f"{path}: not there, although the log is signed with it")
-        if len(found) != width * each:
-            raise LogFilesWrong(f"{path}: expected {width * each} bytes, got {len(found)}")
+            raise LogFilesWrong(f"{tile.path}: not there, although the log is signed with it")
+        if len(found) != tile.width * each:
+            raise LogFilesWrong(f"{tile.path}: expected {tile.width * each} bytes, got {len(found)}")
         return found
 
     def _get(self, path: str, most: int) -> bytes | None:
@@ -107,11 +104,3 @@ class LogFiles:
         if answer.status != 200:
             raise LogAway(f"{url}: HTTP {answer.status}")
         return answer.content
-
-
-def _path(number: int) -> str:
-    """An index as the files are called: 1234067 -> x001/x234/067."""
-    parts = [f"{number % 1000:03}"]
-    while number := number // 1000:
-        parts.insert(0, f"x{number % 1000:03}")
-    return "/".join(parts)

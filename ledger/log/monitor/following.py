@@ -9,8 +9,7 @@ from ledger.log.monitor.frontier import Frontier
 from ledger.log.monitor.ids import Ids
 from ledger.log.monitor.state import State
 from ledger.log.note import Checkpoint, Note, NoteError, VerifierKey, verify
-from ledger.log.subtrees import root_at
-from ledger.log.tree import ProofError, check_consistency, consistency_proof, leaf_hash
+from ledger.log.tree import ProofError, check_consistency, consistency_proof, leaf_hash, tree_root
 
 Progress = Callable[[int], object]
 DOUBLED_MAX = 20
@@ -101,7 +100,7 @@ def _mismatch(state: State, files: LogFiles, shown: Shown, made: bytes) -> Findi
     """The entries do not give what was signed. Does the tree do, and does that one go on from what we know?"""
     size, root, old = shown.checkpoint.size, shown.checkpoint.root, state.frontier
     read = files.hashes(size)
-    if root_at(size, read) == root and root_at(old.size, read) != old.root():
+    if tree_root(size, read) == root and tree_root(old.size, read) != old.root():
         return _fork(state, shown, f"{size} entries that do not go on from the {old.size} before")
     text = f"the first {size} entries have the root {made.hex()}, signed is {root.hex()}"
     return Finding("log_files", "log", text, notes=_notes(state, shown))
@@ -119,7 +118,7 @@ def proven_root(state: State, files: LogFiles, size: int) -> bytes:
     """The root at a size below the last one, by the log's tiles; raises LogAway, and LogFilesWrong if they lie."""
     newest = state.frontier
     read = files.hashes(newest.size)
-    root = root_at(size, read)
+    root = tree_root(size, read)
     try:
         check_consistency(size, root, newest.size, newest.root(), consistency_proof(size, newest.size, read))
     except ProofError as error:

@@ -121,7 +121,7 @@ def _signed(owed: Owing, lines: bytes) -> bool:
         return _refuses(owed, f"its answer is no signature of it: {error}")
     with transaction.atomic():
         LogCosignature.objects.bulk_create(
-            [LogCosignature(checkpoint=checkpoint, witness=witness, line=line_of(signature), cosigned_at=at)],
+            [LogCosignature(checkpoint=checkpoint, witness=witness, line=signature.line.rstrip("\n"), cosigned_at=at)],
             ignore_conflicts=True,  # the same answer came twice
         )
         _keep(witness, State.OK, "", last_size=checkpoint.size, last_answer_at=clock.now())
@@ -146,11 +146,6 @@ def signature_in(lines: bytes, checkpoint: LogCheckpoint, key: VerifierKey) -> t
             raise NoteError(f"its time, {seconds}, is not between {earliest:%Y-%m-%dT%H:%M:%SZ} and now")
         return signature, datetime.fromtimestamp(seconds, UTC)
     raise NoteError(f"expected a signature of {key.name} with the id {key.key_id.hex()}")
-
-
-def line_of(signature: Signature) -> str:
-    """The line of a note, without its end."""
-    return f"\u2014 {signature.name} {base64.b64encode(signature.key_id + signature.blob).decode()}"
 
 
 def _refuses(owed: Owing, why: str) -> bool:

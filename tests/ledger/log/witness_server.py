@@ -15,7 +15,7 @@ class Witness:
 
     def __init__(self, name: str = "witness.test/w1") -> None:
         self.key = WitnessKey(name)
-        self.size, self.root = 0, b""
+        self.size, self.root = 0, tree.EMPTY_ROOT
         self.asked: list[str] = []
         self.answer: tuple[int, bytes] | None = None
         self.seconds: int | None = None
