@@ -5,7 +5,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
@@ -44,7 +43,7 @@ class WitnessForm(forms.ModelForm):  # type: ignore[type-arg]  # a generic in th
 
     class Meta:
         model = LogWitness
-        fields = ("url", "vkey")
+        fields = ()  # both are declared above
 
     def clean_url(self) -> str:
         """It is one that we may ask."""
@@ -81,12 +80,6 @@ class LogWitnessAdmin(ReadOnly, Logged):
     )
     actions = ("enable", "disable")
     last_error_shown = in_english("last_error", _("last error"))
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """An address without a scheme would be https."""
-        if isinstance(db_field, models.URLField):
-            kwargs.setdefault("assume_scheme", "https")
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Who may name those that vouch for the log."""
