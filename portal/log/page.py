@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.login.access import public
-from ledger.log.witnesses.served import published
+from ledger.log.newest import published
 from ledger.models import LogCosignature, LogWitness
 from ledger.receipts.published import public_nodes, published_log
 from portal.log.growth import growth
@@ -38,7 +38,7 @@ def witnesses() -> list[Any]:
 @require_safe
 def log_page(request: HttpRequest) -> HttpResponse:
     """The same for everybody."""
-    newest = published().select_related("transaction").defer("transaction__packed").order_by("-size").first()
+    newest = published()
     known = witnesses()
     context = {
         "newest": newest,

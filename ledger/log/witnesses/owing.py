@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from common import clock
-from ledger.log.witnesses.served import newest_published
+from ledger.log.newest import published
 from ledger.models import LogCheckpoint, LogCosignature, LogWitness
 
 SOONEST, LATEST = timedelta(seconds=1), timedelta(minutes=5)
@@ -39,7 +39,7 @@ class Owing:
 
 def owing(only: int | None = None) -> list[Owing]:
     """Each enabled witness that owes a signature; `only`: none but that of this key."""
-    newest = newest_published()
+    newest = published()
     if newest is None:
         return []
     witnesses = LogWitness.objects.filter(enabled=True, **({} if only is None else {"pk": only}))

@@ -1,18 +1,6 @@
 """What is served of a published checkpoint: its note with the log's own line and those of its witnesses."""
 
-from django.db.models import QuerySet
-
 from ledger.models import LogCheckpoint, LogCosignature, LogWitness
-
-
-def published() -> QuerySet[LogCheckpoint]:
-    """Those that the chain holds for good; without what was brought back from there and is not signed again yet."""
-    return LogCheckpoint.objects.filter(published_at__isnull=False).exclude(note="")
-
-
-def newest_published() -> LogCheckpoint | None:
-    """The largest of them; nothing larger is shown to anybody."""
-    return published().order_by("-size").first()
 
 
 def published_note(checkpoint: LogCheckpoint) -> bytes:

@@ -10,12 +10,13 @@ from django.utils import timezone
 from pytest_django.fixtures import DjangoCaptureOnCommitCallbacks, Settings
 
 from ledger.log import proofs, tree
+from ledger.log.newest import published
 from ledger.log.note import Note, VerifierKey, cosigned_at, verify
 from ledger.log.witnesses import shown, tasks
 from ledger.log.witnesses.asking import witness_ask
 from ledger.log.witnesses.owing import owing
 from ledger.log.witnesses.register import ENABLED_MAX, WitnessError, witness_add, witness_disable, witness_enable
-from ledger.log.witnesses.served import newest_published, published_note
+from ledger.log.witnesses.served import published_note
 from ledger.models import Alert, LogCosignature, LogWitness
 from ledger.signals import checkpoint_published
 from tests.ledger.log.operator import ORIGIN, LogKey, WitnessKey, leaves, publish, root_of, store
@@ -93,7 +94,7 @@ def test_a_witness_signs_each_checkpoint_and_its_line_is_served(key: LogKey, wit
         assert verify(note, VerifierKey.parse(key.vkey))
         assert cosigned_at(note, VerifierKey.parse(witness.key.vkey))
         assert [each.name for each in note.signatures] == [ORIGIN, "witness.test/w1"]
-    assert newest_published() == second and alerts() == set()
+    assert published() == second and alerts() == set()
     ask(row)  # has signed the newest: is not asked
     assert len(witness.asked) == 2
 
