@@ -1,6 +1,7 @@
 """Notes, keys and tiles: one spelling each, and signatures by whom they say."""
 
 import base64
+import itertools
 import os
 import struct
 
@@ -139,6 +140,7 @@ def test_checkpoints_of_another_form(text: str) -> None:
             .public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
         ).text,
     ],
+    ids=itertools.count(),  # the keys are other ones in each process
 )
 def test_keys_of_another_form(text: str) -> None:
     with pytest.raises(NoteError):
