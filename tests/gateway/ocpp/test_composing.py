@@ -157,6 +157,80 @@ def test_a_tariff_is_told_without_vat(station: Station) -> None:
         composed("2.1", command_of(station, "2.1", KINDS["set_default_tariff"], {"evse_id": 0}))
 
 
+def component(kind: str, price: str, **more: Any) -> dict[str, Any]:
+    return {"type": kind, "price": price, "vat": "19", **more}
+
+
+def sent_tariff(station: Station, *elements: dict[str, Any], **columns: Any) -> dict[str, Any]:
+    tariff = Tariff.objects.get()
+    plain = {"price_per_kwh": 0, "price_per_session": 0, "vat_percent": None}
+    vars(tariff).update(plain | {"elements": list(elements), **columns})
+    tariff.full_clean()
+    tariff.save()
+    action, payload = composed("2.1", command_of(station, "2.1", KINDS["set_default_tariff"], {"evse_id": 0}))
+    valid("2.1", action, payload)
+    found: dict[str, Any] = payload["tariff"]
+    return found
+
+
+def test_a_tariff_with_elements_is_told_with_its_conditions(station: Station) -> None:
+    night = {"start_time": "22:00", "end_time": "06:00", "day_of_week": ["MONDAY", "SUNDAY"]}
+    fast = {"min_power": "22", "min_current": "32", "min_duration": 600, "start_date": "2026-01-01"}
+    tariff = sent_tariff(
+        station,
+        {"price_components": [component("ENERGY", "0.238"), component("FLAT", "1.19")], "restrictions": night},
+        {"price_components": [component("ENERGY", "0.357"), component("TIME", "7.14", vat="7")], "restrictions": fast},
+        {"price_components": [component("ENERGY", "0.476"), component("PARKING_TIME", "2.38")]},
+        {"price_components": [component("TIME", "1.19")], "restrictions": {"reservation": "RESERVATION"}},
+        max_price="59.5",
+    )
+    by_night = {"startTimeOfDay": "22:00", "endTimeOfDay": "06:00", "dayOfWeek": ["Monday", "Sunday"]}
+    by_power = {"validFromDate": "2026-01-01", "minCurrent": 32.0, "minPower": 22_000.0, "minTime": 600}
+    vat = [{"type": "vat", "tax": 19.0}]
+    assert tariff["energy"] == {
+        "prices": [
+            {"priceKwh": 0.2, "conditions": by_night},
+            {"priceKwh": 0.3, "conditions": by_power},
+            {"priceKwh": 0.4},
+        ],
+        "taxRates": vat,
+    }
+    assert tariff["fixedFee"] == {"prices": [{"priceFixed": 1.0, "conditions": by_night}], "taxRates": vat}
+    paid = [{"type": "vat", "tax": 7.0}]
+    assert tariff["chargingTime"] == {
+        "prices": [{"priceMinute": 0.111215, "conditions": by_power}],
+        "taxRates": paid,
+    }
+    assert tariff["idleTime"] == {"prices": [{"priceMinute": 0.033333}], "taxRates": vat}
+    assert tariff["reservationTime"] == {"prices": [{"priceMinute": 0.016667}], "taxRates": vat}
+    assert tariff["maxCost"] == {"inclTax": 59.5} and "minCost" not in tariff
+
+
+@pytest.mark.parametrize(
+    ("elements", "words"),
+    [
+        ([{"price_components": [component("ENERGY", "0.3", step_size=100)]}], "no steps, this tariff has them for EN"),
+        (
+            [
+                {"price_components": [component("ENERGY", "0.3")], "restrictions": {"max_kwh": "5"}},
+                {"price_components": [component("ENERGY", "0.3", vat="7")]},
+            ],
+            "one rate of VAT",
+        ),
+        ([{"price_components": [component("FLAT", "1")], "restrictions": {"min_kwh": "5"}}], "minEnergy"),
+        (
+            [{"price_components": [component("FLAT", "1")], "restrictions": {"reservation": "RESERVATION_EXPIRES"}}],
+            "nobody came for",
+        ),
+    ],
+)
+def test_what_a_station_would_reckon_otherwise_is_refused(
+    station: Station, elements: list[dict[str, Any]], words: str
+) -> None:
+    with pytest.raises(Unsupported, match=words):
+        sent_tariff(station, *elements)
+
+
 def test_what_a_station_says_of_its_configuration_is_kept(station: Station) -> None:
     read = command_of(station, "1.6", KINDS["get_configuration"], {})
     told = [
