@@ -6,6 +6,7 @@ from portal.charging import pages as charging_pages
 from portal.employer import pages as employer_pages
 from portal.history import pages as history_pages
 from portal.invoice import pages as invoice_pages
+from portal.log import files as log_files
 from portal.log import page as log_page
 from portal.proof import meter_keys, public_check, signed
 from portal.proof import pages as proof_pages
@@ -75,6 +76,7 @@ urlpatterns = [
     path("imprint", welcome_pages.imprint_page, name="imprint"),
     path("verify", public_check.public_check, name="public_check"),
     path("log", log_page.log_page, name="log"),
+    path("log/<path:path>", log_files.log_file, name="log_file"),
     path("meter-keys", meter_keys.meter_keys_page, name="meter_keys"),
     path("meter-keys.json", meter_keys.meter_keys_file, name="meter_keys_file"),
     path("verify_receipt.py", proof_pages.standalone_script, name="standalone_script"),

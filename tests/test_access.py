@@ -32,6 +32,7 @@ PUBLIC = {
     *("standalone_verify_meter", "standalone_verify_statement"),
     *("meter_keys", "meter_keys_file"),  # published, as the ledger's keys are
     *("station_roots", "station_crl", "station_crl_of"),  # certificates and lists that are there to be shown
+    *("log", "log_file"),  # the transparency log: it is there to be read
     *("privacy", "imprint"),  # what is kept of people, and who runs this
     "recipient",  # behind a link that nobody guesses
     "deleted",  # what is said to somebody who has no account any more
