@@ -3,7 +3,7 @@
 Each returns a Finding, or raises NodeError or AntelopeError where the answer that it needs cannot be used.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -113,13 +113,17 @@ def _key_certified(receipt: Receipt, pins: Pins) -> Finding:
 
 
 def _signer(receipt: Receipt, pins: Pins, node: Witness) -> Finding:
-    """Our transactions have no context-free data: 32 zeros stand for it in what is signed."""
     transaction = node.transaction
+    return signer_finding(receipt, pins, node.url, transaction.packed, transaction.signatures)
+
+
+def signer_finding(receipt: Receipt, pins: Pins, source: str, packed: bytes, texts: Iterable[str]) -> Finding:
+    """Step 8 of a transaction. Ours have no context-free data: 32 zeros stand for it in what is signed."""
     key = _p256_key(pins.public_key)
-    digest = antelope.signing_digest(blocks.hex_bytes(receipt.chain_id, "chain_id", 32), transaction.packed)
-    signatures = [antelope.signature_decode(text) for text in transaction.signatures]
+    digest = antelope.signing_digest(blocks.hex_bytes(receipt.chain_id, "chain_id", 32), packed)
+    signatures = [antelope.signature_decode(text) for text in texts]
     good = any(curve == "R1" and p256.is_signed_by(key, digest, data) for curve, data in signatures)
-    return Finding(node.url, pins.public_key, pins.public_key if good else "not signed by this key", good)
+    return Finding(source, pins.public_key, pins.public_key if good else "not signed by this key", good)
 
 
 def _p256_key(text: str) -> EllipticCurvePublicKey:
@@ -133,20 +137,24 @@ def _p256_key(text: str) -> EllipticCurvePublicKey:
 
 
 def _action_data(receipt: Receipt, pins: Pins, node: Witness) -> Finding:
+    return recorded_finding(receipt, node.url, node.transaction.packed)
+
+
+def recorded_finding(receipt: Receipt, source: str, packed: bytes) -> Finding:
+    """Step 9 of a transaction."""
     expected = f"{receipt.account}::{ACTION} of {receipt.ledger_id} with {receipt.digest}"
-    packed = node.transaction.packed
     if not antelope.is_name(receipt.account):
-        return Finding(node.url, expected, "nothing: this is no account's name", False)
+        return Finding(source, expected, "nothing: this is no account's name", False)
     transaction = Transaction.unpack(packed)
     ours = [action for action in transaction.actions if (action.account, action.name) == (receipt.account, ACTION)]
     if transaction.context_free_actions:  # we make none, and what stands in them was not executed by the contract
-        return Finding(node.url, expected, "a transaction with context-free actions", False)
+        return Finding(source, expected, "a transaction with context-free actions", False)
     records = [record for action in ours for record in antelope.unpack_records(action.data)]
     digests = [digest.hex() for ledger_id, digest, _ in records if str(ledger_id) == receipt.ledger_id]
     found = f"{receipt.account}::{ACTION} of {receipt.ledger_id} with {', '.join(digests)}"
     if not digests:
         found = f"no {receipt.account}::{ACTION} of {receipt.ledger_id}"
-    return Finding(node.url, expected, found, digests == [receipt.digest])
+    return Finding(source, expected, found, digests == [receipt.digest])
 
 
 def _table(receipt: Receipt, pins: Pins, node: Witness) -> Finding:
