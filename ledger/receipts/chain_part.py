@@ -87,8 +87,13 @@ def transaction_of(part: ChainPart) -> BlockTransaction:
 
 
 def packed_of(part: ChainPart) -> bytes:
-    """The transaction, which the stored bytes have to give; raises AntelopeError."""
-    packed = _base64(part.packed, "packed")
+    """The transaction; raises AntelopeError."""
+    return _base64(part.packed, "packed")
+
+
+def stored_of(part: ChainPart) -> bytes:
+    """The transaction, where the bytes that stand in the block give it; raises AntelopeError."""
+    packed = packed_of(part)
     if (part.stored is None) != (part.compression == "none"):
         raise AntelopeError("stored: expected where the transaction is compressed, and only there")
     if part.stored is not None and transaction_of(part).packed != packed:

@@ -110,7 +110,7 @@ class VerifierKey:
             return None
         at = int.from_bytes(blob[:8], "big")
         signed = f"cosignature/v1\ntime {at}\n{text}".encode()
-        return at if self.has_signed_ed25519(signed, blob[8:]) else None
+        return at if at <= SIZE_MAX and self.has_signed_ed25519(signed, blob[8:]) else None
 
 
 @dataclass(frozen=True, slots=True)

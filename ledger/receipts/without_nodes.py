@@ -33,7 +33,7 @@ def _executed(receipt: Receipt, pins: Pins, part: ChainPart) -> Finding:
 
 
 def _transaction_id(receipt: Receipt, pins: Pins, part: ChainPart) -> Finding:
-    found = antelope.sha256(chain_part.packed_of(part)).hex()
+    found = antelope.sha256(chain_part.stored_of(part)).hex()
     return Finding("", receipt.transaction_id, found, found == receipt.transaction_id)
 
 

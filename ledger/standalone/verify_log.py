@@ -149,7 +149,8 @@ class Key:
     def cosigned_at(self, text: str, blob: bytes) -> int | None:  # a witness': seconds, None where it is not right
         if len(blob) != 72: return None
         at = int.from_bytes(blob[:8], "big")
-        return at if ed25519(self.public, blob[8:], f"cosignature/v1\ntime {at}\n{text}".encode()) else None
+        signed = f"cosignature/v1\ntime {at}\n{text}".encode()
+        return at if at < 1 << 53 and ed25519(self.public, blob[8:], signed) else None
     def antelope(self) -> str:  # as PUB_R1_…
         assert self.point is not None
         data = bytes([2 + self.point[1] % 2]) + self.point[0].to_bytes(32, "big")
@@ -248,8 +249,7 @@ def path_root(main: Any, chain: Any) -> bytes:
             need(side == "R" or bytes([node[0] & 127]) + node[1:] != one, "path: beside itself, on the left")
         node = sha256(one + node if side == "L" else node + one)
     return bytes(node)
-def packed_of(main: Any, chain: Any) -> bytes:
-    packed = unbase64(chain["packed"])
+def stored_of(main: Any, chain: Any, packed: bytes) -> bytes:  # what stands in the block has to give it
     need((chain["stored"] is None) == (chain["compression"] == "none"), "stored: where it is compressed, only there")
     same = chain["stored"] is None or entry_of(main, chain).packed == packed
     return packed if same else fail("stored: another transaction than packed")
@@ -261,8 +261,10 @@ def chain_step(main: Any, r: Any, pins: Any, step: int) -> tuple[Any, Any, Any]:
         return r["block_id"], found, found == r["block_id"] and found[:8] == f"{r['block_num']:08x}"
     if step == 5: return (e := header_of(chain)[0][46:78].hex()), (f := path_root(main, chain).hex()), e == f
     if step == 6: return "executed", chain["status"], chain["status"] == "executed"
-    packed = packed_of(main, chain)
-    if step == 7: return r["transaction_id"], (f := sha256(packed).hex()), f == r["transaction_id"]
+    packed = unbase64(chain["packed"])
+    if step == 7:
+        found = sha256(stored_of(main, chain, packed)).hex()
+        return r["transaction_id"], found, found == r["transaction_id"]
     if step == 8:
         message = sha256(hash_of(r["chain_id"]) + packed + bytes(32))
         return pins["key"], (f := main.signed(message, chain["signatures"], pins["key"])), f == pins["key"]
