@@ -93,7 +93,8 @@ def parse(receipt: Mapping[str, Any]) -> Receipt:
     texts = {name: receipt[name] for name in TEXT_FIELDS}
     canonical = _canonical(receipt["record"])
     try:
-        log, chain = parts.log_part(receipt.get("log")), parts.chain_part(receipt.get("chain"))
+        log = parts.log_part(receipt.get("log"), certification.has_form)
+        chain = parts.chain_part(receipt.get("chain"))
     except parts.PartError as error:
         raise ReceiptError(str(error)) from error
     rest = {"block_num": block_num, "attestation": attestation, "credited_by": credited_by, "log": log, "chain": chain}

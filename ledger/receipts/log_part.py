@@ -9,11 +9,11 @@ from ledger.chain.antelope import AntelopeError
 from ledger.chain.block import hex_bytes
 from ledger.log import tree
 from ledger.receipts import certification
+from ledger.receipts.finding import Finding
 from ledger.receipts.form import LEDGER_ID, Receipt
 from ledger.receipts.note import LOG_TYPE, WITNESS_TYPE, LogError, Signature, SignedCheckpoint, VerifierKey, unbase64
 from ledger.receipts.parts import LogPart, WitnessPart
 from ledger.receipts.pins import Pins
-from ledger.receipts.steps import Finding
 from tpm.verifier.errors import AttestationError
 
 AK_FORMAT = "evportal-ak-certificate/1"

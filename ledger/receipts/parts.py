@@ -3,11 +3,9 @@
 What a text says is judged in the step that names it, so hex and base64 stay texts here (docs/receipts.md).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from ledger.receipts import certification
 
 NUMBER_MAX = 2**53 - 1
 PROOF_MAX, WITNESSES_MAX, SIGNATURES_MAX, PATH_MAX = 64, 16, 100, 32
@@ -65,13 +63,13 @@ class ChainPart:
     signed_with: Mapping[str, str] | None
 
 
-def log_part(found: Any) -> LogPart | None:
+def log_part(found: Any, is_certification: Callable[[Any], bool]) -> LogPart | None:
     """Read the member `log`; raises PartError."""
     if found is None:
         return None
     _members(found, "log", {"index", "proof", "checkpoint", "key", "key_attestation", "witnesses"})
     attestation = found["key_attestation"]
-    if attestation is not None and not certification.has_form(attestation):
+    if attestation is not None and not is_certification(attestation):
         raise PartError("log.key_attestation: expected null or a certification")
     witnesses = [_witness(one) for one in _list(found["witnesses"], "log.witnesses", WITNESSES_MAX)]
     proof = _list(found["proof"], "log.proof", PROOF_MAX)

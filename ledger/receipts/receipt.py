@@ -33,11 +33,12 @@ from typing import Any, Literal, TypeVar
 
 from ledger.chain.antelope import AntelopeError
 from ledger.receipts import chain_part, log_part
+from ledger.receipts.finding import Finding
 from ledger.receipts.form import FIRST_FORMAT, FORMAT, LOGGED_FORMAT, Receipt, ReceiptError, check_texts, loads, parse
 from ledger.receipts.log_part import LogNotice
 from ledger.receipts.pins import Pins
 from ledger.receipts.signed import Signed, signed_finding
-from ledger.receipts.steps import STEPS, Finding, hear
+from ledger.receipts.steps import STEPS, hear
 from ledger.receipts.without_nodes import CHAIN_STEPS, LOG_STEPS, NODES_ALONE, chain_findings, log_findings
 from ledger.receipts.witness import Node, NodeError, Place, Witness
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from ledger.chain import antelope
 from ledger.chain.antelope import AntelopeError
 from ledger.receipts import chain_part, log_part
+from ledger.receipts.finding import Finding, recorded_finding, signer_finding
 from ledger.receipts.form import Receipt
 from ledger.receipts.note import LogError
 from ledger.receipts.parts import ChainPart, LogPart
 from ledger.receipts.pins import Pins
-from ledger.receipts.steps import Finding, recorded_finding, signer_finding
 
 NODES_ALONE = (3, 10, 11)  # steps that only a node can tell
 

@@ -46,6 +46,7 @@ from tests.vectors.making import WORLD, both, failed, put
 def cases() -> Iterator[Json]:
     yield from _of_log()
     yield from _of_notes()
+    yield from _of_lines()
     yield from _of_chain()
 
 
@@ -188,6 +189,9 @@ def _of_notes() -> Iterator[Json]:
         ("origin-no-break", lambda note: note.replace("operator", "oper\u00a0ator")),
     ):
         yield _bad(f"note-{name}", "no checkpoint that can be read", _note(change), 13, 14, 15, log=None)
+
+
+def _of_lines() -> Iterator[Json]:
     text = LOGGED.text
     lines = LOGGED.log()["checkpoint"].splitlines(keepends=True)[4:]
     for name, first in (
@@ -241,7 +245,6 @@ def _later(line: str) -> str:
 
 def _of_chain() -> Iterator[Json]:
     chain = LOGGED.chain()
-    header, path = chain["header"], chain["path"]
     other = b64(transaction(action(b"another")))
     yield _bad("packed", "another transaction", _chain(packed=other), 5, 7, 8, 9)
     yield _bad("packed-base64", "bits that mean nothing", _chain(packed="Zh=="), 5, 7, 8, 9)
@@ -264,6 +267,14 @@ def _of_chain() -> Iterator[Json]:
     yield _bad("stored", "stored, though not compressed", _chain(stored=stored), 5, 7)
     yield _bad("compression", "compressed, though nothing is stored", _chain(compression="zlib"), 5, 7)
     yield _bad("compression-other", "of another kind", _chain(compression="brotli"), 5, 7)
+    yield from _of_stored()
+    yield from _of_paths(chain["path"])
+    yield from _of_headers(chain["header"])
+    yield from _of_producers(chain)
+    yield from _of_ids(chain["header"])
+
+
+def _of_stored() -> Iterator[Json]:
     zipped = LOGGED.but(world=WORLD.but(entries=[entry(STRANGERS), entry(WORLD.packed, zipped=True)]))
     foreign_stored = b64(zlib.compress(STRANGERS))
     yield _bad("stored-other", "another transaction is stored", _chain(stored=foreign_stored), 5, 7, logged=zipped)
@@ -276,9 +287,9 @@ def _of_chain() -> Iterator[Json]:
     )
     garbage = b64(b"no stream")
     yield _bad("stored-no-stream", "no zlib stream", _chain(stored=garbage), 5, 7, logged=zipped)
-    yield from _of_paths(path)
-    yield from _of_headers(header)
-    yield from _of_producers(chain)
+
+
+def _of_ids(header: str) -> Iterator[Json]:
     for name, change in (("id", _flip(LOGGED.receipt()["transaction_id"])), ("id-text", "none")):
         yield _bad(
             f"transaction-{name}",

@@ -20,25 +20,26 @@ from tests.vectors.logged_making import (
 from tests.vectors.making import SILENT, Node, case, failed, undecided
 
 
-def cases() -> Iterator[Json]:
-    log, chain = LOGGED.log(), LOGGED.chain()
-    certificate = CLUB.ak_certificate(LOG_KEY.attestation())
-
-    def gone(part: str, member: str) -> Json:
-        content = LOGGED.receipt()
-        return {**content, part: {name: value for name, value in content[part].items() if name != member}}
-
-    def with_log(**members: Any) -> Json:
-        return LOGGED.receipt(log={**log, **members})
-
-    def with_chain(**members: Any) -> Json:
-        return LOGGED.receipt(chain={**chain, **members})
-
-    def with_witness(**members: Any) -> Json:
-        return with_log(witnesses=[{**log["witnesses"][0], **members}])
-
+def gone(part: str, member: str) -> Json:
     content = LOGGED.receipt()
-    contents = {
+    return {**content, part: {name: value for name, value in content[part].items() if name != member}}
+
+
+def with_log(**members: Any) -> Json:
+    return LOGGED.receipt(log={**LOGGED.log(), **members})
+
+
+def with_chain(**members: Any) -> Json:
+    return LOGGED.receipt(chain={**LOGGED.chain(), **members})
+
+
+def with_witness(**members: Any) -> Json:
+    return with_log(witnesses=[{**LOGGED.log()["witnesses"][0], **members}])
+
+
+def _of_the_whole() -> dict[str, Json]:
+    content = LOGGED.receipt()
+    return {
         "log-missing": {name: value for name, value in content.items() if name != "log"},
         "chain-missing": {name: value for name, value in content.items() if name != "chain"},
         "log-list": {**content, "log": []},
@@ -47,6 +48,14 @@ def cases() -> Iterator[Json]:
         "chain-false": {**content, "chain": False},
         "form-2": {**content, "format": "evportal-receipt/2"},
         "form-4": {**content, "format": "evportal-receipt/4"},
+        **{f"log-no-{member.replace('_', '-')}": gone("log", member) for member in content["log"]},
+        **{f"chain-no-{member.replace('_', '-')}": gone("chain", member) for member in content["chain"]},
+    }
+
+
+def _of_log() -> dict[str, Json]:
+    witness, certificate = LOGGED.log()["witnesses"][0], CLUB.ak_certificate(LOG_KEY.attestation())
+    return {
         "log-more": with_log(more=1),
         "log-index-text": with_log(index="3"),
         "log-index-minus": with_log(index=-1),
@@ -63,7 +72,7 @@ def cases() -> Iterator[Json]:
         "log-attestation": with_log(key_attestation={}),
         "log-attestation-text": with_log(key_attestation=""),
         "log-witnesses-null": with_log(witnesses=None),
-        "log-witnesses-17": with_log(witnesses=[log["witnesses"][0]] * 17),
+        "log-witnesses-17": with_log(witnesses=[witness] * 17),
         "log-witness-text": with_log(witnesses=["x"]),
         "log-witness-more": with_witness(url="https://witness.example"),
         "log-witness-name": with_witness(name=1),
@@ -73,6 +82,12 @@ def cases() -> Iterator[Json]:
         "log-ak-time": with_witness(ak_certificate={**certificate, "time": str(certificate["time"])}),
         "log-ak-more": with_witness(ak_certificate={**certificate, "witness": CLUB.name}),
         "log-ak-null": with_witness(ak_certificate={**certificate, "root": None}),
+    }
+
+
+def _of_chain() -> dict[str, Json]:
+    signed_with = LOGGED.chain()["signed_with"]
+    return {
         "chain-more": with_chain(index=1),
         "chain-packed-null": with_chain(packed=None),
         "chain-signatures-null": with_chain(signatures=None),
@@ -94,14 +109,15 @@ def cases() -> Iterator[Json]:
         "chain-producer-long": with_chain(producer_signature="x" * 4101),
         "chain-producer-key": with_chain(producer_key="x" * 101),
         "chain-with-empty": with_chain(signed_with={}),
-        "chain-with-more": with_chain(signed_with={**chain["signed_with"], "more": ""}),
-        "chain-with-null": with_chain(signed_with={**chain["signed_with"], "schedule_hash": None}),
-        **{f"log-no-{member.replace('_', '-')}": gone("log", member) for member in log},
-        **{f"chain-no-{member.replace('_', '-')}": gone("chain", member) for member in chain},
+        "chain-with-more": with_chain(signed_with={**signed_with, "more": ""}),
+        "chain-with-null": with_chain(signed_with={**signed_with, "schedule_hash": None}),
     }
+
+
+def cases() -> Iterator[Json]:
     nothing = {**undecided(*range(2, 16)), **failed(1)}
     said = {**SILENT, **NONE, "signed": None}
-    for name, found in contents.items():
+    for name, found in {**_of_the_whole(), **_of_log(), **_of_chain()}.items():
         why = "not of the form of /3"
         yield case(f"logged-form-{name}", why, receipt=found, nodes=[], steps=nothing, notices=said, count=15,
                    offline=True, **PINNED)  # fmt: skip
