@@ -91,7 +91,7 @@ def export(log: ALog, directory: Path) -> None:
 def pages(directory: Path) -> Iterator[str]:
     """The files by HTTP."""
     port = free_port()
-    where = ["--bind", "127.0.0.1", "--directory", str(directory), "--protocol", "HTTP/1.1", str(port)]
+    where = ["--bind", "127.0.0.1", "--directory", str(directory), str(port)]
     server = subprocess.Popen(
         [sys.executable, "-m", "http.server", *where], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
