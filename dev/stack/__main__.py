@@ -29,7 +29,7 @@ from dev.stack.chain import (
 )
 from dev.stack.keep import part_file
 from dev.stack.layout import PORTAL_ENV, RUN, STACK_ENV, VAR, Ports, make_directories, read_settings, write_settings
-from dev.stack.parts import FOUNDATION_GROUP, GROUPS, PORTAL_GROUP, STATIONS_GROUP, clear_the_way
+from dev.stack.parts import FOUNDATION_GROUP, GROUPS, PORTAL_GROUP, STATIONS_GROUP, WITNESSES_GROUP, clear_the_way
 
 SHOWN = 5  # differences that the summary names
 
@@ -66,6 +66,7 @@ def _up(started: float) -> None:
     sessions, driver_sessions = _fill(ports)
     sessions += _compared()
     _live(ports)
+    _witnesses(ports)
     print(_summary(ports, key=key, chain=found, sessions=sessions, driver_sessions=driver_sessions))
     print(f"make demo took {time.time() - started:.0f} s in all.")
 
@@ -114,6 +115,16 @@ def _live(ports: Ports) -> None:
     STATIONS_GROUP.start(ports)
 
 
+def _witnesses(ports: Ports) -> None:
+    from dev.stack import witnesses
+
+    with step("two witnesses of the log, each with a key and a state of its own"):
+        witnesses.configure(ports)
+    WITNESSES_GROUP.start(ports)
+    with step("the portal asks them to cosign each checkpoint"):
+        witnesses.register(ports)
+
+
 def _compared() -> str:
     """What differs between database and chain, such as after somebody did step 5 below; "" where nothing does."""
     from dev.stack import portal
@@ -156,6 +167,9 @@ EVPortal runs. {sessions}
                   (a demo of before keeps its dates). Beside them four simulated stations charge all day, by OCPP 1.6,
                   2.0.1 and 2.1 at {ports.url("GATEWAY").replace("http", "ws", 1)}/ocpp, one of them the driver's car:
                   {ports.url("WEB")}/admin/stations/station/?q=DEMO-LIVE
+
+  Witnesses       {ports.url("WITNESS1")}/ and {ports.url("WITNESS2")}/ cosign the log at {ports.url("WEB")}/log
+                  and serve the check page of the release; docs/witness.md says how somebody else runs one
 
   Keep offline    var/secrets/ledger_recovery_key.pem opens the ledger's master key without the TPM
 

@@ -43,6 +43,8 @@ DEFAULT_PORTS = {
     "NODEOS_P2P": 9876,
     "READER": 8889,
     "READER_P2P": 9877,
+    "WITNESS1": 8401,
+    "WITNESS2": 8402,
 }
 
 

@@ -91,6 +91,13 @@ PORTAL = [
 STATIONS = [Part("stations", (), lambda _: part_file("stations").pid() is not None)]
 
 
+# After the first checkpoint of the log, whose key they have to know.
+WITNESSES = [
+    Part("witness1", ("WITNESS1",), _answers("WITNESS1", "/status")),
+    Part("witness2", ("WITNESS2",), _answers("WITNESS2", "/status")),
+]
+
+
 @dataclass(frozen=True)
 class Group:
     """Parts that one honcho runs."""
@@ -158,7 +165,8 @@ class Group:
 FOUNDATION_GROUP = Group("foundation", FOUNDATION)
 PORTAL_GROUP = Group("portal", PORTAL)
 STATIONS_GROUP = Group("stations", STATIONS)
-GROUPS = (FOUNDATION_GROUP, PORTAL_GROUP, STATIONS_GROUP)
+WITNESSES_GROUP = Group("witnesses", WITNESSES)
+GROUPS = (FOUNDATION_GROUP, PORTAL_GROUP, STATIONS_GROUP, WITNESSES_GROUP)
 
 
 def clear_the_way(ports: Ports) -> None:
