@@ -36,7 +36,6 @@ from tpm.tokens import ClientCredentials
 LEDGER_KEY, LOG_KEY, LOG_ORIGIN = "ledger", "log", "EVPORTAL_LOG_ORIGIN"
 DATABASE_URL = "EVPORTAL_DATABASE_URL"
 CHAIN_ID = "EVPORTAL_LEDGER_CHAIN_ID"
-LOG_ORIGIN = "EVPORTAL_LOG_ORIGIN"  # once chosen it stays, whatever the ports are: it is the name of the log's key
 RECOVERY_KEY = SECRETS / "ledger_recovery_key.pem"  # in production on a machine that is offline
 DEMO_PEOPLE = {"driver": "customer", "operator": "operator", "auditor": "auditor", "admin": "admin"}  # name: group
 # Who runs the demo, for pages and papers: made up, and seen to be.
@@ -192,14 +191,13 @@ def write_portal_settings(ports: Ports, found_chain_id: str) -> None:
         "EVPORTAL_OIDC_CLIENT_ID": login.client_id,
         "EVPORTAL_OIDC_CLIENT_SECRET_FILE": str(login_secret),
         "EVPORTAL_PUBLIC_URL": ports.url("WEB"),
-        LOG_ORIGIN: read_settings(PORTAL_ENV).get(LOG_ORIGIN, f"localhost:{ports['WEB']}/log"),
-        "EVPORTAL_LOG_EVERY_S": "1",
         "EVPORTAL_OCPP_PUBLIC_URL": f"{ports.url('GATEWAY').replace('http', 'ws', 1)}/ocpp",
         "EVPORTAL_OCPI_COUNTRY_CODE": "US",
         "EVPORTAL_OCPI_PARTY_ID": "EVP",
         "EVPORTAL_OCPI_OPERATOR_NAME": DEMO_OPERATOR["EVPORTAL_OPERATOR_NAME"],
         **DEMO_OPERATOR,
         "EVPORTAL_OCPI_PARTNER_URLS": "any",  # a partner may run beside it
+        "EVPORTAL_WEBHOOK_ALLOW_LOCAL": "true",  # so do the witnesses
         "EVPORTAL_TPM_SERVICE_URL": ports.url("TPM"),
         "EVPORTAL_TPM_TOKEN_URL": provider(ports).token_url,
         "EVPORTAL_TPM_CLIENT_ID": client.client_id,
