@@ -7,6 +7,7 @@
     charges_start, charges_stop          those of many stations at once, where they are plain
     transaction_told                     the same of 2.x, in whatever order it is told
     transactions_begin                   those of 2.x of many stations at once, where they begin plainly
+    reservation_led_to                   for whom an outlet was kept has come
     event_note, command_progress         what else it tells
     costs_due                            it is to be told what its charges cost by now
     variables_report                     its configuration
@@ -36,6 +37,7 @@ from stations.charging.transactions import Heard, Kind, Told, charges_known, is_
 from stations.charging.vocabulary import Sample
 from stations.commands.progress import command_progress, start_led_to, start_token
 from stations.costs.hurrying import costs_due
+from stations.costs.reserved import reservation_led_to
 from stations.metering import received
 from stations.metering.received import SignedText
 from stations.models import Station
@@ -91,6 +93,7 @@ __all__ = [
     "is_missing",
     "outlet_get",
     "plain_text",
+    "reservation_led_to",
     "said",
     "set_aside",
     "signed_of",

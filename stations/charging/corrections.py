@@ -39,6 +39,7 @@ SAME = (
     "id_token_id",
     "customer_id",
     "person_erased",
+    "reserved_at",
     "location",
     "started_at",
     "stopped_at",

@@ -69,6 +69,7 @@ def _around(call: Call, session: ChargingSession) -> None:
     payload, info = call.payload, call.payload["transactionInfo"]
     if "reservationId" in payload:
         reservation_told(call, payload["reservationId"], "Used")
+        calls.reservation_led_to(call.station, payload["reservationId"], session)
     if "remoteStartId" in info:
         calls.start_led_to(call.station, info["remoteStartId"], session)
     if report := _report(call, session):
