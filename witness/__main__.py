@@ -80,13 +80,10 @@ def _run(chosen: argparse.Namespace) -> int:
     config = read_config(chosen.config)
     key = read_key(config.key)
     files = release_files(config.release)
+    # It is held until the process is gone: threads may still be writing when we are told to end.
     state = State(config.state, key.verifier.text)
-    try:
-        witness = Witness(key, state, config.logs)
-        with WitnessServer((config.host, config.port), witness, files) as server:
-            _serve(server, config)
-    finally:
-        state.close()
+    with WitnessServer((config.host, config.port), Witness(key, state, config.logs), files) as server:
+        _serve(server, config)
     return 0
 
 

@@ -54,11 +54,11 @@ class Server:
                 return self._once(method, path, body, headers)
             except (http.client.RemoteDisconnected, ConnectionError):  # it had closed the kept connection
                 self._connection.close()
-            except (OSError, http.client.HTTPException) as error:
+            except (OSError, UnicodeError, http.client.HTTPException) as error:
                 raise self._failed(method, path, error) from error
             try:
                 return self._once(method, path, body, headers)
-            except (OSError, http.client.HTTPException) as error:
+            except (OSError, UnicodeError, http.client.HTTPException) as error:
                 raise self._failed(method, path, error) from error
 
     def _failed(self, method: str, path: str, error: Exception) -> NotYet:
