@@ -19,7 +19,7 @@ from common.outgoing.asking import Answer, Asker, NoAnswer, Patience
 from ledger.alerts import alert_raise, alerts_close
 from ledger.log.note import Note, NoteError, Signature, VerifierKey, cosigned_at
 from ledger.log.proofs import consistency
-from ledger.log.witnesses.owing import Owing, owing
+from ledger.log.witnesses.owing import AT_IT, Owing, owing
 from ledger.log.witnesses.register import ALERTS
 from ledger.models import LogCheckpoint, LogCosignature, LogWitness
 
@@ -53,9 +53,9 @@ def witness_ask(*, witness_id: int) -> bool:
 def _claim(witness: LogWitness) -> bool:
     """Note the question. The time before is compared: of two workers one asks."""
     before, now = witness.last_asked_at, clock.now()
-    claimed = LogWitness.objects.filter(pk=witness.pk, enabled=True, last_asked_at=before).update(last_asked_at=now)
+    is_free = LogWitness.objects.filter(pk=witness.pk, enabled=True, last_asked_at=before)
     witness.last_asked_at = now
-    return bool(claimed)
+    return bool(is_free.update(last_asked_at=now, last_error=AT_IT))
 
 
 def _ask(owed: Owing) -> bool:
@@ -69,8 +69,8 @@ def _ask(owed: Owing) -> bool:
     if said.lines:
         return _signed(owed, said.lines)
     if said.size is not None and said.size > checkpoint.size:
-        if LogCheckpoint.objects.filter(size=said.size).exists():  # asked by another worker meanwhile
-            return False
+        if LogCheckpoint.objects.filter(size=said.size).exists():  # another worker has asked meanwhile
+            return _away(owed, f"it knows {said.size} leaves already")
         return _refuses(owed, f"it knows this log with {said.size} leaves, we have published {checkpoint.size}")
     if said.size is not None:
         return _refuses(owed, f"it knows another checkpoint with {known} leaves, or cannot make up its mind")

@@ -10,6 +10,8 @@ from ledger.log.newest import published
 from ledger.models import LogCheckpoint, LogCosignature, LogWitness
 
 SOONEST, LATEST = timedelta(seconds=1), timedelta(minutes=5)
+# While a worker waits for an answer nobody else asks: longer than that may take, as one that is killed says nothing
+AT_IT, AT_IT_FOR = "no answer yet", timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Owing:
     def wait(self) -> timedelta:
         """From one question to the next: as long as it took up to that one, so each wait is twice the last."""
         asked = self.witness.last_asked_at
-        return SOONEST if asked is None else min(max(asked - self.since, SOONEST), LATEST)
+        soonest = AT_IT_FOR if self.witness.last_error == AT_IT else SOONEST
+        return soonest if asked is None else min(max(asked - self.since, soonest), LATEST)
 
     @property
     def is_due(self) -> bool:

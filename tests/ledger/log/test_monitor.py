@@ -1,64 +1,25 @@
 """A monitor finds out each way in which a log, its chain or its witnesses can lie; of an honest one nothing."""
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from dev.common.processes import free_port
 from ledger.log import tree
 from ledger.log.monitor.state import StateError, load, save
 from tests.ledger.log.operator import LogKey, WitnessKey, leaves, root_of
-from tests.ledger.log.servers import LogServer, NodeServer
-from tests.ledger.log.witness_server import Witness
+from tests.ledger.log.world import World, world
 
-
-@dataclass
-class World:
-    """A log with its chain and a witness, honest until a test changes that; `look` runs the command once."""
-
-    folder: Path
-    log: LogServer
-    node: NodeServer
-    witness: Witness
-    options: list[str] = field(default_factory=list)
-
-    @property
-    def state(self) -> Path:
-        return self.folder / "state.json"
-
-    def grow(self, count: int) -> None:
-        """The log has so many entries, the chain and the witness know it."""
-        entries = leaves(count)
-        self.log.entries = entries
-        self.node.record(entries)
-        self.node.checkpoint(entries)
-        note = self.log.key.note_of(entries)
-        self.log.lines = self.witness.key.line(note)
-        self.log.note = note
-        self.witness.status = {"logs": [{"checkpoint": note + self.log.lines}]}
-
-    def look(self, *more: str, late: int = 0) -> tuple[int, str]:
-        """Exit status and lines."""
-        out = StringIO()
-        args = ["--log", self.log.url, "--log-key", self.log.key.vkey, "--state", str(self.state), "--once"]
-        args += ["--node", self.node.url, "--witness", self.witness.key.vkey, "--witness-url", self.witness.url]
-        try:
-            call_command("ledger_monitor", *args, "--late", str(late), *more, stdout=out, stderr=out)
-        except SystemExit as error:
-            return int(error.code or 0), out.getvalue()
-        return 0, out.getvalue()
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path, LogServer(LogKey()), NodeServer(), Witness())
-    yield made
-    for server in (made.log, made.node, made.witness):
-        server.stop()
+__all__ = ["world"]
+ROOT = Path(__file__).parents[3]
 
 
 # --- an honest log
@@ -332,6 +293,38 @@ def test_metrics(world: World) -> None:
     another_tree(world)
     assert world.look("--metrics", str(file))[0] == 3
     assert 'evportal_monitor_findings{code="log_fork",severity="contradiction"} 1.0' in file.read_text()
+
+
+def test_it_runs_without_a_database_until_it_is_ended(world: World) -> None:
+    """As a process, with a database that is nowhere; it tells what is new, and serves its metrics."""
+    world.grow(10)
+    port = free_port()
+    args = ["--log", world.log.url, "--log-key", world.log.key.vkey, "--state", str(world.state)]
+    args += ["--node", world.node.url, "--every", "0.1", "--late", "0", "--listen", f"127.0.0.1:{port}"]
+    environment = {**os.environ, "EVPORTAL_DATABASE_URL": "postgres://nobody@127.0.0.1:9/none"}
+    with subprocess.Popen(
+        [sys.executable, "manage.py", "ledger_monitor", *args],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+
+        def line_with(words: str) -> str:
+            assert process.stdout is not None
+            return next(line for line in process.stdout if words in line)
+
+        line_with("all is well")
+        world.grow(20)
+        assert "goes on from 10" in line_with("20 entries")
+        another_tree(world)
+        world.log.entries = leaves(25, "other")
+        world.log.note = world.log.key.note_of(world.log.entries)
+        line_with("CONTRADICTION log_fork")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+            assert b"evportal_log_verified_size 20.0" in answer.read()
+        process.terminate()
+    assert process.returncode == 3
 
 
 def test_the_state_is_whole_or_refused(world: World) -> None:

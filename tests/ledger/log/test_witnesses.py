@@ -14,7 +14,7 @@ from ledger.log.newest import published
 from ledger.log.note import Note, VerifierKey, cosigned_at, verify
 from ledger.log.witnesses import shown, tasks
 from ledger.log.witnesses.asking import witness_ask
-from ledger.log.witnesses.owing import owing
+from ledger.log.witnesses.owing import AT_IT, owing
 from ledger.log.witnesses.register import ENABLED_MAX, WitnessError, witness_add, witness_disable, witness_enable
 from ledger.log.witnesses.served import published_note
 from ledger.models import Alert, LogCosignature, LogWitness
@@ -181,9 +181,17 @@ def test_the_wait_doubles_and_ends(key: LogKey, witness: Witness) -> None:
         LogWitness.objects.filter(pk=row.pk).update(last_asked_at=at)
         (owed,) = owing()
         assert owed.wait.total_seconds() == wait and owed.is_due
-    LogWitness.objects.filter(pk=row.pk).update(last_asked_at=timezone.now())
+    LogWitness.objects.filter(pk=row.pk).update(last_asked_at=timezone.now() - timedelta(seconds=290))
     (owed,) = owing()
     assert not owed.is_due
+    publish(key, leaves(6))
+    LogWitness.objects.update(last_size=5, last_asked_at=timezone.now() - timedelta(seconds=2), last_error="a reason")
+    assert owing()[0].is_due
+    LogWitness.objects.update(last_error=AT_IT)  # somebody is
+    assert not owing()[0].is_due
+    LogWitness.objects.update(last_asked_at=timezone.now() - timedelta(seconds=61))  # and was killed
+    assert owing()[0].is_due
+    LogWitness.objects.update(last_asked_at=timezone.now())
     witness_ask(witness_id=row.pk)
     assert witness.asked == []
 
