@@ -25,7 +25,7 @@ from ledger.receipts.link import qr_svg, receipt_fragment
 from ledger.receipts.notices import notice_words
 from ledger.receipts.published import check_command, pins_of, published_pins
 from ledger.receipts.receipt import ReceiptError
-from ledger.receipts.words import MEANINGS, TITLES, VERDICTS
+from ledger.receipts.words import LOG_MEANINGS, LOG_TITLES, MEANINGS, TITLES, VERDICTS
 from ledger.record import canonical
 from ledger.state.corrected import corrected_of
 from ledger.state.differences import differences_of
@@ -111,7 +111,7 @@ def _paper(
 @login_required
 @never_cache
 def verify_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
-    """Take the twelve steps now, with the nodes of the settings."""
+    """Take the steps now, with the nodes of the settings: twelve, or fifteen where the log holds the record."""
     session = session_read(request, session_id)
     reason = no_receipt(session, entry_of(session))
     if reason:
@@ -126,14 +126,16 @@ def verify_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
         return _not_now(request, session, gettext("This session cannot be verified"), _broken(error))
     verdict = check.verdict
     failed = [step for step in check.steps if step.outcome == "failed"]
+    titles, meanings = TITLES + LOG_TITLES, MEANINGS | LOG_MEANINGS
     context = {
         "session": session,
         "period": period(session),
         "verdict": VERDICTS[verdict],
         "outcome": {"VERIFIED": "ok", "NOT VALID": "failed"}.get(verdict, "undecided"),
-        "meaning": next((MEANINGS.get(step.number, "") for step in failed), ""),
-        "failed": [(step.number, TITLES[step.number - 1]) for step in failed],
-        "steps": list(zip(TITLES, check.steps, strict=True)),
+        "meaning": next((meanings.get(step.number, "") for step in failed), ""),
+        "failed": [(step.number, titles[step.number - 1]) for step in failed],
+        "steps": [(titles[step.number - 1], step) for step in check.steps],
+        "in_log": len(check.steps) > len(TITLES),
         "now": timezone.now(),
         "zone": zone(session),
         "nodes": settings.LEDGER_NODES,

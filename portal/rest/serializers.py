@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from ledger.models import ChainTransaction, LedgerEntry
-from ledger.receipts.words import TITLES
+from ledger.receipts.words import LOG_TITLES, TITLES
 from ledger.state.corrected import corrected_of
 from ledger.state.counting import RECORD_WORDS, counted_of, record_word
 from ledger.state.filters import IN_STATE
@@ -272,7 +272,7 @@ def moment(value: datetime | None) -> str | None:
 
 
 class StepSerializer(serializers.Serializer[Any]):
-    number = serializers.IntegerField(min_value=1, max_value=len(TITLES))
+    number = serializers.IntegerField(min_value=1, max_value=len(TITLES + LOG_TITLES))
     title = serializers.CharField()
     expected = serializers.CharField(allow_blank=True)
     found = serializers.CharField(allow_blank=True)
@@ -295,7 +295,7 @@ class NoticesSerializer(serializers.Serializer[Any]):
 
 
 class ProofSerializer(serializers.Serializer[Any]):
-    """The twelve steps, taken now by this server; the receipt lets anybody take them without us."""
+    """The steps, taken now by this server; the receipt lets anybody take them without us."""
 
     verdict = serializers.ChoiceField(choices=["VERIFIED", "NOT VALID", "NOT DECIDED"])
     checked_at = serializers.DateTimeField()
