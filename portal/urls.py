@@ -82,7 +82,7 @@ urlpatterns = [
     path("verify_receipt.py", proof_pages.standalone_script, name="standalone_script"),
     *(
         path(f"{name}.py", proof_pages.standalone_beside, {"name": name}, name=f"standalone_{name}")
-        for name in ("verify_meter", "verify_statement")
+        for name in ("verify_log", "verify_meter", "verify_statement")
     ),
     path("evportal-verify.html", proof_pages.standalone_page, name="standalone_page"),
 ]
