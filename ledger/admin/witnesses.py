@@ -109,7 +109,7 @@ class LogWitnessAdmin(ReadOnly, Logged):
     @admin.display(description=_("witnesses since"))
     def witnesses_since(self, witness: LogWitness) -> str:
         """The size and the time of the first checkpoint that it signed."""
-        first = witness.cosignatures.select_related("checkpoint").order_by("checkpoint__size").first()
+        first = witness.cosignatures.select_related("checkpoint").order_by("checkpoint_id").first()
         if first is None:
             return gettext("nothing signed yet")
         words = gettext("%(at)s UTC, with %(size)s entries")

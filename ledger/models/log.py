@@ -77,6 +77,7 @@ class LogCheckpoint(models.Model):
     class Meta:
         ordering = ["-size"]
         verbose_name, verbose_name_plural = _("log checkpoint"), _("log checkpoints")
+        indexes = [models.Index(fields=["published_at"], name="log_checkpoint_published")]
         constraints = [
             models.CheckConstraint(condition=Q(old_size__gte=0, size__gt=F("old_size")), name="log_checkpoint_grows"),
             # What is signed is stored, what goes to the chain was signed, what is published is on the chain. (What was
@@ -156,6 +157,8 @@ class LogCosignature(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["checkpoint", "witness"], name="log_cosignature_once"),
         ]
+        # The first and the newest of a witness, among millions
+        indexes = [models.Index(fields=["witness", "checkpoint"], name="log_cosignature_of_witness")]
 
     def __str__(self) -> str:
         return f"{self.witness_id} {self.checkpoint_id}"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import Max, Min
+from django.db.models import Max
 from django.db.models.functions import TruncDay, TruncHour
 
 from common.chart import WIDTH, Line, line_of
@@ -52,7 +52,7 @@ def growth(now: datetime) -> Growth | None:
 def _points(now: datetime) -> tuple[bool, list[tuple[datetime, int]]]:
     """Whether they are of hours, and one for each day or hour, also where nothing came."""
     published = LogCheckpoint.objects.filter(published_at__isnull=False)
-    begun = published.aggregate(first=Min("published_at"))["first"]
+    begun = published.order_by("published_at").values_list("published_at", flat=True).first()
     if begun is None:
         return False, []
     is_hourly = now - begun < timedelta(hours=HOURS)
@@ -61,8 +61,8 @@ def _points(now: datetime) -> tuple[bool, list[tuple[datetime, int]]]:
     lately = published.filter(published_at__gte=since).order_by()
     by_part = lately.values(part=trunc("published_at", tzinfo=UTC)).annotate(size=Max("size"))
     sizes = dict(by_part.values_list("part", "size"))
-    before = published.filter(published_at__lt=since).aggregate(size=Max("size"))["size"] or 0
-    return is_hourly, _filled(sizes, before, since, now, step)
+    before = published.filter(published_at__lt=since).order_by("-published_at").values_list("size", flat=True).first()
+    return is_hourly, _filled(sizes, before or 0, since, now, step)
 
 
 def _filled(

@@ -21,7 +21,7 @@ from stations.zones import zone_named
 def witnesses() -> list[Any]:
     """Those that are asked, each with the first and the newest that it signed (`since`, `signed_size`, `signed_at`)."""
     signed = LogCosignature.objects.filter(witness=OuterRef("pk"))
-    first, newest = signed.order_by("pk"), signed.order_by("-pk")
+    first, newest = signed.order_by("checkpoint_id"), signed.order_by("-checkpoint_id")
     return list(
         LogWitness.objects.filter(enabled=True)
         .annotate(
