@@ -8,8 +8,8 @@ VENV := .venv/bin
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## start everything, with 3,395 real sessions on a chain of its own
-	@began=$$(date +%s); $(PYTHON) -m dev.bootstrap demo && $(VENV)/python -m dev.stack up --began $$began
+demo: ## start everything, with 3,395 real sessions on a chain of its own; PRODUCERS=3: three make it
+	@$(if $(PRODUCERS),export EVPORTAL_DEMO_PRODUCERS=$(PRODUCERS); )began=$$(date +%s); $(PYTHON) -m dev.bootstrap demo && $(VENV)/python -m dev.stack up --began $$began
 
 stop: ## end what `make demo` started; the data stay
 	@if [ -x $(VENV)/python ]; then $(VENV)/python -m dev.stack down; else echo "Nothing was ever started here."; fi

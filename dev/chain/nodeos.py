@@ -235,7 +235,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--genesis", type=Path, required=True)
     run.add_argument("--producer-key", type=Path, help='JSON {"private", "public"}; without it no producer')
     run.add_argument("--producer-name", default=PRODUCER_NAME, help="one of several producers (default: %(default)s)")
-    run.add_argument("--peer", action="append", default=[], help="HOST:PORT of another node's p2p endpoint")
+    run.add_argument(
+        "--peer", action="append", default=[], help="HOST:PORT of another node's p2p endpoint, several with commas"
+    )
     run.add_argument("--database-mb", type=int, default=DATABASE_MB, help="room for the chain's state")
     run.add_argument("--listen", default="127.0.0.1", help="address to listen on; 0.0.0.0 in a container")
     return parser
@@ -254,7 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         genesis=options.genesis,
         producer=producer,
         producer_name=options.producer_name,
-        peers=options.peer,
+        peers=[peer for peers in options.peer for peer in peers.split(",")],
         database_mb=options.database_mb,
         listen=options.listen,
     )

@@ -24,12 +24,22 @@ from dev.stack.chain import (
     make_tpm_release,
     portal_client,
     set_up_chain,
+    share_chain,
     stack_environment,
     write_portal_settings,
 )
 from dev.stack.keep import part_file
 from dev.stack.layout import PORTAL_ENV, RUN, STACK_ENV, VAR, Ports, make_directories, read_settings, write_settings
-from dev.stack.parts import FOUNDATION_GROUP, GROUPS, PORTAL_GROUP, STATIONS_GROUP, WITNESSES_GROUP, clear_the_way
+from dev.stack.parts import (
+    FOUNDATION_GROUP,
+    GROUPS,
+    PORTAL_GROUP,
+    PRODUCERS_GROUP,
+    STATIONS_GROUP,
+    WITNESSES_GROUP,
+    chosen_groups,
+    clear_the_way,
+)
 
 SHOWN = 5  # differences that the summary names
 
@@ -63,6 +73,10 @@ def _up(started: float) -> None:
         key = set_up_chain(ports, tpm_keys)
         found = chain_id(ports)
         write_portal_settings(ports, found)
+    if ports.producers > 1:
+        PRODUCERS_GROUP.start(ports)
+        with step("three producers that make the chain in turn"):
+            share_chain(ports)
     sessions, driver_sessions = _fill(ports)
     sessions += _compared()
     _live(ports)
@@ -206,7 +220,7 @@ def status() -> bool:
     """Print each part's state; tells whether all run."""
     ports = Ports.chosen()
     all_ready = True
-    for part in (part for group in GROUPS for part in group.parts):
+    for part in (part for group in chosen_groups(ports) for part in group.parts):
         pid = part_file(part.name).pid()
         ready = pid is not None and part.ready(ports)
         all_ready = all_ready and ready

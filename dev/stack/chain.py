@@ -5,7 +5,8 @@ import os
 import httpx2
 
 from dev.chain.keys import KeyPair
-from dev.chain.setup import NOBODY, bootstrap, contract_pins, record_keys, write_genesis
+from dev.chain.producers import schedule
+from dev.chain.setup import NOBODY, SYSTEM, bootstrap, contract_pins, record_keys, write_genesis
 from dev.cognito import Client, Person, Pool, Provider
 from dev.common.files import ensure_secret, replace
 from dev.common.steps import StackError
@@ -45,7 +46,7 @@ DEMO_OPERATOR = {
     "EVPORTAL_OPERATOR_CONTACT": "charging@example.org",
     "EVPORTAL_OPERATOR_VAT_ID": "DEMO-000000000",
 }
-OFFLINE_KEYS = ("producer", "owner", "active", "prune")
+OFFLINE_KEYS = ("producer", "producerb", "producerc", "owner", "active", "prune")
 
 
 def chain_key(name: str) -> KeyPair:
@@ -87,8 +88,10 @@ def provider(ports: Ports) -> Provider:
 def stack_environment(ports: Ports) -> dict[str, str]:
     """The settings of the Procfile: ports, and the TPM service's own (tpm/service/settings.py)."""
     cognito = provider(ports)
+    peers = ("PRODUCERB_P2P", "PRODUCERC_P2P") if ports.producers > 1 else ()
     return {
         **{f"{name}_PORT": str(port) for name, port in ports.by_name.items()},
+        "MORE_PEERS": "".join(f",127.0.0.1:{ports[name]}" for name in peers),
         "TPM_TCTI": tcti(TPM_SOCKET),
         "TPM_KEY_DIR": str(VAR / "tpm" / "keys"),
         "TPM_TOKEN_ISSUER": cognito.issuer,
@@ -150,6 +153,13 @@ def set_up_chain(ports: Ports, tpm_keys: list[str]) -> str:
         give_away=True,
     )
     return next(key for key in record_keys(ports.url("NODEOS")) if key in tpm_keys)
+
+
+def share_chain(ports: Ports) -> None:
+    """Let the three producers make the chain in turn from now on; nothing where they do."""
+    names = {SYSTEM: "producer", "producerb": "producerb", "producerc": "producerc"}
+    keys = {name: chain_key(key) for name, key in names.items()}
+    schedule(ports.url("NODEOS"), {name: key.public for name, key in keys.items()}, producer_key=keys[SYSTEM])
 
 
 def chain_id(ports: Ports) -> str:
