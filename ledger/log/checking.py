@@ -80,7 +80,7 @@ def _leaves(size: int, beyond: list[str]) -> Iterator[tuple[int, list[bytes]]]:
         found = list(rows)
         for place, tile in enumerate(found, start=index):
             data, first = bytes(tile.data), place * WIDTH
-            if tile.index != place or (first >= size and size % WIDTH == 0 and place > size // WIDTH):
+            if tile.index != place:
                 beyond.append(f"log: tile 0/{tile.index} is none of {size} leaves")
                 continue
             kept = store.items_of(data, 0)[: max(size - first, 0)]
