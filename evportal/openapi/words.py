@@ -268,7 +268,16 @@ EXAMPLES: dict[str, Schema] = {
             "checked_at": "2026-03-02T10:00:00Z",
             "nodes": ["https://node-1.example", "https://node-2.example"],
             "steps": [STEP],
-            "notices": {"credited": None, "producers": 21, "replaceable_by": [], "hosts": 2, "signed": "NOT SIGNED"},
+            "notices": {
+                **{"credited": None, "producers": 21, "replaceable_by": [], "hosts": 2, "signed": "NOT SIGNED"},
+                "log": {
+                    "size": 48211,
+                    "origin": "log.example/evportal",
+                    "witnesses": ["club.example"],
+                    "time": 1772445600,
+                },
+                "producer_key": None,
+            },
         }
     },
     "vehicles_list": {"answer": page(VEHICLE)},

@@ -280,6 +280,17 @@ class StepSerializer(serializers.Serializer[Any]):
     note = serializers.CharField(allow_blank=True)
 
 
+class LogNoticeSerializer(serializers.Serializer[Any]):
+    """A checkpoint of the log: how many records it holds, and who signed it."""
+
+    size = serializers.IntegerField()
+    origin = serializers.CharField()
+    witnesses = serializers.ListField(
+        child=serializers.CharField(), help_text="names of those whose signature is right"
+    )
+    time = serializers.IntegerField(allow_null=True, help_text="of the newest witness' signature, seconds since 1970")
+
+
 class NoticesSerializer(serializers.Serializer[Any]):
     """What is to be known beside the steps; null where no node tells."""
 
@@ -291,6 +302,10 @@ class NoticesSerializer(serializers.Serializer[Any]):
     hosts = serializers.IntegerField(help_text="on how many distinct hosts the nodes are that answered")
     signed = serializers.CharField(
         allow_null=True, help_text="what the meter signed: VERIFIED (key pinned), NOT SIGNED"
+    )
+    log = LogNoticeSerializer(allow_null=True, help_text="the checkpoint that the receipt shows; null: none")
+    producer_key = serializers.CharField(
+        allow_null=True, help_text="with which the producer signed the block's header, where the receipt proves it"
     )
 
 
