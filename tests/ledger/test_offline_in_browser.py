@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from ledger.chain.antelope import sha256
 from ledger.standalone import PAGE
@@ -169,6 +169,36 @@ def test_what_is_damaged_or_pinned_otherwise(chromium: Browser, tmp_path: Path) 
         reader.give(good)
         expect(page.locator("#problem")).to_contain_text(problem)
         page.locator(field).fill(before)
+    reader.context.close()
+
+
+def test_with_nodes_the_log_speaks_as_well(chromium: Browser, tmp_path: Path) -> None:
+    """Fifteen steps; witnesses are not asked for, and a chain part that nodes contradict is wrong."""
+    reader = Reader(chromium, tmp_path, 390, "light")
+    world = LogWorld()
+    answers = {(one.call, json.dumps(one.body, sort_keys=True)): one for one in world.world.answers().values()}
+
+    def node(route: Route) -> None:
+        request = route.request
+        asked = request.url.rpartition("/")[2], json.dumps(json.loads(request.post_data or "{}"), sort_keys=True)
+        found = answers[asked]
+        headers = {"Access-Control-Allow-Origin": "*"}
+        route.fulfill(status=found.status, body=found.content, headers=headers)
+
+    reader.page.route("**/v1/chain/*", node)
+    reader.page.locator("#nodes").fill("\n".join(URLS))
+    reader.give(world.receipt())
+    reader.pins(log=[LOG_KEY.vkey], witnesses=[FLEET])
+    reader.sees("VERIFIED", "nobody changed it since: all fifteen steps came out right")
+    assert reader.outcomes() == "o" * 15
+    said = f"It also stands in the log {ORIGIN}, signed with the key that is given here at 5 records, and by witnesses"
+    expect(reader.page.locator("#notices")).to_contain_text(said)
+    for hidden in ("#offer", "#trust"):
+        expect(reader.page.locator(hidden)).to_be_hidden()
+    expect(reader.page.locator("#command")).not_to_contain_text("--witness")
+    reader.look()
+    reader.give(world.receipt(chain={**world.chain(), "status": "hard_fail"}))
+    reader.sees("NOT VALID", "Step 5 failed")
     reader.context.close()
 
 
