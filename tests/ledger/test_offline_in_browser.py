@@ -234,7 +234,9 @@ def test_a_statement_offline_and_the_two_faces_of_a_log(chromium: Browser, tmp_p
     expect(page.locator("#charges tbody [data-verdict='VERIFIED OFFLINE']")).to_have_count(3)
     notices = page.locator("#statement-notices")
     expect(notices).to_contain_text(NOT_ASKED)
-    expect(notices).to_contain_text(f"2 of 2 whose keys are given here signed it: {CLUB.name}, {AUDITOR.name}.")
+    expect(notices).to_contain_text(
+        f"2 of 2 witnesses whose keys are given here signed for each charge: {CLUB.name}, {AUDITOR.name}."
+    )
     reader.look()
     page.get_by_role("button", name="The steps of charge 2").click()
     reader.sees("VERIFIED OFFLINE", "")

@@ -58,7 +58,7 @@ export function trustOfWhole(charges, pins) {
   const names = read.map(({ notices, receipt }) => pinnedNames(notices, pins, receipt).signed);
   const common = (names[0] ?? []).filter((name) => names.every((list) => list.includes(name)));
   const all = new Set(pins.witnesses).size;
-  if (all) found.push([word("trust witnesses", counted(common.length), counted(all), common.join(", ") || word("nobody")), !common.length]);
+  if (all) found.push([word("trust whole witnesses", counted(common.length), counted(all), common.join(", ") || word("nobody")), !common.length]);
   if (!pins.logKey) found.push([word("trust whole unpinned"), true]);
   return found;
 }
