@@ -31,6 +31,7 @@ urlpatterns = [
     path("sessions/<uuid:session_id>/meter-values.csv", pages.meter_values_csv, name="meter_values_csv"),
     path("sessions/<uuid:session_id>/meter-values.xml", signed.meter_values_xml, name="meter_values_xml"),
     path("sessions/<uuid:session_id>/receipt.json", proof_pages.receipt_file, name="receipt"),
+    path("sessions/<uuid:session_id>/receipt.tlog-proof", proof_pages.tlog_proof_file, name="tlog_proof"),
     path("sessions/<uuid:session_id>/verify", proof_pages.verify_page, name="verify"),
     path("sessions/<uuid:session_id>/receipt", proof_pages.receipt_page, name="receipt_page"),
     path("statements", statement_pages.statements_page, name="statements"),

@@ -3,6 +3,8 @@
 Works on public data only, so the running time may depend on the values.
 """
 
+from functools import lru_cache
+
 P = 2**256 - 2**32 - 977
 N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 G = (
@@ -17,6 +19,7 @@ class RecoveryError(ValueError):
     """The signature belongs to no key."""
 
 
+@lru_cache(maxsize=64)
 def recover(digest: bytes, signature: bytes) -> bytes:
     """The compressed key (33 bytes) that signed this digest; `signature` is (31 + recovery id) || r || s, 65 bytes."""
     if len(signature) != 65 or not HEADER_MIN <= signature[0] <= HEADER_MAX:

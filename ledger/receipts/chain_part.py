@@ -1,9 +1,10 @@
-"""PURE: steps 4 to 9 from a receipt's member `chain`, which no node is asked about (docs/receipts.md)."""
+"""PURE: a receipt's member `chain`: steps 4 to 9 from it, and made from a node's raw block (docs/receipts.md)."""
 
 import base64
 import struct
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ledger.chain import antelope, k1
 from ledger.chain import block as blocks
@@ -138,3 +139,73 @@ def _base64(text: str, name: str) -> bytes:
 
 def _no_base64(name: str) -> NoReturn:
     raise AntelopeError(f"{name}: expected base64 in its canonical spelling")
+
+
+# --- building
+
+
+def chain_part_of(block: Mapping[str, object], transaction_id: str, told_keys: Collection[str] = ()) -> dict[str, Any]:
+    """The part for this transaction; raises AntelopeError where the block does not have it.
+
+    `told_keys` are the block's producer's, as a node tells them. Before Savanna a producer signs more than a block
+    has, which a node tells only while the block is reversible: then nothing is said of its signature.
+    """
+    listed = blocks.transactions(block)
+    place = next((n for n, one in enumerate(listed) if not one.deferred_id and one.id.hex() == transaction_id), None)
+    if place is None:
+        raise AntelopeError(f"block: expected transaction {transaction_id[:8]}…, it is not there")
+    mine, header = listed[place], Header(blocks.header_pack(block))
+    leaves = [one.receipt_digest for one in listed]
+    path = _path_savanna(leaves, place) if header.is_savanna else _path(leaves, place)
+    return {
+        "packed": base64.b64encode(mine.packed).decode(),
+        "signatures": list(mine.signatures),
+        "compression": mine.compression,
+        "stored": None if mine.compression == "none" else base64.b64encode(mine.stored).decode(),
+        "context_free_data": mine.context_free_data.hex(),
+        "status": mine.status,
+        "cpu_usage_us": mine.cpu_usage_us,
+        "net_usage_words": mine.net_usage_words,
+        "path": path,
+        "header": header.packed.hex(),
+        **_producer(header, block.get("producer_signature"), told_keys),
+        "signed_with": None,
+    }
+
+
+def _producer(header: Header, signature: object, told_keys: Collection[str]) -> dict[str, str | None]:
+    """Its signature, where one of its keys made it."""
+    nothing: dict[str, str | None] = {"producer_signature": None, "producer_key": None}
+    if not header.is_savanna or not isinstance(signature, str):
+        return nothing
+    try:
+        curve, data = antelope.signature_decode(signature)
+        found = k1.recover(header.id, data) if curve == "K1" else None
+        known = {antelope.public_key_decode(key): key for key in told_keys}
+    except (AntelopeError, k1.RecoveryError):
+        return nothing
+    key = known.get(("K1", found)) if found else None
+    return {"producer_signature": signature, "producer_key": key} if key else nothing
+
+
+def _path(leaves: Sequence[bytes], place: int) -> list[str]:
+    """An odd last one stands beside itself."""
+    level, path = list(leaves), []
+    while len(level) > 1:
+        level += level[-1:] * (len(level) % 2)
+        side, one = ("L", level[place - 1]) if place % 2 else ("R", level[place + 1])
+        first = one[0] | 0x80 if side == "R" else one[0] & 0x7F
+        path.append(f"{side}{bytes([first]).hex()}{one[1:].hex()}")
+        level = [blocks.merkle_root(level[at : at + 2]) for at in range(0, len(level), 2)]
+        place //= 2
+    return path
+
+
+def _path_savanna(leaves: Sequence[bytes], place: int) -> list[str]:
+    if len(leaves) == 1:
+        return []
+    middle = 1 << (len(leaves) - 1).bit_length() - 1
+    left, right = leaves[:middle], leaves[middle:]
+    if place < middle:
+        return [*_path_savanna(left, place), "R" + blocks.merkle_root_savanna(right).hex()]
+    return [*_path_savanna(right, place - middle), "L" + blocks.merkle_root_savanna(left).hex()]

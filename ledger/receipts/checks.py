@@ -14,10 +14,17 @@ from ledger.chain import antelope
 from ledger.errors import ChainError, NotRecordedYet, RecordError
 from ledger.kept import kept_record
 from ledger.models import ChainTransaction, LedgerEntry
-from ledger.receipts import certification, receipt
+from ledger.receipts import certification, proofs, receipt
 from ledger.receipts.link import receipt_fragment
 from ledger.receipts.node_reader import readers
-from ledger.receipts.published import published_ak, published_key, published_meter_key, published_pins
+from ledger.receipts.note import LogError
+from ledger.receipts.published import (
+    published_ak,
+    published_key,
+    published_log_key,
+    published_meter_key,
+    published_pins,
+)
 from ledger.receipts.receipt import ReceiptError
 from stations.models import ChargingSession
 from tpm.register import gate
@@ -25,10 +32,11 @@ from tpm.verifier.certification import Certification
 
 
 def receipt_for(session: ChargingSession, *, attested: bool = True) -> dict[str, Any]:
-    """The receipt (`evportal-receipt/2`) of a recorded session: of what was recorded, whatever the row says today.
+    """The receipt of a recorded session: of what was recorded, whatever the row says today.
 
-    Without `attested` it says nothing of the TPM and costs a query less. Raises NotRecordedYet where there is none,
-    also where the kept record no longer gives the digest that was recorded; ReceiptError.
+    It is an `evportal-receipt/3` where a published checkpoint of the log holds the record, else /2. Without `attested`
+    it has no proofs beside the record: nothing of the TPM, the log and the chain. Raises NotRecordedYet where there is
+    none, also where the kept record no longer gives the digest that was recorded; ReceiptError.
     """
     entry = _recorded_entry(session)
     if kept_record(entry) is None or entry.canonical is None:
@@ -54,6 +62,7 @@ def _recorded_entry(session: ChargingSession) -> LedgerEntry:
 def _receipt(entry: LedgerEntry, canonical: bytes, *, attested: bool) -> dict[str, Any]:
     row = entry.transaction
     assert row is not None and row.transaction_id is not None and row.block_num is not None and entry.salt is not None
+    made = attestation_of(row.public_key) if attested else None
     return receipt.build(
         canonical=canonical,
         salt=bytes(entry.salt),
@@ -65,9 +74,28 @@ def _receipt(entry: LedgerEntry, canonical: bytes, *, attested: bool) -> dict[st
         block_num=row.block_num,
         block_id=row.block_id,
         public_key=row.public_key,
-        attestation=attestation_of(row.public_key) if attested else None,
+        attestation=made,
         credited_by=_credit_marked(entry),
+        **(_proofs(entry, row, made) if attested else {}),
     )
+
+
+def _proofs(entry: LedgerEntry, row: ChainTransaction, made: dict[str, Any] | None) -> dict[str, Any]:
+    """Log part and chain part; {} where the record is in no published checkpoint yet.
+
+    Neither where the log's key was made in another TPM than the record's: who pins the AK of the one would find the
+    other wrong.
+    """
+    checkpoint = proofs.checkpoint_of(entry)
+    if checkpoint is None:
+        return {}
+    try:
+        attestation = attestation_of(proofs.log_key_of(checkpoint))
+    except LogError:
+        return {}  # an origin that C2SP allows, and that is more than ASCII
+    if made is not None and (attestation is None or attestation["ak"] != made["ak"]):
+        return {}
+    return {"log": proofs.log_part_of(entry, checkpoint, attestation), "chain": proofs.chain_part(row)}
 
 
 def _credit_marked(entry: LedgerEntry) -> int | None:
@@ -123,11 +151,12 @@ def verify_session(session: ChargingSession) -> receipt.Check:
 
 
 def verify_receipt(content: dict[str, Any]) -> receipt.Check:
-    """The twelve steps for any receipt of this ledger, with what is published of it.
+    """The steps for any receipt of this ledger, with what is published of it; of the log its key.
 
     A receipt from before the key was certified says nothing of a TPM, and is as good as it was.
     """
     public_key = published_key(content)
     ak = published_ak(public_key) if content.get("attestation") else None
     pins = replace(published_pins(public_key, ak), meter_keys=published_meter_key(content))
+    pins = replace(pins, log_key=published_log_key(content) or None)
     return receipt.verify(content, readers(), pins)

@@ -1,5 +1,6 @@
 """PURE: steps 13 to 15 from a receipt's member `log`, and what is said of it beside the steps (docs/receipts.md)."""
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -152,3 +153,10 @@ def _check_ak_certificate(key: VerifierKey, stated: Mapping[str, Any], receipt: 
     known = [[antelope.sha256(unbase64(one[part])) for part in ("ak", "ek_certificate")] for one in proofs]
     if hashes[:2] not in known:
         raise LogError(f"{key.name}: its ak_certificate is of another TPM")
+
+
+def tlog_proof(log: Mapping[str, Any]) -> str:
+    """The log part of a receipt as a file of C2SP's tlog-proof."""
+    proof = [base64.b64encode(bytes.fromhex(one)).decode() for one in log["proof"]]
+    lines = ["c2sp.org/tlog-proof@v1", f"index {log['index']}", *proof]
+    return "".join(f"{line}\n" for line in lines) + f"\n{log['checkpoint']}"

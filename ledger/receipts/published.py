@@ -9,7 +9,7 @@ from django.conf import settings
 
 from ledger.log.keys import log_vkey
 from ledger.log.witnesses.served import witness_keys
-from ledger.models import ChainTransaction, LedgerEntry, SigningKey
+from ledger.models import ChainTransaction, LedgerEntry, LogCheckpoint, SigningKey
 from ledger.receipts import certification
 from ledger.receipts.pins import Pins
 from stations.models import MeterPublicKey
@@ -48,6 +48,14 @@ class PublishedLog:
 
     log_key: str
     witnesses: tuple[tuple[str, str], ...]
+
+
+def published_log_key(content: Mapping[str, Any]) -> str:
+    """The log's key published elsewhere than the receipt: ours, where the receipt names one that signed checkpoints."""
+    log = content.get("log")
+    named = log.get("key") if isinstance(log, Mapping) else None
+    known = isinstance(named, str) and LogCheckpoint.objects.filter(vkey=named, published_at__isnull=False).exists()
+    return str(named) if known else log_vkey()
 
 
 def published_log() -> PublishedLog:

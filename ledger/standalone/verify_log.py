@@ -387,6 +387,6 @@ def two_faces(receipts: Any) -> list[str]:
     roots: dict[Any, Any] = {}
     for log in [one["log"] for one in receipts if one.get("log")]:
         try: note = checkpoint_of(log["checkpoint"])
-        except ValueError: continue  # its receipt fails
+        except (ValueError, TypeError, KeyError): continue  # its receipt fails
         roots.setdefault((note.origin, note.size), set()).add(note.root)
     return sorted(f"{origin} at size {size}" for (origin, size), found in roots.items() if len(found) > 1)

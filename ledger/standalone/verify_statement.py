@@ -171,18 +171,25 @@ def check(data: bytes, args: Any) -> int:
         charges = list(pool.map(lambda charge: one_charge(charge, files, index, args), index["charges"]))
     named, ids = {charge["file"] for charge in index["charges"]}, [charge["ledger_id"] for charge in index["charges"]]
     unnamed = sorted(name for name in {*files} - named if RECEIPT.fullmatch(name))
-    whole = {"receipts that the index does not name": unnamed,
+    log = receipts().sibling("verify_log")
+    faces = log.two_faces(map(loaded, map(files.get, named))) if log else []
+    whole = {"receipts that the index does not name": unnamed, "checkpoints of two faces": faces,
              "charges that stand there twice": sorted({one for one in ids if ids.count(one) > 1}),
              "sums that are not those of the charges": wrong_sums(index)}
     verdicts = {one["verdict"] for one in charges}
     verdict = "NOT DECIDED" if "NOT DECIDED" in verdicts else "VERIFIED"
     verdict = "NOT VALID" if "NOT VALID" in verdicts or any(whole.values()) else verdict
+    if verdict == "VERIFIED" and getattr(args, "offline", False): verdict = "VERIFIED OFFLINE"
     lines = [*said(charges, index)]
     wrong = [f"{what}: {', '.join(found)}" for what, found in whole.items() if found]
     kept = [{name: part for name, part in one.items() if name != "judged"} for one in charges]
     if args.json: print(json.dumps({"verdict": verdict, "charges": kept, "wrong": wrong, "said": lines}))
     else: print("\n".join([*map(line, index["charges"], charges), *wrong, *lines, verdict]))
-    return ("VERIFIED", "NOT VALID", "NOT DECIDED").index(verdict)
+    return {"NOT VALID": 1, "NOT DECIDED": 2}.get(verdict, 0)
+def loaded(data: Any) -> Any:  # a receipt, whose own check says what is wrong with it
+    try: found = json.loads(data or b"{}")
+    except (ValueError, RecursionError): found = {}
+    return found if type(found) is dict else {}
 def line(charge: Any, one: Any) -> str:
     amount = f"{charge['amount_minor']} {charge['currency']} minor units"
     return f"{one['file']}  {one['verdict']}  {charge['started_at']}  {charge['energy_wh']} Wh  {amount}" + (

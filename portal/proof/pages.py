@@ -22,6 +22,7 @@ from ledger.errors import NotRecordedYet, RecordError
 from ledger.kept import as_recorded
 from ledger.receipts import checks, receipt
 from ledger.receipts.link import qr_svg, receipt_fragment
+from ledger.receipts.log_part import tlog_proof
 from ledger.receipts.notices import notice_words
 from ledger.receipts.published import check_command, pins_of, published_pins
 from ledger.receipts.receipt import ReceiptError
@@ -54,6 +55,29 @@ def receipt_file(request: HttpRequest, session_id: UUID) -> HttpResponse:
         return _not_now(request, session, gettext("No receipt can be made of this session"), _broken(error))
     headers = {"Content-Disposition": f'attachment; filename="{_receipt_name(session)}"'}
     return HttpResponse(text, content_type="application/json", headers=headers)
+
+
+@require_safe
+@login_required
+@never_cache
+def tlog_proof_file(request: HttpRequest, session_id: UUID) -> HttpResponse:
+    """The proof that the log holds the record, for tools of others (C2SP tlog-proof); 409 before there is one."""
+    session = session_read(request, session_id, Look.RECEIPT)
+    title = gettext("There is no proof of the log yet")
+    reason = no_receipt(session, entry_of(session))
+    if reason:
+        return _not_now(request, session, title, reason)
+    try:
+        log = checks.receipt_for(session).get("log")
+    except (NotRecordedYet, RecordError, ReceiptError) as error:
+        return _not_now(request, session, title, _broken(error))
+    if log is None:
+        return _not_now(
+            request, session, title, gettext("This record is not in a published checkpoint of the log yet.")
+        )
+    name = _receipt_name(session).removesuffix(".json")
+    headers = {"Content-Disposition": f'attachment; filename="{name}.tlog-proof"'}
+    return HttpResponse(tlog_proof(log), content_type="text/plain; charset=utf-8", headers=headers)
 
 
 @require_safe
