@@ -1,5 +1,6 @@
 """Witnesses of the transparency log in the admin: added, switched off and on, and how each stands."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
@@ -76,6 +77,7 @@ class LogWitnessAdmin(ReadOnly, Logged):
     search_fields = ("name", "url")
     shown = (
         *("name", "url", "vkey", "enabled", "added_at", "state", "last_size", "witnesses_since"),
+        "tpms_seen",
         *("last_asked_at", "last_answer_at", "last_error_shown"),
     )
     actions = ("enable", "disable")
@@ -114,6 +116,14 @@ class LogWitnessAdmin(ReadOnly, Logged):
             return gettext("nothing signed yet")
         words = gettext("%(at)s UTC, with %(size)s entries")
         return words % {"at": f"{first.cosigned_at:%Y-%m-%d %H:%M:%S}", "size": first.checkpoint.size}
+
+    @admin.display(description=_("TPM"))
+    def tpms_seen(self, witness: LogWitness) -> str:
+        """Which of our TPMs it enrolled itself, and when: each receipt of a key made there says so."""
+        words = gettext("It looked at the TPM with the AK %(ak)s itself, at %(at)s UTC.")
+        seen = [(one["ak"], datetime.fromtimestamp(one["time"], UTC)) for one in witness.ak_certificates]
+        told = [words % {"ak": ak, "at": f"{at:%Y-%m-%d %H:%M:%S}"} for ak, at in seen]
+        return " ".join(told) or gettext("It shows no certificate of a TPM of ours (docs/witness.md).")
 
     @admin.action(description=_("Ask them"), permissions=["operate"])
     def enable(self, request: HttpRequest, queryset: QuerySet[LogWitness]) -> None:

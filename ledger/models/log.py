@@ -129,6 +129,8 @@ class LogWitness(models.Model):
     last_asked_at = models.DateTimeField(_("last asked at"), null=True, blank=True)
     last_answer_at = models.DateTimeField(_("last answer at"), null=True, blank=True)
     last_error = models.CharField(_("last error"), max_length=500, blank=True, default="")
+    # What it says of our TPMs that it looked at itself (evportal-ak-certificate/1), checked before it is stored.
+    ak_certificates = models.JSONField(_("certificates of TPMs"), default=list, blank=True)
 
     class Meta:
         ordering = ["name"]

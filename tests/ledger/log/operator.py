@@ -65,6 +65,15 @@ class WitnessKey:
         blob = self._id + seconds.to_bytes(8, "big") + signature
         return f"\u2014 {self.name} {base64.b64encode(blob).decode()}\n"
 
+    def ak_certificate(self, ak: bytes, ek_certificate: bytes, seconds: int, **changed: object) -> dict[str, object]:
+        """What it says of the TPM of this AK, which it has looked at."""
+        hashed = [hashlib.sha256(part).hexdigest() for part in (ak, ek_certificate, b"the root")]
+        members: dict[str, object] = dict(zip(("ak", "ek_certificate", "root"), hashed, strict=True))
+        found = {"format": "evportal-ak-certificate/1", **members, "time": seconds, **changed}
+        lines = (found["format"], self.name, *(found[each] for each in ("ak", "ek_certificate", "root", "time")))
+        signature = self._private.sign("".join(f"{line}\n" for line in lines).encode())
+        return {**found, "signature": base64.b64encode(signature).decode()}
+
 
 def root_of(entries: Iterable[bytes]) -> bytes:
     return tree.root_of([tree.leaf_hash(entry) for entry in entries])
