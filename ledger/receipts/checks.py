@@ -17,6 +17,7 @@ from ledger.chain.node import chain_for_pages
 from ledger.errors import ChainError, NotRecordedYet, RecordError
 from ledger.kept import kept_record
 from ledger.log import proofs
+from ledger.log.witnesses.certificates import certificate_for
 from ledger.models import ChainTransaction, LedgerEntry, LogCheckpoint
 from ledger.receipts import certification, receipt
 from ledger.receipts.chain_part import chain_part_of
@@ -136,7 +137,8 @@ def log_part_of(entry: LedgerEntry, checkpoint: LogCheckpoint, attestation: Any)
         except LogError:
             continue  # a witness that C2SP allows, and whose name is more than ASCII
         if len(witnesses) < WITNESSES_MAX:
-            witnesses.append({"name": key.name, "key": key.text, "ak_certificate": None})
+            looked = certificate_for(one.witness.ak_certificates, attestation)
+            witnesses.append({"name": key.name, "key": key.text, "ak_certificate": looked})
             note += f"{one.line}\n"
     return {
         "index": entry.log_index,

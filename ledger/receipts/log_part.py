@@ -110,15 +110,16 @@ def signed_by_witnesses(receipt: Receipt, pins: Pins, log: LogPart) -> Finding:
         raise LogError(f"expected {len(keys)} signature lines of witnesses, got {len(lines)}")
     if len({key.name for key in keys}) != len(keys) or len({key.public for key in keys}) != len(keys):
         raise LogError("a witness is named twice")
-    saw = []
+    looked = []
     for key, line, one in zip(keys, lines, log.witnesses, strict=True):
         _check_cosignature(key, line, one, note)
         if any(pin.name == key.name and pin.text != key.text for pin in pinned.values()):
             raise LogError(f"{key.name}: another key than the pinned one")
         if one.ak_certificate is not None:
             _check_ak_certificate(key, one.ak_certificate, receipt)
-            saw.append(f"{key.name} saw the TPM of AK {one.ak_certificate['ak']} itself")
-    return _quorum([key for key in keys if key.text in pinned], keys, pins, "; ".join(saw))
+            looked += [key.name] * (key.text in pinned)
+    said = f"this TPM was looked at by {', '.join(looked)}" if looked else ""
+    return _quorum([key for key in keys if key.text in pinned], keys, pins, said)
 
 
 def _quorum(there: Sequence[VerifierKey], all_of: Sequence[VerifierKey], pins: Pins, note: str) -> Finding:

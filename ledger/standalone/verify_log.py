@@ -20,6 +20,7 @@ CHAIN = {"packed", "signatures", "compression", "stored", "context_free_data", "
          "net_usage_words", "path", "header", "producer_signature", "producer_key", "signed_with"}
 SIGNED_WITH, AK_TEXTS = {"blockroot_merkle", "schedule_hash"}, ("format", "ak", "ek_certificate", "root", "signature")
 AK_FORMAT, MIB, SAVANNA, NODES_ALONE = "evportal-ak-certificate/1", 1 << 20, 1 << 31, (3, 10, 11)
+LOOKED_AT = "; this TPM was looked at by "
 P256_SPKI = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 def fail(what: str) -> Any: raise ValueError(what)
@@ -302,12 +303,12 @@ def signed_by_witnesses(r: Any, log: Any, note: Any, pins: Any) -> tuple[Any, An
         other = any(pin.name == key.name and pin.text != key.text for pin in pinned.values())
         need(not other, f"{key.name[:60]}: another key than the pinned one")
         if one["ak_certificate"] is not None: enrolled(key, one["ak_certificate"], r)
-    saw = [f"; {key.name} saw the TPM of AK {one['ak_certificate']['ak']} itself"
-           for (key, _), one in zip(signed, log["witnesses"], strict=True) if one["ak_certificate"]]
     need(len({key.name for key, _ in signed}) == len({key.public for key, _ in signed}) == len(signed), "one twice")
-    if not pinned: return "", f"{len(signed)} witnesses of the receipt's own naming, none pinned{''.join(saw)}", True
+    if not pinned: return "", f"{len(signed)} witnesses of the receipt's own naming, none pinned", True
     there, quorum = [key.name for key, _ in signed if key.text in pinned], quorum_of(pins)
-    found = f"{len(there)}: {', '.join(there)}{''.join(saw)}"
+    looked = [key.name for (key, _), one in zip(signed, log["witnesses"], strict=True)
+              if one["ak_certificate"] and key.text in pinned]
+    found = f"{len(there)}: {', '.join(there)}{LOOKED_AT + ', '.join(looked) if looked else ''}"
     return f"at least {quorum} of {len(pinned)}", found, len(there) >= quorum or None
 def quorum_of(pins: Any) -> int:
     quorum = pins.get("quorum")
@@ -367,6 +368,8 @@ def words(said: Any, steps: Any, notices: Any, pins: Any) -> Any:
         yield f"The log {log['origin']}, at size {log['size']}; its key: {of}."
         there = [name for name in log["witnesses"] if name in pinned]
         if pinned: yield f"{len(there)} of {len(pinned)} pinned witnesses signed: {', '.join(there) or 'none'}."
+        seen = steps[14][3][0][2].partition(LOOKED_AT)[2] if steps[14][1] != "failed" else ""
+        if seen: yield f"This TPM was looked at by {seen}."
         else: yield f"{len(log['witnesses'])} witnesses of the receipt's own naming, none pinned."
     if not pins.get("offline"): return
     if notices["producer_key"]:

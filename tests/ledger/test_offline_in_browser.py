@@ -90,7 +90,8 @@ def reader(chromium: Browser, tmp_path: Path, request: pytest.FixtureRequest) ->
 
 def test_offered_where_no_node_answers_and_pinned_to_the_end(reader: Reader) -> None:
     """From a file and nodes that are away to VERIFIED OFFLINE, by keyboard where it can; nobody else is asked."""
-    page, world = reader.page, LogWorld(key_attestation=LOG_KEY.attestation())
+    made = LOG_KEY.attestation()
+    page, world = reader.page, LogWorld(key_attestation=made, ak_certificates={CLUB.name: CLUB.ak_certificate(made)})
     reader.page.locator("#nodes").fill("\n".join(URLS))
     reader.give(world.receipt())
     reader.sees("NOT DECIDED", "this node gave no usable answer")
@@ -101,12 +102,14 @@ def test_offered_where_no_node_answers_and_pinned_to_the_end(reader: Reader) -> 
     assert page.locator("#offline").is_checked() and reader.outcomes() == "oonoooooonnoouu"
     expect(page.locator("#trust")).to_contain_text(f"with a key of {ORIGIN} that only the receipt names")
     expect(page.locator("#trust")).to_contain_text("no witness' key is given here")
+    expect(page.locator("#trust")).not_to_contain_text("live in a TPM")
     reader.pins(log=[LOG_KEY.vkey], witnesses=PINNED)
     reader.sees("VERIFIED OFFLINE", "All that this receipt proves by itself holds. Nobody was asked.")
     assert reader.outcomes() == "oonoooooonnoooo"
     for words in (
         f"its state of 5 records, signed with the key of {ORIGIN} that is given here",
         f"2 of 3 whose keys are given here signed it: {CLUB.name}, {AUDITOR.name}.",
+        f"That the keys live in a TPM is not the operator's word alone: {CLUB.name} looked at it.",
         "The newest signature is of 1 Mar 2026, 08:01:40 UTC, by that witness' clock.",
         "signed by the producer with PUB_K1_",
         NOT_ASKED,

@@ -52,10 +52,12 @@ async function signedByWitnesses({ log, attestation }, checkpoint, { witnesses: 
     need(!other, `the witness ${one.name} has another key than the pinned one`);
     if (one.ak_certificate) await checkAkCertificate(one.ak_certificate, key, [attestation, log.key_attestation]);
   }
-  return [counted(witnesses, known, needed(pinned, quorum))];
+  const lookedAt = known.filter(({ text }) => witnesses.some(({ key, ak_certificate: stated }) => key === text && stated));
+  return [counted(witnesses, known, needed(pinned, quorum), lookedAt.map(({ name }) => name))];
 }
 
-function counted(witnesses, pinned, quorum) {
+// `lookedAt`: who of the pinned witnesses saw the TPM itself; also in the finding, for what is said beside the steps.
+function counted(witnesses, pinned, quorum, lookedAt) {
   const names = (list) => list.map(({ name }) => name).join(", ") || "none";
   if (!pinned.length) {
     const said = `${witnesses.length} of the receipt's own naming, none pinned: ${names(witnesses)}`;
@@ -63,7 +65,9 @@ function counted(witnesses, pinned, quorum) {
   }
   const signed = pinned.filter(({ text }) => witnesses.some(({ key }) => key === text));
   const enough = signed.length >= quorum;
-  return fromReceipt(`${quorum} of ${pinned.length} pinned witnesses`, `${signed.length}: ${names(signed)}`, enough || null);
+  const tpm = lookedAt.length ? `; this TPM was looked at by ${lookedAt.join(", ")}` : "";
+  const found = fromReceipt(`${quorum} of ${pinned.length} pinned witnesses`, `${signed.length}: ${names(signed)}${tpm}`, enough || null);
+  return { ...found, lookedAt };
 }
 
 const STEPS = { 13: holds, 14: signedByLog, 15: signedByWitnesses };

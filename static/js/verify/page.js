@@ -44,7 +44,7 @@ async function check(receipt, { isOfStatement = false } = {}) { // or one charge
   current = receipt;
   for (const item of $("steps").children) item.hidden = true;
   for (const id of ["credited", "notices", "offer"]) $(id).hidden = true;
-  showTrust(null, null, null);
+  showTrust(null, null, null, []);
   $("asked").textContent = chosen.nodes.join(", ") || (chosen.offline ? word("nobody") : "–");
   showCommand(command(chosen));
   URL.revokeObjectURL($("save").href);
@@ -65,7 +65,7 @@ async function check(receipt, { isOfStatement = false } = {}) { // or one charge
   if (steps[0].why === "no receipt") return showVerdict("NO RECEIPT", word("no receipt", steps[0].findings[0].found), "quiet");
   showVerdict(verdict(steps), reasonOf(steps, chosen, { receipt: read, isWhole: receipt.whole }), CLASSES[verdict(steps)]);
   showNoticesOfReceipt(notices, chosen);
-  showTrust(notices, chosen, read);
+  showTrust(notices, chosen, read, steps);
   const isUnheard = !chosen.offline && notices.hosts === 0 && verdict(steps) === "NOT DECIDED";
   $("offer").hidden = !(isUnheard && read.log);
 }

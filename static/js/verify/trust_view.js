@@ -21,7 +21,14 @@ function clock({ log }) {
   return word("trust time", moment(text, "UTC"));
 }
 
-function ofWitnesses(notices, pins, receipt) {
+// Whose word on the TPM the receipt carries, and it held (step 15).
+function lookedAt(steps) {
+  const findings = steps.find(({ number }) => number === 15)?.findings ?? [];
+  const names = findings.flatMap((finding) => finding.lookedAt ?? []);
+  return names.length ? word("trust tpm", names.join(", ")) : "";
+}
+
+function ofWitnesses(notices, pins, receipt, steps) {
   const { all, signed } = pinnedNames(notices, pins, receipt);
   const named = notices.log?.witnesses ?? [];
   if (!all.length && !named.length) return word("trust no witness");
@@ -29,7 +36,7 @@ function ofWitnesses(notices, pins, receipt) {
   const said = all.length
     ? word("trust witnesses", counted(signed.length), counted(all.length), signed.join(", ") || none)
     : word("trust witnesses unpinned", named.join(", "));
-  return `${said} ${clock(notices)}`.trim();
+  return [said, lookedAt(steps), clock(notices)].filter(Boolean).join(" ");
 }
 
 function ofChain({ producer_key: key }, receipt) {
@@ -38,12 +45,12 @@ function ofChain({ producer_key: key }, receipt) {
 }
 
 // Shows it below the verdict; hides it where nodes were asked, or where there is no receipt.
-export function showTrust(notices, pins, receipt) {
+export function showTrust(notices, pins, receipt, steps) {
   $("trust").hidden = !pins?.offline || !receipt;
   if ($("trust").hidden) return;
   const facts = [
     ["trust head log", ofLog(notices, pins)],
-    ["trust head witnesses", ofWitnesses(notices, pins, receipt)],
+    ["trust head witnesses", ofWitnesses(notices, pins, receipt, steps)],
     ["trust head chain", ofChain(notices, receipt)],
     ["trust head nobody", word("trust nobody asked")],
   ];

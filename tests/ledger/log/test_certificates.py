@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -17,10 +18,16 @@ from ledger.log.witnesses import shown, tasks
 from ledger.log.witnesses.certificates import certificate_for, certificates_in, looked_at
 from ledger.log.witnesses.register import witness_add
 from ledger.models import LogWitness
+from ledger.receipts import receipt
+from ledger.receipts.receipt import Pins
 from tests.evportal.admin.test_admin import address
 from tests.ledger.log.operator import ORIGIN, WitnessKey
 from tests.ledger.log.witness_server import Witness
+from tests.ledger.receipts.receipt_chain import script
 from tests.people import browser_of, person
+from tests.vectors.log_world import AUDITOR, CLUB, FLEET, LOG_KEY
+from tests.vectors.logged_making import LOGGED, PINNED
+from tests.vectors.making import PINS, WORLD
 from tpm.models import KeyCertification, TpmService
 
 AK, EK = b"an AK", b"its EK's certificate"
@@ -145,3 +152,31 @@ def test_admin_and_public_page_say_it(client: Client, witness: Witness, tpm: Tpm
     assert words in browser.get(page).content.decode()
     public = client.get("/log").content.decode()
     assert "Looked at our TPM" in public and "looked for themselves" in public
+
+
+# --- what is said of it when a receipt is checked
+
+
+def test_it_is_said_of_pinned_witnesses_only() -> None:
+    module: Any = script()
+    made = LOG_KEY.attestation()
+    stated = {one.name: one.ak_certificate(made) for one in (CLUB, AUDITOR)}
+    content = LOGGED.but(key_attestation=made, ak_certificates=stated).receipt()
+    for pinned, names in (
+        ([CLUB], [CLUB.name]),
+        ([AUDITOR, CLUB], [CLUB.name, AUDITOR.name]),
+        ([], []),
+        ([FLEET], []),
+    ):
+        pins = {**PINS, **PINNED, "witnesses": [one.vkey for one in pinned]}
+        step = receipt.verify(content, [], Pins(WORLD.key.public, **pins), offline=True).steps[14]
+        said = f"this TPM was looked at by {', '.join(names)}"
+        assert step.note == (said if names else ""), pinned
+        told = {**pins, "key": WORLD.key.public, "offline": True}
+        steps, notices = module.verify(json.dumps(content).encode(), [], told)
+        words = list(module.sibling("verify_log").words([], steps, notices, told))
+        assert (f"T{said[1:]}." in words) == bool(names) == any("looked at" in one for one in words), words
+    wrong = {CLUB.name: AUDITOR.ak_certificate(made)}
+    content = LOGGED.but(key_attestation=made, ak_certificates=wrong).receipt()
+    step = receipt.verify(content, [], Pins(WORLD.key.public, **{**PINS, **PINNED}), offline=True).steps[14]
+    assert step.outcome == "failed" and "looked at" not in f"{step.note} {step.found}"

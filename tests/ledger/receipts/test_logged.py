@@ -163,6 +163,9 @@ def test_a_recorded_charge_has_one_when_its_checkpoint_is_published(
     checkpoint = published(3)
     for witness in (AUDITOR, CLUB):
         row = LogWitness.objects.create(name=witness.name, url="https://w.example", vkey=witness.vkey)
+        if witness is CLUB:  # it has looked at the TPM, and at another one
+            seen = [witness.ak_certificate(proof) for proof in (MADE, checks.receipt_for(session)["attestation"])]
+            LogWitness.objects.filter(pk=row.pk).update(ak_certificates=seen)
         line = witness.line(checkpoint.note.partition("\n\n")[0] + "\n").rstrip("\n")
         checkpoint.cosignatures.create(witness=row, line=line, cosigned_at=checkpoint.made_at)
     content = checks.receipt_for(session)
@@ -174,6 +177,8 @@ def test_a_recorded_charge_has_one_when_its_checkpoint_is_published(
     check = receipt.verify(content, [], Pins(**named, **log_pins), offline=True)
     assert check.verdict == "VERIFIED OFFLINE", [step for step in check.steps if step.outcome != "ok"]
     assert check.notices.log is not None and check.notices.log.witnesses == (AUDITOR.name, CLUB.name)
+    assert [one["ak_certificate"] for one in content["log"]["witnesses"]] == [None, seen[1]]
+    assert check.steps[14].note == f"this TPM was looked at by {CLUB.name}"
     said: dict[str, Any] = {"key": pins.public_key, "chain_id": pins.chain_id, "ak": pins.ak, "account": pins.account}
     said |= {"code_hash": None, "code_updated": None, "offline": True, **log_pins}
     steps, _ = script().verify(receipt.dumps(content).encode(), [], said)
