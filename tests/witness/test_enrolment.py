@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from dev.parts.swtpm import EK_ISSUER_FILE, EK_ROOT_FILE
 from dev.parts.tpm_service import TpmStack
+from ledger.log import note
+from ledger.log.witnesses import certificates
 from ledger.receipts.certification import fingerprint
 from tests.witness.a_log import ALog
 from tests.witness.conftest import Program
@@ -53,6 +55,13 @@ def test_it_certifies_the_attestation_key_and_serves_that(
     Ed25519PublicKey.from_public_bytes(key.public).verify(base64.b64decode(made["signature"]), signed)
     status = json.loads(Server(witness.url).get("/status"))
     assert status["ak_certificates"] == [made]
+    # and the portal takes it: of this TPM, signed by this witness
+    parts = (identity["ak"]["public"], identity["ek"]["certificate"])
+    ak, ek_certificate = (fingerprint(base64.b64decode(part)) for part in parts)
+    theirs = note.VerifierKey.parse(witness.vkey)
+    now = int(time.time())
+    assert certificates.certificates_in(status, theirs, {(ak, ek_certificate)}, latest=now) == [made]
+    assert certificates.certificates_in(status, theirs, {(ak, ak)}, latest=now) == []
 
 
 def test_a_root_that_is_not_trusted(tpm_stack: TpmStack, token: str, roots: bytes) -> None:

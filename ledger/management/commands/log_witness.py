@@ -51,6 +51,8 @@ class Command(BaseCommand):
             self.stdout.write(f"    {witness.vkey}")
             if witness.last_answer_at:
                 self.stdout.write(f"    last signed {witness.last_answer_at:%Y-%m-%d %H:%M:%S} UTC")
+            for seen in witness.ak_certificates:
+                self.stdout.write(f"    looked at the TPM with the AK {seen['ak']}")
             if witness.last_error:
                 self.stdout.write(f"    {witness.last_error}")
         if not witnesses:

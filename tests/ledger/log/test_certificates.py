@@ -5,9 +5,11 @@ import copy
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
@@ -150,6 +152,9 @@ def test_admin_and_public_page_say_it(client: Client, witness: Witness, tpm: Tpm
     at = f"{datetime.fromtimestamp(NOW_S, UTC):%Y-%m-%d %H:%M:%S}"
     words = f"It looked at the TPM with the AK {good['ak']} itself, at {at} UTC."
     assert words in browser.get(page).content.decode()
+    out = StringIO()
+    call_command("log_witness", "list", stdout=out)
+    assert f"looked at the TPM with the AK {good['ak']}\n" in out.getvalue()
     public = client.get("/log").content.decode()
     assert "Looked at our TPM" in public and "looked for themselves" in public
 

@@ -18,6 +18,7 @@ from portal.log.growth import growth
 from tests.ledger.log.operator import ORIGIN, LogKey, WitnessKey, leaves, publish
 from tests.portal.history.test_history import text
 from tests.readers import reader_at
+from tpm.models import TpmService
 
 pytestmark = pytest.mark.django_db
 SCREENS = [("wide", "light", "en"), ("narrow", "dark", "de"), ("narrow", "light", "en"), ("wide", "dark", "de")]
@@ -126,7 +127,12 @@ def test_everybody_can_read_it(
     reader.fine("log-empty")
     make_log(days=12, witnesses=2)
     cache.delete("log:growth")
+    TpmService.objects.create(name="tpm", url="http://tpm:8100", ak_public=b"an AK", ek_certificate=b"its EK's")
+    seen = WitnessKey("witness1.example/w").ak_certificate(b"an AK", b"its EK's", int(timezone.now().timestamp()))
+    LogWitness.objects.filter(name="witness1.example/w").update(ak_certificates=[seen])
     reader.go("/log")
+    row = reader.page.locator("table.stacked").first.locator("tbody tr").first
+    expect(row.locator("td")).to_have_count(5)  # with the one on the TPM
     expect(reader.page.locator("svg[role=img]")).to_be_visible()
     reader.fine("log")
     reader.context.close()
