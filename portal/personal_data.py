@@ -72,6 +72,7 @@ def add_section() -> None:
     about = _(
         "charges.csv: the same charges as a table, with the state of their records. receipts/: the receipt of each "
         "charge that is recorded. verify_receipt.py, with verify_meter.py, verify_statement.py and verify_log.py "
-        "beside it: checks a receipt without us. meter-values/: what meters signed, as S.A.F.E.'s transparency software reads it."
+        "beside it: checks a receipt without us. meter-values/: what meters signed, as S.A.F.E.'s transparency "
+        "software reads it."
     )
     section_add(Section("receipts", about, holds, files, how_many))
