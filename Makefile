@@ -92,9 +92,10 @@ bench-against: ## this tree beside another revision, in one run: make bench-agai
 	@$(PYTHON) -m dev.bootstrap test
 	$(VENV)/python -m bench.against $(or $(REV),$(error name a revision: make bench-against REV=bf29850)) $(ARGS)
 
-chaos: ## kill parts at random while stations charge, and while sessions are recorded; nothing lost, nothing twice
+chaos: ## kill parts at random while stations charge, sessions are recorded, the log is witnessed; nothing lost, nothing twice
 	@$(PYTHON) -m dev.bootstrap test
 	$(VENV)/python -m dev.trials.chaos.charging $(CHARGING)
+	$(VENV)/python -m dev.trials.chaos.witnessed $(WITNESSED)
 	$(VENV)/python -m dev.trials.chaos.main $(ARGS)
 
 fuzz: ## 5,000 made-up requests to the TPM service; no answer that its OpenAPI schema does not name
