@@ -8,8 +8,8 @@ VENV := .venv/bin
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## start everything, with 3,395 real sessions on a chain of its own; PRODUCERS=3: three make it
-	@$(if $(PRODUCERS),export EVPORTAL_DEMO_PRODUCERS=$(PRODUCERS); )began=$$(date +%s); $(PYTHON) -m dev.bootstrap demo && $(VENV)/python -m dev.stack up --began $$began
+demo: ## start everything, with 3,395 real sessions on a chain of its own
+	@began=$$(date +%s); $(PYTHON) -m dev.bootstrap demo && $(VENV)/python -m dev.stack up --began $$began
 
 stop: ## end what `make demo` started; the data stay
 	@if [ -x $(VENV)/python ]; then $(VENV)/python -m dev.stack down; else echo "Nothing was ever started here."; fi
@@ -92,10 +92,9 @@ bench-against: ## this tree beside another revision, in one run: make bench-agai
 	@$(PYTHON) -m dev.bootstrap test
 	$(VENV)/python -m bench.against $(or $(REV),$(error name a revision: make bench-against REV=bf29850)) $(ARGS)
 
-chaos: ## kill parts at random while stations charge, sessions are recorded, the log is witnessed; nothing lost, nothing twice
+chaos: ## kill parts at random while stations charge, and while sessions are recorded; nothing lost, nothing twice
 	@$(PYTHON) -m dev.bootstrap test
 	$(VENV)/python -m dev.trials.chaos.charging $(CHARGING)
-	$(VENV)/python -m dev.trials.chaos.witnessed $(WITNESSED)
 	$(VENV)/python -m dev.trials.chaos.main $(ARGS)
 
 fuzz: ## 5,000 made-up requests to the TPM service; no answer that its OpenAPI schema does not name

@@ -12,10 +12,9 @@ Channel.do_restore = False
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "evportal.settings")
 
 TASKS = [
-    *("accounts.privacy", "ledger.audit", "ledger.log", "ledger.log.witnesses", "ledger.recording"),
-    *("ledger.webhooks", "portal.employer", "portal.statements", "stations.certificates", "stations.charging"),
-    *("stations.commands", "stations.costs", "stations.imports", "stations.load", "stations.messages"),
-    "tpm.register",
+    *("accounts.privacy", "ledger.audit", "ledger.recording", "ledger.webhooks", "portal.employer"),
+    *("portal.statements", "stations.certificates", "stations.charging", "stations.commands", "stations.imports"),
+    *("stations.load", "stations.messages", "tpm.register"),
 ]
 
 app = Celery("evportal")

@@ -257,7 +257,6 @@ CELERY_TASK_QUEUES = [
 CELERY_TASK_ROUTES = {
     "ledger.tasks.confirm": {"queue": "confirm"},
     "ledger.tasks.webhook_deliver": {"queue": "webhooks"},
-    "ledger.tasks.witness_*": {"queue": "webhooks"},
     "ledger.tasks.statement_*": {"queue": "paper"},
     "ledger.tasks.audit_*": {"queue": "paper"},
 }
@@ -279,7 +278,11 @@ CELERY_BEAT_SCHEDULE = {
     "ledger-sweep": {"task": "ledger.tasks.sweep", "schedule": schedule(run_every=5)},
     "ledger-watch-permissions": {"task": "ledger.tasks.watch_permissions", "schedule": schedule(run_every=60)},
     # one that waited for long is not done twice
-    "ledger-audit": {"task": "ledger.tasks.audit_watch", "schedule": schedule(run_every=5), "options": {"expires": 5}},
+    "ledger-audit": {
+        "task": "ledger.tasks.audit_watch",
+        "schedule": schedule(run_every=5),
+        "options": {"expires": 5},
+    },
     "ledger-watch-load": {"task": "ledger.tasks.watch_load", "schedule": schedule(run_every=60)},
     "ledger-watch-tpm": {"task": "ledger.tasks.watch_tpm", "schedule": schedule(run_every=30)},
     "accounts-sweep": {"task": "accounts.tasks.sweep", "schedule": schedule(run_every=15)},
@@ -393,7 +396,4 @@ LOGGING = {
     },
 }
 
-from evportal.settings_log import *  # noqa: E402, F403 - files of their own, because this one is long enough
-from evportal.settings_ocpp import *  # noqa: E402, F403
-
-CELERY_BEAT_SCHEDULE |= LOG_BEAT_SCHEDULE  # noqa: F405
+from evportal.settings_ocpp import *  # noqa: E402, F403 - a file of its own, because this one is long enough

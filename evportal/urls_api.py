@@ -62,7 +62,6 @@ urlpatterns = [
     path("sessions/<uuid:id>/ledger", views.EntryView.as_view(), name="api-session-ledger"),
     path("sessions/<uuid:id>/receipt", views.ReceiptView.as_view(), name="api-receipt"),
     path("sessions/<uuid:id>/proof", views.ProofView.as_view(), name="api-proof"),
-    path("vehicles", views.VehiclesView.as_view(), name="api-vehicles"),
     path("statements", views.StatementsView.as_view(), name="api-statements"),
     path("ledger", views.LedgerView.as_view(), name="api-ledger"),
     path("webhooks", webhook_rest.WebhooksView.as_view(), name="api-webhooks"),

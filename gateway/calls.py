@@ -6,10 +6,7 @@
     charge_start, _values(_many), _stop  a charge begins, goes on, ends; never refused
     charges_start, charges_stop          those of many stations at once, where they are plain
     transaction_told                     the same of 2.x, in whatever order it is told
-    transactions_begin                   those of 2.x of many stations at once, where they begin plainly
-    reservation_led_to                   for whom an outlet was kept has come
     event_note, command_progress         what else it tells
-    costs_due                            it is to be told what its charges cost by now
     variables_report                     its configuration
     certificate_requested                it wants a certificate
     clock                                when something happened, by a clock that may be wrong
@@ -32,12 +29,10 @@ from stations.charging.locks import station_locked
 from stations.charging.numbers import Begun
 from stations.charging.reported import charge_start, charge_stop
 from stations.charging.reported_values import Values, charge_values_many, values_stored
-from stations.charging.together import Begin, Start, Stop, charges_start, charges_stop, transactions_begin
+from stations.charging.together import Start, Stop, charges_start, charges_stop
 from stations.charging.transactions import Heard, Kind, Told, charges_known, is_missing, told_values, transaction_told
 from stations.charging.vocabulary import Sample
 from stations.commands.progress import command_progress, start_led_to, start_token
-from stations.costs.hurrying import costs_due
-from stations.costs.reserved import reservation_led_to
 from stations.metering import received
 from stations.metering.received import SignedText
 from stations.models import Station
@@ -53,7 +48,6 @@ __all__ = [
     "UNTYPED",
     "Aside",
     "Authorization",
-    "Begin",
     "Begun",
     "Boot",
     "Booted",
@@ -87,13 +81,11 @@ __all__ = [
     "connectors_report",
     "cost_of",
     "cost_so_far",
-    "costs_due",
     "counting_now",
     "event_note",
     "is_missing",
     "outlet_get",
     "plain_text",
-    "reservation_led_to",
     "said",
     "set_aside",
     "signed_of",
@@ -105,7 +97,6 @@ __all__ = [
     "token_ref",
     "told_values",
     "transaction_told",
-    "transactions_begin",
     "units",
     "values_stored",
     "variables_report",

@@ -56,16 +56,6 @@ WHAT_TO_DO = {
         "its contract on the account and publish it. If it was not you, somebody holds the account's owner or active "
         "key: records may have been removed or replaced. Run `python manage.py ledger_audit --history`."
     ),
-    "log_not_on_chain": _(
-        "The account on the chain was set up for an older version, so checkpoints of the log cannot be recorded there, "
-        "and none is published. Recording goes on. Put the contract of this version on the account, and link its "
-        "action checkpoint to the permission record: docs/ledger.md, “Set up or upgrade”."
-    ),
-    "log_differs": _(
-        "The log that was published is not the one that this database has: nothing is signed for it any more. "
-        "Run `python manage.py ledger_audit` and compare with a backup; `python manage.py ledger_restore` builds the "
-        "log anew from the chain. Recording goes on."
-    ),
     "key_elsewhere": _(
         "Another account's permission holds our signing key: records made there could be taken for ours by those who "
         "do not compare the account. Find out who set it up; the TPM's use may have been stolen."
@@ -87,23 +77,6 @@ WHAT_TO_DO = {
         "The outlets of this site draw more than its limit, by what they measure. Look at “What is so now” on the "
         "limit's page: which outlet has more than its share, and whether it takes charging profiles. It closes by "
         "itself."
-    ),
-    "witness_missing": _(
-        "This witness has not signed the log's newest checkpoint for longer than EVPORTAL_LOG_WITNESS_LATE_S. Look "
-        "whether it runs, and tell whoever runs it. Nothing is lost: it is asked again by itself, until then receipts "
-        "have one signature less. One that is gone for good is switched off under “Log witnesses”."
-    ),
-    "witness_refuses": _(
-        "This witness does not sign what it is shown of the log; the message has its reason. Does it not know our key "
-        "or our log: whoever runs it has to enter them. Does it say that the log does not go on from what it has "
-        "signed: compare its last checkpoint with ours, the database may be an older backup. It is asked again by "
-        "itself."
-    ),
-    "log_fork": _(
-        "A checkpoint with the signature of our log's key is none of the log that we keep. Somebody else signs with "
-        "the key, or the database was replaced. Keep what the witness shows, stop signing, find out which of the two "
-        "is on the chain (`python manage.py ledger_audit`), and tell the witnesses. Close this alert once it is known "
-        "why."
     ),
     "master_key_due": _(
         "The master key is not made yet, or not replaced after a customer was erased. The message says "

@@ -8,8 +8,6 @@ class LedgerConfig(AppConfig):
 
     def ready(self) -> None:
         from ledger.keys import personal_data, seals
-        from ledger.log import receivers as log_receivers  # noqa: F401  connects itself to the ledger's own signal
-        from ledger.log.witnesses import receivers as witness_receivers  # noqa: F401  connects itself, too
         from ledger.operations import station_keys
         from ledger.recording import receivers  # noqa: F401  connects itself to the signals of stations
         from ledger.webhooks import (

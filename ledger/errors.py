@@ -7,7 +7,6 @@ LedgerError
 ├── MasterKeyBusy           another process is at work on the master key file
 ├── RecoveryKeyError        no recovery key is set, or it is not the one that is needed
 ├── DatabaseBehind          the chain has records that the database does not have: nothing may be recorded now
-│   └── LogDiffers              the chain's checkpoint is not of the log that the database has
 ├── NotRecordedYet          no receipt before the transaction is irreversible
 ├── RepairRefused           this cannot be put back to what was recorded; the message says why
 ├── StatementMailRefused    a statement cannot be sent to this person now; the message is for them
@@ -54,17 +53,11 @@ class RecoveryKeyError(LedgerError):
 
 
 class DatabaseBehind(LedgerError):
-    """`code` and `subject` are those of the alert."""
-
-    code = "database_behind"
+    """`subject` is that of the alert."""
 
     def __init__(self, message: str, subject: str) -> None:
         super().__init__(message)
         self.subject = subject
-
-
-class LogDiffers(DatabaseBehind):
-    code = "log_differs"
 
 
 class NotRecordedYet(LedgerError):

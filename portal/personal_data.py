@@ -71,8 +71,7 @@ def add_section() -> None:
     """Called once, when the app is ready; the archive itself knows nothing of ledgers."""
     about = _(
         "charges.csv: the same charges as a table, with the state of their records. receipts/: the receipt of each "
-        "charge that is recorded. verify_receipt.py, with verify_meter.py, verify_statement.py and verify_log.py "
-        "beside it: checks a receipt without us. meter-values/: what meters signed, as S.A.F.E.'s transparency "
-        "software reads it."
+        "charge that is recorded. verify_receipt.py, with verify_meter.py and verify_statement.py beside it: checks a "
+        "receipt without us. meter-values/: what meters signed, as S.A.F.E.'s transparency software reads it."
     )
     section_add(Section("receipts", about, holds, files, how_many))

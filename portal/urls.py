@@ -6,8 +6,6 @@ from portal.charging import pages as charging_pages
 from portal.employer import pages as employer_pages
 from portal.history import pages as history_pages
 from portal.invoice import pages as invoice_pages
-from portal.log import files as log_files
-from portal.log import page as log_page
 from portal.proof import meter_keys, public_check, signed
 from portal.proof import pages as proof_pages
 from portal.session import pages
@@ -31,7 +29,6 @@ urlpatterns = [
     path("sessions/<uuid:session_id>/meter-values.csv", pages.meter_values_csv, name="meter_values_csv"),
     path("sessions/<uuid:session_id>/meter-values.xml", signed.meter_values_xml, name="meter_values_xml"),
     path("sessions/<uuid:session_id>/receipt.json", proof_pages.receipt_file, name="receipt"),
-    path("sessions/<uuid:session_id>/receipt.tlog-proof", proof_pages.tlog_proof_file, name="tlog_proof"),
     path("sessions/<uuid:session_id>/verify", proof_pages.verify_page, name="verify"),
     path("sessions/<uuid:session_id>/receipt", proof_pages.receipt_page, name="receipt_page"),
     path("statements", statement_pages.statements_page, name="statements"),
@@ -76,14 +73,12 @@ urlpatterns = [
     path("privacy", welcome_pages.privacy_page, name="privacy"),
     path("imprint", welcome_pages.imprint_page, name="imprint"),
     path("verify", public_check.public_check, name="public_check"),
-    path("log", log_page.log_page, name="log"),
-    path("log/<path:path>", log_files.log_file, name="log_file"),
     path("meter-keys", meter_keys.meter_keys_page, name="meter_keys"),
     path("meter-keys.json", meter_keys.meter_keys_file, name="meter_keys_file"),
     path("verify_receipt.py", proof_pages.standalone_script, name="standalone_script"),
     *(
         path(f"{name}.py", proof_pages.standalone_beside, {"name": name}, name=f"standalone_{name}")
-        for name in ("verify_log", "verify_meter", "verify_statement")
+        for name in ("verify_meter", "verify_statement")
     ),
     path("evportal-verify.html", proof_pages.standalone_page, name="standalone_page"),
 ]

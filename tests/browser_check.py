@@ -37,7 +37,7 @@ RUN = """async (text) => {
   return JSON.stringify(found);
 }"""
 PINS = {"key": "key", "chain_id": "chainId", "ak": "ak", "account": "account"}
-PINS |= {"code_hash": "codeHash", "code_updated": "codeUpdated", "log_key": "logKey", "quorum": "quorum"}
+PINS |= {"code_hash": "codeHash", "code_updated": "codeUpdated"}
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,7 @@ def _packed(cases: Sequence[Vector]) -> str:
                 for url, answers in case.answers.items()
             },
             "meters": case.pins.get("meter_keys") or [],
-            **{theirs: case.pins.get(ours) for ours, theirs in PINS.items()},
-            "witnesses": case.pins.get("witnesses") or [],
-            "offline": getattr(case, "offline", False),
+            **{theirs: case.pins[ours] for ours, theirs in PINS.items()},
         }
         for case in cases
     ]

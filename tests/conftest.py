@@ -246,7 +246,6 @@ def ledger_account(
     The TPM service is enrolled and attested, and the key certified: else nothing would be signed.
     """
     name, owner, active = ready_accounts.take(tpm_client.key_create("ledger").public_key_eosio)
-    tpm_client.key_create("log")
     settings.LEDGER_NODES = [chain_node.url]
     settings.LEDGER_CHAIN_ID = chain_node.info()["chain_id"]
     settings.LEDGER_ACCOUNT = name
@@ -254,7 +253,7 @@ def ledger_account(
     settings.LEDGER_OWNER_KEY, settings.LEDGER_ACTIVE_KEY = owner.public, active.public
     settings.LEDGER_MASTER_KEY_FILE = tmp_path / "master_keys"
     use(tpm_stack, settings)
-    enrolled(tpm_stack, keys=["ledger", "log"])
+    enrolled(tpm_stack, keys=["ledger"])
     data_keys.keyring()  # as after `ledger_keys seal`: the first master key is sealed
     return LedgerAccount(name, "ledger", owner, active, producer_key, chain_node, tpm_stack)
 

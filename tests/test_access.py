@@ -29,10 +29,9 @@ pytestmark = pytest.mark.django_db
 # Open to everybody: the way in, how one reads, and what checks receipts without us.
 PUBLIC = {
     *("login", "login_start", "login_callback", "theme", "standalone_script", "standalone_page", "public_check"),
-    *("standalone_verify_log", "standalone_verify_meter", "standalone_verify_statement"),
+    *("standalone_verify_meter", "standalone_verify_statement"),
     *("meter_keys", "meter_keys_file"),  # published, as the ledger's keys are
     *("station_roots", "station_crl", "station_crl_of"),  # certificates and lists that are there to be shown
-    *("log", "log_file"),  # the transparency log: it is there to be read
     *("privacy", "imprint"),  # what is kept of people, and who runs this
     "recipient",  # behind a link that nobody guesses
     "deleted",  # what is said to somebody who has no account any more

@@ -11,9 +11,6 @@ from dev.parts.tpm_service import ROOT
 from dev.trials.chaos import books
 from dev.trials.chaos.books import Charge
 from dev.trials.chaos.check import differences
-from dev.trials.chaos.notes import problems as problems_of_notes
-from ledger.log.note import VerifierKey
-from tests.witness.a_log import ALog
 
 DIGESTS = {number: bytes([number]) * 32 for number in (1, 2, 3)}
 
@@ -28,17 +25,6 @@ def test_40_kills_while_500_sessions_are_recorded() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, f"status {done.returncode}\n{done.stdout}\n{done.stderr[-5000:]}"
     assert "500 sessions, each once on the chain" in done.stdout
-
-
-@pytest.mark.node
-@pytest.mark.tpm
-@pytest.mark.provider
-@pytest.mark.timeout(600)
-def test_8_kills_of_the_logs_builder_witnesses_and_nodes() -> None:
-    command = [sys.executable, "-m", "dev.trials.chaos.witnessed", "--kills", "8"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=540, check=False)
-    assert done.returncode == 0, f"status {done.returncode}\n{done.stdout}\n{done.stderr[-5000:]}"
-    assert "one root a size" in done.stdout
 
 
 def test_what_stands_on_the_chain_once_is_well() -> None:
@@ -84,20 +70,3 @@ def test_the_check_finds_what_is_not_as_in_the_stations_books(database: list[Cha
 
 def test_a_number_that_the_station_never_learnt_is_any() -> None:
     assert books.differences([replace(CHARGE, number="")], [CHARGE]) == []
-
-
-def test_notes_of_one_tree_are_well_and_a_second_root_is_found() -> None:
-    log = ALog(9)
-    key, notes = VerifierKey.parse(log.vkey.text), [log.note(size).decode() for size in (2, 5, 9)]
-    assert problems_of_notes(notes, log.leaves, key, []) == []
-    other = log.note(5, root=bytes(32)).decode()
-    assert problems_of_notes([*notes, other], log.leaves, key, [])[0] == "2 roots of 5 leaves were signed"
-
-
-def test_a_note_of_other_leaves_too_many_or_of_another_key_is_found() -> None:
-    log, stranger = ALog(9), ALog(9)
-    key, notes = VerifierKey.parse(log.vkey.text), [log.note(9).decode()]
-    assert problems_of_notes(notes, log.leaves[::-1], key, []) == ["the root of 9 leaves is another one"]
-    assert problems_of_notes(notes, log.leaves[:8], key, []) == ["a note of 9 leaves, and there are 8"]
-    foreign = [stranger.note(9).decode()]
-    assert problems_of_notes(foreign, log.leaves, key, []) == ["a note of 9 leaves without the log's own signature"]

@@ -2,8 +2,7 @@
 
     evportal -> portal -> ledger -> stations -> api -> accounts -> common;  gateway -> stations
 
-tpm.service imports nothing of ours outside tpm, and nobody imports it; witness imports nothing of ours at all. One
-module a library is its door. What says PURE
+tpm.service imports nothing of ours outside tpm, and nobody imports it. One module a library is its door. What says PURE
 in its docstring does neither I/O nor Django.
 """
 
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("common", "accounts", "api", "stations", "gateway", "ledger", "portal", "evportal", "tpm", "witness")
+PACKAGES = ("common", "accounts", "api", "stations", "gateway", "ledger", "portal", "evportal", "tpm")
 TOOLS = ("dev", "bench")
 TPM = {"tpm.base58", "tpm.client", "tpm.tokens", "tpm.verifier", "tpm.register"}
 BELOW_STATIONS = {"api", "accounts", "common"}
@@ -31,9 +30,8 @@ MAY_IMPORT = {
     "portal": {"portal", *BELOW_PORTAL},
     "evportal": {"evportal", "portal", "gateway", *BELOW_PORTAL},
     "tpm": {"tpm", "common"},
-    "witness": {"witness"},
-    "dev": {"dev", "tests", "evportal", "portal", "gateway", *BELOW_PORTAL, "tpm", "witness"},
-    "bench": {"bench", "dev", "tests", "evportal", "portal", "gateway", *BELOW_PORTAL, "tpm", "witness"},
+    "dev": {"dev", "tests", "evportal", "portal", "gateway", *BELOW_PORTAL, "tpm"},
+    "bench": {"bench", "dev", "tests", "evportal", "portal", "gateway", *BELOW_PORTAL, "tpm"},
 }
 DOORS = {
     "eospy": {"ledger/chain/node.py", "ledger/signing/signer.py"},

@@ -1,14 +1,15 @@
 """Stations that charge as fast as they are answered: `python -m bench.gateway.load --url URL --stations FILE …`.
 
-One process, raw frames of OCPP 1.6 on sockets of our own (wire.py), no library between: what is measured is the other
-side. All stations boot at once, whatever the rate: that storm has figures of its own (`storm_…`). When the last is
-answered they charge without end: StartTransaction, MeterValues with four samples, twenty to a charge, StopTransaction;
-the first charge of each is shorter, by as much as it likes, so that they do not all start and stop at once ever after.
-With `--rate` all together say so many messages a second, however long they wait for answers. Prints one line of JSON.
+One process, raw frames of OCPP 1.6, no library between: what is measured is the other side. All stations boot at
+once, whatever the rate: that storm has figures of its own (`storm_…`). When the last is answered they charge without
+end: StartTransaction, MeterValues with four samples, twenty to a charge, StopTransaction; the first charge of each is
+shorter, by as much as it likes, so that they do not all start and stop at once ever after. With `--rate` all together
+say so many messages a second, however long they wait for answers. Prints one line of JSON.
 """
 
 import argparse
 import asyncio
+import base64
 import json
 import random
 import sys
@@ -19,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-
-from bench.gateway.wire import Wire, wire
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 VALUES = 20
 CONNECT_AT_ONCE = 50
@@ -71,7 +72,15 @@ class Charger:
         self.number, self.meter_wh = 0, 0
 
     async def connect(self) -> None:
-        self.socket: Wire = await wire(self.url, subprotocol="ocpp1.6", user=self.identity, password=self.credential)
+        token = base64.b64encode(f"{self.identity}:{self.credential}".encode()).decode()
+        self.socket: ClientConnection = await connect(
+            self.url,
+            subprotocols=[Subprotocol("ocpp1.6")],
+            additional_headers={"Authorization": f"Basic {token}"},
+            compression=None,
+            ping_interval=None,
+            open_timeout=120,
+        )
 
     async def say(self, action: str, payload: dict[str, Any]) -> Any:
         await self.pace.turn()
@@ -82,7 +91,7 @@ class Charger:
 
     async def ask(self, action: str, payload: dict[str, Any]) -> Any:
         self.number += 1
-        self.socket.send(orjson.dumps([2, str(self.number), action, payload]))
+        await self.socket.send(orjson.dumps([2, str(self.number), action, payload]).decode())
         return orjson.loads(await self.socket.recv())
 
     async def boot(self, count: Count) -> None:
@@ -104,7 +113,7 @@ class Charger:
             stop = {"transactionId": number, "meterStop": self.meter_wh, "timestamp": _now(), "reason": "Local"}
             await self.say("StopTransaction", stop)
             values = VALUES
-        self.socket.close()
+        await self.socket.close()
 
     def sample(self) -> dict[str, Any]:
         return {
@@ -133,8 +142,7 @@ async def load(chosen: argparse.Namespace) -> dict[str, Any]:
     if chosen.idle:
         print(json.dumps({"connected_s": connected_s}), flush=True)
         await asyncio.sleep(chosen.seconds)
-        for charger in chargers:
-            charger.socket.close()
+        await asyncio.gather(*(charger.socket.close() for charger in chargers))
         return {}
     boots = Count(begun=time.perf_counter())
     await asyncio.gather(*(charger.boot(boots) for charger in chargers))

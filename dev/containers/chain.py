@@ -23,7 +23,7 @@ SECRETS = Path("/run/secrets")
 PORTAL_ENV = Path("/run/portal/env")
 CHAIN_ID = "EVPORTAL_LEDGER_CHAIN_ID"
 PUBLIC_KEY = "EVPORTAL_LEDGER_PUBLIC_KEY"  # for people, who publish it
-LEDGER_KEY, LOG_KEY = "ledger", "log"
+LEDGER_KEY = "ledger"
 SCOPES = ("tpm/keys", "tpm/sign")
 ATTEMPTS = 20
 RETRY_S = 1.0
@@ -60,7 +60,6 @@ def ledger_keys() -> list[str]:
     for attempt in range(ATTEMPTS):
         try:
             first = client.key_create(LEDGER_KEY, policy="release").public_key_eosio
-            client.key_create(LOG_KEY, policy="release")
             return [first, *(key.public_key_eosio for key in client.key_list() if key.public_key_eosio)]
         except TpmError as error:
             if error.permanent or attempt == ATTEMPTS - 1:

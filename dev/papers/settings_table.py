@@ -20,7 +20,7 @@ from dev.stack.layout import DEFAULT_PORTS, variable
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTAL, TPM_SERVICE = ROOT / "evportal" / "settings.py", ROOT / "tpm" / "service" / "settings.py"
-PORTAL_LOG, PORTAL_OCPP = ROOT / "evportal" / "settings_log.py", ROOT / "evportal" / "settings_ocpp.py"
+PORTAL_OCPP = ROOT / "evportal" / "settings_ocpp.py"
 COMPOSE, HARDWARE = ROOT / "compose.yaml", ROOT / "compose.hardware.yaml"
 PAGE = ROOT / "docs" / "settings.md"
 
@@ -68,7 +68,7 @@ class Comments:
 
 def all_portal_settings() -> list[Setting]:
     """What the portal reads from the environment, in the order of its files."""
-    return [item for path in (PORTAL, PORTAL_LOG, PORTAL_OCPP) for item in portal_settings(path.read_text())]
+    return [item for path in (PORTAL, PORTAL_OCPP) for item in portal_settings(path.read_text())]
 
 
 def portal_settings(source: str) -> list[Setting]:

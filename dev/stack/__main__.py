@@ -24,22 +24,12 @@ from dev.stack.chain import (
     make_tpm_release,
     portal_client,
     set_up_chain,
-    share_chain,
     stack_environment,
     write_portal_settings,
 )
 from dev.stack.keep import part_file
 from dev.stack.layout import PORTAL_ENV, RUN, STACK_ENV, VAR, Ports, make_directories, read_settings, write_settings
-from dev.stack.parts import (
-    FOUNDATION_GROUP,
-    GROUPS,
-    PORTAL_GROUP,
-    PRODUCERS_GROUP,
-    STATIONS_GROUP,
-    WITNESSES_GROUP,
-    chosen_groups,
-    clear_the_way,
-)
+from dev.stack.parts import FOUNDATION_GROUP, GROUPS, PORTAL_GROUP, STATIONS_GROUP, clear_the_way
 
 SHOWN = 5  # differences that the summary names
 
@@ -73,14 +63,9 @@ def _up(started: float) -> None:
         key = set_up_chain(ports, tpm_keys)
         found = chain_id(ports)
         write_portal_settings(ports, found)
-    if ports.producers > 1:
-        PRODUCERS_GROUP.start(ports)
-        with step("three producers that make the chain in turn"):
-            share_chain(ports)
     sessions, driver_sessions = _fill(ports)
     sessions += _compared()
     _live(ports)
-    _witnesses(ports)
     print(_summary(ports, key=key, chain=found, sessions=sessions, driver_sessions=driver_sessions))
     print(f"make demo took {time.time() - started:.0f} s in all.")
 
@@ -129,16 +114,6 @@ def _live(ports: Ports) -> None:
     STATIONS_GROUP.start(ports)
 
 
-def _witnesses(ports: Ports) -> None:
-    from dev.stack import witnesses
-
-    with step("two witnesses of the log, each with a key and a state of its own"):
-        witnesses.configure(ports)
-    WITNESSES_GROUP.start(ports)
-    with step("the portal asks them to cosign each checkpoint"):
-        witnesses.register(ports)
-
-
 def _compared() -> str:
     """What differs between database and chain, such as after somebody did step 5 below; "" where nothing does."""
     from dev.stack import portal
@@ -182,9 +157,6 @@ EVPortal runs. {sessions}
                   2.0.1 and 2.1 at {ports.url("GATEWAY").replace("http", "ws", 1)}/ocpp, one of them the driver's car:
                   {ports.url("WEB")}/admin/stations/station/?q=DEMO-LIVE
 
-  Witnesses       {ports.url("WITNESS1")}/ and {ports.url("WITNESS2")}/ cosign the log at {ports.url("WEB")}/log
-                  and serve the check page of the release; docs/witness.md says how somebody else runs one
-
   Keep offline    var/secrets/ledger_recovery_key.pem opens the ledger's master key without the TPM
 
 What to look at
@@ -195,8 +167,7 @@ What to look at
          --key {key} \\
          --code-hash {pins[CODE_HASH]} --code-updated {pins[CODE_UPDATED]}
   3. Compare every session of the database with the chain:  .venv/bin/python manage.py ledger_audit
-  4. Watch a charge live, with power and cost so far: "Charging now" on the driver's first page. The first one
-     ends within a minute: its meter signed it, and so says its session page.
+  4. Watch a charge live, with power and cost so far: "Charging now" on the driver's first page.
   5. Change 1 Wh of the driver's newest session in the database:  .venv/bin/python -m dev.tamper
      and look at 1 to 3 again.
   6. Put it back to what was recorded:  .venv/bin/python manage.py ledger_restore --repair --dry-run
@@ -220,7 +191,7 @@ def status() -> bool:
     """Print each part's state; tells whether all run."""
     ports = Ports.chosen()
     all_ready = True
-    for part in (part for group in chosen_groups(ports) for part in group.parts):
+    for part in (part for group in GROUPS for part in group.parts):
         pid = part_file(part.name).pid()
         ready = pid is not None and part.ready(ports)
         all_ready = all_ready and ready

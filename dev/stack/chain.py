@@ -5,8 +5,7 @@ import os
 import httpx2
 
 from dev.chain.keys import KeyPair
-from dev.chain.producers import schedule
-from dev.chain.setup import NOBODY, SYSTEM, bootstrap, contract_pins, record_keys, write_genesis
+from dev.chain.setup import NOBODY, bootstrap, contract_pins, record_keys, write_genesis
 from dev.cognito import Client, Person, Pool, Provider
 from dev.common.files import ensure_secret, replace
 from dev.common.steps import StackError
@@ -34,7 +33,7 @@ from tpm.service.release.release_key import public_path
 from tpm.service.release.strict_json import ReleaseError
 from tpm.tokens import ClientCredentials
 
-LEDGER_KEY, LOG_KEY, LOG_ORIGIN = "ledger", "log", "EVPORTAL_LOG_ORIGIN"
+LEDGER_KEY = "ledger"
 DATABASE_URL = "EVPORTAL_DATABASE_URL"
 CHAIN_ID = "EVPORTAL_LEDGER_CHAIN_ID"
 RECOVERY_KEY = SECRETS / "ledger_recovery_key.pem"  # in production on a machine that is offline
@@ -46,7 +45,7 @@ DEMO_OPERATOR = {
     "EVPORTAL_OPERATOR_CONTACT": "charging@example.org",
     "EVPORTAL_OPERATOR_VAT_ID": "DEMO-000000000",
 }
-OFFLINE_KEYS = ("producer", "producerb", "producerc", "owner", "active", "prune")
+OFFLINE_KEYS = ("producer", "owner", "active", "prune")
 
 
 def chain_key(name: str) -> KeyPair:
@@ -88,10 +87,8 @@ def provider(ports: Ports) -> Provider:
 def stack_environment(ports: Ports) -> dict[str, str]:
     """The settings of the Procfile: ports, and the TPM service's own (tpm/service/settings.py)."""
     cognito = provider(ports)
-    peers = ("PRODUCERB_P2P", "PRODUCERC_P2P") if ports.producers > 1 else ()
     return {
         **{f"{name}_PORT": str(port) for name, port in ports.by_name.items()},
-        "MORE_PEERS": "".join(f",127.0.0.1:{ports[name]}" for name in peers),
         "TPM_TCTI": tcti(TPM_SOCKET),
         "TPM_KEY_DIR": str(VAR / "tpm" / "keys"),
         "TPM_TOKEN_ISSUER": cognito.issuer,
@@ -113,10 +110,7 @@ def make_tpm_release() -> None:
 
 
 def ledger_keys(ports: Ports) -> list[str]:
-    """Public keys of the TPM's signing keys (PUB_R1_…): the ledger's first one, made at first, then the others.
-
-    The key of the log is made, too.
-    """
+    """Public keys of the TPM's signing keys (PUB_R1_…): the ledger's first one, made at first, then the later ones."""
     app = portal_client()
     credentials = ClientCredentials(provider(ports).token_url, app.client_id, app.client_secret, SCOPES)
     try:
@@ -133,7 +127,6 @@ def signing_keys(client: TpmClient) -> list[str]:
         if error.code != "key_not_found":
             raise
         first = client.key_create(LEDGER_KEY, policy="release")
-    client.key_create(LOG_KEY, policy="release")
     return [first.public_key_eosio, *(key.public_key_eosio for key in client.key_list() if key.public_key_eosio)]
 
 
@@ -153,13 +146,6 @@ def set_up_chain(ports: Ports, tpm_keys: list[str]) -> str:
         give_away=True,
     )
     return next(key for key in record_keys(ports.url("NODEOS")) if key in tpm_keys)
-
-
-def share_chain(ports: Ports) -> None:
-    """Let the three producers make the chain in turn from now on; nothing where they do."""
-    names = {SYSTEM: "producer", "producerb": "producerb", "producerc": "producerc"}
-    keys = {name: chain_key(key) for name, key in names.items()}
-    schedule(ports.url("NODEOS"), {name: key.public for name, key in keys.items()}, producer_key=keys[SYSTEM])
 
 
 def chain_id(ports: Ports) -> str:
@@ -186,10 +172,6 @@ def write_portal_settings(ports: Ports, found_chain_id: str) -> None:
         "EVPORTAL_LEDGER_NODES": f"{ports.url('NODEOS')},{ports.url('READER')}",
         CHAIN_ID: found_chain_id,
         "EVPORTAL_LEDGER_KEY": LEDGER_KEY,
-        "EVPORTAL_LEDGER_LOG_KEY": LOG_KEY,
-        # its name, which stays: what was signed under it, and who follows it, know no other
-        LOG_ORIGIN: read_settings(PORTAL_ENV).get(LOG_ORIGIN) or f"localhost:{ports['WEB']}/log",
-        "EVPORTAL_LOG_EVERY_S": "1",
         "EVPORTAL_LEDGER_OWNER_KEY": NOBODY,
         "EVPORTAL_LEDGER_ACTIVE_KEY": NOBODY,
         "EVPORTAL_LEDGER_PRUNE_KEY": chain_key("prune").public,
@@ -207,7 +189,6 @@ def write_portal_settings(ports: Ports, found_chain_id: str) -> None:
         "EVPORTAL_OCPI_OPERATOR_NAME": DEMO_OPERATOR["EVPORTAL_OPERATOR_NAME"],
         **DEMO_OPERATOR,
         "EVPORTAL_OCPI_PARTNER_URLS": "any",  # a partner may run beside it
-        "EVPORTAL_WEBHOOK_ALLOW_LOCAL": "true",  # so do the witnesses
         "EVPORTAL_TPM_SERVICE_URL": ports.url("TPM"),
         "EVPORTAL_TPM_TOKEN_URL": provider(ports).token_url,
         "EVPORTAL_TPM_CLIENT_ID": client.client_id,

@@ -43,17 +43,7 @@ DEFAULT_PORTS = {
     "NODEOS_P2P": 9876,
     "READER": 8889,
     "READER_P2P": 9877,
-    "WITNESS1": 8401,
-    "WITNESS2": 8402,
-    # of `make demo PRODUCERS=3`
-    "PRODUCERB": 8890,
-    "PRODUCERB_P2P": 9878,
-    "PRODUCERC": 8891,
-    "PRODUCERC_P2P": 9879,
 }
-
-
-PRODUCERS = "EVPORTAL_DEMO_PRODUCERS"
 
 
 def make_directories() -> None:
@@ -81,10 +71,9 @@ def variable(part: str) -> str:
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports of 127.0.0.1, by the names of DEFAULT_PORTS, and how many producers make the chain."""
+    """The ports of 127.0.0.1, by the names of DEFAULT_PORTS."""
 
     by_name: Mapping[str, int]
-    producers: int = 1
 
     @classmethod
     def chosen(cls) -> "Ports":
@@ -99,7 +88,7 @@ class Ports:
         if len(set(ports.values())) < len(ports):
             taken = ", ".join(f"{variable(name)}={port}" for name, port in ports.items())
             raise StackError(f"expected a port of its own for each part, got {taken}")
-        return cls(ports, _producers(remembered))
+        return cls(ports)
 
     def __getitem__(self, name: str) -> int:
         return self.by_name[name]
@@ -109,8 +98,7 @@ class Ports:
 
     def remember(self) -> None:
         """Keep the choice, so that the next `make demo` without the variables finds the same stack."""
-        chosen = {variable(name): str(self[name]) for name in self.by_name} | {PRODUCERS: str(self.producers)}
-        write_settings(DEMO_CONF, "ports of `make demo`, and how many producers make its chain", chosen)
+        write_settings(DEMO_CONF, "ports of `make demo`", {variable(name): str(self[name]) for name in self.by_name})
 
     def check_free(self, names: list[str]) -> None:
         """Raise StackError, naming port, holder and way out, when somebody else listens on one of these ports."""
@@ -123,19 +111,6 @@ class Ports:
             raise StackError(
                 f"In use already:\n{lines}\nEnd that process, or choose other ports:\n\n    {example} make demo\n"
             )
-
-
-def _producers(remembered: Mapping[str, str]) -> int:
-    """One or three; a chain that three make stays so."""
-    before = remembered.get(PRODUCERS, "1")
-    text = os.environ.get(PRODUCERS) or before
-    if text not in ("1", "3"):
-        raise StackError(f"PRODUCERS: expected 1 or 3, got {text!r}")
-    if text < before:
-        raise StackError(
-            f"Three producers make the chain in {CHAIN}. Run make demo PRODUCERS=3, or delete {VAR} first."
-        )
-    return int(text)
 
 
 def port_free(port: int) -> bool:

@@ -37,18 +37,14 @@ class Kind:
     charge_s: float
     pause_s: float
     outlets: int = 1
-    first_charge_s: float | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     signs: bool = False  # its meters sign OCMF, and their keys are registered
 
 
 STATIONS = {
-    # the driver's car; its first charge is on the chain before they have looked round
-    "DEMO-LIVE-1": Kind("1.6", "AC 3", 11_000, 720, 120, first_charge_s=40, signs=True),
+    "DEMO-LIVE-1": Kind("1.6", "AC 3", 11_000, 720, 120, signs=True),
     "DEMO-LIVE-2": Kind("1.6", "AC 1", 7_400, 420, 180, outlets=2),
-    "DEMO-LIVE-3": Kind(
-        "2.0.1", "AC 3", 11_000, 600, 150, settings={"TxCtrlr.TxStartPoint": "EVConnected"}, signs=True
-    ),
+    "DEMO-LIVE-3": Kind("2.0.1", "AC 3", 11_000, 600, 150, 1, {"TxCtrlr.TxStartPoint": "EVConnected"}, signs=True),
     "DEMO-LIVE-4": Kind("2.1", "DC", 50_000, 900, 200, settings={"TxCtrlr.TxStartPoint": "Authorized"}),
 }
 SITE = {

@@ -62,17 +62,13 @@ def _answers(port: str, path: str) -> Callable[[Ports], bool]:
     return ready
 
 
-def _follows(port: str) -> Callable[[Ports], bool]:
-    """Ready when this node knows the irreversible blocks of the first producer, but for the newest."""
-
-    def ready(ports: Ports) -> bool:
-        try:
-            mine, theirs = (httpx2.get(ports.url(node) + GET_INFO, timeout=5).json() for node in (port, "NODEOS"))
-            return bool(mine["last_irreversible_block_num"] > theirs["last_irreversible_block_num"] - BLOCKS_BEHIND)
-        except (httpx2.HTTPError, ValueError, KeyError):
-            return False
-
-    return ready
+def _follows(ports: Ports) -> bool:
+    """Ready when the reader knows the irreversible blocks of the producer, but for the newest."""
+    try:
+        mine, theirs = (httpx2.get(ports.url(node) + GET_INFO, timeout=5).json() for node in ("READER", "NODEOS"))
+        return bool(mine["last_irreversible_block_num"] > theirs["last_irreversible_block_num"] - BLOCKS_BEHIND)
+    except (httpx2.HTTPError, ValueError, KeyError):
+        return False
 
 
 FOUNDATION = [
@@ -84,26 +80,15 @@ FOUNDATION = [
 ]
 PORTAL = [
     # not above, where it belongs: a node whose peer does not listen yet tries again only after 30 s
-    Part("reader", ("READER", "READER_P2P"), _follows("READER"), REPLAY_S),
+    Part("reader", ("READER", "READER_P2P"), _follows, REPLAY_S),
     Part("web", ("WEB",), _answers("WEB", "/login")),
     Part("gateway", ("GATEWAY",), _listens("GATEWAY")),
     Part("worker", (), lambda _: part_file("worker").pid() is not None),
     Part("webhooks", (), lambda _: part_file("webhooks").pid() is not None),
     Part("beat", (), lambda _: part_file("beat").pid() is not None),
 ]
-PRODUCERS = [
-    Part("producerb", ("PRODUCERB", "PRODUCERB_P2P"), _follows("PRODUCERB"), REPLAY_S),
-    Part("producerc", ("PRODUCERC", "PRODUCERC_P2P"), _follows("PRODUCERC"), REPLAY_S),
-]
 # Last: what they report comes beside the import, which has the database to itself.
 STATIONS = [Part("stations", (), lambda _: part_file("stations").pid() is not None)]
-
-
-# After the first checkpoint of the log, whose key they have to know.
-WITNESSES = [
-    Part("witness1", ("WITNESS1",), _answers("WITNESS1", "/status")),
-    Part("witness2", ("WITNESS2",), _answers("WITNESS2", "/status")),
-]
 
 
 @dataclass(frozen=True)
@@ -171,16 +156,9 @@ class Group:
 
 
 FOUNDATION_GROUP = Group("foundation", FOUNDATION)
-PRODUCERS_GROUP = Group("producers", PRODUCERS)
 PORTAL_GROUP = Group("portal", PORTAL)
 STATIONS_GROUP = Group("stations", STATIONS)
-WITNESSES_GROUP = Group("witnesses", WITNESSES)
-GROUPS = (FOUNDATION_GROUP, PRODUCERS_GROUP, PORTAL_GROUP, STATIONS_GROUP, WITNESSES_GROUP)
-
-
-def chosen_groups(ports: Ports) -> list[Group]:
-    """Those that this demo has: the other producers only where it was asked for."""
-    return [group for group in GROUPS if group is not PRODUCERS_GROUP or ports.producers > 1]
+GROUPS = (FOUNDATION_GROUP, PORTAL_GROUP, STATIONS_GROUP)
 
 
 def clear_the_way(ports: Ports) -> None:
@@ -188,8 +166,7 @@ def clear_the_way(ports: Ports) -> None:
     absent = [group for group in GROUPS if not group.running()]
     for group in reversed(absent):
         group.stop()
-    wanted = [group for group in absent if group in chosen_groups(ports)]
-    ports.check_free([name for group in wanted for part in group.parts for name in part.ports])
+    ports.check_free([name for group in absent for part in group.parts for name in part.ports])
 
 
 def log_free_space() -> str:

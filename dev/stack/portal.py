@@ -72,7 +72,7 @@ def make_logins() -> None:
 def attest_tpm_service() -> None:
     """Enrol the TPM service where it is new, and attest it; raises StackError, naming the step that failed."""
     pins = pins_of(TPM_STATE, public_path(TPM_RELEASE_KEY))
-    ensure_attested(settings.TPM_SERVICE_URL, pins, keys=[settings.LEDGER_KEY, settings.LEDGER_LOG_KEY])
+    ensure_attested(settings.TPM_SERVICE_URL, pins, keys=[settings.LEDGER_KEY])
 
 
 def seal_master_key() -> None:

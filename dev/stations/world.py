@@ -1,7 +1,7 @@
 """The cars of the demo: they come, charge and leave, all day, and whoever is started by the CSMS gets a cable, too."""
 
 import asyncio
-from itertools import cycle
+from itertools import count, cycle
 
 from dev.stations.device.state import Charge
 from dev.stations.station import Station
@@ -19,7 +19,7 @@ class Bay:
         own = tokens[number - 1 :: station.told.outlets] or tokens  # two outlets with one card would not do
         self.tokens = cycle(own) if own else None
         self.due = station.clock.now() + first_pause_s
-        self.cars = 0  # that have come
+        self.cars = count()
 
     async def run(self) -> None:
         """All day."""
@@ -49,17 +49,11 @@ class Bay:
 
     def _done(self, charge: Charge, now: float) -> bool:
         full = self.station.told.current == "DC" and charge.soc >= FULL_SOC
-        return full or now - charge.flowed_since >= self.stays_s()
-
-    def stays_s(self) -> float:
-        """How long this car charges."""
-        told = self.station.told
-        return told.charge_s if told.first_charge_s is None or self.cars > 1 else told.first_charge_s
+        return full or now - charge.flowed_since >= self.station.told.charge_s
 
     async def _arrive(self) -> None:
         """Every other driver shows the card before plugging in."""
-        self.cars += 1
-        if self.cars % 2 == 0:
+        if next(self.cars) % 2:
             await self._show_card()
         else:
             self.station.charging.plug(self.number)

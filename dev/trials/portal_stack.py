@@ -24,7 +24,7 @@ from dev.stack.master_key import ensure_recovery_key
 from tpm.service.release.release_key import public_path
 
 NODE_TIMEOUT_S = 120.0
-KEY, LOG_KEY = "ledger", "log"
+KEY = "ledger"
 
 Database = Literal["sqlite", "postgres"]
 
@@ -107,7 +107,6 @@ class PortalStack:
             self.postgres.start()
         self.tpm.start()
         self.node.wait_answering()
-        self.tpm.client().key_create(LOG_KEY, policy="release")
         self.public_key = self.tpm.client().key_create(KEY, policy="release").public_key_eosio
         bootstrap(
             self.node.url,
@@ -146,8 +145,6 @@ class PortalStack:
             "EVPORTAL_LEDGER_NODES": ",".join(nodes),
             "EVPORTAL_LEDGER_CHAIN_ID": str(call(self.node.url, "chain/get_info")["chain_id"]),
             "EVPORTAL_LEDGER_KEY": KEY,
-            "EVPORTAL_LEDGER_LOG_KEY": LOG_KEY,
-            "EVPORTAL_LOG_EVERY_S": "1",
             "EVPORTAL_LEDGER_OWNER_KEY": self.keys["owner"].public,
             "EVPORTAL_LEDGER_ACTIVE_KEY": self.keys["active"].public,
             "EVPORTAL_TPM_SERVICE_URL": self.tpm.service_url,
@@ -176,7 +173,7 @@ class PortalStack:
         from dev.stack.enrolment import ensure_attested, pins_of
 
         release_key = public_path(self.tpm.release_key) if self.tpm.measured else None
-        ensure_attested(self.tpm.service_url, pins_of(self.tpm.swtpm.state_dir, release_key), keys=[KEY, LOG_KEY])
+        ensure_attested(self.tpm.service_url, pins_of(self.tpm.swtpm.state_dir, release_key), keys=[KEY])
 
     @contextmanager
     def running(self) -> Iterator[None]:

@@ -20,13 +20,6 @@ SITE: Schema = {
     "time_zone": "Europe/Berlin",
     "currency": "EUR",
 }
-VEHICLE: Schema = {
-    "id": 3,
-    "name": "Van",
-    "plate": "B-EV 1",
-    "added_at": "2026-01-02T10:00:00Z",
-    "given_away_at": None,
-}
 LIMIT_BODY: Schema = {
     "enabled": True,
     "amperes": 63,

@@ -45,7 +45,6 @@ OPERATIONS = {
         "The twelve steps of the check, taken now by this server with the nodes that it knows. What they find is kept. "
         "The receipt lets you take them without us."
     ),
-    "vehicles_list": "A person's own vehicles; which was charged stands in each session of theirs.",
     "statements_list": "A person's own months with their sums, the newest first; currencies are never added.",
     "ledger_get": "How recording goes: what waits, and where the chain is.",
     "webhooks_list": "The caller's own webhooks.",

@@ -3,7 +3,7 @@
 from typing import Any
 
 from api.keyset import PAGE_SIZE_MAX
-from evportal.openapi.examples import PLACES, UUID, VEHICLE, page
+from evportal.openapi.examples import PLACES, UUID, page
 
 Schema = dict[str, Any]
 
@@ -145,7 +145,6 @@ SESSION: Schema = {
         "vat_percent": "19",
     },
     "cost_lines": [],
-    "vehicle": {"id": 3, "name": "Van", "plate": "B-EV 1"},
     "record": "recorded",
     "counted": {"energy_wh": 7780, "cost_minor": 312, "currency": "EUR"},
     "ledger": RECORDED,
@@ -268,19 +267,9 @@ EXAMPLES: dict[str, Schema] = {
             "checked_at": "2026-03-02T10:00:00Z",
             "nodes": ["https://node-1.example", "https://node-2.example"],
             "steps": [STEP],
-            "notices": {
-                **{"credited": None, "producers": 21, "replaceable_by": [], "hosts": 2, "signed": "NOT SIGNED"},
-                "log": {
-                    "size": 48211,
-                    "origin": "log.example/evportal",
-                    "witnesses": ["club.example"],
-                    "time": 1772445600,
-                },
-                "producer_key": None,
-            },
+            "notices": {"credited": None, "producers": 21, "replaceable_by": [], "hosts": 2, "signed": "NOT SIGNED"},
         }
     },
-    "vehicles_list": {"answer": page(VEHICLE)},
     "statements_list": {
         "answer": {
             "time_zone": "Europe/Berlin",

@@ -1,6 +1,6 @@
 """The ledger in the admin; Django looks for it here (`autodiscover`)."""
 
-from ledger.admin import audits, log, records, tables, witnesses
+from ledger.admin import audits, records, tables
 from ledger.webhooks import admin as webhooks
 
-__all__ = ["audits", "log", "records", "tables", "webhooks", "witnesses"]
+__all__ = ["audits", "records", "tables", "webhooks"]

@@ -44,16 +44,6 @@ class State:
 
 
 @dataclass(frozen=True)
-class LogRow:
-    """What the contract's last `checkpoint` said, and the block that it was in; size 0 before the first."""
-
-    size: int = 0
-    root: bytes = b""
-    upto: int = 0
-    block: int = 0
-
-
-@dataclass(frozen=True)
 class Unsigned:
     """A built transaction. `digest` (32 bytes) is what the TPM signs."""
 
@@ -155,15 +145,6 @@ class Chain:
     def state(self) -> State:
         """The contract's own row, now (head state)."""
         return self._table({"table": "state", "limit": 1}, _state)
-
-    def log(self) -> LogRow:
-        """The last checkpoint of the log, now (head state); an older contract has none."""
-        try:
-            return self._table({"table": "log", "limit": 1}, _log)
-        except ChainRefused as error:
-            if error.code == NO_SUCH_TABLE:
-                return LogRow()
-            raise
 
     def mark_of(self, ledger_id: int) -> bytes | None:
         """The mark of this credit's record."""
@@ -301,13 +282,6 @@ def _state(found: dict[str, Any]) -> State:
     row = found["rows"][0]
     numbers = {name: int(row[name]) for name in ("floor", "count", "last")}
     return State(**numbers, since=int(row.get("since", 0)), heads=tuple(int(num) for num in row.get("heads", [])))
-
-
-def _log(found: dict[str, Any]) -> LogRow:
-    if not found["rows"]:
-        return LogRow()
-    row = found["rows"][0]
-    return LogRow(int(row["size"]), bytes.fromhex(row["root"]), int(row["upto"]), int(row["block"]))
 
 
 def _account(found: dict[str, Any]) -> dict[str, Any]:

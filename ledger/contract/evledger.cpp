@@ -21,11 +21,6 @@
 //       `upto` when none of them is left, else to the last id erased. Nothing at or below the floor is accepted again, also
 //       an id that was never used: prune only what is wholly recorded. `upto` may not exceed `last`, or one slip of the
 //       hand would close the ledger for ever. Marks stay.
-//   checkpoint(uint64 size, checksum256 root, uint32 upto, uint64[] late)
-//       needs the authority of the contract's account, as `record` does. The transparency log over the records has `size`
-//       leaves and this root (RFC 6962): all records of ours in blocks up to `upto`, which is below the current one. Its
-//       last leaves, in the order of `late`, are of older blocks, found late. A size that is not above the last one's, an
-//       `upto` below the last one's and trailing bytes abort the action: the log only grows, and has one root a size.
 //
 // Tables, scope = account
 //   records{uint64 id; checksum256 digest}               primary id; secondary index 2 on digest (key_type sha256)
@@ -35,8 +30,6 @@
 //       since: 0 no record under this version yet; 1 every record is in the list of blocks; n > 1: blocks below n may hold
 //              records of version 1, which the list does not name
 //       heads: blocks that hold records and that no action has named yet, ascending. Version 1's row ends before `since`.
-//   log{uint64 size; checksum256 root; uint32 upto; uint32 block}    one row
-//       what the last `checkpoint` said, and in which block
 //
 // The chain has to know GET_BLOCK_NUM (protocol feature of Leap 3.1 and later).
 
@@ -92,7 +85,6 @@ constexpr uint64_t RECORDS_BY_DIGEST = RECORDS;  // an index's table is the name
 constexpr uint64_t MARKS = name("marks");
 constexpr uint64_t MARKS_BY_MARK = MARKS;
 constexpr uint64_t STATE = name("state");
-constexpr uint64_t LOG = name("log");
 constexpr uint32_t DIGEST_SIZE = 32;
 constexpr uint32_t KEY_WORDS = 2;  // an idx256 key counts in 128-bit words
 constexpr uint32_t PAGE_SIZE = 65536;
@@ -107,14 +99,6 @@ struct Row {  // of `records` and of `marks`
     uint8_t hash[DIGEST_SIZE];
 };
 static_assert(sizeof(Row) == 40, "a row is packed as the ABI says");
-
-struct Checkpoint {  // the row of `log`
-    uint64_t size;
-    uint8_t root[DIGEST_SIZE];
-    uint32_t upto;
-    uint32_t block;
-};
-static_assert(sizeof(Checkpoint) == 48, "a row is packed as the ABI says");
 
 // A digest as an idx256 key: nodeos compares two little-endian 128-bit words, get_table_rows turns each half round.
 struct Key {
@@ -363,32 +347,6 @@ void prune(uint64_t self) {
     ledger.save();
 }
 
-void checkpoint(uint64_t self) {
-    require_auth(self);
-    Reader data = Reader::of_action();
-    Checkpoint next;
-    next.size = data.integer<uint64_t>();
-    __builtin_memcpy(next.root, data.take(DIGEST_SIZE), DIGEST_SIZE);
-    next.upto = data.integer<uint32_t>();
-    next.block = get_block_num();
-    const uint32_t late = data.varuint();  // kept by the block log, of no concern to the table
-    for (uint32_t i = 0; i < late; ++i) data.take(sizeof(uint64_t));
-    data.finish();
-    Checkpoint last;
-    const int32_t row = db_find_i64(self, self, LOG, LOG);
-    if (row < 0)
-        last.size = last.upto = 0;
-    else
-        db_get_i64(row, &last, sizeof(last));
-    check(next.size > last.size, "evledger: size not above the last one");
-    check(next.upto >= last.upto, "evledger: upto below the last one");
-    check(next.upto < next.block, "evledger: upto not below this block");
-    if (row < 0)
-        db_store_i64(self, LOG, self, LOG, &next, sizeof(next));
-    else
-        db_update_i64(row, self, &next, sizeof(next));
-}
-
 }  // namespace
 
 extern "C" __attribute__((export_name("apply"))) void apply(uint64_t receiver, uint64_t code, uint64_t action) {
@@ -397,8 +355,6 @@ extern "C" __attribute__((export_name("apply"))) void apply(uint64_t receiver, u
         record(receiver);
     else if (action == name("prune"))
         prune(receiver);
-    else if (action == name("checkpoint"))
-        checkpoint(receiver);
     else
         check(false, "evledger: unknown action");
 }

@@ -18,7 +18,7 @@ from ledger.keys import data_keys, seals
 from ledger.models import DataKey, LedgerEntry
 from stations.charging.locks import charges_running
 from stations.errors import ChargeRunningError
-from stations.models import ChargingSession, IdToken, SignedMeterValue
+from stations.models import ChargingSession, IdToken
 
 SEALED_AT_ONCE = 500
 
@@ -51,9 +51,7 @@ def _erase(customer: User, although_charging: bool) -> int:
     entries = LedgerEntry.objects.filter(session__customer=customer, data_key__destroyed_at__isnull=False)
     _entries_erase(entries.select_related("data_key").order_by("pk"))
     _written_forget(customer)
-    # Meters sign whose card it was: also in what is still to come of a charge that goes on.
-    forgotten: dict[str, Any] = {"id_token": None, "customer": None, "signed_meter_values": [], "person_erased": True}
-    SignedMeterValue.objects.filter(session__customer=customer).delete()
+    forgotten: dict[str, Any] = {"id_token": None, "customer": None, "signed_meter_values": []}  # meters sign the card
     count = ChargingSession.objects.filter(customer=customer).update(**forgotten)
     _tokens_forget(tokens)
     return count

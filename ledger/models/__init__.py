@@ -1,7 +1,6 @@
 """The app's models, for everybody outside this folder; here they import each other directly."""
 
 from ledger.models.audits import AuditFinding, AuditRun
-from ledger.models.log import LogCheckpoint, LogCosignature, LogTile, LogWitness
 from ledger.models.recording import (
     Alert,
     ChainTransaction,
@@ -22,10 +21,6 @@ __all__ = [
     "DataKey",
     "KeyRotation",
     "LedgerEntry",
-    "LogCheckpoint",
-    "LogCosignature",
-    "LogTile",
-    "LogWitness",
     "SigningKey",
     "StatementMail",
     "StatementSubscription",

@@ -256,8 +256,6 @@ class LedgerEntry(models.Model):
     # and what stayed of it; that it made the session anew from the chain, without meter values.
     erasure_seal = models.BinaryField(null=True)
     restored_seal = models.BinaryField(null=True)
-    # Which leaf of the transparency log it is (ledger/log/), for ever.
-    log_index = models.BigIntegerField(_("leaf of the log"), null=True, unique=True)
 
     objects = LedgerEntryQuerySet.as_manager()
 
@@ -279,12 +277,6 @@ class LedgerEntry(models.Model):
             # Sums and filters: the few whose session differs from its record, as far as that is known.
             models.Index(
                 fields=["session"], condition=Q(mismatch__gt="") | Q(conflict__gt=""), name="ledger_entry_differs"
-            ),
-            # The log: what is recorded, or on its way, and no leaf yet.
-            models.Index(
-                fields=["id"],
-                condition=Q(log_index__isnull=True, transaction__isnull=False),
-                name="ledger_entry_not_in_log",
             ),
         ]
 

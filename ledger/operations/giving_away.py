@@ -15,7 +15,7 @@ from django.conf import settings
 
 from ledger.chain import antelope
 from ledger.chain.antelope import Level
-from ledger.chain.holders import NOBODY, replaceable_by, tells_links
+from ledger.chain.holders import NOBODY, links_of, replaceable_by, tells_links
 from ledger.chain.node import Unsigned, chain
 from ledger.errors import DuplicateTransaction, LedgerError, OutcomeUnknown
 from ledger.signing import permissions
@@ -73,11 +73,12 @@ def obstacles(account: Mapping[str, Any], holding: Holding) -> list[str]:
     """Why it may not be given away now: it could never be put right afterwards."""
     found = {permission["perm_name"]: permission for permission in account["permissions"]}
     why = list(holding.differences)
-    for name, actions in permissions.LINKED.items():
-        links = permissions.links_of(found.get(name, {}))
-        if links != set(actions):
-            wanted = " and ".join(f"{holding.account}::{action}" for action in actions)
-            why.append(f"the permission `{name}` has to be linked to {wanted} alone, but is to {sorted(links)}")
+    for name in permissions.LINKED:
+        links = [(link.get("account"), link.get("action")) for link in links_of(found.get(name, {}))]
+        if links != [(holding.account, name)]:
+            why.append(
+                f"the permission `{name}` has to be linked to {holding.account}::{name} alone, but is to {links}"
+            )
     if "record" in found:
         why += permissions.record_differences(found["record"]["required_auth"], permissions.record_keys())
     others = set(holding.replaceable_by) - {f"{holding.account}@{name}" for name in GIVEN}

@@ -1,11 +1,10 @@
-"""PURE: the form of a receipt, `evportal-receipt/3`, /2 or /1: reading its JSON strictly, before anything is proven.
+"""PURE: the form of a receipt, `evportal-receipt/2` or /1: reading its JSON strictly, before anything is proven.
 
 Fields: `record` (the canonical record as a JSON object), `salt`, `digest`, `chain_id`, `transaction_id` and `block_id`
 (lower-case hex of 32 bytes), `ledger_id` (decimal text: JavaScript loses digits of large numbers), `account`,
 `block_num`, `public_key` (PUB_R1_…), `attestation` (null, or in which TPM the key was made: the JSON object of
 ledger/receipts/certification.py), `signed_meter_values`, [] in these versions, and since /2 `credited_by`: null, or the
-ledger id (decimal text) of the credit that took the session back. Since /3 also `log` and `chain`:
-ledger/receipts/parts.py.
+ledger id (decimal text) of the credit that took the session back.
 """
 
 import re
@@ -20,19 +19,13 @@ from common.strict_json import StrictJsonError
 from ledger.chain import antelope
 from ledger.chain.antelope import AntelopeError
 from ledger.chain.block import hex_bytes
-from ledger.receipts import certification, parts
-from ledger.receipts.parts import ChainPart, LogPart
+from ledger.receipts import certification
 
 FORMAT, FIRST_FORMAT = "evportal-receipt/2", "evportal-receipt/1"
-LOGGED_FORMAT = "evportal-receipt/3"
 DIGEST_FIELDS = ("salt", "digest", "chain_id", "transaction_id", "block_id")
 TEXT_FIELDS = (*DIGEST_FIELDS, "ledger_id", "account", "public_key")
 FIELDS = {*TEXT_FIELDS, "format", "record", "block_num", "attestation", "signed_meter_values"}
-FIELDS_OF = {
-    FIRST_FORMAT: FIELDS,
-    FORMAT: FIELDS | {"credited_by"},
-    LOGGED_FORMAT: FIELDS | {"credited_by", "log", "chain"},
-}
+FIELDS_OF = {FIRST_FORMAT: FIELDS, FORMAT: FIELDS | {"credited_by"}}
 LEDGER_ID = re.compile(r"0|[1-9][0-9]{0,19}")
 TEXT_LENGTH_MAX = 100
 TEXT_BYTES_MAX = 1024 * 1024
@@ -60,8 +53,6 @@ class Receipt:
     public_key: str
     attestation: Mapping[str, Any] | None
     credited_by: str | None
-    log: LogPart | None = None
-    chain: ChainPart | None = None
 
 
 def loads(text: str | bytes) -> dict[str, Any]:
@@ -92,12 +83,7 @@ def parse(receipt: Mapping[str, Any]) -> Receipt:
         _check_ledger_id("credited_by", credited_by, least=1)
     texts = {name: receipt[name] for name in TEXT_FIELDS}
     canonical = _canonical(receipt["record"])
-    try:
-        log = parts.log_part(receipt.get("log"), certification.has_form)
-        chain = parts.chain_part(receipt.get("chain"))
-    except parts.PartError as error:
-        raise ReceiptError(str(error)) from error
-    rest = {"block_num": block_num, "attestation": attestation, "credited_by": credited_by, "log": log, "chain": chain}
+    rest = {"block_num": block_num, "attestation": attestation, "credited_by": credited_by}
     return Receipt(canonical=canonical, **rest, **texts)
 
 

@@ -1,7 +1,6 @@
 """PURE: a receipt small enough for a QR code: the link that opens the public check with it.
 
-The receipt's JSON without `attestation` (the TPM's certification of the key, 2 kB, which the receipt's file has) and
-without log and chain part (then it is of /2: not enough for a check without nodes), raw
+The receipt's JSON without `attestation` (the TPM's certification of the key, 2 kB, which the receipt's file has), raw
 deflate (RFC 1951), base64url, behind the `#` of the address: browsers never send that part to anybody.
 static/js/verify/link.js reads it.
 """
@@ -14,14 +13,12 @@ from typing import Any
 
 import segno
 
-LEFT_OUT = {"attestation", "log", "chain"}
-FORMATS = {"evportal-receipt/3": "evportal-receipt/2"}  # what it is without them
+LEFT_OUT = "attestation"
 
 
 def receipt_fragment(receipt: Mapping[str, Any]) -> str:
     """Return what stands behind the `#`; ASCII, around 1,000 characters."""
-    kept = {name: value for name, value in receipt.items() if name not in LEFT_OUT}
-    kept["format"] = FORMATS.get(kept["format"], kept["format"])
+    kept = {name: value for name, value in receipt.items() if name != LEFT_OUT}
     text = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
     packed = deflate.compress(text.encode()) + deflate.flush()

@@ -1,4 +1,4 @@
-"""What a reader has to know beside a check: credited, signed, producers, contract, hosts, pins, log; in sentences."""
+"""What a reader has to know beside a check: credited, signed, producers, contract, hosts, pins; in sentences."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,7 +28,6 @@ def notice_words(notices: Notices, pins: Pins) -> list[NoticeWords]:
         _contract(notices),
         _hosts(notices),
         *_pins(pins),
-        *_log(notices),
     ]
     return sorted(found, key=lambda words: not words.loud)
 
@@ -97,10 +96,3 @@ def _pins(pins: Pins) -> Iterator[NoticeWords]:
             "put back would not be noticed."
         )
         yield NoticeWords("pins", text, loud=True)
-
-
-def _log(notices: Notices) -> Iterator[NoticeWords]:
-    if notices.log:
-        text = gettext("It also stands in the log %(origin)s, at %(size)s records, signed by witnesses: %(names)s.")
-        names = ", ".join(notices.log.witnesses) or gettext("nobody")
-        yield NoticeWords("log", text % {"origin": notices.log.origin, "size": notices.log.size, "names": names}, False)

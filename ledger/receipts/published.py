@@ -2,14 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 
-from ledger.log.keys import log_vkey
-from ledger.log.witnesses.served import witness_keys
-from ledger.models import ChainTransaction, LedgerEntry, LogCheckpoint, SigningKey
+from ledger.models import ChainTransaction, LedgerEntry, SigningKey
 from ledger.receipts import certification
 from ledger.receipts.pins import Pins
 from stations.models import MeterPublicKey
@@ -40,27 +37,6 @@ def published_key(content: Mapping[str, Any]) -> str:
 def public_nodes() -> list[str]:
     """The nodes that readers are told to ask, and that their browsers reach."""
     return list(settings.LEDGER_PUBLIC_NODES or settings.LEDGER_NODES)
-
-
-@dataclass(frozen=True)
-class PublishedLog:
-    """The log's key (vkey text; "" before there is one), and name and key of each witness."""
-
-    log_key: str
-    witnesses: tuple[tuple[str, str], ...]
-
-
-def published_log_key(content: Mapping[str, Any]) -> str:
-    """The log's key published elsewhere than the receipt: ours, where the receipt names one that signed checkpoints."""
-    log = content.get("log")
-    named = log.get("key") if isinstance(log, Mapping) else None
-    known = isinstance(named, str) and LogCheckpoint.objects.filter(vkey=named, published_at__isnull=False).exists()
-    return str(named) if known else log_vkey()
-
-
-def published_log() -> PublishedLog:
-    """What whoever checks a receipt without nodes pins of the log (docs/receipts.md)."""
-    return PublishedLog(log_vkey(), witness_keys())
 
 
 def published_keys() -> dict[str, str]:

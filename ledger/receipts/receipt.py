@@ -1,5 +1,4 @@
-"""PURE: build receipts of recorded sessions, and verify them against the nodes of the chain in twelve steps, and
-where they have a log part in three more.
+"""PURE: build receipts of recorded sessions, and verify them against the nodes of the chain in twelve steps.
 
  1. the record and the salt give the digest
  2. the chain and the account are the pinned ones
@@ -13,13 +12,9 @@ where they have a log part in three more.
 10. the chain's table holds the same digest (absent only at or below the contract's floor), and the credit that it names
 11. the contract is the published one, and unchanged since
 12. the meter signed what was charged, where it signed anything
-13. the log holds the record
-14. the log's key signed the checkpoint that says so
-15. witnesses signed it, as many of the pinned ones as have to
 
 A step is ok only when all nodes, at least two, say so. It failed only when the receipt contradicts itself or the pinned
 values, or when at least two nodes contradict it and none agrees. All else is undecided: one of the nodes may lie.
-Offline nobody is asked: what only a node can tell is `not asked`, and the verdict another one.
 
 `ledger/standalone/verify_receipt.py` takes the same steps in one file without us, static/js/verify in a browser:
 docs/receipts.md has what all three hold to, and tests/vectors what they all have to say.
@@ -32,14 +27,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from ledger.chain.antelope import AntelopeError
-from ledger.receipts import chain_part, log_part
-from ledger.receipts.finding import Finding
-from ledger.receipts.form import FIRST_FORMAT, FORMAT, LOGGED_FORMAT, Receipt, ReceiptError, check_texts, loads, parse
-from ledger.receipts.log_part import LogNotice
+from ledger.receipts.form import FIRST_FORMAT, FORMAT, Receipt, ReceiptError, check_texts, loads, parse
 from ledger.receipts.pins import Pins
 from ledger.receipts.signed import Signed, signed_finding
-from ledger.receipts.steps import STEPS, hear
-from ledger.receipts.without_nodes import CHAIN_STEPS, LOG_STEPS, NODES_ALONE, chain_findings, log_findings
+from ledger.receipts.steps import STEPS, Finding, hear
 from ledger.receipts.witness import Node, NodeError, Place, Witness
 
 __all__ = [
@@ -62,8 +53,8 @@ __all__ = [
 
 NODES_MIN = 2
 T = TypeVar("T")
-Outcome = Literal["ok", "failed", "undecided", "not asked"]
-Verdict = Literal["VERIFIED", "VERIFIED OFFLINE", "NOT VALID", "NOT DECIDED"]
+Outcome = Literal["ok", "failed", "undecided"]
+Verdict = Literal["VERIFIED", "NOT VALID", "NOT DECIDED"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +78,14 @@ class Notices:
     replaceable_by: tuple[str, ...] | None = None  # who could replace the contract: "evledger@owner"; () nobody
     hosts: int = 0  # on how many distinct hosts the nodes are that answered
     signed: Signed | None = None  # what the meter signed; None where there is no receipt
-    log: LogNotice | None = None  # None where there is no log part that can be read
-    producer_key: str | None = None  # with which the producer signed the header, where the receipt proves it
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The twelve steps, of a log part three more, and the notices."""
+    """The twelve steps, and the notices."""
 
     steps: tuple[Step, ...]
     notices: Notices
-    offline: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -105,9 +93,7 @@ class Check:
         outcomes = {step.outcome for step in self.steps}
         if "failed" in outcomes:
             return "NOT VALID"
-        if outcomes - {"ok", "not asked"}:
-            return "NOT DECIDED"
-        return "VERIFIED OFFLINE" if self.offline else "VERIFIED"
+        return "VERIFIED" if outcomes == {"ok"} else "NOT DECIDED"
 
 
 # --- building ---
@@ -127,13 +113,12 @@ def build(
     public_key: str,
     attestation: Mapping[str, Any] | None = None,
     credited_by: int | None = None,
-    log: Mapping[str, Any] | None = None,
-    chain: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the receipt as JSON values; raises ReceiptError where a part has not the right form.
 
     `attestation` is the certification of the key (ledger/receipts/certification.py), None where there is none;
-    `credited_by` the ledger id of the credit that took the session back. With a `log` it is of /3, else of /2.
+    `credited_by` the
+    ledger id of the credit that took the session back.
     """
     receipt = {
         "format": FORMAT,
@@ -151,8 +136,6 @@ def build(
         "credited_by": None if credited_by is None else str(credited_by),
         "signed_meter_values": [],
     }
-    if log is not None:
-        receipt |= {"format": LOGGED_FORMAT, "log": dict(log), "chain": dict(chain) if chain else None}
     read = parse(receipt)
     check_texts(read)
     if read.canonical != canonical:
@@ -168,48 +151,24 @@ def dumps(receipt: Mapping[str, Any]) -> str:
 # --- verifying ---
 
 
-def verify(receipt: Mapping[str, Any], nodes: Sequence[Node], pins: Pins, *, offline: bool = False) -> Check:
-    """Take the steps; never raises on a hostile receipt or a hostile node. Offline no node is asked.
+def verify(receipt: Mapping[str, Any], nodes: Sequence[Node], pins: Pins) -> Check:
+    """Take the twelve steps; never raises on a hostile receipt or a hostile node.
 
     Nodes that are one count once, the first. A receipt that cannot be read fails step 1, and nothing else is decided.
     """
     try:
         read = parse(receipt)
     except ReceiptError as error:
-        return Check(tuple(_unreadable(error, offline)), Notices(), offline)
-    witnesses = [] if offline else _distinct([Witness(node, read) for node in nodes])
+        return Check(tuple(_unreadable(error)), Notices())
+    witnesses = _distinct([Witness(node, read) for node in nodes])
     steps, telling = [], set()
-    for number, (title, own, online) in enumerate(STEPS, start=1):
-        findings = [check(read, pins) for check in own] + chain_findings(number, read, pins)
-        if offline:
-            steps.append(_judge_offline(number, title, findings, read))
-            continue
+    for number, (title, offline, online) in enumerate(STEPS, start=1):
+        findings = [check(read, pins) for check in offline]
         findings += [hear(online, read, pins, witness) for witness in witnesses] if online else []
         telling |= {finding.source for finding in findings if finding.good is not None}
         steps.append(_judge(number, title, findings, nodes_needed=NODES_MIN if online else 0))
-    if offline or read.log:
-        steps += _log_steps(read, pins, offline)
     answered = [witness for witness in witnesses if witness.url in telling]
-    return Check(tuple(steps), _notices(read, pins, witnesses, answered), offline)
-
-
-def _judge_offline(number: int, title: str, findings: Sequence[Finding], receipt: Receipt) -> Step:
-    """What only a node can tell is not asked, what the chain part would tell neither where there is none."""
-    step = _judge(number, title, findings, nodes_needed=0)
-    needs_a_node = number in NODES_ALONE or (number in CHAIN_STEPS and receipt.chain is None)
-    if step.outcome == "failed" or not needs_a_node:
-        return step
-    note = "only a node can tell" if number in NODES_ALONE else "the receipt has no chain part"
-    return Step(number, title, "", "", "not asked", note)
-
-
-def _log_steps(receipt: Receipt, pins: Pins, offline: bool) -> Iterator[Step]:
-    """Offline something has to be known from elsewhere: whoever made the receipt could have made its keys, too."""
-    for number, (title, check) in enumerate(LOG_STEPS, start=len(STEPS) + 1):
-        findings = log_findings(check, receipt, pins)
-        if offline and number > len(STEPS) + 1 and not pins.is_log_pinned:
-            findings.append(Finding("", "", "", None, "neither the log's key nor a witness is pinned"))
-        yield _judge(number, title, findings, nodes_needed=0)
+    return Check(tuple(steps), _notices(read, pins, witnesses, answered))
 
 
 def _distinct(witnesses: Sequence[Witness]) -> list[Witness]:
@@ -244,17 +203,7 @@ def _notices(receipt: Receipt, pins: Pins, witnesses: Sequence[Witness], answere
         replaceable_by=tuple(sorted({name for names in holders for name in names})) if holders else None,
         hosts=len(places),
         signed=signed_finding(receipt, pins).notice,
-        log=log_part.notice(receipt.log),
-        producer_key=_producer_key(receipt),
     )
-
-
-def _producer_key(receipt: Receipt) -> str | None:
-    """Step 4 says whether the header is the block's."""
-    findings = chain_findings(4, receipt, Pins(""))
-    if receipt.chain is None or not all(finding.good for finding in findings):
-        return None
-    return chain_part.producer_key(receipt.chain)
 
 
 def _told(witnesses: Sequence[Witness], ask: Callable[[Witness], T | None]) -> list[T]:
@@ -266,11 +215,10 @@ def _told(witnesses: Sequence[Witness], ask: Callable[[Witness], T | None]) -> l
     return [value for value in found if value is not None]
 
 
-def _unreadable(error: ReceiptError, offline: bool) -> Iterator[Step]:
-    expected = f"a receipt of format {LOGGED_FORMAT}, {FORMAT} or {FIRST_FORMAT}"
+def _unreadable(error: ReceiptError) -> Iterator[Step]:
+    expected = f"a receipt of format {FORMAT} or {FIRST_FORMAT}"
     yield Step(1, STEPS[0][0], expected, "another form", "failed", str(error))
-    titles = [title for title, _, _ in STEPS[1:]] + [title for title, _ in LOG_STEPS if offline]
-    for number, title in enumerate(titles, start=2):
+    for number, (title, _, _) in enumerate(STEPS[1:], start=2):
         yield Step(number, title, "", "", "undecided", "the receipt cannot be read")
 
 
@@ -283,8 +231,6 @@ def _judge(number: int, title: str, findings: Sequence[Finding], *, nodes_needed
         outcome = "failed"
     elif goods and bads:
         notes.append("the nodes disagree, one of them is wrong: ask a third")
-    elif any(finding.good is None for finding in findings if not finding.source):
-        outcome = "undecided"
     elif len(online) < nodes_needed:
         notes.append(f"at least {nodes_needed} nodes, got {len(online)}")
     elif len(bads) >= max(nodes_needed, 1):

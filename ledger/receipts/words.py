@@ -25,12 +25,6 @@ TITLES = (
     _("The contract is the published one, and unchanged since"),
     _("The meter signed what was charged"),
 )
-# Of receipts with a log part, after the twelve.
-LOG_TITLES = (
-    _("The log holds the record"),
-    _("The log's key signed the checkpoint"),
-    _("Witnesses signed the checkpoint"),
-)
 # What it means that a step failed, by its number; the third cannot: a block that is not final yet is undecided.
 MEANINGS = {
     1: _("This record was changed after it was recorded."),
@@ -45,15 +39,9 @@ MEANINGS = {
     11: _("The contract was replaced since it was published, so what its table says proves nothing."),
     12: _("What the meter signed does not hold, or says something else than the record."),
 }
-LOG_MEANINGS = {
-    13: _("The log that the receipt names does not hold this record."),
-    14: _("The log's state was not signed with the published key, made in the published TPM."),
-    15: _("What a witness is said to have signed, it did not sign."),
-}
-# The verdicts, the same words everywhere; in other languages the English one, which the script says, beside it.
+# The three verdicts, the same words everywhere; in other languages the English one, which the script says, beside it.
 VERDICTS = {
     "VERIFIED": _("VERIFIED"),
-    "VERIFIED OFFLINE": _("VERIFIED OFFLINE"),
     "NOT VALID": _("NOT VALID"),
     "NOT DECIDED": _("NOT DECIDED"),
 }

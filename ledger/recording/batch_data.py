@@ -1,19 +1,14 @@
-"""What a batch says on the chain: its records, blocks with earlier ones, and the marks of credits among its own.
-
-Or a checkpoint of the log, alone.
-"""
+"""What a batch says on the chain: its records, blocks with earlier ones, and the marks of credits among its own."""
 
 from django.conf import settings
 
 from ledger import record
 from ledger.chain import antelope
-from ledger.chain.checkpoints import checkpoint_action
 from ledger.chain.node import State, Unsigned, chain
 from ledger.chain.nodes import Info
 from ledger.errors import KeyDestroyed
 from ledger.keys import data_keys
 from ledger.models import ChainTransaction, LedgerEntry
-from ledger.recording.checkpoints import checkpoint_of, data_of
 
 BLOCKS_MAX = 200  # named by one action
 _SEALED_FIELDS = (
@@ -24,10 +19,6 @@ _SEALED_FIELDS = (
 
 def transaction_of(row: ChainTransaction, *, info: Info, state: State) -> Unsigned:
     """The transaction of this batch, from now on: `info` and `state` say where the chain stands."""
-    checkpoint = checkpoint_of(row)
-    if checkpoint is not None:
-        action = checkpoint_action(data_of(checkpoint), chain().account)
-        return chain().build_actions([action], expiration_s=settings.LEDGER_EXPIRATION_S, info=info)
     return chain().build(
         records(row),
         blocks=irreversible_heads(state, info.lib_num),

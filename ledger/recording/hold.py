@@ -10,7 +10,6 @@ from ledger.chain.node import Chain, State, chain
 from ledger.chain.records import rows_of
 from ledger.errors import DatabaseBehind, LedgerError
 from ledger.models import Alert, ChainTransaction, LedgerEntry
-from ledger.recording.checkpoints import checkpoint_of, may_go
 from ledger.recording.ids import ids_above
 
 CODE = "database_behind"
@@ -57,9 +56,6 @@ def collisions_end(row: ChainTransaction, state: State) -> bool:
 
     Only those stay in it; the others are free for another batch. What has lost all its members is over.
     """
-    checkpoint = checkpoint_of(row)
-    if checkpoint is not None:
-        return may_go(row, checkpoint)
     digests = {pk: bytes(digest) for pk, digest in row.entries.order_by("id").values_list("id", "digest")}
     known = [pk for pk in digests if pk <= state.last]  # usually none: new ids are above
     rows = rows_of(chain(), known) if known else {}

@@ -13,13 +13,11 @@ from django.db import transaction
 
 from common import clock
 from ledger.alerts import alert_close, alert_raise, alerts_close
-from ledger.chain.checkpoints import checkpoints_in
-from ledger.chain.node import LogRow, Status
+from ledger.chain.node import Status
 from ledger.chain.records import records_in, rows_of
 from ledger.chain.view import View, first_block_at
-from ledger.errors import BlockUnavailable, ChainError, DatabaseBehind
-from ledger.models import Alert, ChainTransaction, LedgerEntry, LogCheckpoint
-from ledger.recording import checkpoints
+from ledger.errors import BlockUnavailable, ChainError
+from ledger.models import Alert, ChainTransaction, LedgerEntry
 from ledger.recording.adopted import adopted_row
 from ledger.recording.transactions import longest_wait, move, transaction_send
 from ledger.signals import transactions_recorded
@@ -65,9 +63,6 @@ def _block_num(row: ChainTransaction, status: Status, view: View) -> int | None:
         return None
     if row.block_num is not None:
         return row.block_num
-    checkpoint = checkpoints.checkpoint_of(row)
-    if checkpoint is not None:
-        return checkpoints.block_of(checkpoint, view)
     entry = row.entries.order_by("id").first()
     if entry is None or view.chain.row(entry.pk) != bytes(entry.digest):
         return None
@@ -119,9 +114,6 @@ def _finalize(row: ChainTransaction, num: int, view: View) -> bool:
 
 def _differing(row: ChainTransaction, view: View) -> list[int]:
     """Members whose row is not what was recorded. Rows at or below the floor were pruned, not altered."""
-    checkpoint = checkpoints.checkpoint_of(row)
-    if checkpoint is not None:
-        return [] if checkpoints.is_on_chain(checkpoint, view) else [checkpoint.size]
     digests = {pk: bytes(digest) for pk, digest in row.entries.values_list("id", "digest")}
     rows = rows_of(view.chain, sorted(digests))
     missing = [pk for pk, digest in digests.items() if rows.get(pk) != digest]
@@ -140,10 +132,6 @@ def transaction_settle(*, row: ChainTransaction, view: View) -> None:
     Row by row: ours and in our transaction, IRREVERSIBLE; ours from another transaction, adopt it; absent, release
     the entry; another digest or an id below the floor, CONFLICT.
     """
-    checkpoint = checkpoints.checkpoint_of(row)
-    if checkpoint is not None:
-        _settle_checkpoint(row, checkpoint, view)
-        return
     entries = list(row.entries.order_by("id"))
     rows = rows_of(view.chain, [entry.pk for entry in entries]) if entries else {}
     floor = view.chain.state().floor
@@ -162,28 +150,6 @@ def transaction_settle(*, row: ChainTransaction, view: View) -> None:
             _conflict(entry, rows.get(entry.pk), floor)
         _release(row, absent)
         move(row, expected=OPEN, to=S.CONFLICT if others and not absent else S.EXPIRED)
-
-
-def _settle_checkpoint(row: ChainTransaction, checkpoint: LogCheckpoint, view: View) -> None:
-    """The same of a checkpoint: absent, it goes into another transaction; there by another one, it is adopted."""
-    if checkpoints.is_on_chain(checkpoint, view):
-        num = _search(row, view)
-        if num is not None and _finalize(row, num, view):
-            return
-    found = view.chain.log()
-    try:
-        there = checkpoints.chain_has(checkpoint, found)
-    except DatabaseBehind as error:
-        alert_raise(error.code, error.subject, str(error))
-        move(row, expected=OPEN, to=S.CONFLICT)
-        return
-    if there and not adopt_checkpoint(checkpoint, found, view):
-        move(row, expected=OPEN, to=row.status, retry_at=clock.now() + timedelta(seconds=5))
-        return
-    with transaction.atomic():
-        if not there:
-            checkpoints.release(checkpoint)
-        move(row, expected=OPEN, to=S.EXPIRED)
 
 
 def _release(row: ChainTransaction, absent: Sequence[LedgerEntry]) -> None:
@@ -228,23 +194,6 @@ def _adopt(entries: Sequence[LedgerEntry], view: View) -> bool:
     if start > 2:
         view.block(start - 1)  # raises BlockUnavailable where they may lie in blocks that no node has any more
     return False
-
-
-def adopt_checkpoint(checkpoint: LogCheckpoint, found: LogRow, view: View) -> bool:
-    """Tie it to the irreversible transaction that recorded it; False while that is not irreversible yet."""
-    if found.block > view.info.lib_num:
-        return False
-    block, wanted = view.block(found.block), (checkpoint.size, bytes(checkpoint.root))
-    for other in block.transactions.values():
-        if wanted in [(data.size, data.root) for data in checkpoints_in(other, view.chain.account)]:
-            with transaction.atomic():
-                row = adopted_row(block, other, view)
-                LogCheckpoint.objects.filter(pk=checkpoint.pk).update(transaction=row)
-                transactions_recorded.send(sender=ChainTransaction, row=row)
-            return True
-    raise ChainError(
-        f"block {found.block} has a checkpoint of {found.size} leaves as the contract says, and none in it"
-    )
 
 
 # --- everything that is open

@@ -48,7 +48,7 @@ def anchor() -> None:
         if time.monotonic() > end:
             announce("ledger.tasks.anchor")
             break
-    confirm_soon()
+    _confirm_soon()
 
 
 @shared_task(name="ledger.tasks.confirm", time_limit=300)
@@ -65,10 +65,10 @@ def confirm() -> None:
     except RedisError:
         return
     if still_open:
-        confirm_soon()
+        _confirm_soon()
 
 
-def confirm_soon() -> None:
+def _confirm_soon() -> None:
     """Announce one confirmation, unless one is announced already (that is forgotten after a while: workers die)."""
     announce(CONFIRM, countdown=CONFIRM_EVERY_S, expires=30, once_in_s=3)
 

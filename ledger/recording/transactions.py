@@ -37,7 +37,6 @@ from ledger.errors import (
 )
 from ledger.models import ChainTransaction, LedgerEntry
 from ledger.recording import batch_data, hold
-from ledger.recording.checkpoints import checkpoint_of
 from ledger.signing import keys as signing_keys
 from ledger.signing.signer import signer
 from tpm.client import TpmError
@@ -180,7 +179,7 @@ def _built(rows: Sequence[ChainTransaction]) -> tuple[list[Unsigned], list[Chain
             if hold.collisions_end(row, state):
                 free.append(row)
         except DatabaseBehind as error:
-            _postpone([row], error.code, error.code, error, subject=error.subject)
+            _postpone([row], "database_behind", "database_behind", error, subject=error.subject)
     built = [batch_data.transaction_of(row, info=info, state=state) for row in free]
     return built, free
 
@@ -270,7 +269,7 @@ def transaction_send(*, row: ChainTransaction) -> None:
     except NetExceeded as error:
         _defer(row, "net", error)
     except Unauthorized as error:
-        _unauthorized(row, error)
+        _defer(row, "authority", error)
     except WrongChain as error:
         _defer(row, error.alert, error)
     except ChainError as error:
@@ -330,15 +329,6 @@ def _cpu_exceeded(row: ChainTransaction, error: ChainError) -> None:
         error_code="cpu",
         error_message=str(error)[:1000],
     )
-
-
-def _unauthorized(row: ChainTransaction, error: ChainError) -> None:
-    """The chain does not accept the key; of a checkpoint it may be the link that is missing, and records go on."""
-    if checkpoint_of(row) is None:
-        _defer(row, "authority", error)
-        return
-    alert_raise("log_not_on_chain", message=str(error))
-    _wait_for_expiry(row, error)
 
 
 def _defer(row: ChainTransaction, alert: str, error: ChainError) -> None:

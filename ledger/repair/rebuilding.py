@@ -12,7 +12,6 @@ from ledger.keys.seals import erasure_seal, restored_seal
 from ledger.models import ChainTransaction, DataKey
 from ledger.repair.copies import Copy
 from stations.identifiers import letters, token_canonical
-from stations.metering.closing import texts_keep
 from stations.models import ChargingSession, Connector, IdToken, Site, Station, months_decide
 
 FIGURES = ("meter_start_wh", "meter_stop_wh", "energy_wh", "cost_minor")
@@ -107,7 +106,6 @@ def session_put(content: dict[str, Any], data_key: DataKey, places: Places) -> P
         now = timezone.now()
         own: dict[str, Any] = {"restored_at": now, "heard_at": None}  # when it was first heard of is in no record
         made = ChargingSession.objects.create(pk=content["id"], customer=customer, **own, **values)
-        texts_keep([made])
         return Put(made, [], made=True)
     before = values_of(row)
     different = {name: value for name, value in values.items() if getattr(row, name) != value}
@@ -122,7 +120,6 @@ def session_put(content: dict[str, Any], data_key: DataKey, places: Places) -> P
         different["statement_month"] = closed.statement_month
     ChargingSession.objects.filter(pk=row.pk).update(**different)
     row = ChargingSession.objects.get(pk=row.pk)
-    texts_keep([row])
     changes = changes_between(row, before, values_of(row))
     return Put(row, [change for change in changes if change["field"] != "updated_at"])
 

@@ -19,7 +19,6 @@ from ledger.chain.node import State
 from ledger.chain.view import View
 from ledger.chain.walk import walk
 from ledger.errors import ChainRefused
-from ledger.log import rebuilding as log
 from ledger.models import ChainTransaction, LedgerEntry
 from ledger.recording import hold
 from ledger.recording.adopted import adopted_row
@@ -50,7 +49,6 @@ class Restored:
     seen: int = 0
     last: int = 0
     credits: list[Copy] = field(default_factory=list)
-    log: int = 0  # leaves of which the log was made anew; 0: it was as the chain has it
 
     @property
     def unused(self) -> int:
@@ -76,9 +74,7 @@ def restore(
     run.done.last = state.last
     if not dry_run:
         ids_above(max(state.last, _highest()))
-    records = log.Records(run.view.chain.account)
     for block in walk(run.view.chain, first_block=first_block):
-        records.take(block)
         for copies in copies_in(block, run.view.chain.account):
             run.transaction(copies)
             run.done.seen += len(copies)
@@ -87,7 +83,6 @@ def restore(
     run.credits()
     if first_block <= 2 or state.since == 1:
         run.below_the_floor(state)
-        run.done.log = log.rebuild(records, dry_run=dry_run)
     if not dry_run:
         ids_above(max(run.view.chain.state().last, _highest()))
         hold.watch()

@@ -15,7 +15,7 @@ from ledger.errors import ChainError
 from ledger.signing import keys as signing_keys
 from ledger.signing.signer import signer
 
-LINKED = {"record": ("record", "checkpoint"), "prune": ("prune",)}  # what each permission may do, and nothing else
+LINKED = ("record", "prune")  # permissions that may do the action of their name, and nothing else
 CONTRACT = settings.BASE_DIR / "ledger" / "contract"
 
 
@@ -27,11 +27,9 @@ def check() -> list[str]:
     _alert("permission_changed", found)
     contract = list(contract_differences(account))
     _alert("contract_changed", contract)
-    log = list(log_obstacles(account))
-    _alert("log_not_on_chain", log)
     elsewhere = key_elsewhere()
     _alert("key_elsewhere", elsewhere)
-    return [*found, *contract, *log, *elsewhere]
+    return [*found, *contract, *elsewhere]
 
 
 def _alert(code: str, found: Sequence[str]) -> None:
@@ -75,27 +73,11 @@ def differences(account: Mapping[str, Any], *, record_keys: Sequence[frozenset[s
             yield f"permission {name}: expected only {expected}, got {keys_of(found[name]['required_auth'])}"
     if "record" in found:
         yield from record_differences(found["record"]["required_auth"], record_keys)
-    for name, actions in LINKED.items():
-        links = links_of(found.get(name, {}))
-        # Without the last one nothing is done that should not be: log_obstacles tells of it.
-        if name in found and links not in (set(actions), {name}):
-            yield f"{name} is linked to {sorted(links)}, expected {sorted(actions)}"
-
-
-def links_of(permission: Mapping[str, Any]) -> set[str]:
-    """The actions of our contract that get_account says this permission may do; another contract's with its name."""
-    links = [(link.get("account"), link.get("action")) for link in permission.get("linked_actions") or []]
-    return {str(action) if account == settings.LEDGER_ACCOUNT else f"{account}::{action}" for account, action in links}
-
-
-def log_obstacles(account: Mapping[str, Any]) -> Iterator[str]:
-    """Why no checkpoint of the log can be recorded on the chain: its account was set up for an older version."""
-    found = {permission["perm_name"]: permission for permission in account["permissions"]}
-    if "checkpoint" not in links_of(found.get("record", {})):
-        yield f"the permission record is not linked to {settings.LEDGER_ACCOUNT}::checkpoint"
-    abi = chain().read("get_abi", {"account_name": settings.LEDGER_ACCOUNT}).get("abi") or {}
-    if not any(isinstance(one, dict) and one.get("name") == "checkpoint" for one in abi.get("actions") or []):
-        yield "the contract has no action checkpoint"
+    for name in LINKED:
+        links = [(i.get("account"), i.get("action")) for i in found.get(name, {}).get("linked_actions") or []]
+        only = [(settings.LEDGER_ACCOUNT, name)]
+        if name in found and links != only:
+            yield f"{name} is linked to {links}, expected {only}"
 
 
 def record_differences(authority: Mapping[str, Any], record_keys: Sequence[frozenset[str]]) -> Iterator[str]:

@@ -52,11 +52,6 @@ class TpmSigner(Signer):  # type: ignore[misc]  # eospy has no types
         register.require_certified(self.url, key=self.key, public_key_eosio=self.to_public())
         return self.client.sign_batch(self.key, digests, format="eosio")
 
-    def sign_der(self, digest: bytes) -> str:
-        """The signature of a 32-byte digest in DER, base64; under the same conditions."""
-        register.require_certified(self.url, key=self.key, public_key_eosio=self.to_public())
-        return self.client.sign(self.key, digest, format="der")
-
     def verify(self, encoded_sig: str, digest: str) -> bool:
         """Does this signature over the digest (hex) come from this key?"""
         from ledger.chain import antelope, p256

@@ -7,8 +7,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 SCRIPT = HERE / "verify_receipt.py"
 PAGE = HERE / "evportal-verify.html"
-# What the script looks for beside itself: what a log proves, what meters signed, and the ZIP of a statement.
-BESIDE = (HERE / "verify_log.py", HERE / "verify_meter.py", HERE / "verify_statement.py")
+# What the script looks for beside itself: what meters signed, and the ZIP of a statement.
+BESIDE = (HERE / "verify_meter.py", HERE / "verify_statement.py")
 
 
 @lru_cache(maxsize=1)

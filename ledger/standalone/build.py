@@ -80,12 +80,12 @@ def page() -> bytes:
     from django.template.loader import render_to_string
     from django.utils import translation
 
-    from ledger.receipts.words import LOG_MEANINGS, LOG_TITLES, MEANINGS, TITLES, VERDICTS
+    from ledger.receipts.words import MEANINGS, TITLES, VERDICTS
 
     bodies = {}
     for code in LANGUAGES:
         with translation.override(code):
-            words = {"titles": TITLES + LOG_TITLES, "verdicts": VERDICTS, "meanings": MEANINGS | LOG_MEANINGS}
+            words = {"titles": TITLES, "verdicts": VERDICTS, "meanings": MEANINGS}
             context = {**words, "nodes": [], "keys": {}, "account": "evledger"}
             bodies[code] = render_to_string("portal/check/_saved.html", context)
     scanner, scanner_policy = inline(f"\n{SCANNER.read_text()}", "script")

@@ -289,7 +289,7 @@ def charge(texts: list[Record], token: str | None) -> dict[str, Any]:
     begin, end = found["B"][0], found["E"][0]
     energy = {"begin_wh": half_up(begin), "end_wh": half_up(end), "energy_wh": half_up(end - begin)}
     return {"meter": serial, **energy, "begin_at": found["B"][1], "end_at": found["E"][1],
-            "numbers": (numbers[0], numbers[-1]), "_exact": (begin, end), "_alone": rows[0][1].obis[2] in (0xB2, 0xB3)}
+            "numbers": (numbers[0], numbers[-1]), "_exact": (begin, end)}
 def one_meter(texts: list[Record]) -> str:
     serials = {tuple(string(text.payload.get(name) or None, name) for name in ("GS", "MS")) for text in texts}
     if len(serials) > 1: refuse("meters_differ", serials)

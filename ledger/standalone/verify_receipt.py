@@ -3,21 +3,27 @@
 
 Asks nodes of the chain, none of our servers: at least two, better of different people, for one may lie. Take the pins
 (key, chain id, account, hash and time of the contract) from where the operator published them, never from the receipt.
-VERIFIED proves: the record is, byte for byte, the one whose salted hash a transaction wrote on the chain, signed by the
-holder of the key, in an irreversible block; the chain's table agrees, its contract is the published one, not replaced
-since; what the meter signed is what was charged (verify_meter.py beside this file).
---offline asks nobody, and proves what the log and its pinned witnesses signed (verify_log.py beside this file).
+VERIFIED proves: the record in the receipt is, byte for byte, the one whose salted hash a transaction wrote on the
+chain; the holder of the key signed that transaction; it stands in an irreversible block; the chain's table agrees; the
+contract that keeps the table is the published one and was not replaced since; what the meter signed is what was charged
+(with verify_meter.py beside this file; --meter-key pins the meter's own key). Said above the verdict: that it signed
+nothing, that a charge was taken back later (credited), and who could replace the contract.
 It does not prove that the station measured rightly, nor who holds the key; nor anything against the operator where the
 chain has one producer or all nodes asked are the operator's; nor, without --code-hash and --code-updated, against who
-could replace the contract and put it back. In which TPM the key was made is worth as much as the AK, pinned with --ak.
+could replace the contract, use another one and put the first back. In which TPM the key was made, if the receipt says
+so, is worth as much as the attestation key (AK) that certifies it: without --ak, its fingerprint, it is only shown.
 Who made the receipt serves this script, too, and could serve one that always says VERIFIED: take it from somebody else
-(a release of EVPortal, `pip install evportal-verify`), or compare its SHA-256. Needs Python 3.11 and `cryptography`.
-exit status: 0 VERIFIED; 1 NOT VALID: a step failed; 2 NOT DECIDED: nodes are silent (20 s), disagree or are too few"""
+(a release of EVPortal, `pip install evportal-verify`), or compare its SHA-256 with the one in a release.
+A step is ok when all nodes, at least two, agree with the receipt; it failed when the receipt contradicts itself or the
+pins, or two nodes contradict it and none agrees; else it is undecided. Needs Python 3.11 and `cryptography`.
+exit status: 0 VERIFIED; 1 NOT VALID: a step failed; 2 NOT DECIDED: a node does not answer within 20 s, the block is
+not irreversible yet, the nodes disagree, or there are fewer than two (two names of one count once)"""
 # ruff: noqa: E401, E701, E702, I001, PTH113, PTH118, PTH120, PTH123, S104, SIM905, RUF017, RUF021, B905
 import argparse, base64, contextlib, hashlib, http.client, importlib.util, ipaddress, json, os, re, socket, sys, time
 import threading, urllib.parse, zlib; from datetime import datetime, timedelta
-from functools import cache, cached_property, partial, reduce; from types import SimpleNamespace; from typing import Any
-from cryptography.exceptions import InvalidSignature; from cryptography.hazmat.primitives import hashes, serialization
+from functools import cache, cached_property, partial, reduce; from typing import Any
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 TITLES = ("The record and the salt give the digest|The chain and the account are the pinned ones|The block is "
     "irreversible|The block id is the hash of its header|The block's transaction root is that of all its transactions|"
@@ -25,13 +31,13 @@ TITLES = ("The record and the salt give the digest|The chain and the account are
     "signed the transaction|The transaction records this id and digest|The chain's table holds the same digest|The "
     "contract is the published one, and unchanged since|The meter signed what was charged").split("|")
 MORE = ("format", "record", "block_num", "attestation", "signed_meter_values")  # members that are no texts
-FORMATS: Any = {f"evportal-receipt/{n}": (*MORE, *("credited_by", "log", "chain")[:n * n // 3]) for n in (1, 2, 3)}
+FORMATS: Any = {"evportal-receipt/1": MORE, "evportal-receipt/2": (*MORE, "credited_by")}
 CERTIFICATION, PARTS = "evportal-key-certification/1", ("key", "attest", "signature", "ak", "ek_certificate")
 TEXTS = ("salt", "digest", "ledger_id", "chain_id", "account", "transaction_id", "block_id", "public_key")
 STATUSES, SET_CODE = ("executed", "soft_fail", "hard_fail", "delayed", "expired"), ("setcode", "setabi", "")
 BASE58, NAME = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz", ".12345abcdefghijklmnopqrstuvwxyz"
 NOBODY, HERE = ("eosio.null", "active"), dict.fromkeys(("localhost", "::1", "::", "0.0.0.0"), "127.0.0.1")
-NOTICES, EXITS = ("credited", "producers", "replaceable_by"), {"NOT VALID": 1, "NOT DECIDED": 2}  # else 0
+NOTICES = ("credited", "producers", "replaceable_by")
 READ_S, NODE_S, MIB, ANSWER_MAX, SAVANNA, NO_TABLE = 10, 20, 1 << 20, 32 << 20, 1 << 31, 3060003
 TIME, HASH, ID = r"[0-9]{4}(-[0-9]{2}){2}T([0-9]{2}:){2}[0-9]{2}\.[0-9]{3}", "[0-9a-f]{64}", "0|[1-9][0-9]{0,19}"
 # TPM 2.0 Library, Part 2: TPMA_OBJECT (8.3; sign, sensitiveDataOrigin, fixedParent, fixedTPM), TPM_ALG_ID (6.3)
@@ -163,7 +169,8 @@ def tpm_key(data: bytes, what: str) -> tuple[int, Any]:  # attributes and key of
     need(max(len(x), len(y)) <= 32 and len(policy) in (0, 32), f"{what}: coordinates or policy of another size")
     return attributes, point(b"\4" + x.rjust(32, b"\0") + y.rjust(32, b"\0"))
 def unbase64(text: str) -> bytes:  # in its one canonical spelling
-    return data if base64.b64encode(data := base64.b64decode(text, validate=True)).decode() == text else fail("base64")
+    data = base64.b64decode(text, validate=True)
+    return data if base64.b64encode(data).decode() == text else fail("base64 with bits that mean nothing")
 def certified(proof: Any, key: str) -> str:  # the fingerprint of the AK that certifies the key, or ValueError
     public, attest, signature, ak, certificate = (unbase64(proof[part] or "") for part in PARTS)
     attributes, ak_key = tpm_key(ak, "ak")
@@ -188,17 +195,16 @@ def origin(proof: Any, key: str, ak: str | None) -> tuple[str, str, str, bool]: 
     except Exception as error:  # noqa: BLE001  whatever is wrong with it, it certifies nothing
         return "receipt", expected, f"no certification: {error!r}"[:200], False
     return "receipt", expected, said, ak in (None, by)
-def is_certification(proof: Any) -> bool:  # of its form
-    need(set(be(dict, proof)) == {"format", *PARTS} and proof["format"] == CERTIFICATION, "another form")
-    return all(0 < len(be(str, proof[one])) <= 8000 for one in PARTS if (one, proof[one]) != ("ek_certificate", None))
 def parse(data: bytes) -> Any:  # adds the record's one form: RFC 8785, for objects, lists, texts, integers
     r = be(dict, loads(data, MIB))
     need(set(r) == (members := {*TEXTS, *FORMATS[be(str, r["format"])]}), f"expected exactly {sorted(members)}")
     need(r["signed_meter_values"] == [] and uint(32, r["block_num"]), "expected signed_meter_values [], block_num > 0")
     need(all(len(be(str, r[field])) <= 100 for field in TEXTS), f"expected as texts of up to 100 characters {TEXTS}")
     need(r.get("credited_by") is None or uint64(be(str, r["credited_by"])), "credited_by: expected null or a ledger id")
-    need(r["attestation"] is None or is_certification(r["attestation"]), f"no {CERTIFICATION}")
-    if "log" in r and (log := sibling("verify_log")): log.form(r, is_certification)
+    if (proof := r["attestation"]) is not None:
+        parts = [be(dict, proof)[part] for part in PARTS if (part, proof[part]) != ("ek_certificate", None)]
+        good = set(proof) == {"format", *PARTS} and proof["format"] == CERTIFICATION
+        need(good and all(0 < len(be(str, part)) <= 8000 for part in parts), f"no {CERTIFICATION} with {PARTS}")
     record = json.dumps(be(dict, r["record"]), ensure_ascii=False, separators=(",", ":"))
     structure = match(r"\{[][{}:,0-9-]*\}", re.sub(r'"(\\.|[^"\\])*"', "", record))[0]  # no null, no true, no 1.5
     good = levels(r["record"]) <= 8 and all(abs(int(digits)) < 1 << 53 for digits in re.findall("-?[0-9]+", structure))
@@ -327,14 +333,10 @@ def notices_of(nodes: list[Node], r: Any, signed: Any) -> Any:  # None where no 
     names, fewest = sorted({*sum(holders, [])}) if holders else None, min(producers, default=None)
     return {"credited": credit, "producers": fewest, "replaceable_by": names, "hosts": len(hosts), "signed": signed}
 def verify(data: bytes, urls: list[str], pins: Any) -> Any:  # steps as (title, outcome, why, findings), and notices
-    r, steps, notices = taken(data, [] if pins.get("offline") else urls, pins)
-    if log := sibling("verify_log"): return log.added(SimpleNamespace(**globals()), r, pins, steps, notices)
-    return steps + [["The log", "undecided", "verify_log.py is not there", []]] * bool(r and r.get("log")), notices
-def taken(data: bytes, urls: list[str], pins: Any) -> Any:  # the twelve steps
     try: r = parse(data)
     except Exception as error:  # noqa: BLE001  whatever is wrong with it, it is no receipt
         unread = [[title, "undecided", "there is no receipt", []] for title in TITLES[1:]]
-        return None, [[TITLES[0], "failed", f"no receipt: {error!r}"[:300], []], *unread], notices_of([], None, None)
+        return [[TITLES[0], "failed", f"no receipt: {error!r}"[:300], []], *unread], notices_of([], None, None)
     asked, nodes, end = [Node(url, r, pins) for url in urls], list[Node](), time.monotonic() + NODE_S
     threads = [threading.Thread(target=node.interview, daemon=True) for node in asked]
     for thread in threads: thread.start()
@@ -352,13 +354,10 @@ def taken(data: bytes, urls: list[str], pins: Any) -> Any:  # the twelve steps
     findings[7].append(origin(r["attestation"], r["public_key"], pins["ak"]))
     *compared, signed = meter(r["record"], pins); findings.append([("receipt", *compared)])
     judged = [judge(found, 0 if step in (1, 12) else 2) for step, found in enumerate(findings, start=1)]
-    return r, [[title, *how, f] for title, how, f in zip(TITLES, judged, findings)], notices_of(nodes, r, signed)
+    return [[title, *how, f] for title, how, f in zip(TITLES, judged, findings)], notices_of(nodes, r, signed)
 def meter_key(given: str) -> Any:  # in one spelling
     return need(sibling("verify_meter"), "").key_of(open(given).read() if os.path.isfile(given) else given).hex()
 def pinned(form: str, text: str) -> str: return str(match(form, text.lower() if form == HASH else text)[0])
-def verdict_of(steps: Any, pins: Any) -> str:
-    outcomes, good = {outcome for _, outcome, *_ in steps}, "VERIFIED" + " OFFLINE" * bool(pins.get("offline"))
-    return "NOT VALID" if "failed" in outcomes else "NOT DECIDED" if "undecided" in outcomes else good
 def words(notices: Any, pins: Any) -> Any:  # what the verdict is worth
     credited, count, names, signed = (notices[kind] for kind in (*NOTICES, "signed"))
     doubt = " What was measured is the operator's word." * (signed in ("NOT SIGNED", "NOT CHECKED"))
@@ -380,21 +379,22 @@ def main() -> None:
     parser.add_argument("--key", required=True, metavar="PUB_R1_…", help="the operator's key, as published")
     parser.add_argument("--meter-key", action="append", dest="meter_keys", type=meter_key, help="a meter's, hex, file")
     parser.add_argument("--account", default="evledger", metavar="NAME", help="the contract's account (%(default)s)")
-    for option, form, what in (("chain-id", HASH, "the chain's id"), ("ak", HASH, "SHA-256 of the AK of the key's TPM"),
+    for option, form, what in (
+            ("chain-id", HASH, "the chain's id"), ("ak", HASH, "SHA-256 of the AK that certifies the key"),
             ("code-hash", HASH, "SHA-256 of the contract"), ("code-updated", TIME, "the time of its last change")):
         parser.add_argument(f"--{option}", type=partial(pinned, form), metavar=HEX.get(form), help=f"{what}, published")
-    if log := sibling("verify_log"): log.options(parser)  # --offline, --log-key, --witness, --quorum
     parser.add_argument("--json", action="store_true", help="print verdict, steps and notices as JSON")
     args = parser.parse_args(); data = args.receipt.read(MIB + 1)
     whole = data.startswith(b"PK") and (sibling("verify_statement") or parser.error("a ZIP needs verify_statement.py"))
     if whole: sys.exit(whole.check(data + args.receipt.read(), args))
-    steps, notices = verify(data, args.node, pins := vars(args)); verdict = verdict_of(steps, pins)
+    steps, notices = verify(data, args.node, vars(args)); outcomes = {outcome for _, outcome, *_ in steps}
+    verdict = "NOT VALID" if "failed" in outcomes else "NOT DECIDED" if "undecided" in outcomes else "VERIFIED"
     for step, (title, outcome, reason, findings) in enumerate(steps if not args.json else (), start=1):
         print(f"{step:2} {outcome:9} {title}{reason and ': '}{reason}")
         for said in dict.fromkeys((expected, found) for _, expected, found, _ in findings):
             print(f"      {', '.join(source for source, *pair, _ in findings if (*pair,) == said)}")
             print(f"        expected  {said[0]!r:.200}\n        found     {said[1]!r:.200}")
-    lines = log.words([*words(notices, pins)], steps, notices, pins) if log else words(notices, pins)
-    told = {"verdict": verdict, "steps": steps, "notices": notices}
-    print(json.dumps(told) if args.json else "\n".join([*lines, verdict])); sys.exit(EXITS.get(verdict, 0))
+    print(json.dumps({"verdict": verdict, "steps": steps, "notices": notices}) if args.json else
+          "\n".join([*words(notices, vars(args)), verdict]))
+    sys.exit(("VERIFIED", "NOT VALID", "NOT DECIDED").index(verdict))
 if __name__ == "__main__": main()

@@ -62,7 +62,6 @@ def index_of(data: bytes) -> Any:
     need(len(data) <= 16 * MIB, f"{INDEX} is too large")
     try: index = json.loads(data, object_pairs_hook=once, parse_float=no_number, parse_constant=no_number)
     except (ValueError, RecursionError) as error: raise Wrong(f"{INDEX}: {error}") from error
-    need(levels(index) <= 64, f"{INDEX}: too deep")
     need(type(index) is dict and {*WHOLE} <= {*index} and index["format"] == FORMAT, f"{INDEX}: no {FORMAT}")
     period = type(index["period"]) is str and re.fullmatch(r"\d{4}(-(0[1-9]|1[0-2]))?", index["period"])
     listed = type(index["charges"]) is list and type(index["sums"]) is list and len(index["charges"]) < 10_000
@@ -73,9 +72,6 @@ def index_of(data: bytes) -> Any:
         price = type(rate) is dict and type(rate.get("price_per_kwh")) is str and type(rate.get("currency")) is str
         need(price and re.fullmatch(r"\d{1,6}(\.\d{1,6})?", rate["price_per_kwh"]), f"{INDEX}: flat_rate")
     return index
-def levels(item: Any) -> int:  # as the browser counts them; the reader itself goes on to some hundreds
-    inner = item.values() if type(item) is dict else item if type(item) is list else ()
-    return 1 + max(map(levels, inner), default=0)
 def is_charge(charge: Any) -> bool:
     if type(charge) is not dict or not {*CHARGE} <= {*charge}: return False
     texts = [charge[name] for name in CHARGE if name not in ("energy_wh", "amount_minor")]
@@ -110,18 +106,15 @@ def wrong_sums(index: Any) -> list[str]:
     wrong = {currency for currency in {*found, *told} if found.get(currency) != told.get(currency)}
     return sorted(map(str, wrong)) if len(told) == len(said) else ["a currency twice"]
 
-# --- is a charge left out between the first and the last? The registers of a meter tell, and its numbers; of a
-# register that counts one charge alone (B2, B3), which begins at 0 each time, the numbers only
+# --- is a charge left out between the first and the last? The registers of a meter tell
 def left_out(judged: list[Any]) -> list[str]:
     meters: dict[Any, set[Any]] = {}
-    for key, one in judged:
-        meters.setdefault((one["meter"], key), set()).add((*one["_exact"], *one["numbers"], one["_alone"]))
+    for key, one in judged: meters.setdefault((one["meter"], key), set()).add((*one["_exact"], *one["numbers"]))
     found = []
     for (meter, _), readings in sorted(meters.items()):
-        gaps, by_number = [], any(reading[4] for reading in readings)
-        ordered = sorted(readings, key=lambda reading: reading[2:4] if by_number else reading)
-        for (_, end, _, last, *before), (begin, _, first, _, *after) in pairwise(ordered):
-            missing = f"{float((begin - end) / 1000):.3f} kWh" if begin != end and not any(before + after) else ""
+        gaps, ordered = [], sorted(readings)
+        for (_, end, _, last), (begin, _, first, _) in pairwise(ordered):
+            missing = f"{float((begin - end) / 1000):.3f} kWh" if begin != end else ""
             texts = f"{first - last - 1} signed texts" if first > last + 1 else ""
             if missing or texts: gaps.append(f"{' and '.join(filter(None, (missing, texts)))} after T{last}")
         lie = f"between its charges lie {'; '.join(gaps)}, which this statement does not have"
@@ -171,25 +164,18 @@ def check(data: bytes, args: Any) -> int:
         charges = list(pool.map(lambda charge: one_charge(charge, files, index, args), index["charges"]))
     named, ids = {charge["file"] for charge in index["charges"]}, [charge["ledger_id"] for charge in index["charges"]]
     unnamed = sorted(name for name in {*files} - named if RECEIPT.fullmatch(name))
-    log = receipts().sibling("verify_log")
-    faces = log.two_faces(map(loaded, map(files.get, named))) if log else []
-    whole = {"receipts that the index does not name": unnamed, "checkpoints of two faces": faces,
+    whole = {"receipts that the index does not name": unnamed,
              "charges that stand there twice": sorted({one for one in ids if ids.count(one) > 1}),
              "sums that are not those of the charges": wrong_sums(index)}
     verdicts = {one["verdict"] for one in charges}
     verdict = "NOT DECIDED" if "NOT DECIDED" in verdicts else "VERIFIED"
     verdict = "NOT VALID" if "NOT VALID" in verdicts or any(whole.values()) else verdict
-    if verdict == "VERIFIED" and getattr(args, "offline", False): verdict = "VERIFIED OFFLINE"
     lines = [*said(charges, index)]
     wrong = [f"{what}: {', '.join(found)}" for what, found in whole.items() if found]
     kept = [{name: part for name, part in one.items() if name != "judged"} for one in charges]
     if args.json: print(json.dumps({"verdict": verdict, "charges": kept, "wrong": wrong, "said": lines}))
     else: print("\n".join([*map(line, index["charges"], charges), *wrong, *lines, verdict]))
-    return {"NOT VALID": 1, "NOT DECIDED": 2}.get(verdict, 0)
-def loaded(data: Any) -> Any:  # a receipt, whose own check says what is wrong with it
-    try: found = json.loads(data or b"{}")
-    except (ValueError, RecursionError): found = {}
-    return found if type(found) is dict else {}
+    return ("VERIFIED", "NOT VALID", "NOT DECIDED").index(verdict)
 def line(charge: Any, one: Any) -> str:
     amount = f"{charge['amount_minor']} {charge['currency']} minor units"
     return f"{one['file']}  {one['verdict']}  {charge['started_at']}  {charge['energy_wh']} Wh  {amount}" + (

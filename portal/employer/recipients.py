@@ -6,9 +6,8 @@ says yes, or no, and later, that it is enough. Nothing else is ever sent to an a
     asked ── "yes" behind the link ──> confirmed ── "stop" behind the same link, or by the driver ──> stopped
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, timedelta
+from collections.abc import Iterable
+from datetime import timedelta
 
 from django.core import signing
 from django.db import transaction
@@ -17,10 +16,9 @@ from django.utils.translation import gettext as _
 
 from common import clock
 from common.announce import announce
-from portal.employer.statement import EVERYWHERE, HOME, Counts, periods_of
+from portal.employer.statement import EVERYWHERE, HOME, periods_of
 from portal.statements.statements import StatementPeriod, zone_of
 from stations.models import StatementDelivery, StatementRecipient, Vehicle
-from stations.vehicles.services import year_price
 
 SALT = "portal.employer.recipients"
 QUESTIONS_A_DAY = 5
@@ -85,10 +83,7 @@ def delivery_announce(delivery_id: int) -> None:
 
 
 def deliveries_open() -> int:
-    """Open what is due: each month a day after it is over, and again where it changed after it was sent.
-
-    Repeating it is harmless; returns how many.
-    """
+    """Open what is due: each month once, a day after it is over. Repeating it is harmless; returns how many."""
     wanted = StatementRecipient.objects.filter(confirmed_at__isnull=False, stopped_at=None, user__is_active=True)
     rows = [row for one in wanted.select_related("vehicle__owner").iterator(chunk_size=500) for row in _due(one)]
     # ignore_conflicts: another beat opened it at this moment
@@ -97,38 +92,12 @@ def deliveries_open() -> int:
 
 def _due(recipient: StatementRecipient) -> Iterable[StatementDelivery]:
     assert recipient.confirmed_at is not None  # asked for by the query
-    opened = defaultdict[date | None, list[StatementDelivery]](list)
-    for delivery in recipient.deliveries.exclude(first_day=None).order_by("pk"):
-        opened[delivery.first_day].append(delivery)
-    where, now = zone_of(recipient.user), clock.now()
-    for counts in _months(recipient):
-        of: StatementPeriod = counts.period
-        end = of.bounds(where)[1]
-        if not (recipient.confirmed_at < end <= now - A_DAY and end > now - LOOKED_BACK):
-            continue
-        listed, before = _listed(recipient, counts), opened[of.first_day]
-        if not before or _has_changed(before, listed):
-            yield StatementDelivery(recipient=recipient, first_day=of.first_day, listed=listed, corrected=bool(before))
-
-
-def _months(recipient: StatementRecipient) -> Iterator[Counts]:
+    opened = set(recipient.deliveries.exclude(first_day=None).values_list("first_day", flat=True))
+    where = zone_of(recipient.user)
     for _year, months in periods_of(recipient.vehicle, HOME if recipient.home_only else EVERYWHERE):
-        yield from months
-
-
-def _has_changed(before: Sequence[StatementDelivery], listed: str) -> bool:
-    """Whether the month is another one than the e-mail that was opened last had; not while one waits."""
-    if any(one.sent_at is None and one.given_up_at is None for one in before):
-        return False
-    return any(one.sent_at for one in before) and before[-1].listed not in {"", listed}
-
-
-def _listed(recipient: StatementRecipient, counts: Counts) -> str:
-    rate = year_price(recipient.user, counts.period.year).rate if recipient.home_only else None
-    price = f"{rate.price_per_kwh} {rate.currency}" if rate else "contract"
-    return f"{counts.charges} charges, {counts.energy_wh} Wh, {price}"
-
-
-def listed_now(recipient: StatementRecipient, of: StatementPeriod) -> str:
-    """What a month has at this moment, as deliveries keep it; "" where it has nothing any more."""
-    return next((_listed(recipient, counts) for counts in _months(recipient) if counts.period == of), "")
+        for counts in months:
+            of: StatementPeriod = counts.period
+            end = of.bounds(where)[1]
+            now = clock.now()
+            if of.first_day not in opened and recipient.confirmed_at < end <= now - A_DAY and end > now - LOOKED_BACK:
+                yield StatementDelivery(recipient=recipient, first_day=of.first_day)

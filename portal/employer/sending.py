@@ -18,7 +18,7 @@ from common import clock
 from ledger.alerts import alert_close, alert_raise
 from ledger.receipts.checks import receipt_for
 from portal.employer.files import ReceiptMissingError, file_name, statement_pdf, statement_zip
-from portal.employer.recipients import listed_now, token_of
+from portal.employer.recipients import token_of
 from portal.employer.statement import EVERYWHERE, HOME, VehicleStatement, statement_of
 from portal.statements.sending import ATTEMPTS, FIRST_PAUSE, LONGEST_PAUSE, is_permanent
 from portal.statements.statements import StatementPeriod, check_address
@@ -103,12 +103,9 @@ def _monthly(delivery: StatementDelivery, statement: VehicleStatement) -> EmailM
     recipient = delivery.recipient
     words = {"month": statement.period.title, "vehicle": _one_line(str(recipient.vehicle))}
     context = {"statement": statement, "driver": _driver(recipient), "link": _link(recipient)}
-    context |= {"corrected": delivery.corrected, "replaced": _replaced(delivery)}
-    listed = listed_now(recipient, statement.period)
-    StatementDelivery.objects.filter(pk=delivery.pk).update(number=statement.number, listed=listed)
-    corrected = _("Corrected charging statement for %(month)s, %(vehicle)s")
+    StatementDelivery.objects.filter(pk=delivery.pk).update(number=statement.number)
     message = EmailMessage(
-        subject=(corrected if delivery.corrected else _("Charging statement for %(month)s, %(vehicle)s")) % words,
+        subject=_("Charging statement for %(month)s, %(vehicle)s") % words,
         body=render_to_string("portal/employer/monthly.txt", context | {"check_address": check_address()}),
         to=[recipient.address],
         headers={"Message-ID": f"<vehicle-statement.{delivery.pk}@{_domain()}>"},  # the same in every attempt
@@ -117,13 +114,6 @@ def _monthly(delivery: StatementDelivery, statement: VehicleStatement) -> EmailM
     message.attach(file_name(statement, "pdf"), statement_pdf(statement=statement), "application/pdf")
     message.attach(file_name(statement, "zip"), zipped, "application/zip")
     return message
-
-
-def _replaced(delivery: StatementDelivery) -> str:
-    """The number of the newest one of this month that was sent before."""
-    sent = delivery.recipient.deliveries.filter(first_day=delivery.first_day, sent_at__isnull=False)
-    newest = sent.exclude(number="").exclude(pk=delivery.pk).order_by("-pk").first()
-    return newest.number if delivery.corrected and newest else ""
 
 
 def _driver(recipient: StatementRecipient) -> str:

@@ -15,7 +15,6 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from portal.invoice.facturx import FILE_NAME, PROFILE, VERSION, xml_of
 from portal.invoice.invoice import Invoice, Item, Party, Unit, kwh_of
-from portal.invoice.numbering import invoice_number
 from portal.invoice.xmp import xmp_of
 from portal.welcome.operator import Operator
 from stations.charging.words import date_text, place, zone
@@ -58,7 +57,7 @@ def invoice_for(
     seller: Operator,
     sessions: Sequence[ChargingSession],
 ) -> Invoice | NoInvoice:
-    """`sessions` are those that count, `days` the first and the last of the period; `number` is the statement's."""
+    """`sessions` are those that count, `days` the first and the last of the period."""
     address = InvoiceAddress.objects.filter(user=owner).first()
     if address is None:
         return NoInvoice("")
@@ -68,18 +67,15 @@ def invoice_for(
     billed = [session for session in sessions if session.cost_minor is not None]
     items = tuple(item for session in billed for item in _items(session))
     currency = billed[0].currency
-    buyer = _buyer(address)
-    # In no language: an invoice that is read in two is one.
-    content = repr([number, issued.isoformat(), seller.name, seller.address, _vat_id(seller), buyer, address.reference])
     return Invoice(
-        number=invoice_number(year=issued.year, content=content),
+        number=number,
         issued=issued,
         first_day=days[0],
         last_day=days[1],
         currency=currency,
         digits=minor_digits(currency),
         seller=Party(seller.name, seller.address, "", "", country_of(seller.vat_id), _vat_id(seller)),
-        buyer=buyer,
+        buyer=_buyer(address),
         reference=address.reference,
         items=items,
     )

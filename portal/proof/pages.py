@@ -22,11 +22,10 @@ from ledger.errors import NotRecordedYet, RecordError
 from ledger.kept import as_recorded
 from ledger.receipts import checks, receipt
 from ledger.receipts.link import qr_svg, receipt_fragment
-from ledger.receipts.log_part import tlog_proof
 from ledger.receipts.notices import notice_words
 from ledger.receipts.published import check_command, pins_of, published_pins
 from ledger.receipts.receipt import ReceiptError
-from ledger.receipts.words import LOG_MEANINGS, LOG_TITLES, MEANINGS, TITLES, VERDICTS
+from ledger.receipts.words import MEANINGS, TITLES, VERDICTS
 from ledger.record import canonical
 from ledger.state.corrected import corrected_of
 from ledger.state.differences import differences_of
@@ -55,29 +54,6 @@ def receipt_file(request: HttpRequest, session_id: UUID) -> HttpResponse:
         return _not_now(request, session, gettext("No receipt can be made of this session"), _broken(error))
     headers = {"Content-Disposition": f'attachment; filename="{_receipt_name(session)}"'}
     return HttpResponse(text, content_type="application/json", headers=headers)
-
-
-@require_safe
-@login_required
-@never_cache
-def tlog_proof_file(request: HttpRequest, session_id: UUID) -> HttpResponse:
-    """The proof that the log holds the record, for tools of others (C2SP tlog-proof); 409 before there is one."""
-    session = session_read(request, session_id, Look.RECEIPT)
-    title = gettext("There is no proof of the log yet")
-    reason = no_receipt(session, entry_of(session))
-    if reason:
-        return _not_now(request, session, title, reason)
-    try:
-        log = checks.receipt_for(session).get("log")
-    except (NotRecordedYet, RecordError, ReceiptError) as error:
-        return _not_now(request, session, title, _broken(error))
-    if log is None:
-        return _not_now(
-            request, session, title, gettext("This record is not in a published checkpoint of the log yet.")
-        )
-    name = _receipt_name(session).removesuffix(".json")
-    headers = {"Content-Disposition": f'attachment; filename="{name}.tlog-proof"'}
-    return HttpResponse(tlog_proof(log), content_type="text/plain; charset=utf-8", headers=headers)
 
 
 @require_safe
@@ -127,7 +103,7 @@ def _paper(
         "number": f"R-{content['ledger_id']}",
         "signed": signed_of(recorded),
         "operator": operator(),
-        "vat_sums": vat_sums([recorded]),
+        "vat": next(iter(vat_sums([recorded])), None),
     }
 
 
@@ -135,7 +111,7 @@ def _paper(
 @login_required
 @never_cache
 def verify_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
-    """Take the steps now, with the nodes of the settings: twelve, or fifteen where the log holds the record."""
+    """Take the twelve steps now, with the nodes of the settings."""
     session = session_read(request, session_id)
     reason = no_receipt(session, entry_of(session))
     if reason:
@@ -150,16 +126,14 @@ def verify_page(request: HttpRequest, session_id: UUID) -> HttpResponse:
         return _not_now(request, session, gettext("This session cannot be verified"), _broken(error))
     verdict = check.verdict
     failed = [step for step in check.steps if step.outcome == "failed"]
-    titles, meanings = TITLES + LOG_TITLES, MEANINGS | LOG_MEANINGS
     context = {
         "session": session,
         "period": period(session),
         "verdict": VERDICTS[verdict],
         "outcome": {"VERIFIED": "ok", "NOT VALID": "failed"}.get(verdict, "undecided"),
-        "meaning": next((meanings.get(step.number, "") for step in failed), ""),
-        "failed": [(step.number, titles[step.number - 1]) for step in failed],
-        "steps": [(titles[step.number - 1], step) for step in check.steps],
-        "in_log": len(check.steps) > len(TITLES),
+        "meaning": next((MEANINGS.get(step.number, "") for step in failed), ""),
+        "failed": [(step.number, TITLES[step.number - 1]) for step in failed],
+        "steps": list(zip(TITLES, check.steps, strict=True)),
         "now": timezone.now(),
         "zone": zone(session),
         "nodes": settings.LEDGER_NODES,

@@ -11,8 +11,8 @@ from django.views.decorators.http import require_safe
 
 from accounts.login.access import public
 from ledger import standalone
-from ledger.receipts.published import check_command, public_nodes, published_keys, published_log
-from ledger.receipts.words import LOG_MEANINGS, LOG_TITLES, MEANINGS, TITLES, VERDICTS
+from ledger.receipts.published import check_command, public_nodes, published_keys
+from ledger.receipts.words import MEANINGS, TITLES, VERDICTS
 
 OWN_MACHINE = ("http://127.0.0.1:*", "http://localhost:*")
 View = Callable[[HttpRequest], HttpResponse]
@@ -41,19 +41,17 @@ def asks_nodes(view: View) -> View:
 @asks_nodes
 def public_check(request: HttpRequest) -> HttpResponse:
     """The same page for everybody: the receipt never comes here."""
-    keys, log = published_keys(), published_log()
+    keys = published_keys()
     context = {
-        "titles": TITLES + LOG_TITLES,
+        "titles": TITLES,
         "verdicts": VERDICTS,
-        "meanings": MEANINGS | LOG_MEANINGS,
+        "meanings": MEANINGS,
         "nodes": public_nodes(),
         "chain_id": settings.LEDGER_CHAIN_ID,
         "keys": keys,
         "account": settings.LEDGER_ACCOUNT,
         "code_hash": settings.LEDGER_CODE_HASH,
         "code_updated": settings.LEDGER_CODE_UPDATED,
-        "log_key": log.log_key,
-        "witnesses": log.witnesses,
         "checksums": standalone.checksums(),
         "checksums_beside": standalone.checksums_beside(),
         "command": check_command("RECEIPT.json", next(iter(keys), "")),

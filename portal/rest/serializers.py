@@ -6,15 +6,14 @@ from typing import Any
 from rest_framework import serializers
 
 from ledger.models import ChainTransaction, LedgerEntry
-from ledger.receipts.words import LOG_TITLES, TITLES
+from ledger.receipts.words import TITLES
 from ledger.state.corrected import corrected_of
 from ledger.state.counting import RECORD_WORDS, counted_of, record_word
 from ledger.state.filters import IN_STATE
 from ledger.state.labels import Kind
 from ledger.state.words import entry_of, finding_of, state_of
 from stations.charging.corrections import credited_by
-from stations.models import ChargingSession, MeterValue, Vehicle
-from stations.vehicles.assigning import Garage
+from stations.models import ChargingSession, MeterValue
 
 STATES = list(IN_STATE)
 PLACE = ("id", "name", "country", "time_zone")
@@ -58,21 +57,6 @@ class CountedSerializer(serializers.Serializer[Any]):
     currency = serializers.CharField(allow_blank=True)
 
 
-class ShownVehicleSerializer(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    name = serializers.CharField()
-    plate = serializers.CharField(allow_blank=True)
-
-
-class VehicleSerializer(serializers.ModelSerializer[Vehicle]):
-    """A vehicle of the caller's; one that was given away keeps its charges."""
-
-    class Meta:
-        model = Vehicle
-        fields = ["id", "name", "plate", "added_at", "given_away_at"]
-        read_only_fields = fields
-
-
 class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
     location = PlaceSerializer()
     station = serializers.CharField(source="station.identity")
@@ -87,9 +71,6 @@ class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
     credit_reference = serializers.UUIDField(source="credit_reference_id", allow_null=True)
     credited_by = serializers.UUIDField(
         source="credit_pk", allow_null=True, help_text="the credit that takes it back; null where it stands"
-    )
-    vehicle = ShownVehicleSerializer(
-        allow_null=True, help_text="the caller's own that was charged; null for all others, and where nobody said it"
     )
     record = serializers.ChoiceField(
         choices=RECORD_WORDS, help_text="its record in one word: `superseded` was taken back, `credit` takes back"
@@ -106,7 +87,7 @@ class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
             *("id", "status", "started_at", "stopped_at", "location", "station", "evse_id", "connector_id"),
             *("transaction_id", "id_token", "meter_start_wh", "meter_stop_wh", "energy_wh", "cost_minor", "currency"),
             *("stop_reason", "source", "flags", "credit", "credit_reference", "credited_by", "tariff"),
-            *("cost_lines", "vehicle"),
+            *("cost_lines",),
             *("record", "counted", "ledger", "updated_at"),
         ]
         read_only_fields = fields
@@ -132,18 +113,9 @@ class SessionSerializer(serializers.ModelSerializer[ChargingSession]):
             "credit_reference": str(session.credit_reference_id) if session.credit_reference_id else None,
             "tariff": session.tariff if isinstance(session.tariff, dict) else {},
             "cost_lines": session.cost_lines if isinstance(session.cost_lines, list) else [],
-            "vehicle": vehicle_shown(session, self.context.get("garage")),
             **record_shown(session),
             "updated_at": moment(session.updated_at),
         }
-
-
-def vehicle_shown(session: ChargingSession, garage: Garage | None) -> dict[str, Any] | None:
-    """Of one whose vehicle is in the reader's own `garage`."""
-    if garage is None or session.customer_id != garage.owner or not session.is_closed:
-        return None
-    vehicle = garage.vehicle_of(session)
-    return {"id": vehicle.pk, "name": vehicle.name, "plate": vehicle.plate} if vehicle else None
 
 
 def record_shown(session: ChargingSession) -> dict[str, Any]:
@@ -272,23 +244,12 @@ def moment(value: datetime | None) -> str | None:
 
 
 class StepSerializer(serializers.Serializer[Any]):
-    number = serializers.IntegerField(min_value=1, max_value=len(TITLES + LOG_TITLES))
+    number = serializers.IntegerField(min_value=1, max_value=len(TITLES))
     title = serializers.CharField()
     expected = serializers.CharField(allow_blank=True)
     found = serializers.CharField(allow_blank=True)
     outcome = serializers.ChoiceField(choices=["ok", "failed", "undecided"])
     note = serializers.CharField(allow_blank=True)
-
-
-class LogNoticeSerializer(serializers.Serializer[Any]):
-    """A checkpoint of the log: how many records it holds, and who signed it."""
-
-    size = serializers.IntegerField()
-    origin = serializers.CharField()
-    witnesses = serializers.ListField(
-        child=serializers.CharField(), help_text="names of those whose signature is right"
-    )
-    time = serializers.IntegerField(allow_null=True, help_text="of the newest witness' signature, seconds since 1970")
 
 
 class NoticesSerializer(serializers.Serializer[Any]):
@@ -303,14 +264,10 @@ class NoticesSerializer(serializers.Serializer[Any]):
     signed = serializers.CharField(
         allow_null=True, help_text="what the meter signed: VERIFIED (key pinned), NOT SIGNED"
     )
-    log = LogNoticeSerializer(allow_null=True, help_text="the checkpoint that the receipt shows; null: none")
-    producer_key = serializers.CharField(
-        allow_null=True, help_text="with which the producer signed the block's header, where the receipt proves it"
-    )
 
 
 class ProofSerializer(serializers.Serializer[Any]):
-    """The steps, taken now by this server; the receipt lets anybody take them without us."""
+    """The twelve steps, taken now by this server; the receipt lets anybody take them without us."""
 
     verdict = serializers.ChoiceField(choices=["VERIFIED", "NOT VALID", "NOT DECIDED"])
     checked_at = serializers.DateTimeField()

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet, prefetch_related_objects
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework import exceptions
@@ -25,8 +25,7 @@ from ledger.state.rows import in_rows, with_record
 from portal.rest import serializers
 from portal.rest.filters import SessionFilter
 from portal.rest.sums import ledger_now, months_of
-from stations.models import ChargingSession, MeterValue, Vehicle
-from stations.vehicles.assigning import garage_of
+from stations.models import ChargingSession, MeterValue
 
 READ = {"GET": "sessions.read"}
 
@@ -41,15 +40,6 @@ class SessionRows(RowsView):
     def looked_at(self, rows: list[ChargingSession]) -> None:
         """Called with each page before it is answered."""
         session_looked_at(self.request, rows)
-
-    def shown(self, row: Any, *, many: bool = False) -> Any:
-        """With the vehicle of each, where it is the caller's own: two or three queries for all of them."""
-        caller: Any = self.request.user
-        garage = garage_of(caller) if isinstance(caller, User) else None
-        if garage and garage.vehicles:
-            prefetch_related_objects(row if many else [row], "vehicle_link")
-        context = {"request": self.request, "garage": garage if garage and garage.vehicles else None}
-        return self.serializer_class(row, many=many, context=context).data
 
 
 def session_looked_at(request: Request, rows: Sequence[ChargingSession]) -> None:
@@ -139,19 +129,6 @@ class ProofView(SessionRows):
         shown, notices = [asdict(step) for step in check.steps], asdict(check.notices)
         content = {"verdict": check.verdict, "checked_at": now, "nodes": nodes, "steps": shown, "notices": notices}
         return Response(content)
-
-
-class VehiclesView(ListView):
-    """The caller's own, also those that were given away."""
-
-    serializer_class = serializers.VehicleSerializer
-    scopes, operations = READ, {"GET": "vehicles_list"}
-
-    def visible(self) -> QuerySet[Vehicle]:
-        """403 for a program, which has none."""
-        if not isinstance(self.request.user, User):
-            raise exceptions.PermissionDenied("vehicles are a person's: expected a personal token")
-        return Vehicle.objects.filter(owner=self.request.user)
 
 
 class StatementsView(ApiView):

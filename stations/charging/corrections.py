@@ -38,8 +38,6 @@ SAME = (
     "connector_id",
     "id_token_id",
     "customer_id",
-    "person_erased",
-    "reserved_at",
     "location",
     "started_at",
     "stopped_at",
@@ -131,7 +129,7 @@ def session_correct(
     if id_token is not None:
         replacement.id_token, replacement.customer_id = id_token, id_token.customer_id
     values = closing.values_with(session) if signed is None else signed
-    closing.proof_carry(replacement, values, corrects=session.pk, told=signed is not None)
+    closing.proof_carry(replacement, values, told=signed is not None)
     _store(session, [credit, replacement], reason=reason, by=by)
     return credit, replacement
 
@@ -213,7 +211,6 @@ def _store(session: ChargingSession, made: Sequence[ChargingSession], *, reason:
     """Store them and tell of them as of every session that closes; the constraints refuse a second credit."""
     for one in made:
         one.save(force_insert=True)
-    closing.texts_keep(made)
     replacement = made[1] if len(made) > 1 else None
     Correction.objects.create(session=session, credit=made[0], replacement=replacement, reason=reason.strip(), by=by)
     sessions_closed.send(sender=ChargingSession, sessions=list(made))

@@ -272,7 +272,7 @@ def sessions_store_end(endings: Sequence[Ending]) -> None:
         session.meter_values_sha256 = lines_sha256(meter_value_line(*value[1:]) for value in values[session.pk])
     months_decide(sessions)
     _store(endings)
-    closing.texts_drop(sessions, proofs)
+    closing.texts_drop(proofs)
     sessions_closed.send(sender=ChargingSession, sessions=sessions)
 
 

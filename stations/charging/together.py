@@ -1,15 +1,15 @@
 """Charges of many stations that begin or end plainly, at once: in a number of queries that hardly grows with them.
 
-Plain is what nearly all messages are: a free outlet, a clock that is right, a charge that is open. For everything else
-there is None, nothing of it was stored but a card that nobody had seen, and it is looked at alone (reported.py,
-transactions.py), which stores the same for what is plain (tests/gateway/ocpp/test_together.py).
+Plain is what nearly all messages are: a free outlet, a clock that is right, a charge that is
+open. For everything else there is None, nothing of it was stored, and it is looked at alone (reported.py), which
+stores the same for what is plain (tests/gateway/ocpp/test_together.py).
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from django.db.models import F, Q
 from django.db.models.functions import Greatest
@@ -19,27 +19,13 @@ from stations.cards.authorization import Authorization, authorization_of, best_o
 from stations.cards.services import TokenRef
 from stations.charging.clocks import Said, is_plausible, offset_in_charge, start_flags
 from stations.charging.numbers import FROM, Begun
-from stations.charging.plausibility import NOT_AUTHORIZED, meter_bounded
-from stations.charging.reported_values import Values, charge_values_many
+from stations.charging.plausibility import meter_bounded
 from stations.charging.sessions import Ending, late_flags, session_new, sessions_store_end, tariffs_promise
 from stations.identifiers import letters
 from stations.models import ChargingSession, Connector, IdToken, Station
 from stations.signals import sessions_opened
 
 ACTIVE, OCPP = ChargingSession.Status.ACTIVE, ChargingSession.Source.OCPP.value
-
-
-class Timed(Protocol):
-    """A message of a station, with a time by its own clock."""
-
-    @property
-    def station(self) -> Station: ...
-
-    @property
-    def said(self) -> Said: ...
-
-    @property
-    def received_at(self) -> datetime: ...
 
 
 @dataclass(frozen=True)
@@ -68,8 +54,8 @@ class Stop:
 
 
 @dataclass(frozen=True)
-class Told:
-    """A charge that ended, or a transaction that began; `authorization`: of the card that was shown, if one was."""
+class Ended:
+    """`authorization`: of the card with which it was ended, where one was shown."""
 
     session: ChargingSession
     authorization: Authorization | None
@@ -77,17 +63,17 @@ class Told:
 
 def charges_start(starts: Sequence[Start]) -> list[Begun | None]:
     """Charges have begun. Call it inside a transaction."""
-    stations = stations_locked(starts)
+    stations = _stations_locked(starts)
     outlets = _outlets(stations)
     tokens = tokens_shown([start.token for start in starts if start.token.uid])
-    busy, told = open_and_told(stations, starts)
+    busy, told = _open_and_told(stations, starts)
     places: dict[int, ChargingSession] = {}
     allowed: dict[int, Authorization] = {}
-    for place, start in first_of_each(starts):
+    for place, start in _first_of_each(starts):
         station = stations[start.station.pk]
         connector = outlets.get((station.pk, start.evse_id))
         token = best_of(tokens.get(start.token, ()))
-        if connector is None or token is None or token.single or not is_plain(start, station):
+        if connector is None or token is None or token.single or not _is_plain(start, station):
             continue
         if (station.pk, start.evse_id) in busy or station.pk in told:
             continue
@@ -118,7 +104,7 @@ def _begun(
     )
 
 
-def open_and_told(stations: Iterable[int], starts: Sequence[Timed]) -> tuple[set[tuple[int, int]], set[int]]:
+def _open_and_told(stations: Mapping[int, Station], starts: Sequence[Start]) -> tuple[set[tuple[int, int]], set[int]]:
     """Outlets where a charge is open, and stations that told of one at one of these moments before."""
     moments = {start.said.at for start in starts}
     rows = ChargingSession.objects.filter(station__in=stations).order_by()
@@ -135,15 +121,15 @@ def open_and_told(stations: Iterable[int], starts: Sequence[Timed]) -> tuple[set
     return busy, told
 
 
-def charges_stop(stops: Sequence[Stop]) -> list[Told | None]:
+def charges_stop(stops: Sequence[Stop]) -> list[Ended | None]:
     """Charges have ended. Call it inside a transaction."""
-    stations = stations_locked(stops)
+    stations = _stations_locked(stops)
     open_now = _numbered_locked(stops)
     shown = [stop.token for stop in stops if stop.token is not None]
     tokens = tokens_find(shown)
-    ended: dict[int, Told] = {}
+    ended: dict[int, Ended] = {}
     endings = []
-    for place, stop in first_of_each(stops):
+    for place, stop in _first_of_each(stops):
         station = stations[stop.station.pk]
         same = open_now[station.pk, letters(stop.number)]
         if len(same) != 1 or not _ends_plainly(same[0], stop, station):
@@ -152,7 +138,7 @@ def charges_stop(stops: Sequence[Stop]) -> list[Told | None]:
         reported = {"stopped_at": stop.said.at, "meter_stop_wh": meter_bounded(stop.meter_stop_wh)}
         endings.append(Ending(same[0], reported | {"stop_reason": stop.stop_reason}))
         token = best_of(tokens[stop.token]) if stop.token else None
-        ended[place] = Told(same[0], authorization_of(station, token) if stop.token else None)
+        ended[place] = Ended(same[0], authorization_of(station, token) if stop.token else None)
     if endings:
         sessions_store_end(endings)
     return [ended.get(place) for place in range(len(stops))]
@@ -161,7 +147,7 @@ def charges_stop(stops: Sequence[Stop]) -> list[Told | None]:
 def _ends_plainly(session: ChargingSession, stop: Stop, station: Station) -> bool:
     if session.status != ACTIVE or session.source != OCPP or session.started_said is not None:
         return False
-    if not is_plain(stop, station) or stop.said.at < session.started_at:
+    if not _is_plain(stop, station) or stop.said.at < session.started_at:
         return False
     times = {"received_at": stop.received_at, "started_at": session.started_at}
     offset = offset_in_charge(stop.said.at, **times, known=None, connected_at=station.connected_at)
@@ -178,89 +164,12 @@ def _numbered_locked(stops: Sequence[Stop]) -> Mapping[tuple[int, str], list[Cha
     return found
 
 
-# --- Transactions of OCPP 2.x
+# --- For both
+
+Told = TypeVar("Told", Start, Stop)
 
 
-@dataclass(frozen=True)
-class Begin:
-    """A transaction that began, with the station's own number, as it was told at once. `values`: told with it."""
-
-    station: Station
-    transaction_id: str
-    evse_id: int
-    connector_id: int
-    token: TokenRef | None
-    said: Said
-    meter_start_wh: int | None
-    values: Values
-    received_at: datetime
-
-
-def transactions_begin(begins: Sequence[Begin]) -> list[Told | None]:
-    """Transactions have begun. Call it inside a transaction of the database."""
-    stations = stations_locked(begins)
-    outlets = _all_outlets(stations)
-    tokens = tokens_shown([one.token for one in begins if one.token])
-    busy, told = open_and_told(stations, begins)
-    used = _numbers_used(begins)
-    begun: dict[int, Told] = {}
-    for place, one in first_of_each(begins):
-        station = stations[one.station.pk]
-        connector = outlets.get((station.pk, one.evse_id, one.connector_id))
-        token = best_of(tokens.get(one.token, ())) if one.token else None
-        if connector is None or (token is not None and token.single) or not is_plain(one, station):
-            continue
-        if (station.pk, one.evse_id) in busy or station.pk in told or (station.pk, letters(one.transaction_id)) in used:
-            continue
-        allowed = authorization_of(station, token, starting=True) if one.token else None
-        begun[place] = Told(_transaction_begun(one, station, connector, token, allowed), allowed)
-    sessions = [one.session for one in begun.values()]
-    if sessions:
-        tariffs_promise(sessions)
-        rows_insert(sessions)
-        sessions_opened.send(sender=ChargingSession, sessions=sessions)
-        charge_values_many([replace(begins[at].values, station=stations[begins[at].station.pk]) for at in begun])
-    return [begun.get(place) for place in range(len(begins))]
-
-
-def _transaction_begun(
-    begin: Begin, station: Station, connector: Connector, token: IdToken | None, allowed: Authorization | None
-) -> ChargingSession:
-    refused = token is not None and allowed is not None and not allowed.is_accepted
-    return session_new(
-        station=station,
-        connector=connector,
-        id_token=token,
-        transaction_id=begin.transaction_id,
-        started_at=begin.said.at,
-        started_said=None,
-        meter_start_wh=begin.meter_start_wh,
-        source=OCPP,
-        flags=[*late_flags(begin.said.at, offline=False), *[NOT_AUTHORIZED] * refused],
-    )
-
-
-def _all_outlets(stations: Mapping[int, Station]) -> dict[tuple[int, int, int], Connector]:
-    found = {}
-    for row in Connector.objects.select_related("tariff").filter(station__in=stations):
-        row.station = stations[row.station_id]
-        found[row.station_id, row.evse_id, row.connector_id] = row
-    return found
-
-
-def _numbers_used(begins: Sequence[Begin]) -> set[tuple[int, str]]:
-    """Those of these numbers that these stations have used before."""
-    numbers = {letters(begin.transaction_id) for begin in begins}
-    rows = ChargingSession.objects.filter(station__in={begin.station.pk for begin in begins}, number__in=numbers)
-    return set(rows.order_by().values_list("station_id", "number"))
-
-
-# --- For all
-
-OneOf = TypeVar("OneOf", bound=Timed)
-
-
-def first_of_each(told: Sequence[OneOf]) -> Iterable[tuple[int, OneOf]]:
+def _first_of_each(told: Sequence[Told]) -> Iterable[tuple[int, Told]]:
     """Of a station's messages the first, with its place; another of the same station may depend on it."""
     seen: set[int] = set()
     for place, one in enumerate(told):
@@ -269,7 +178,7 @@ def first_of_each(told: Sequence[OneOf]) -> Iterable[tuple[int, OneOf]]:
             yield place, one
 
 
-def is_plain(told: Timed, station: Station) -> bool:
+def _is_plain(told: Start | Stop, station: Station) -> bool:
     """Whether its clock says nothing that has to be thought about."""
     said = told.said
     if said.unknown or said.zone_assumed or said.also is not None:
@@ -277,7 +186,7 @@ def is_plain(told: Timed, station: Station) -> bool:
     return is_plausible(said.at, told.received_at, station.connected_at)
 
 
-def stations_locked(told: Sequence[Timed]) -> dict[int, Station]:
+def _stations_locked(told: Sequence[Start] | Sequence[Stop]) -> dict[int, Station]:
     """As they are now, in the order of their keys; where charges begin, each with the number that the next one gets."""
     which = {one.station.pk for one in told}
     rows = Station.objects.select_related("site__tariff").filter(pk__in=which).order_by("pk")

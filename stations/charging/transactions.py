@@ -247,12 +247,7 @@ def _complete(
     begin_wh = told.begin_wh if told.begin_wh is not None else _first(session, told)
     if session.meter_start_wh is None and begin_wh is not None:
         changed["meter_start_wh"] = begin_wh
-    if (
-        session.id_token_id is None
-        and not session.person_erased
-        and id_token
-        and (not told.stops or _is_payer(told, id_token))
-    ):
+    if session.id_token_id is None and id_token and (not told.stops or _is_payer(told, id_token)):
         changed |= {"id_token_id": id_token.pk, "customer_id": id_token.customer_id}
         flags += [plausibility.NOT_AUTHORIZED] * _is_refused(allowed)
     moved = None

@@ -170,11 +170,11 @@ def batch_store(rows: Sequence[Row], unread: list[Finding], bringing: Bringing) 
 def _batch_store(rows: Sequence[Row], unread: list[Finding], bringing: Bringing) -> tuple[Tally, list[Finding]]:
     dry_run, seen = bringing.options.dry_run, bringing.seen
     places = Places(rows, bringing.plan)
-    sessions, findings, told = [], [*unread], closing.Told()
+    sessions, findings = [], [*unread]
     for row in rows:
         try:
             session = session_of(row, places, bringing.run_id)
-            closing.proof_imported(session, closing.values_of(row.signed), told)
+            closing.proof_imported(session, closing.values_of(row.signed))
             sessions.append((row, session))
         except ImportRowError as error:
             findings.append(Finding.skipped(row.line, row.number, error))
@@ -221,7 +221,6 @@ def _keep(places: Places, new: list[ChargingSession], bringing: Bringing) -> Non
     elif new:
         months_decide(new)
         rows_insert(new)
-        closing.texts_keep(new)
         sessions_closed.send(sender=ChargingSession, sessions=new)
 
 

@@ -11,7 +11,7 @@ VERIFIED where the site demands signatures.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -19,20 +19,10 @@ from uuid import UUID
 from django.db.models import Q
 
 from stations.errors import CorrectionRefusedError
-from stations.identifiers import letters
-from stations.metering.comparing import (
-    OTHER_CHARGE,
-    RECORD_DIFFERS,
-    SIGNED_CONTRADICTS,
-    SIGNED_FAILED,
-    SIGNED_REQUIRED,
-    contradicts,
-)
+from stations.metering.comparing import RECORD_DIFFERS, SIGNED_CONTRADICTS, SIGNED_FAILED, SIGNED_REQUIRED, contradicts
 from stations.metering.judging import Judgement, SignedValue, Verdict, half_up, judge
 from stations.metering.received import SignedText
-from stations.metering.values import digest_of
-from stations.models import ChargingSession, MeterPublicKey, SignedMeterValue, SignedTextDigest, Station
-from stations.models.corrections import Correction
+from stations.models import ChargingSession, MeterPublicKey, SignedMeterValue, Station
 
 INVALID, COMPLETED = ChargingSession.Status.INVALID, ChargingSession.Status.COMPLETED
 VERIFIED: Final = "VERIFIED"
@@ -44,8 +34,6 @@ COLUMNS = (
     *("meter_start_wh", "meter_stop_wh", "meter_start_told_wh", "meter_stop_told_wh"),
     *("signed_meter_values", "signed_verdict", "signed_reason", "meter_public_key"),
 )
-# SHA-256 of a text: the charge of this batch that has it.
-Told = dict[str, ChargingSession]
 _TEXT = ("session_id", "format", "encoding", "context", "text")
 
 
@@ -73,35 +61,22 @@ def values_of(texts: Sequence[SignedText]) -> list[SignedValue]:
 
 
 def proofs_of(
-    sessions: Sequence[ChargingSession],
-    given: Mapping[UUID, Sequence[SignedValue]] | None = None,
-    *,
-    corrects: UUID | None = None,
-    told: Told | None = None,
+    sessions: Sequence[ChargingSession], given: Mapping[UUID, Sequence[SignedValue]] | None = None
 ) -> dict[UUID, Proof]:
-    """Those of charges that end: of their texts so far, or of those that are `given`. Few queries, however many.
-
-    `corrects`: in whose place a charge stands; `told`: the texts of this batch so far.
-    """
+    """Those of charges that end: of their texts so far, or of those that are `given`. Few queries, however many."""
     texts = _texts_of(sessions) if given is None else given
     stations = {session.station_id for session in sessions}
     demanding = set(Station.objects.filter(pk__in=stations, site__signed_required=True).values_list("pk", flat=True))
     signed = [session for session in sessions if texts.get(session.pk)]
     keys = _keys_of(signed)
-    proofs = {
+    return {
         session.pk: _proof(session, texts.get(session.pk, ()), keys, session.station_id in demanding)
         for session in sessions
     }
-    told_here = [(session, proofs[session.pk].values, proofs[session.pk].key) for session in signed]
-    for pk in _charges_reusing(told_here, corrects=corrects, told=told):
-        if proofs[pk].judgement.verdict != FAILED:
-            proofs[pk] = replace(proofs[pk], judgement=Judgement(FAILED, OTHER_CHARGE))
-    return proofs
 
 
-def texts_drop(sessions: Sequence[ChargingSession], proofs: Mapping[UUID, Proof]) -> None:
-    """They stand in the sessions' own column now, and belong to these charges for good."""
-    _digests_keep(sessions)
+def texts_drop(proofs: Mapping[UUID, Proof]) -> None:
+    """They stand in the sessions' own column now."""
     if moved := [pk for pk, proof in proofs.items() if proof.values]:
         SignedMeterValue.objects.filter(session__in=moved).delete()
 
@@ -210,9 +185,7 @@ def proof_apply(session: ChargingSession, proof: Proof) -> None:
 
 
 def values_with(session: ChargingSession, more: Sequence[SignedText] = ()) -> list[SignedValue]:
-    """What the session has, and what comes besides; nothing where its person was erased."""
-    if session.person_erased:
-        return []
+    """What the session has, and what comes besides."""
     return [*(SignedValue.of(element) for element in session.signed_meter_values), *values_of(more)]
 
 
@@ -231,14 +204,14 @@ def signed_energy(session: ChargingSession, values: Sequence[SignedValue], own_w
     return proof.judgement.energy_wh
 
 
-def proof_carry(replacement: ChargingSession, values: Sequence[SignedValue], *, corrects: UUID, told: bool) -> None:
+def proof_carry(replacement: ChargingSession, values: Sequence[SignedValue], *, told: bool) -> None:
     """Give what was signed to a session that corrects another, where it proves its figures (not saved here).
 
     Figures that an operator knows better stand unsigned; where the station `told` them, what failed is kept, too.
     """
     if not values:
         return
-    proof = proofs_of([replacement], {replacement.pk: values}, corrects=corrects)[replacement.pk]
+    proof = proofs_of([replacement], {replacement.pk: values})[replacement.pk]
     registers, failed = proof.registers_wh, proof.judgement.verdict == FAILED
     if registers is not None and proof.judgement.energy_wh == replacement.energy_wh:
         replacement.meter_start_wh, replacement.meter_stop_wh = registers
@@ -248,14 +221,11 @@ def proof_carry(replacement: ChargingSession, values: Sequence[SignedValue], *, 
     replacement.flags = [*[SIGNED_FAILED] * failed, *replacement.flags]
 
 
-def proof_imported(session: ChargingSession, values: Sequence[SignedValue], told: Told) -> None:
-    """Judge a charge of a file by what its meter signed (not saved here); files often name the energy alone.
-
-    `told`: what rows before it have.
-    """
+def proof_imported(session: ChargingSession, values: Sequence[SignedValue]) -> None:
+    """Judge a charge of a file by what its meter signed (not saved here); files often name the energy alone."""
     if not values or session.status != COMPLETED or session.energy_wh is None:
         return
-    proof = proofs_of([session], {session.pk: values}, told=told)[session.pk]
+    proof = proofs_of([session], {session.pk: values})[session.pk]
     own = session.meter_start_wh, session.meter_stop_wh
     if None in own:
         session.meter_start_wh, session.meter_stop_wh = 0, session.energy_wh
@@ -266,11 +236,6 @@ def proof_imported(session: ChargingSession, values: Sequence[SignedValue], told
             session.meter_start_wh, session.meter_stop_wh = own
     if session.status == INVALID:
         session.cost_minor, session.currency = None, ""
-
-
-def texts_keep(sessions: Sequence[ChargingSession]) -> None:
-    """Of charges that were stored with what their meters signed: it is theirs alone from now on."""
-    _digests_keep(sessions)
 
 
 def _columns_set(session: ChargingSession, proof: Proof, verdict: Verdict, reason: str) -> None:
@@ -285,71 +250,3 @@ def _is_of_another_day(session: ChargingSession, judgement: Judgement) -> bool:
         return False
     early, late = session.started_at - APART_MAX, session.stopped_at + APART_MAX
     return not early <= judgement.begin.at <= judgement.end.at <= late
-
-
-# --- Each text counts for one charge
-# The SHA-256 of what charges had that ended stays (SignedTextDigest), also when a text is forgotten. A charge is
-# another one where it is of the same station, or was judged with the same meter's key, and is neither the same told
-# again nor the one that is corrected.
-
-
-def _charges_reusing(
-    texts: Sequence[tuple[ChargingSession, Sequence[SignedValue], str]],
-    *,
-    corrects: UUID | None = None,
-    told: Told | None = None,
-) -> set[UUID]:
-    """Those of which a text belongs to another charge: one that has ended, or one before them here.
-
-    `texts`: of each charge its texts and the key of its meter, as hex. `told`: those of this batch so far.
-    """
-    digests = {session.pk: {digest_of(value) for value in values} for session, values, _ in texts}
-    wanted = {digest for found in digests.values() for digest in found}
-    if not wanted:
-        return set()
-    owners: dict[str, list[tuple[UUID, int, str, str]]] = {}
-    rows = SignedTextDigest.objects.filter(text_sha256__in=wanted).order_by()
-    columns = ("session", "session__station", "session__number", "session__meter_public_key")
-    for digest, *owner in rows.values_list("text_sha256", *columns):
-        owners.setdefault(digest, []).append((owner[0], owner[1], owner[2], owner[3]))
-    told, found = {} if told is None else told, set()
-    for session, _, key in texts:
-        same = _family(corrects or session.pk) if owners else set()
-        for digest in digests[session.pk]:
-            others = [one for one in owners.get(digest, ()) if one[0] not in same and _is_other(session, key, one)]
-            before = told.setdefault(digest, session)
-            if others or (before.pk != session.pk and before.station_id == session.station_id):
-                found.add(session.pk)
-    return found
-
-
-def _is_other(session: ChargingSession, key: str, owner: tuple[UUID, int, str, str]) -> bool:
-    pk, station, number, owners_key = owner
-    if pk == session.pk:
-        return False
-    if station == session.station_id:
-        return number != letters(session.transaction_id)  # told again, by a file
-    return bool(key) and key == owners_key
-
-
-def _family(session: UUID) -> set[UUID]:
-    """The charge, and those in whose place it stands."""
-    found, last = {session}, session
-    while (before := Correction.objects.filter(replacement=last).values_list("session", flat=True).first()) is not None:
-        found.add(before)
-        last = before
-    return found
-
-
-def _digests_keep(sessions: Sequence[ChargingSession]) -> None:
-    """What meters signed of these, which are stored: it is theirs, where no charge of the station had it before."""
-    texts = [
-        (session, digest_of(SignedValue.of(element))) for session in sessions for element in session.signed_meter_values
-    ]
-    if not texts:
-        return
-    had = SignedTextDigest.objects.filter(text_sha256__in={digest for _, digest in texts}).order_by()
-    taken = set(had.values_list("session__station", "text_sha256"))
-    new = {(session.station_id, digest): session.pk for session, digest in reversed(texts)}
-    made = [SignedTextDigest(session_id=pk, text_sha256=one[1]) for one, pk in new.items() if one not in taken]
-    SignedTextDigest.objects.bulk_create(made, ignore_conflicts=True)

@@ -7,9 +7,7 @@ SIGNED_CONTRADICTS = "signed_contradicts"
 SIGNED_REQUIRED = "signed_required"
 # What is remarkable about one that is billed by the station's own figures
 SIGNED_FAILED = "signed_failed"
-# Of stations.metering.words.REASONS
-RECORD_DIFFERS = "record_differs"
-OTHER_CHARGE = "other_charge"
+RECORD_DIFFERS = "record_differs"  # of stations.metering.words.REASONS
 
 ROUNDING_WH = 1
 # Of registers in kWh with two digits; whoever rounds more cannot be told from whoever says another figure.

@@ -5,21 +5,42 @@ rules are those by which the transparency software of S.A.F.E. lets a charge be 
 OCMF asks for (pagination, serials, identification), OCMF's.
 """
 
-from collections.abc import Sequence
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 from stations.metering import identification, ocmf, rules
 from stations.metering.keys import KeyUnreadable, meter_key
 from stations.metering.readings import Reading
 from stations.metering.refused import Refused
-from stations.metering.values import SignedValue, plain
 
-__all__ = ["Judgement", "Reading", "SignedValue", "Verdict", "half_up", "judge", "plain"]
+__all__ = ["Judgement", "Reading", "SignedValue", "Verdict", "half_up", "judge"]
 
 Verdict = Literal["VERIFIED", "FAILED", "NOT CHECKED", "NOT SIGNED"]
 VALUES_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class SignedValue:
+    """One signed text as it was received; `context` is OCPP's reading context, "" where unknown."""
+
+    format: str
+    encoding: str
+    context: str
+    text: str
+
+    @classmethod
+    def of(cls, element: Mapping[str, Any]) -> "SignedValue":
+        """From an element of a record's `signed_meter_values`."""
+        return cls(element["format"], element["encoding"], element.get("context", ""), element["text"])
+
+    def element(self) -> dict[str, str]:
+        """As an element of a record's `signed_meter_values`: the context is left out where it is not known."""
+        found = {"format": self.format, "encoding": self.encoding, "context": self.context, "text": self.text}
+        return found if self.context else {name: text for name, text in found.items() if name != "context"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +133,15 @@ def each(values: Sequence[SignedValue], key_der: bytes) -> list[str]:
         except Refused as refused:
             found.append(refused.reason)
     return found
+
+
+def plain(value: SignedValue) -> str:
+    """The OCMF text itself, where it came in another spelling. Raises Refused."""
+    if value.encoding == "plain":
+        return value.text.strip(" \r\n")
+    try:
+        packed = "".join(value.text.split())
+        data = bytes.fromhex(packed) if value.encoding == "hex" else base64.b64decode(packed, validate=True)
+        return data.decode().strip(" \r\n")
+    except (binascii.Error, ValueError) as error:
+        raise Refused("not_ocmf", f"not {value.encoding}") from error

@@ -20,7 +20,6 @@ HEADER = "OCMF|"
 TEXT_MAX = 65536
 DIGITS_MAX, EXPONENT_MAX, LEVELS_MAX = 40, 20, 64
 BLANK = re.compile(r"[ \t\n\r]*")
-BRACKET = re.compile(r'[][{}]|"(?:[^"\\]|\\.)*"', re.DOTALL)
 # The part with the signature as makers write it, in one line or one member a line: its blanks are not signed, so that
 # no others may stand there than these forms have.
 _MEMBER = r'"[A-Z]{1,8}" ?: ?"(?:[^"\\\x00-\x1f]|\\.)*"'
@@ -132,31 +131,19 @@ def _behind_blanks(text: str, at: int) -> int:
 def _object(text: str, at: int) -> tuple[dict[str, Any], int]:
     """The JSON object that begins there, and where it ends: a bar in one of its texts does not end it."""
     try:
-        found, end = _DECODER.raw_decode(_shallow(text, at), _behind_blanks(text, at))
+        found, end = _DECODER.raw_decode(text, _behind_blanks(text, at))
     except (json.JSONDecodeError, RecursionError) as error:
         raise Refused("json", str(error)) from error
     if type(found) is not dict:
         raise Refused("json", "expected an object")
+    if text.count("{") + text.count("[") > LEVELS_MAX and _levels(found) > LEVELS_MAX:
+        raise Refused("json", "too deep")
     return found, end
 
 
-def _shallow(text: str, at: int) -> str:
-    """The text up to where its JSON goes deeper than LEVELS_MAX: there it is no JSON any more, whatever follows.
-
-    So what is wrong before that place is said first, as a reader says it that counts while it reads.
-    """
-    if text.count("{", at) + text.count("[", at) < LEVELS_MAX:
-        return text
-    depth = 0
-    for found in BRACKET.finditer(text, at):
-        mark = found[0][0]
-        depth += (mark in "{[") - (mark in "}]")
-        if depth <= 0 and mark != '"':
-            break
-        behind = _behind_blanks(text, found.end())
-        if depth == LEVELS_MAX and mark in "{[" and text[behind : behind + 1] not in ("}", "]"):
-            return text[: found.end()]
-    return text
+def _levels(item: Any) -> int:
+    inner = item.values() if type(item) is dict else item if type(item) is list else ()
+    return 1 + max(map(_levels, inner), default=0)
 
 
 def _algorithm(signature: Mapping[str, Any]) -> tuple[str, str]:

@@ -14,8 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-# Of a text in UTF-8, as records and the chain count; what 2.1 allows in base64 is half of it.
-BYTES_MAX = 65_536
+TEXT_MAX = 65_536  # letters; what 2.1 allows in base64 is half of it
 KEY_MAX = 2_500
 SIGNED_MEMBERS = frozenset({"text", "format", "encoding", "context", "public_key"})
 FORMAT_MAX = 50
@@ -120,10 +119,10 @@ def text_read(said: Any, method: str = "", encoding: str = "") -> SignedText:
     """A signed text as it came; its format and encoding from itself, else as they are told. Raises NotSigned."""
     if not isinstance(said, str) or not said.strip():
         raise NotSigned("expected a signed text")
+    if len(said) > TEXT_MAX:
+        raise NotSigned(f"expected at most {TEXT_MAX} letters, got {len(said)}")
     if "\0" in said or not _is_unicode(said):
         raise NotSigned("expected text, got what is none in Unicode")
-    if (length := len(said.encode())) > BYTES_MAX:
-        raise NotSigned(f"expected at most {BYTES_MAX} bytes in UTF-8, got {length}")
     for name, content in _contents(said):
         for begin, form in BEGINS:
             if content.lstrip(BLANK).startswith(begin):

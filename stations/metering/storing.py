@@ -9,28 +9,17 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Func, IntegerField
+from django.db.models.functions import Length
 
 from common.database.inserting import columns_insert
 from stations.errors import SessionEndedError
-from stations.metering.received import BYTES_MAX, SignedText
+from stations.metering.received import SignedText
 from stations.metering.registering import Seen, keys_seen
 from stations.models import ChargingSession, SignedMeterValue
 
 # Of a charge: they become part of its record. Begin and end find room when all between has filled it.
-TEXTS_MAX, TOGETHER_MAX = 200, 2 * BYTES_MAX
+TEXTS_MAX, LETTERS_MAX = 200, 131_072
 BOUNDARY = "Transaction."
-
-
-class InBytes(Func):
-    """How long a text is in UTF-8, which both databases keep."""
-
-    function = "octet_length"
-    output_field = IntegerField()
-
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """SQLite has it since 3.43; a blob's length is the same."""
-        return self.as_sql(compiler, connection, template="length(CAST(%(expressions)s AS BLOB))", **context)
 
 
 @dataclass(frozen=True)
@@ -57,24 +46,24 @@ def signed_store(told: Sequence[SignedOf]) -> list[SignedOf]:
     if not told:
         return []
     rows = SignedMeterValue.objects.filter(session__in={one.charge.pk for one in told}).order_by()
-    stored = list(rows.values_list("session_id", "text_sha256", InBytes("text")))
+    stored = list(rows.values_list("session_id", "text_sha256", Length("text")))
     known = {(session, digest) for session, digest, _ in stored}
-    texts, filled = Counter(session for session, *_ in stored), Counter[UUID]()
+    texts, letters = Counter(session for session, *_ in stored), Counter[UUID]()
     for session, _, length in stored:
-        filled[session] += length
+        letters[session] += length
     new: dict[tuple[UUID, str], SignedOf] = {}
     without_room = []
     for one in told:
-        if one.key in known or one.key in new or one.charge.person_erased:
+        if one.key in known or one.key in new:
             continue
         factor = 2 if one.signed.context.startswith(BOUNDARY) else 1
-        pk, length = one.charge.pk, len(one.signed.text.encode())
-        if texts[pk] >= factor * TEXTS_MAX or filled[pk] + length > factor * TOGETHER_MAX:
+        pk, length = one.charge.pk, len(one.signed.text)
+        if texts[pk] >= factor * TEXTS_MAX or letters[pk] + length > factor * LETTERS_MAX:
             without_room.append(one)
             continue
         new[one.key] = one
         texts[pk] += 1
-        filled[pk] += length
+        letters[pk] += length
     _insert(new)
     keys_seen([Seen(one.charge, one.signed) for one in told if one.signed.public_key])
     return without_room

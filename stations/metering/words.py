@@ -62,8 +62,7 @@ REASONS: Mapping[str, str | Promise] = {
     "meter_status": _("the meter says that it does not work correctly"),
     "error_flag": _("the meter says that its energy must not be billed"),
     "exception": _("an error during the charge made the readings unusable"),
-    # the texts against other charges and the record: told by whoever compares them (the close of a charge, a receipt)
-    "other_charge": _("these signed values belong to another charge"),
+    # the texts against the record: told by whoever compares them (the close of a charge, a receipt)
     "record_differs": _("the record says something else than the meter signed"),
 }
 

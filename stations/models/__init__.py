@@ -15,16 +15,10 @@ from stations.models.corrections import Correction
 from stations.models.imports import ImportFile, ImportFinding, ImportMapping, ImportRun
 from stations.models.load import LimitedOutlet, OutletLimit, SiteLimit, SiteLimitPeriod
 from stations.models.messages import OcppMessage
-from stations.models.metering import MeterPublicKey, SignedMeterValue, SignedTextDigest
+from stations.models.metering import MeterPublicKey, SignedMeterValue
 from stations.models.ocpi import OcpiPartner
 from stations.models.places import Connector, Site, Station
-from stations.models.recipients import (
-    InvoiceAddress,
-    InvoiceNumber,
-    InvoiceSeries,
-    StatementDelivery,
-    StatementRecipient,
-)
+from stations.models.recipients import InvoiceAddress, StatementDelivery, StatementRecipient
 from stations.models.reservations import LocalList, Reservation
 from stations.models.sessions import (
     ChargingSession,
@@ -62,8 +56,6 @@ __all__ = [
     "ImportRun",
     "InstalledRoot",
     "InvoiceAddress",
-    "InvoiceNumber",
-    "InvoiceSeries",
     "LimitedOutlet",
     "LinkCode",
     "LocalList",
@@ -80,7 +72,6 @@ __all__ = [
     "SessionVehicle",
     "SetAside",
     "SignedMeterValue",
-    "SignedTextDigest",
     "Site",
     "SiteLimit",
     "SiteLimitPeriod",

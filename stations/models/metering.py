@@ -43,25 +43,6 @@ class SignedMeterValue(models.Model):
         return f"{self.format} {self.context} {self.received_at.isoformat()}"
 
 
-class SignedTextDigest(models.Model):
-    """That a charge has a signed text: no other one counts by the same (stations/metering/closing.py).
-
-    It stays when the text is forgotten; without the text it says nothing.
-    """
-
-    session = models.ForeignKey(
-        "stations.ChargingSession", on_delete=models.CASCADE, related_name="signed_digests", editable=False
-    )
-    text_sha256 = models.CharField(max_length=64, editable=False, db_index=True)
-
-    class Meta:
-        ordering = ["id"]
-        constraints = [models.UniqueConstraint(fields=["session", "text_sha256"], name="signed_text_digest_once")]
-
-    def __str__(self) -> str:
-        return f"{self.text_sha256[:12]}…"
-
-
 class MeterPublicKey(models.Model):
     """The public key of a meter. It never changes: another key is another row, which replaces this one from then on.
 

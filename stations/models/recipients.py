@@ -53,9 +53,6 @@ class StatementDelivery(models.Model):
     sent_to = models.EmailField(_("sent to"), blank=True, default="")
     sent_at = models.DateTimeField(_("sent at"), null=True)
     number = models.CharField(_("number"), max_length=40, blank=True, default="")
-    corrected = models.BooleanField(_("corrected"), default=False, help_text=_("it replaces one that was sent"))
-    # What the month had: charges, Wh and the price of its year. "": sent before this was kept.
-    listed = models.CharField(max_length=80, blank=True, default="", editable=False)
     given_up_at = models.DateTimeField(_("given up at"), null=True)
 
     class Meta:
@@ -65,14 +62,8 @@ class StatementDelivery(models.Model):
             # Whatever beats and workers do at the same time, a month goes to a recipient once.
             models.UniqueConstraint(
                 fields=["recipient", "first_day"],
-                condition=Q(first_day__isnull=False, corrected=False),
+                condition=Q(first_day__isnull=False),
                 name="delivery_month_once",
-            ),
-            # One that waits takes in whatever changes until it is sent.
-            models.UniqueConstraint(
-                fields=["recipient", "first_day"],
-                condition=Q(corrected=True, sent_at__isnull=True, given_up_at__isnull=True),
-                name="delivery_corrected_waits",
             ),
         ]
         indexes = [
@@ -85,37 +76,6 @@ class StatementDelivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.recipient_id}: {self.first_day or '?'}"
-
-
-class InvoiceSeries(models.Model):
-    """The invoices of a year: which number was given last. Its row is locked while one is given."""
-
-    year = models.PositiveSmallIntegerField(_("year"), primary_key=True)
-    last = models.PositiveIntegerField(_("number"), default=0)
-
-    class Meta:
-        verbose_name, verbose_name_plural = _("series of invoices"), _("series of invoices")
-        ordering = ["year"]
-
-    def __str__(self) -> str:
-        return f"{self.year}: {self.last}"
-
-
-class InvoiceNumber(models.Model):
-    """A number that was given to an invoice, by the SHA-256 of what the invoice says: it names nobody, and stays."""
-
-    series = models.ForeignKey(InvoiceSeries, verbose_name=_("year"), on_delete=models.PROTECT)
-    serial = models.PositiveIntegerField(_("number"))
-    content_sha256 = models.CharField(max_length=64, unique=True, editable=False)
-    given_at = models.DateTimeField(default=timezone.now, editable=False)
-
-    class Meta:
-        verbose_name, verbose_name_plural = _("invoice number"), _("invoice numbers")
-        ordering = ["-id"]
-        constraints = [models.UniqueConstraint(fields=["series", "serial"], name="invoice_number_once")]
-
-    def __str__(self) -> str:
-        return f"{self.series_id}-{self.serial}"
 
 
 class InvoiceAddress(models.Model):

@@ -160,10 +160,6 @@ class ChargingSession(Dated):
     # What the station said of its meter, where the signed values stand in its place: by that its messages are compared.
     meter_start_told_wh = models.BigIntegerField(null=True, editable=False)
     meter_stop_told_wh = models.BigIntegerField(null=True, editable=False)
-    # Since when its outlet was kept for it, where a reservation of ours led to it (stations/costs/reserved.py).
-    reserved_at = models.DateTimeField(null=True, editable=False)
-    # Whose it was, was erased while it went on, or later: what is told of it afterwards names nobody (docs/privacy.md).
-    person_erased = models.BooleanField(default=False, editable=False)
     # How the record writes what another row writes in other letters since two rows became one: {"station": "cp-1"}.
     written = models.JSONField(default=dict, blank=True, editable=False)
     credit = models.BooleanField(_("credit"), default=False)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stations.tariffs.engine import has_elements, price
 from stations.tariffs.lines import lines_kept
-from stations.tariffs.usage import Reading, Reservation, State, Usage
+from stations.tariffs.usage import Reading, State, Usage
 
 if TYPE_CHECKING:
     from stations.models import ChargingSession
@@ -75,16 +75,9 @@ def _priced(tariff: Mapping[str, Any], session: "ChargingSession", values: Itera
         readings,
         states_of(session),
         str(place.get("time_zone", "UTC")),
-        _reservation(session, figures.started_at),
     )
     bill = price(tariff, usage)
     return Cost(bill.total_minor, bill.currency, lines_kept(bill.lines) if by_elements else [])
-
-
-def _reservation(session: "ChargingSession", started_at: datetime) -> Reservation | None:
-    """What was kept for it until it began."""
-    since = session.reserved_at
-    return Reservation(since, started_at) if since is not None and since < started_at else None
 
 
 def cost_so_far(

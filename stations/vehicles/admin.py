@@ -58,15 +58,6 @@ class StatementDeliveryAdmin(NotesLooks, ReadOnly, Logged):
     """Whether a statement reached its recipient, and what the mail server said."""
 
     customer_path = "recipient__user"
-    list_display = (
-        "first_day",
-        "recipient",
-        "corrected",
-        "requested_at",
-        "attempts",
-        "error",
-        "sent_at",
-        "given_up_at",
-    )
+    list_display = ("first_day", "recipient", "requested_at", "attempts", "error", "sent_at", "given_up_at")
     list_select_related = ("recipient",)
     list_filter = (("given_up_at", admin.EmptyFieldListFilter), ("sent_at", admin.EmptyFieldListFilter))

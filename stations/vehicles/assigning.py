@@ -17,7 +17,6 @@ KEPT_AT_ONCE = 500
 class Garage:
     """A driver's vehicles by id, and which card is of which."""
 
-    owner: int
     vehicles: Mapping[int, Vehicle]
     cards: Mapping[int, int]
 
@@ -54,10 +53,10 @@ def garage_of(user: User) -> Garage:
     """Two queries, one where there is no vehicle."""
     vehicles = {vehicle.pk: vehicle for vehicle in Vehicle.objects.filter(owner=user)}
     if not vehicles:
-        return Garage(user.pk, {}, {})
+        return Garage({}, {})
     # A card that is somebody else's by now is of no vehicle of theirs, for charges of before as well.
     cards = VehicleCard.objects.filter(vehicle__owner=user).values_list("id_token_id", "vehicle_id")
-    return Garage(user.pk, vehicles, dict(cards))
+    return Garage(vehicles, dict(cards))
 
 
 def charges_of(user: User) -> ChargingSessionQuerySet:

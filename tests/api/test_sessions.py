@@ -13,7 +13,6 @@ from ledger.models import ChainTransaction
 from ledger.state.rows import with_record
 from portal.rest.serializers import SessionSerializer, record_shown
 from stations.models import ChargingSession, IdToken, MeterValue
-from stations.vehicles.services import charge_vehicle_set, vehicle_add
 from tests.api.conftest import Caller, caller_for, problem
 from tests.conftest import CloseSessions
 from tests.portal.conftest import MakeSession
@@ -220,33 +219,3 @@ def test_the_ledger_while_no_node_answers(api: Caller, make_session: MakeSession
     shown = api.get("ledger").json()
     assert (shown["backlog"], shown["transactions"], shown["head_block_num"]) == (2, {"SENT": 1}, None)
     assert shown["oldest_open_s"] >= 0
-
-
-def test_the_vehicle_is_the_caller_s_own(api: Caller, owner: User, make_session: MakeSession) -> None:
-    session = make_session()
-    assert api.get(f"sessions/{session.pk}").json()["vehicle"] is None and api.get("vehicles").json()["results"] == []
-    van = vehicle_add(user=owner, name="Van", plate="B-EV 1")
-    vehicle_add(user=owner, name="Bus", plate="")
-    charge_vehicle_set(session=session, vehicle=van, odometer_km=None)
-    other = make_session()
-    said = {row["id"]: row["vehicle"] for row in api.get("sessions").json()["results"]}
-    assert said == {str(session.pk): {"id": van.pk, "name": "Van", "plate": "B-EV 1"}, str(other.pk): None}
-    assert [(row["name"], row["given_away_at"]) for row in api.get("vehicles").json()["results"]] == [
-        *(("Van", None), ("Bus", None))
-    ]
-    staff = User.objects.create_superuser("olga")
-    seen = caller_for(staff, ["sessions.read"])
-    assert seen.get(f"sessions/{session.pk}").json()["vehicle"] is None and seen.get("vehicles").json()["results"] == []
-
-
-def test_vehicles_cost_as_many_queries_for_many(api: Caller, owner: User, close_sessions: CloseSessions) -> None:
-    van = vehicle_add(user=owner, name="Van", plate="")
-    api.get("sessions")
-    counted = []
-    for count in (1, 9):
-        for session in close_sessions(count):
-            charge_vehicle_set(session=session, vehicle=van, odometer_km=None)
-        with CaptureQueriesContext(connection) as queries:
-            api.get("sessions?limit=100")
-        counted.append(len(queries))
-    assert counted[0] == counted[1]

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 ROUTES = [str(route.pattern) for route in urls_api.urlpatterns]
 PUBLIC = {"openapi.json", "docs"}
-EVERYBODY = {"me", "statements", "ledger", "vehicles"}  # about the caller, or about nobody
+EVERYBODY = {"me", "statements", "ledger"}  # about the caller, or about nobody
 # What stations say, of all who charge there: for staff, and for programs of the site.
 STAFF = {f"stations/<row_name:identity>/{kind}" for kind in ("messages", "events", "variables")}
 STAFF |= {"sites/<row_name:code>/limit"}

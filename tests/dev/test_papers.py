@@ -41,7 +41,7 @@ NAMES = {path.name for path in FILES}
 PATH = re.compile(r"(?<![\w/.*…-])((?:\.\.?/)?[\w-]+(?:/[\w.-]+)*\.(?:py|md|toml|yaml|js|dot|svg|cpp))(?![\w/])")
 LINK = re.compile(r"\]\(([^)#\s]+)")
 MADE = ("var/", "build/")  # not in the repository, on purpose
-ELSEWHERE = ("w1/", "libraries/", "sitecustomize.py", "json.py")  # of a witness, of EOSIO, of Debian, of Python
+ELSEWHERE = ("libraries/", "sitecustomize.py", "json.py")  # of EOSIO, of Debian, of Python
 TEXTS = {".md", ".yaml", ".toml", ".sh", ".js", ".css", ".html", ".cpp", ".dot"}
 
 

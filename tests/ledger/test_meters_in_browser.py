@@ -196,25 +196,3 @@ def test_keys_are_read_as_people_put_them_in(page: Page) -> None:
     bad = [short.replace("02", "05", 1), own[:-2], own + "00", own.replace("0", "1"), text[:-4], "x", "00"]
     found = evaluated(page, READ_KEYS, [*good, *bad])
     assert found == [*good.values(), *(None for _ in bad)]
-
-
-LEFT_OUT = """async (cases) => {
-  const { leftOut } = await import("/js/verify/left_out.js");
-  const { Decimal } = await import("/js/verify/decimal.js");
-  return cases.map(({ charges }) => {
-    const found = charges.map((one) => {
-      const isOfOneCharge = one.of_one_charge;
-      const reading = (wh, page) => (
-        { wh: new Decimal(BigInt(wh)), at: BigInt(page), page: BigInt(page), isOfOneCharge });
-      const judged = { meter: one.meter, begin: reading(one.begin_wh, one.first), end: reading(one.end_wh, one.last) };
-      return { receipt: { record: { meter_public_key: "key" } }, notices: { signed: "VERIFIED (key pinned)" }, judged };
-    });
-    return leftOut(found).gaps.map(({ meter, wh, records }) => [meter, Number(String(wh)), Number(records)]);
-  });
-}"""
-
-
-def test_each_vector_of_what_is_left_out(page: Page) -> None:
-    cases = json.loads((VECTORS.parent / "left_out.json").read_text())
-    found = evaluated(page, LEFT_OUT, cases)
-    assert dict(zip([one["name"] for one in cases], found, strict=True)) == {one["name"]: one["gaps"] for one in cases}

@@ -15,10 +15,6 @@ from ledger.models import (
     ChainTransaction,
     KeyRotation,
     LedgerEntry,
-    LogCheckpoint,
-    LogCosignature,
-    LogTile,
-    LogWitness,
     SigningKey,
     StatementMail,
     Webhook,
@@ -139,17 +135,6 @@ def vehicle_rows(owner: User) -> None:
     StatementDelivery.objects.create(recipient=recipient, first_day=date(2026, 3, 1))
 
 
-def ledger_rows() -> None:
-    old = SigningKey.objects.create(name="ledger")
-    KeyRotation.objects.create(old=old, new=SigningKey.objects.create(name="ledger-2", status="COMING"))
-    LogTile.objects.create(level=0, index=0, width=1, data=bytes(40))
-    checkpoint = LogCheckpoint.objects.create(size=1, old_size=0, root=bytes(32), upto_block=1_234_567)
-    witness = LogWitness.objects.create(name="club.example/w", url="https://club.example/w", vkey="club.example/w+1+A")
-    LogCosignature.objects.create(
-        checkpoint=checkpoint, witness=witness, line="\u2014 club.example/w AAAA", cosigned_at=timezone.now()
-    )
-
-
 @pytest.fixture
 def everything(make_session: MakeSession) -> ChargingSession:
     session = make_session()
@@ -193,5 +178,6 @@ def everything(make_session: MakeSession) -> ChargingSession:
     link_code_make(id_token=IdToken.objects.create(uid="04NEW"), made_by=None)
     Erasure.objects.create(customer=User.objects.create_user("erased-0"), pseudonym="erased-0")
     AuditRun.objects.create(kind=AuditRun.Kind.COMMAND, finished_at=timezone.now())
-    ledger_rows()
+    old = SigningKey.objects.create(name="ledger")
+    KeyRotation.objects.create(old=old, new=SigningKey.objects.create(name="ledger-2", status="COMING"))
     return session

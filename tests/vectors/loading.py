@@ -11,7 +11,6 @@ from typing import Any
 DIRECTORY = Path(__file__).parent / "cases"
 Json = dict[str, Any]
 NOT_LISTED = (404, b"")
-SAID_OF_LATER_FORMS = {"log": None, "producer_key": None}  # of /3; null where a case does not name them
 
 
 @dataclass(frozen=True)
@@ -21,11 +20,10 @@ class Vector:
     name: str
     why: str
     receipt: bytes
-    pins: Json  # key, chain_id, ak, account, code_hash, code_updated; of a log part: log_key, witnesses, quorum
+    pins: Json  # key, chain_id, ak, account, code_hash, code_updated
     urls: tuple[str, ...]
     answers: Mapping[str, Mapping[str, tuple[int, bytes]]]  # URL to question to status and body
     right: Json  # verdict, steps, notices
-    offline: bool  # nobody is asked
 
     def answer(self, url: str, call: str, body: bytes) -> tuple[int, bytes]:
         """What the node with this URL answers to a call of its API."""
@@ -53,8 +51,7 @@ def vector_of(found: Json) -> Vector:
         pins=found["pins"],
         urls=tuple(node["url"] for node in found["nodes"]),
         answers={node["url"]: sets[node["answers"]] for node in found["nodes"]},
-        right={**found["right"], "notices": {**SAID_OF_LATER_FORMS, **found["right"]["notices"]}},
-        offline=found.get("offline", False),
+        right=found["right"],
     )
 
 

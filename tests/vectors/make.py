@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.vectors import blocks, logged, logged_changes, logged_forms, nodes, receipts, signed
+from tests.vectors import blocks, nodes, receipts, signed
 
 DIRECTORY = Path(__file__).parent / "cases"
 
@@ -15,9 +15,6 @@ def cases() -> Iterator[dict[str, Any]]:
     yield from signed.cases()
     yield from nodes.cases()
     yield from blocks.cases()
-    yield from logged.cases()
-    yield from logged_changes.cases()
-    yield from logged_forms.cases()
 
 
 def files() -> dict[str, str]:

@@ -29,8 +29,6 @@ def case(
     nodes: Sequence[Node] | None = None,
     steps: Mapping[int, str] | None = None,
     notices: Json | None = None,
-    count: int = STEPS,
-    offline: bool = False,
     **pins: Any,
 ) -> Json:
     """`steps` are those that are not ok. By default two honest nodes are asked, and everything is pinned."""
@@ -42,15 +40,13 @@ def case(
         label = next((label for label, known in named.items() if known == answers), "ABCDEF"[len(named)])
         named[label] = answers
         listed.append({"url": url, "answers": label})
-    outcomes = [(steps or {}).get(number, "ok") for number in range(1, count + 1)]
-    good = "VERIFIED OFFLINE" if offline else "VERIFIED"
-    verdict = "NOT VALID" if FAILED in outcomes else "NOT DECIDED" if UNDECIDED in outcomes else good
+    outcomes = [(steps or {}).get(number, "ok") for number in range(1, STEPS + 1)]
+    verdict = "NOT VALID" if FAILED in outcomes else "NOT DECIDED" if UNDECIDED in outcomes else "VERIFIED"
     return {
         "name": name,
         "why": why,
         "receipt": {**written(content), **({"blanks": blanks} if blanks else {})},
         "pins": {"key": world.key.public, **PINS, **pins},
-        **({"offline": True} if offline else {}),
         "answers": {label: [_written(answer) for answer in answers.values()] for label, answers in named.items()},
         "nodes": listed,
         "right": {"verdict": verdict, "steps": outcomes, "notices": {**QUIET, **(notices or {})}},

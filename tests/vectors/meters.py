@@ -124,7 +124,6 @@ def spellings() -> Iterator[dict[str, Any]]:
     yield case("contexts", "with OCPP's contexts", [value(x, c) for x, c in zip(pair(), contexts, strict=True)])
     swapped = [value(x, c) for x, c in zip(pair(), reversed(contexts), strict=True)]
     yield case("contexts-swapped", "the end was sent as the begin", swapped, "context")
-    yield from levels()
     yield case("bar-in-a-text", "a bar in a JSON text ends no part", pair(more={"TT": 'day|night \\"|{'}))
     for written in (
         "1-b:1.8.0",
@@ -157,14 +156,6 @@ def spellings() -> Iterator[dict[str, Any]]:
     ]
     loss = meter().text([meter().reading("B", 0, at(0)) | compensated[0], *compensated[1:]], TOKEN)
     yield case("cable-loss", "where the meter knows it, less the cable's loss", [loss], energy_wh=3000)
-
-
-def levels() -> Iterator[dict[str, Any]]:
-    """How deep JSON may be."""
-    deep = meter().sealed(nested(payload_of(pair()[1]), 63, ""))
-    yield case("levels-64", "as deep as JSON may be", [pair()[0], deep])
-    brackets = pair(more={"TT": "[{" * 100})
-    yield case("levels-in-a-text", "brackets in a text are no levels", brackets)
 
 
 def time_of(minutes: int, state: str = "S") -> dict[str, str]:
@@ -274,21 +265,9 @@ def signed_nonsense() -> Iterator[dict[str, Any]]:
         "fiscal": (payload.replace('"PG":"T2"', '"PG":"F2"'), "no_end"),
         "pagination-zeros": (payload.replace('"PG":"T2"', '"PG":"T02"'), "pagination"),
         "pagination-none": (payload.replace('"PG":"T2",', ""), "pagination"),
-        "levels-65": (nested(payload, 63, "1"), "json"),
-        "levels-65-of-objects": (nested(payload, 63, '"b"', ('{"a":', "}")), "json"),
-        "levels-many": (nested(payload, 30_000, ""), "json"),
-        "levels-65-number": (nested(payload, 63, "NaN"), "json"),
-        "levels-65-twice": (nested(payload, 63, '{"a":1,"a":1}'), "json"),
-        "levels-64-twice": (nested(payload, 61, '{"a":[],"a":[]}'), "duplicate_member"),
-        "number-before-levels": (nested(payload, 100, "1").replace("1011.25", "NaN"), "number"),
     }
     for name, (text, reason) in signed.items():
         yield case(name, "the meter signed it, and it is no OCMF to bill by", [begin, meter().sealed(text)], reason)
-
-
-def nested(payload: str, levels: int, inside: str, pair: tuple[str, str] = ("[", "]")) -> str:
-    """With a member of so many levels besides, which itself is the second one."""
-    return f'{payload[:-1]},"U1":{pair[0] * levels}{inside}{pair[1] * levels}}}'
 
 
 def readings() -> Iterator[dict[str, Any]]:

@@ -4,10 +4,6 @@ It asks nobody and judges nothing. Evidence is judged where services are atteste
 outcome stands in the rows; so whoever only has to ask needs neither the verifier nor a network.
 """
 
-import hashlib
-from collections.abc import Iterable
-from typing import Any
-
 from django.conf import settings
 from django.db.models import Exists, OuterRef
 
@@ -49,28 +45,6 @@ def trusted_with_key(url: str, public_key_eosio: str) -> tuple[TpmService, bool]
 def certification_of(public_key_eosio: str) -> KeyCertification | None:
     """Return the newest certification of this key (PUB_R1_…), for its receipts."""
     return KeyCertification.objects.filter(public_key_eosio=public_key_eosio).order_by("-at").first()
-
-
-def enrolled_tpms() -> set[tuple[str, str]]:
-    """The fingerprints (SHA-256, hex) of AK and EK certificate of each TPM that is enrolled now."""
-    return _fingerprints(TpmService.objects.values_list("ak_public", "ek_certificate"))
-
-
-def certifying_tpms() -> set[tuple[str, str]]:
-    """The same of each TPM whose AK ever certified a key of ours: receipts name those that were replaced, too."""
-    rows = KeyCertification.objects.order_by().values_list("ak_public", "ek_certificate")
-    return _fingerprints(rows.distinct())
-
-
-def _fingerprints(rows: Iterable[tuple[Any, Any]]) -> set[tuple[str, str]]:
-    whole = [(bytes(ak), bytes(ek)) for ak, ek in rows if ak is not None and ek is not None]
-    return {(hashlib.sha256(ak).hexdigest(), hashlib.sha256(ek).hexdigest()) for ak, ek in whole}
-
-
-def certified_key(name: str) -> str:
-    """Return the key of this name that was certified last (PUB_R1_…); "" where none was."""
-    named = KeyCertification.objects.filter(key_name=name).order_by("-at")
-    return named.values_list("public_key_eosio", flat=True).first() or ""
 
 
 def attest_soon(url: str) -> None:

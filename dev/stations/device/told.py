@@ -38,7 +38,6 @@ class Told:
     battery_wh: int = 60_000
     tokens: tuple[Token, ...] = ()
     charge_s: float = 720.0
-    first_charge_s: float | None = None  # of each outlet's first car, where it stays for another time
     pause_s: float = 120.0
     books: bool = False  # it keeps what each charge was (dev/stations/device/books.py)
     meter_secret: str = ""  # in hex, where the meters of its outlets sign (dev/stations/signing.py)

@@ -14,8 +14,7 @@ from django.db import close_old_connections, connections
 log = logging.getLogger(__name__)
 J = TypeVar("J")
 R = TypeVar("R")
-# After a small group, in times of what it took: a transaction's own cost is many times that of a message in it.
-REST_TIMES, REST_MAX_S, LARGE = 3, 0.1, 64
+REST_MAX_S, LARGE = 0.1, 32
 
 
 class Lane(Generic[J, R]):
@@ -23,9 +22,8 @@ class Lane(Generic[J, R]):
 
     What comes while all threads are at work waits, and is taken together: the busier, the larger the groups. `kind`:
     only jobs that are alike by it are taken together, those first of which one has waited longest. Of each kind there
-    is one group at a time, a second while many wait; and after a small one it rests, at most three times as long as
-    that took, and a tenth of a second: what costs much a group is then said by more at once, and where little is said
-    nobody waits.
+    is one group at a time, a second while many wait; and after a small one it rests, at most as long as that took: what
+    costs much a group is then said by more at once, and where little is said nobody waits.
     """
 
     def __init__(
@@ -93,7 +91,8 @@ class Lane(Generic[J, R]):
         self.at_work[kind] -= 1
         if self.kind:
             self.resting[kind] += 1
-            rest_s = min(REST_TIMES * (time.monotonic() - begun), REST_MAX_S) * max(0.0, 1 - len(group) / LARGE)
+            took_s = min(time.monotonic() - begun, REST_MAX_S)
+            rest_s = took_s * max(0.0, 1 - len(group) / LARGE)
             asyncio.get_running_loop().call_later(rest_s, self._rested, kind)
         self._start()
         for (_, future), outcome in zip(group, outcomes, strict=True):

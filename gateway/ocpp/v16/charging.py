@@ -26,7 +26,6 @@ def start_transaction(call: Call) -> Answer:
     )
     if (reservation := payload.get("reservationId")) is not None and begun.created:
         calls.command_progress(station=call.station, kinds=RESERVE, request_id=reservation, progress="Used", at=call.at)
-        calls.reservation_led_to(call.station, reservation, begun.session)
     return _started(begun)
 
 

@@ -9,7 +9,7 @@ from gateway import calls
 from gateway.ocpp.handling import Answer, Call
 from gateway.ocpp.v2 import metering
 from gateway.ocpp.v2.noting import Kind, Severity, reservation_told
-from gateway.ocpp.v2.telling import STOPPING, told_read, values_read
+from gateway.ocpp.v2.telling import told_read, values_read
 from gateway.ocpp.v2.tokens import id_token_info, token_read
 from stations.charging.words import kwh
 from stations.identifiers import letters
@@ -69,28 +69,20 @@ def _around(call: Call, session: ChargingSession) -> None:
     payload, info = call.payload, call.payload["transactionInfo"]
     if "reservationId" in payload:
         reservation_told(call, payload["reservationId"], "Used")
-        calls.reservation_led_to(call.station, payload["reservationId"], session)
     if "remoteStartId" in info:
         calls.start_led_to(call.station, info["remoteStartId"], session)
-    if report := _report(call, session):
-        calls.connector_report(**vars(report))
+    state = info.get("chargingState", "Idle")
+    if state != "Idle" and payload["triggerReason"] not in PERIODIC:
+        calls.connector_report(
+            station=call.station,
+            evse_id=session.connector.evse_id,
+            connector_id=session.connector.connector_id,
+            condition=calls.Condition(status=Connector.Status.OCCUPIED, said=state),
+            at=calls.clock(call.station, payload["timestamp"], call.at).at,
+            received_at=call.at,
+        )
     if payload["eventType"] == "Ended" and "costDetails" in payload:
         _cost_compare(call, session)
-
-
-def _report(call: Call, session: ChargingSession) -> calls.Report | None:
-    """How the outlet is, by the state of the charge."""
-    state = call.payload["transactionInfo"].get("chargingState", "Idle")
-    if state == "Idle" or call.payload["triggerReason"] in PERIODIC:
-        return None
-    return calls.Report(
-        station=call.station,
-        evse_id=session.connector.evse_id,
-        connector_id=session.connector.connector_id,
-        condition=calls.Condition(status=Connector.Status.OCCUPIED, said=state),
-        at=calls.clock(call.station, call.payload["timestamp"], call.at).at,
-        received_at=call.at,
-    )
 
 
 def _cost_compare(call: Call, session: ChargingSession) -> None:
@@ -124,64 +116,18 @@ def meter_values(call: Call) -> Answer:
 def meter_values_many(messages: Sequence[Call]) -> list[Answer]:
     """The same of many."""
     found = calls.charge_values_many([values_read(call) for call in messages])
-    calls.costs_due({session_id for session_id in found if session_id})
     return [Answer(session_id=session_id) for session_id in found]
 
 
 def is_plain(call: Call) -> bool:
-    """Whether a TransactionEvent only tells meter values of a charge that goes on, or that one begins."""
+    """Whether a TransactionEvent only tells meter values of a charge that goes on."""
     payload = call.payload
-    if {"reservationId", "costDetails"} & payload.keys() or "remoteStartId" in payload["transactionInfo"]:
-        return False
-    if payload["eventType"] == "Started":
-        return not payload.get("offline") and payload["triggerReason"] not in STOPPING
-    return payload["eventType"] == "Updated" and payload["triggerReason"] in PERIODIC and "idToken" not in payload
+    more = {"idToken", "reservationId", "costDetails"} & payload.keys() or "remoteStartId" in payload["transactionInfo"]
+    return payload["eventType"] == "Updated" and payload["triggerReason"] in PERIODIC and not more
 
 
 def transaction_events_many(messages: Sequence[Call]) -> list[Answer | None]:
-    """Those that are plain; None for the others."""
-    answers: dict[int, Answer | None] = {}
-    for kind, handle in (("Started", _begin_many), ("Updated", _update_many)):
-        places = [place for place, call in enumerate(messages) if call.payload["eventType"] == kind]
-        if places:
-            answers.update(zip(places, handle([messages[place] for place in places]), strict=True))
-    return [answers[place] for place in range(len(messages))]
-
-
-def _begin_many(messages: Sequence[Call]) -> list[Answer | None]:
-    told = [told_read(call, token_read(call.payload.get("idToken"))) for call in messages]
-    heard = calls.transactions_begin([_begin(call, one) for call, one in zip(messages, told, strict=True)])
-    stored = calls.values_stored([one.session for one in heard if one])
-    reports = [_report(call, one.session) for call, one in zip(messages, heard, strict=True) if one]
-    calls.connectors_report([one for one in reports if one])
-    answers = list[Answer | None]()
-    for call, said, one in zip(messages, told, heard, strict=True):
-        if one is None:
-            answers.append(None)
-            continue
-        token = call.payload.get("idToken")
-        answer = {"idTokenInfo": id_token_info(token, one.authorization)} if token else {}
-        cost = cost_of(one.session, said, stored[one.session.pk])
-        answers.append(Answer(answer | cost, session_id=one.session.pk))
-    return answers
-
-
-def _begin(call: Call, told: calls.Told) -> calls.Begin:
-    return calls.Begin(
-        station=call.station,
-        transaction_id=told.transaction_id,
-        evse_id=told.evse_id,
-        connector_id=told.connector_id,
-        token=told.token,
-        said=told.said,
-        meter_start_wh=told.begin_wh,
-        values=calls.told_values(call.station, told),
-        received_at=told.received_at,
-    )
-
-
-def _update_many(messages: Sequence[Call]) -> list[Answer | None]:
-    """Those of charges of which nothing is missing; the others open or complete a charge."""
+    """Those of charges of which nothing is missing; None for the others, which open or complete a charge."""
     told = [told_read(call, None) for call in messages]
     numbers = [(call.station.pk, one.transaction_id) for call, one in zip(messages, told, strict=True)]
     known = calls.charges_known(numbers)

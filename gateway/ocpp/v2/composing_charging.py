@@ -1,19 +1,21 @@
 """Commands about charges, outlets, cards and charging profiles as messages of OCPP 2.0.1 and 2.1."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
 
 from gateway.ocpp.composing import Unsupported
 from gateway.ocpp.phrasing import Composer, Payload, given, renamed, transaction_text
-from gateway.ocpp.tariff_type import tariff_of
 from stations.commands.listing import Entry, local_list_prepare
 from stations.commands.params import V201
-from stations.models import Command, Connector
+from stations.models import Command, Connector, Tariff
 
 PURPOSES = {"ChargePointMaxProfile": "ChargingStationMaxProfile"}
 NEW_PURPOSES = frozenset({"PriorityCharging", "LocalGeneration"})
+LANGUAGE = "en"  # of the tariff's name, which has none of its own
+PRICE_DIGITS = 6
 RESETS = {"soft": "OnIdle", "on_idle": "OnIdle", "hard": "Immediate", "immediate": "Immediate"}
 TRIGGERS = {
     "SignChargePointCertificate": "SignChargingStationCertificate",
@@ -175,6 +177,23 @@ def _customer_information(command: Command) -> tuple[str, Payload]:
 # --- 2.1 alone
 
 
+def tariff_of(tariff: Tariff) -> Payload:
+    """Prices without VAT, as 2.1 has them; ours are with it."""
+    taxes = [{"type": "vat", "tax": float(tariff.vat_percent)}] if tariff.vat_percent is not None else None
+    net = 1 + (tariff.vat_percent or Decimal(0)) / 100
+    per_kwh, per_session = (
+        round(float(p / net), PRICE_DIGITS) for p in (tariff.price_per_kwh, tariff.price_per_session)
+    )
+    fixed = given(prices=[{"priceFixed": per_session}], taxRates=taxes) if per_session else None
+    return given(
+        tariffId=tariff.code,
+        description=[{"format": "UTF8", "language": LANGUAGE, "content": tariff.name}],
+        currency=tariff.currency,
+        energy=given(prices=[{"priceKwh": per_kwh}], taxRates=taxes),
+        fixedFee=fixed,
+    )
+
+
 def _set_default_tariff(command: Command) -> tuple[str, Payload]:
     """The one that holds there now; for the whole station, where all its outlets have the same."""
     evse_id = command.params["evse_id"]
@@ -184,6 +203,8 @@ def _set_default_tariff(command: Command) -> tuple[str, Payload]:
     tariff = found.pop() if len(found) == 1 else None
     if tariff is None:
         raise Unsupported("no tariff holds there now" if not found else "its outlets have several: send each its own")
+    if "elements" in tariff.snapshot():
+        raise Unsupported("the tariff has elements or limits: it is reckoned with here, not in the station")
     return "SetDefaultTariff", {"evseId": evse_id, "tariff": tariff_of(tariff)}
 
 

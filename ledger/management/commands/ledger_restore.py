@@ -98,8 +98,6 @@ class Command(BaseCommand):
             self.stdout.write(f"{len(done.closed_again)} sessions had ended a second time; the record counts: {pairs}")
         if done.pruned:
             self.stdout.write(f"{done.pruned} are in their blocks only (pruned)")
-        if done.log:
-            self.stdout.write(f"the log of {done.log} leaves was built anew; each root is the chain's")
         if done.unused:
             self.stdout.write(f"{done.unused} ledger ids up to {done.last} were not found in any block that was read")
         if done.unreadable:

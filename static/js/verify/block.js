@@ -5,7 +5,7 @@ import {
 import { isObject } from "./json.js";
 import { limited } from "./node.js";
 
-export const SAVANNA = 1n << 31n; // the schedule version that marks blocks of Spring's Savanna consensus
+const SAVANNA = 1n << 31n; // the schedule version that marks blocks of Spring's Savanna consensus
 const STATUSES = ["executed", "soft_fail", "hard_fail", "delayed", "expired"]; // the index is what is packed
 const COMPRESSIONS = ["none", "zlib"];
 const HALF_SECOND = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.[05]00$/;
@@ -85,8 +85,7 @@ function transaction(trx) {
   return { signatures, compression, stored: bytesOf(trx.packed_trx), free: bytesOf(trx.packed_context_free_data) };
 }
 
-// Its hash in the block's tree.
-export async function leafOf({ head, id, signatures, compression, stored, free }) {
+async function leaf({ head, id, signatures, compression, stored, free }) { // its hash in the block's tree
   if (id) return sha256(head, id);
   const prunable = await sha256(varuint(signatures.length), ...signatures.map(packedSignature), sized(free));
   return sha256(head, await sha256(Uint8Array.of(compression), sized(stored), prunable));
@@ -111,10 +110,10 @@ async function merkle(digests, savanna) { // Savanna builds another tree than EO
 
 export async function transactionRoot(block) {
   const savanna = unsigned(block.schedule_version, 32, "schedule_version") === SAVANNA;
-  return hexOf(await merkle(await Promise.all(entriesOf(block).map(leafOf)), savanna));
+  return hexOf(await merkle(await Promise.all(entriesOf(block).map(leaf)), savanna));
 }
 
-export async function unpacked({ compression, stored }) {
+async function unpacked({ compression, stored }) {
   if (!compression) return stored;
   const inflated = new Blob([stored]).stream().pipeThrough(new DecompressionStream("deflate"));
   return limited(inflated, TRANSACTION_MAX).catch(() => {

@@ -262,20 +262,14 @@ async function byBrowser({ curve, x, y }, { r, s }, message, hash) { // null whe
 }
 
 // By this file's own arithmetic, on any of the curves.
-export function byHand(key, signature, digest) {
-  const found = signedPoint(key, signature, digest);
-  return found !== null && found.x % key.curve.n === signature.r;
-}
-
-// The point { x, y } that the signature is of, where it is right; null where it is of none.
-export function signedPoint({ curve, x, y }, { r, s }, digest) {
+export function byHand({ curve, x, y }, { r, s }, digest) {
   const { n, p } = curve;
   const surplus = BigInt(Math.max(0, 8 * digest.length - curve.orderBits)); // of a hash longer than the order, its left bits
   const e = big(digest) >> surplus;
   const w = inverse(s, n);
   const [u, v] = [modulo(e * w, n), modulo(r * w, n)];
-  const [foundX, foundY, z] = combined(u, [curve.x, curve.y, 1n], v, [x, y, 1n], curve);
-  if (z === 0n) return null;
-  const perZ = inverse(z, p);
-  return { x: modulo(foundX * perZ ** 2n, p), y: modulo(foundY * perZ ** 3n, p) };
+  const [foundX, , z] = combined(u, [curve.x, curve.y, 1n], v, [x, y, 1n], curve);
+  if (z === 0n) return false;
+  const zz = inverse(z, p);
+  return modulo(foundX * zz * zz, p) % n === r;
 }

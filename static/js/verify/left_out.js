@@ -1,7 +1,5 @@
 // Is a charge left out of a statement between its first and its last? The registers of a meter tell: where one charge
-// ends, the next begins; and so do the numbers of its signed records. A register that counts one charge alone begins at 0
-// each time: of such ones the numbers alone tell. Only what the meter signed counts here.
-import { Decimal } from "./decimal.js";
+// ends, the next begins. Only what the meter signed counts here.
 
 // A credit takes back what an earlier entry said: nothing was charged in it, and no meter signs it.
 export const isCredit = ({ receipt }) => Boolean(receipt) && "credit_reference_id" in receipt.record;
@@ -25,19 +23,16 @@ function isSame(one, other) { // a charge that was corrected stands there twice,
   return mine === theirs;
 }
 
-const byRegister = (one, other) =>
-  one.begin.wh.minus(other.begin.wh).sign || one.end.wh.minus(other.end.wh).sign || Number(one.begin.at - other.begin.at);
-
-const byNumber = (one, other) => Number(one.begin.page - other.begin.page) || Number(one.end.page - other.end.page);
+function compare(one, other) {
+  return one.begin.wh.minus(other.begin.wh).sign || one.end.wh.minus(other.end.wh).sign || Number(one.begin.at - other.begin.at);
+}
 
 function gapsOf(readings) {
-  const isCountingOn = readings.every(({ begin }) => !begin.isOfOneCharge);
-  const inOrder = [...readings].sort(isCountingOn ? byRegister : byNumber);
+  const inOrder = [...readings].sort(compare);
   const distinct = inOrder.filter((one, i) => i === 0 || !isSame(one, inOrder[i - 1]));
   const pairs = distinct.slice(1).map((next, i) => [distinct[i], next]);
   const gaps = pairs.map(([{ meter, end }, { begin }]) => {
-    const wh = begin.isOfOneCharge || end.isOfOneCharge ? new Decimal(0n) : begin.wh.minus(end.wh);
-    return { meter, wh, records: begin.page - end.page - 1n, from: end.at, to: begin.at };
+    return { meter, wh: begin.wh.minus(end.wh), records: begin.page - end.page - 1n, from: end.at, to: begin.at };
   });
   return gaps.filter(({ wh, records }) => wh.sign !== 0 || records > 0n);
 }

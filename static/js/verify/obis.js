@@ -9,11 +9,9 @@ const CURRENT = [0x00, 0xff, 0x200, 0x255];
 // Group C, active energy that the car got. Behind the loss in the cable: 98 (a maker's), B1 (register), B3 (charge).
 const COMPENSATED = [0x98, 0xb1, 0xb3];
 // At the meter: 01, 9E (a maker's), B0 (register), B2 (of this charge alone).
-// Of one charge alone, so that it begins at 0 with the next one: what lies between two says nothing.
-const OF_ONE_CHARGE = [0xb2, 0xb3];
 const BILLABLE = [0x01, 0x9e, 0xb0, 0xb2, ...COMPENSATED];
 
-// The groups of a code, null where it is none: { groups, isCompensated, isBillable, isOfOneCharge }. The last is 0xff where the code says
+// The groups of a code, null where it is none: { groups, isCompensated, isBillable }. The last is 0xff where the code says
 // that the value is the current one, however that is written.
 export function obisOf(text) {
   const found = trimmed(text).match(FORM);
@@ -22,6 +20,5 @@ export function obisOf(text) {
   const f = CURRENT.includes(last) ? 0xff : last;
   const isEnergy = a === ELECTRICITY && d === ENERGY;
   const isCompensated = isEnergy && COMPENSATED.includes(c);
-  return { groups: [a, b, c, d, e, f], isCompensated, isBillable: isEnergy && BILLABLE.includes(c) && f === 0xff,
-    isOfOneCharge: isEnergy && OF_ONE_CHARGE.includes(c) };
+  return { groups: [a, b, c, d, e, f], isCompensated, isBillable: isEnergy && BILLABLE.includes(c) && f === 0xff };
 }

@@ -1,15 +1,16 @@
 // The page of the check: takes a receipt, or a statement's ZIP with many, and shows what comes out. What comes from a
 // receipt or a node is shown as text only (textContent). The page's words are in the page (#words), in the reader's language.
-import { $, word } from "./dom.js";
-import { RECEIPT_MAX, parse } from "./form.js";
+import { spkiOf } from "./curves.js";
+import { $, lines, word } from "./dom.js";
+import { hexOf } from "./encoding.js";
 import { decoder } from "./json.js";
 import { fromFragment, receiptIn } from "./link.js";
-import { checkPins, command, pinned } from "./pins.js";
-import { stepsOf, verdict, verify } from "./receipt.js";
+import { keyOfText, keyTextsIn } from "./meter_key.js";
+import { distinct } from "./node.js";
+import { RECEIPT_MAX, parse, verdict, verify } from "./receipt.js";
 import { codeFromCamera, codeInPicture, hasCamera } from "./scan.js";
 import { showStatement } from "./statement_view.js";
 import { CLASSES, reasonOf, showNoticesOfReceipt, showRecord, showStep, showVerdict } from "./steps_view.js";
-import { showTrust } from "./trust_view.js";
 import { ZIP_MAX, looksLikeZip } from "./zip.js";
 
 const PICTURE_MAX = 40 * 1024 * 1024;
@@ -17,17 +18,48 @@ let current = null; // { text, whole }: a QR code's receipt is not whole
 let statement = null; // { zip } of the statement that is shown, another one each time that it is checked
 let runs = 0;
 
+// --- what it is compared with
+
+const address = (node) => (/^https?:\/\//i.test(node) ? node : `https://${node}`);
+
+function pinned({ text }) {
+  let receipt = {};
+  try {
+    receipt = parse(text);
+  } catch {
+    // Then step 1 says so.
+  }
+  const published = lines("keys").map((line) => line.split(/\s+/));
+  const [key = "", pin = ""] = published.find(([key]) => key === receipt.public_key) ?? published[0] ?? [];
+  const required = $("tpm").checked; // else a receipt from before keys were certified is as good as it was
+  const ak = receipt.attestation || required ? pin.toLowerCase() || (receipt.attestation ? null : "of any TPM") : null;
+  const [chainId, account] = ["chain", "account"].map((id) => $(id).value.trim());
+  const meterKeys = keyTextsIn($("meter-keys").value).map(keyOfText);
+  const [codeHash, codeUpdated] = ["code-hash", "code-updated"].map((id) => $(id).value.trim() || null);
+  return {
+    ...{ nodes: distinct(lines("nodes").map(address)), key, ak, chainId: chainId || null, account: account || "evledger", meterKeys },
+    ...{ codeHash: codeHash?.toLowerCase() ?? null, codeUpdated: codeUpdated?.toUpperCase().replace(/Z$/, "") ?? null },
+  };
+}
+
+function command({ nodes, ...pins }, name = "verify_receipt.py evportal-receipt.json") {
+  const options = [["chain-id", pins.chainId], ["account", pins.account], ["key", pins.key], ["ak", pins.ak]];
+  options.push(["code-hash", pins.codeHash], ["code-updated", pins.codeUpdated]);
+  options.push(...pins.meterKeys.map((key) => ["meter-key", hexOf(spkiOf(key))]));
+  const given = [...nodes.map((node) => ["node", node]), ...options].filter(([, value]) => value);
+  const words = given.map(([option, value]) => `--${option} ${value}`);
+  return [`python3 ${name}`, ...words].join(" \\\n    ");
+}
+
 // --- checking
 
-async function options(receipt) { // null where a pin is wrong, which is said, or where another check began meanwhile
-  const mine = runs;
+function options(receipt) { // null, with the reason said, where something is missing or wrong
   try {
-    await checkPins();
+    return pinned(receipt);
   } catch (error) {
-    if (mine === runs) tell(word(error.code, error.message));
+    tell(word("bad meter key", error.message));
     return null;
   }
-  return mine === runs ? pinned(receipt) : null;
 }
 
 function showCommand(text) {
@@ -37,42 +69,36 @@ function showCommand(text) {
 async function check(receipt, { isOfStatement = false } = {}) { // or one charge of the statement above it
   tell("", { isOfStatement });
   const mine = runs;
-  const chosen = await options(receipt);
+  const chosen = options(receipt);
   if (!chosen) return;
-  const read = readable(receipt.text);
-  if (!chosen.key && read) return tell(word("first a key"));
+  if (!chosen.key && isReceipt(receipt.text)) return tell(word("first a key"));
   current = receipt;
   for (const item of $("steps").children) item.hidden = true;
-  for (const id of ["credited", "notices", "offer"]) $(id).hidden = true;
-  showTrust(null, null, null, []);
-  $("asked").textContent = chosen.nodes.join(", ") || (chosen.offline ? word("nobody") : "–");
+  for (const id of ["credited", "notices"]) $(id).hidden = true;
+  $("asked").textContent = chosen.nodes.join(", ") || "–";
   showCommand(command(chosen));
   URL.revokeObjectURL($("save").href);
   $("save").href = URL.createObjectURL(new Blob([receipt.text], { type: "application/json" }));
   showRecord(receipt.text);
-  const all = stepsOf(read, chosen.offline);
-  showVerdict("checking", word("progress", 0, all));
-  for (const id of ["nodes-asked", "more", "all-steps"]) $(id).hidden = !read;
+  showVerdict("checking", word("progress", 0));
+  for (const id of ["nodes-asked", "more", "all-steps"]) $(id).hidden = !isReceipt(receipt.text);
   $("result").hidden = false;
   $("result").scrollIntoView({ block: isOfStatement ? "start" : "nearest" });
   let done = 0;
   const { steps, notices } = await verify(receipt.text, chosen, (step) => {
     if (mine !== runs || step.why === "no receipt") return; // or another check began meanwhile
     showStep(step, receipt.whole);
-    $("reason").textContent = word("progress", ++done, all);
+    $("reason").textContent = word("progress", ++done);
   });
   if (mine !== runs) return;
   if (steps[0].why === "no receipt") return showVerdict("NO RECEIPT", word("no receipt", steps[0].findings[0].found), "quiet");
-  showVerdict(verdict(steps), reasonOf(steps, chosen, { receipt: read, isWhole: receipt.whole }), CLASSES[verdict(steps)]);
+  showVerdict(verdict(steps), reasonOf(steps, chosen.nodes), CLASSES[verdict(steps)]);
   showNoticesOfReceipt(notices, chosen);
-  showTrust(notices, chosen, read, steps);
-  const isUnheard = !chosen.offline && notices.hosts === 0 && verdict(steps) === "NOT DECIDED";
-  $("offer").hidden = !(isUnheard && read.log);
 }
 
 async function checkStatement(zip) {
   tell("");
-  const chosen = await options({ text: "" });
+  const chosen = options({ text: "" });
   if (!chosen) return;
   if (!chosen.key) return tell(word("first a key"));
   const mine = statement = { zip };
@@ -80,8 +106,7 @@ async function checkStatement(zip) {
   $("statement").scrollIntoView({ block: "nearest" });
   const of = (data) => pinned({ text: data });
   const onOpen = ({ data }) => check({ text: data, whole: true }, { isOfStatement: true });
-  const onUnheard = () => ($("statement-offer").hidden = false);
-  await showStatement(zip, { nodes: chosen.nodes, of, pins: chosen }, { isWanted: () => mine === statement, onOpen, onUnheard });
+  await showStatement(zip, { nodes: chosen.nodes, of, pins: chosen }, { isWanted: () => mine === statement, onOpen });
 }
 
 function checkAll() { // again: the statement, where one is shown
@@ -89,17 +114,12 @@ function checkAll() { // again: the statement, where one is shown
   return current ? check(current) : tell(word("first a receipt"));
 }
 
-function readable(text) { // the receipt, null where it is none
+function isReceipt(text) {
   try {
-    return parse(text);
+    return Boolean(parse(text));
   } catch {
-    return null;
+    return false;
   }
-}
-
-function checkOffline() { // as was offered where nobody answered
-  $("offline").checked = true;
-  checkAll();
 }
 
 function tell(problem, { isOfStatement = false } = {}) { // and put away the verdict on an earlier receipt
@@ -107,7 +127,7 @@ function tell(problem, { isOfStatement = false } = {}) { // and put away the ver
   $("problem").hidden = !problem;
   $("result").hidden = true;
   if (!isOfStatement) {
-    for (const id of ["statement", "statement-offer"]) $(id).hidden = true;
+    $("statement").hidden = true;
     statement = null;
   }
   runs += 1;
@@ -179,10 +199,6 @@ function start() {
   $("paste").addEventListener("click", () => take($("text").value));
   $("again").addEventListener("click", () => check(current, { isOfStatement: statement !== null }));
   $("statement-again").addEventListener("click", checkAll);
-  for (const id of ["offer-offline", "statement-offer-offline"]) $(id).addEventListener("click", checkOffline);
-  $("offline").addEventListener("change", () => {
-    if (statement || current) checkAll();
-  });
   $("settings").addEventListener("submit", (event) => {
     event.preventDefault();
     checkAll();

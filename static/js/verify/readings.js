@@ -25,8 +25,7 @@ class Raw { // one element of RD, with what it inherits; nothing in it is judged
     return trimmed(this.text("TX"));
   }
 
-  // { wh, at (microseconds since 1970, UTC), state (of the clock), status, obis, unit, page, isOfOneCharge (whether its
-  // register counts one charge alone) }; throws Refused
+  // { wh, at (microseconds since 1970, UTC), state (of the clock), status, obis, unit, page }; throws Refused
   reading() {
     const unit = trimmed(this.text("RU")).toLowerCase();
     const value = valueOf(this.fields.RV ?? null);
@@ -34,8 +33,7 @@ class Raw { // one element of RD, with what it inherits; nothing in it is judged
     const { at, state } = momentOf(this.text("TM"));
     const wh = value.shifted(UNITS[unit]);
     sure(wh.sign >= 0 && VALUE_MAX_WH.minus(wh).sign >= 0, "value", String(wh));
-    const isOfOneCharge = Boolean(this.register?.isOfOneCharge);
-    return { wh, at, state, status: this.text("ST"), obis: this.text("RI"), unit, page: this.page, isOfOneCharge };
+    return { wh, at, state, status: this.text("ST"), obis: this.text("RI"), unit, page: this.page };
   }
 }
 

@@ -5,18 +5,15 @@
 //  3. what the index says of a charge is what its record says
 //  4. the sums are those of the charges, and no charge stands there twice
 //  5. a container of signed values has those of the record
-//  6. the log shows one face: checkpoints of one size have one root
 // Beside that it is said which charges were credited, which have no figures that the meter signed, which are of another
 // time, and whether the registers of each meter follow one another, so that none is left out between first and last.
 import { hasSameTexts } from "./containers.js";
 import { decimal, hexOf, isHash, need, sha256, show } from "./encoding.js";
 import { Decimal } from "./decimal.js";
-import { parse as parseReceipt } from "./form.js";
 import { decoder, isObject, parse as parseJson } from "./json.js";
 import { leftOut } from "./left_out.js";
 import { minorDigits } from "./currencies.js";
-import { faceOf } from "./log.js";
-import { remembering, verdict as verdictOf, verify } from "./receipt.js";
+import { parse as parseReceipt, remembering, verdict as verdictOf, verify } from "./receipt.js";
 import { filesOf } from "./zip.js";
 
 export const FORMAT = "evportal-statement/1";
@@ -128,15 +125,6 @@ export function isOfPeriod({ started_at: start }, { period }) {
   return moment >= first - ZONES_MS && moment < last + ZONES_MS;
 }
 
-// The states of a log, "origin size", of which receipts show more than one root: two faces, whoever signed them.
-function twoFaced(charges) {
-  const roots = new Map();
-  for (const { of, root } of charges.map(({ receipt }) => receipt && faceOf(receipt)).filter(Boolean)) {
-    roots.set(of, (roots.get(of) ?? new Set()).add(root));
-  }
-  return [...roots].filter(([, different]) => different.size > 1).map(([of]) => of);
-}
-
 function twice(charges) { // ledger ids that stand there more than once
   const seen = new Set(), found = new Set();
   for (const { ledger_id: id } of charges) (seen.has(id) ? found : seen).add(id);
@@ -177,9 +165,7 @@ export async function mapped(items, most, work) { // `most` of them at a time; i
 
 function verdict(charges, isWrong) {
   if (isWrong || charges.some((one) => one.verdict === "NOT VALID")) return "NOT VALID";
-  const found = new Set(charges.map((one) => one.verdict));
-  if (found.has("NOT DECIDED")) return "NOT DECIDED";
-  return found.has("VERIFIED OFFLINE") ? "VERIFIED OFFLINE" : "VERIFIED";
+  return charges.every((one) => one.verdict === "VERIFIED") ? "VERIFIED" : "NOT DECIDED";
 }
 
 // What the ZIP (bytes) holds: { index, files }; throws where it is no statement. Nothing is checked yet.
@@ -194,8 +180,7 @@ export async function open(data) {
 }
 
 // Check an opened statement. `optionsOf` gives for a receipt's bytes what verify() of receipt.js wants, `nodes` are those
-// in it, none offline. Calls onCharge(result, its place) as each is done. Returns { verdict, charges, unnamed, twice, sums,
-// faces, leftOut }.
+// in it. Calls onCharge(result, its place) as each is done. Returns { verdict, charges, unnamed, twice, sums, leftOut }.
 export async function verifyStatement({ index, files }, nodes, optionsOf, onCharge = () => {}) {
   const memories = remembering(nodes);
   await Promise.all([...memories.values()].map((memory) => memory.listen()));
@@ -206,7 +191,7 @@ export async function verifyStatement({ index, files }, nodes, optionsOf, onChar
   });
   const named = new Set(index.charges.map(({ file }) => file));
   const unnamed = [...files.keys()].filter((name) => RECEIPT.test(name) && !named.has(name));
-  const whole = { unnamed, twice: twice(index.charges), sums: wrongSums(index), faces: twoFaced(charges) };
+  const whole = { unnamed, twice: twice(index.charges), sums: wrongSums(index) };
   const isWrong = Object.values(whole).some((found) => found.length > 0);
   return { verdict: verdict(charges, isWrong), charges, ...whole, leftOut: leftOut(charges) };
 }

@@ -4,10 +4,9 @@ import { $, counted, element, energy, moment, money, word } from "./dom.js";
 import { isCredit } from "./left_out.js";
 import { isOfPeriod, open, verifyStatement } from "./statement.js";
 import { CLASSES, noticesOfChain, showNotices } from "./steps_view.js";
-import { trustOfWhole } from "./trust_view.js";
 
 const VERIFIED_SIGNED = ["VERIFIED (key pinned)", "VERIFIED (key of the record)"];
-const MARKS = { "VERIFIED": "ok", "VERIFIED OFFLINE": "ok offline", "NOT VALID": "step failed", "NOT DECIDED": "undecided" };
+const MARKS = { "VERIFIED": "ok", "NOT VALID": "step failed", "NOT DECIDED": "undecided" };
 
 function show(name, reason, kind = "") {
   $("statement-verdict").textContent = word(name);
@@ -123,12 +122,11 @@ function placesOf(charges, isMeant) { // the numbers of these lines, as readers 
   return charges.map((one, i) => (isMeant(one) ? i + 1 : 0)).filter(Boolean);
 }
 
-function noticesOfWhole({ charges, unnamed, twice, sums, faces }, index) {
+function noticesOfWhole({ charges, unnamed, twice, sums }, index) {
   const found = [];
   if (unnamed.length) found.push([word("receipts unnamed", unnamed.join(", ")), true]);
   if (twice.length) found.push([word("charges twice", twice.join(", ")), true]);
   if (sums.length) found.push([word("sums wrong", sums.map((currency) => currency || "–").join(", ")), true]);
-  found.push(...faces.map((of) => [word("two faces", of), true]));
   const credited = placesOf(charges, ({ notices }) => (notices?.credited ?? null) !== null);
   if (credited.length) found.push([word("charges credited", credited.join(", ")), true]);
   const elsewhere = placesOf(charges, ({ charge }) => !isOfPeriod(charge, index));
@@ -162,15 +160,13 @@ function reasonOf({ verdict, charges }) {
   const wrong = charges.filter((one) => one.verdict === "NOT VALID").length;
   const open = charges.filter((one) => one.verdict === "NOT DECIDED").length;
   if (verdict === "VERIFIED") return word("statement all right", all);
-  if (verdict === "VERIFIED OFFLINE") return word("statement all right offline", all);
   if (verdict === "NOT DECIDED") return word("statement undecided", counted(open), all);
   return wrong ? word("statement failed", counted(wrong), all) : word("statement contradicts", all);
 }
 
 // Check a ZIP's bytes and show what comes out. `options`: { nodes, of(receipt's bytes) } as verifyStatement wants them;
-// `isWanted` says whether the reader still waits for this one; `onOpen` shows one charge's steps; `onUnheard` is called where
-// no node answered, and receipts could be checked without one.
-export async function showStatement(data, { nodes, of, pins }, { isWanted, onOpen, onUnheard }) {
+// `isWanted` says whether the reader still waits for this one; `onOpen` shows one charge's steps.
+export async function showStatement(data, { nodes, of, pins }, { isWanted, onOpen }) {
   $("statement").hidden = false;
   $("statement-found").hidden = true;
   for (const id of ["statement-notices", "statement-progress"]) $(id).hidden = true;
@@ -198,8 +194,5 @@ export async function showStatement(data, { nodes, of, pins }, { isWanted, onOpe
   });
   if (!found || !isWanted()) return;
   show(found.verdict, reasonOf(found), CLASSES[found.verdict]);
-  const ofChain = pins.offline ? trustOfWhole(found.charges, pins) : noticesOfChain(together(found.charges), pins);
-  showNotices($("statement-notices"), [...noticesOfWhole(found, index), ...noticesOfMeters(found), ...ofChain]);
-  const isUnheard = found.verdict === "NOT DECIDED" && !found.charges.some(({ notices }) => notices?.hosts);
-  if (!pins.offline && isUnheard && found.charges.some(({ receipt }) => receipt?.log)) onUnheard();
+  showNotices($("statement-notices"), [...noticesOfWhole(found, index), ...noticesOfMeters(found), ...noticesOfChain(together(found.charges), pins)]);
 }

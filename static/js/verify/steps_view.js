@@ -1,24 +1,23 @@
 // What came out of the check of one receipt, as readers see it: its steps, its verdict and why, its notices, its figures.
-import { $, counted, element, energy, moment, money, word } from "./dom.js";
-import { parse } from "./form.js";
+import { $, element, energy, moment, money, word } from "./dom.js";
 import { canonical } from "./json.js";
-import { verdict } from "./receipt.js";
+import { parse, verdict } from "./receipt.js";
 
-const OUTCOMES = { ok: "ok", failed: "step failed", undecided: "undecided", "not asked": "not asked" };
-export const CLASSES = { "VERIFIED": "outcome-ok", "VERIFIED OFFLINE": "outcome-ok", "NOT VALID": "outcome-failed", "NOT DECIDED": "outcome-undecided" };
+const OUTCOMES = { ok: "ok", failed: "step failed", undecided: "undecided" };
+export const CLASSES = { "VERIFIED": "outcome-ok", "NOT VALID": "outcome-failed", "NOT DECIDED": "outcome-undecided" };
 const LOUD_SIGNED = ["NOT SIGNED", "NOT CHECKED", "FAILED"];
 
 export function showStep({ number, outcome, findings }, isWhole) {
   const item = document.querySelector(`#steps [data-step="${number}"]`);
   const [said, body] = [item.querySelector("[data-outcome]"), item.querySelector(".body")];
   said.textContent = word(OUTCOMES[outcome]);
-  said.className = outcome === "not asked" ? "outcome-not-asked" : `outcome-${outcome}`;
+  said.className = `outcome-${outcome}`;
   said.dataset.outcome = outcome;
   const sources = new Map(); // by what was found: nodes that say the same are named together
   for (const finding of findings) {
     const same = JSON.stringify([finding.expected, finding.found]);
-    if (!sources.has(same)) sources.set(same, { ...finding, by: new Set() });
-    sources.get(same).by.add(finding.source === "receipt" ? word("receipt") : finding.source);
+    if (!sources.has(same)) sources.set(same, { ...finding, by: [] });
+    sources.get(same).by.push(finding.source === "receipt" ? word("receipt") : finding.source);
   }
   body.replaceChildren(...[...sources.values()].map(showFinding));
   if (number === 8 && !isWhole) body.append(element("p", word("not in this form"), "note"));
@@ -29,7 +28,7 @@ function showFinding({ expected, found, by }) {
   const list = element("dl", "", "facts");
   const pairs = [["expected", expected], ["found", found]].filter(([, text]) => text);
   for (const [name, text] of pairs) list.append(element("dt", word(name)), element("dd", text, "exact"));
-  list.append(element("dt", word("said by")), element("dd", [...by].join(", ")));
+  list.append(element("dt", word("said by")), element("dd", by.join(", ")));
   return list;
 }
 
@@ -37,15 +36,10 @@ function titleOf(number) {
   return document.querySelector(`#steps [data-step="${number}"] .title`).textContent;
 }
 
-// What it means first, then the step. `isWhole`: the receipt's file, and not a QR code, which has room for the record only.
-export function reasonOf(steps, { nodes, offline, logKey, witnesses }, { receipt, isWhole }) {
+export function reasonOf(steps, nodes) { // what it means first, then the step
   const failed = steps.find(({ outcome }) => outcome === "failed");
   if (failed) return word("failed", word(`meaning ${failed.number}`), failed.number, titleOf(failed.number));
-  if (verdict(steps) === "VERIFIED") return word(receipt.log ? "all right with log" : "all right");
-  if (verdict(steps) === "VERIFIED OFFLINE") return word("all right offline");
-  if (offline && !receipt.log) return word(isWhole ? "no log part" : "no log part in code");
-  if (offline && !logKey && !witnesses.length) return word("log not pinned");
-  if (offline) return word("too few witnesses");
+  if (verdict(steps) === "VERIFIED") return word("all right");
   if (steps.some(({ why }) => why === "disagree")) return word("disagree");
   const findings = steps.flatMap((step) => step.findings);
   const silent = findings.find(({ expected, good }) => good === null && !expected);
@@ -81,13 +75,11 @@ export function showNotices(list, notices) { // the loud ones first
 }
 
 export function showNoticesOfReceipt(notices, pins) {
-  const { credited, hosts, signed, log } = notices;
+  const { credited, hosts, signed } = notices;
   $("credited").hidden = credited === null;
   $("credited").textContent = credited === null ? "" : word("credited", credited);
   const ofMeter = signed ? [[word(`signed ${signed}`), LOUD_SIGNED.includes(signed)]] : [];
-  const witnesses = log?.witnesses.join(", ") || word("nobody");
-  const ofLog = log && !pins.offline ? [[word(pins.logKey ? "in log" : "in log unpinned", counted(log.size), log.origin, witnesses), false]] : [];
-  showNotices($("notices"), [...ofMeter, ...(hosts ? noticesOfChain(notices, pins) : []), ...ofLog]);
+  showNotices($("notices"), [...ofMeter, ...(hosts ? noticesOfChain(notices, pins) : [])]);
 }
 
 // What the receipt tells, readable; what has another form is left to the whole record.

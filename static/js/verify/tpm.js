@@ -1,6 +1,6 @@
 // In which TPM was the key made? What a receipt's `attestation` says of it (TPM 2.0 Library, Part 2: TPMT_PUBLIC
 // 12.2.4, TPMS_ATTEST 10.12.12, TPMA_OBJECT 8.3, TPM_ALG_ID 6.3). Nobody has to be asked for that.
-import { Reader, base64, big, bigBytes, concat, equal, hexOf, need, sha256, utf8 } from "./encoding.js";
+import { Reader, base58, base64, big, bigBytes, concat, equal, hexOf, need, sha256, utf8 } from "./encoding.js";
 import { compress, fromDer, isSignedBy, point } from "./p256.js";
 
 export const FORMAT = "evportal-key-certification/1";
@@ -51,8 +51,8 @@ function statement(data) { // what the AK signed: a certification of the key wit
   return { signer, extra, name };
 }
 
-// The fingerprint of the AK that certifies this key (a point in its short form); throws where none does.
-export async function certified(proof, publicPoint) {
+// The fingerprint of the AK that certifies this key (PUB_R1_…); throws where none does.
+export async function certified(proof, publicKeyText) {
   const [key, attest, signature, ak] = PARTS.slice(0, 4).map((part) => base64(proof[part], part));
   const certificate = proof.ek_certificate === null ? new Uint8Array() : base64(proof.ek_certificate, "ek_certificate");
   const akKey = publicKey(ak, "ak");
@@ -69,6 +69,6 @@ export async function certified(proof, publicPoint) {
   const made = publicKey(key, "key");
   const kind = made.attributes & (MADE_THERE | RESTRICTED | DECRYPT);
   need(kind === MADE_THERE, "key: not made in a TPM, fixed to it, to sign");
-  need(equal(publicPoint, compress(made.point)), "key: not the receipt's public key");
+  need(equal(base58(publicKeyText, "PUB").data, compress(made.point)), "key: not the receipt's public key");
   return hexOf(await sha256(ak));
 }

@@ -2,10 +2,10 @@
 // `good` is null when the node cannot tell. Whatever it says in another form than nodes do is thrown: no usable answer.
 import { blockId, contentOf, transactionRoot, transactionsById } from "./block.js";
 import { replacers } from "./contract.js";
-import { decimal, hash, hexOf, isName, need, sha256, unsigned, utf8 } from "./encoding.js";
+import { base58, concat, decimal, hash, hexOf, isName, need, sha256, unsigned, utf8 } from "./encoding.js";
 import { isObject } from "./json.js";
 import { ask } from "./node.js";
-import { recorded, signer } from "./transaction.js";
+import { decompress, isSignedBy } from "./p256.js";
 
 const NO_SUCH_TABLE = 3060003n; // a contract from before there were marks
 const MARKED = "evportal-credit/1";
@@ -17,6 +17,16 @@ function number64(value, what) { // nodes write numbers of 64 bits as numbers or
   const number = typeof value === "bigint" ? unsigned(value, 64, what) : decimal(value);
   need(number !== null, `${what}: not a number of 64 bits`);
   return number;
+}
+
+async function signer(trx, chainId, key) { // the key, if it made one of the signatures
+  const { curve, data } = base58(key, "PUB");
+  need(curve === "R1", "the key is not one of the curve P-256");
+  const point = decompress(data);
+  const message = concat(hash(chainId, "chain_id"), trx.packed, new Uint8Array(32)); // no context-free data
+  const made = trx.signatures.map((text) => base58(text, "SIG")).filter((signature) => signature.curve === "R1");
+  const checks = made.map((signature) => isSignedBy(point, signature.data.slice(1), message));
+  return (await Promise.all(checks)).includes(true) ? key : "another key";
 }
 
 async function kept(answers, name, make) { // what `make` gives, made once
@@ -199,9 +209,12 @@ export class Witness {
   }
 
   async step9() {
-    const { account } = this.receipt;
+    const { ledger_id: id, digest, account } = this.receipt;
     await this.#transaction();
-    return recorded(this.receipt, () => this.#ofTransaction(["content", account], ({ packed }) => contentOf(packed, account)));
+    if (!isName(account)) return [`${id} ${digest}`, "what is no account's name recorded nothing", false];
+    const { free, records } = await this.#ofTransaction(["content", account], ({ packed }) => contentOf(packed, account));
+    if (free) return [`${id} ${digest}`, "a transaction with context-free actions, which is none of the ledger's", false];
+    return compared(`${id} ${digest}`, records.filter((record) => record.startsWith(`${id} `)).join(", "));
   }
 
   async step10() {

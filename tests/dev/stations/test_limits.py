@@ -11,7 +11,7 @@ from dev.stations.device.limits import Situation
 from dev.stations.device.state import Charge, Outlet
 from dev.stations.device.told import Token, Told
 from dev.stations.station import Station
-from dev.stations.world import Bay, day
+from dev.stations.world import day
 from tests.dev.stations.csms import CREDENTIAL, Csms, Json, played
 
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
@@ -109,12 +109,3 @@ def test_a_day_goes_by(tmp_path: Path) -> None:
         assert all(station.state.queue == [] for station in made)
 
     played(story)
-
-
-def test_the_first_car_may_stay_for_another_time(tmp_path: Path) -> None:
-    told = Told("CP-1", CREDENTIAL, charge_s=720, first_charge_s=40)
-    bay = Bay(Station(told, "ws://127.0.0.1:1/ocpp", state=tmp_path / "CP-1"), 1, 0.0)
-    stays = []
-    for bay.cars in (1, 2, 3):
-        stays.append(bay.stays_s())
-    assert stays == [40, 720, 720]

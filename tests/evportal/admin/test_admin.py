@@ -78,7 +78,6 @@ def test_every_model_is_registered() -> None:
             *("stations.ocppmessage", "stations.stationrefusal", "stations.stationevent", "stations.stationvariable"),
         ),
         *("ledger.ledgerentry", "ledger.chaintransaction", "ledger.datakey", "ledger.alert", "ledger.auditrun"),
-        *("ledger.logtile", "ledger.logcheckpoint", "ledger.logwitness", "ledger.logcosignature"),
         *(
             "ledger.signingkey",
             "ledger.keyrotation",

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from gateway.ocpp.handling import V16, V201, Call
+from gateway.ocpp.handling import V16, Call
 from gateway.ocpp.server.answering import Job, answer_one, answer_together
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, OcppMessage, Station, StationEvent, Tariff
 from tests.gateway.ocpp.conftest import Make
@@ -194,45 +194,6 @@ def test_what_else_stations_say_is_the_same_together_and_alone(park: list[Statio
     assert Station.objects.exclude(booted_at=None).count() == STATIONS - 1, "one is switched off"
     assert Connector.objects.filter(status_at=at(6)).count() == 5
     assert StationEvent.objects.count() == STATIONS, "five starts and a fault, each once"
-
-
-def begun(park: list[Station], say: Say) -> list[Any]:
-    """Transactions of 2.x begin; the answers, and what is stored: a known card, a blocked one, an unknown, none, an
-    outlet that is not told, and the first again with another transaction at the same outlet.
-    """
-    tokens: list[dict[str, Any]] = [{"idToken": {"idToken": card, "type": "ISO14443"}} for card in CARDS]
-    tokens[3] = {}
-    tokens[5] = {"idToken": {"idToken": "", "type": "NoAuthorization"}}
-    for minute in (3, 9):
-        jobs = []
-        for place, (station, token) in enumerate(zip(park, tokens, strict=True)):
-            value = {"value": 1000.5 + place, "context": "Transaction.Begin", "unitOfMeasure": {"unit": "Wh"}}
-            payload = {
-                "eventType": "Started",
-                "timestamp": at(minute),
-                "triggerReason": "Authorized",
-                "seqNo": 0,
-                "transactionInfo": {"transactionId": f"t{place}-{minute}", "chargingState": "Charging"},
-                "meterValue": [{"timestamp": at(minute), "sampledValue": [value]}],
-                **({"evse": {"id": 1, "connectorId": 1}} if place != 4 else {}),
-                **token,
-            }
-            jobs.append(Job(Call(station, V201, "TransactionEvent", payload, "1", timezone.now()), "{}"))
-        assert all(one.many for one in jobs)
-        answers = [orjson.loads(text) for text in say(jobs)]
-    outlets = Connector.objects.order_by("station", "evse_id").values("station", "evse_id", "ocpp_status", "status_at")
-    sessions, values = stored()
-    return [answers, sessions, sorted(values), list(outlets)]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_transactions_of_2x_begin_the_same_together_and_alone(park: list[Station]) -> None:
-    IdToken.objects.create(uid="NEW", entered=False)  # so that its key is the same
-    with transaction.atomic():
-        alone = begun(park, lambda jobs: [answer_one(one) for one in jobs])
-        transaction.set_rollback(True)
-    assert begun(park, answer_together) == alone
-    assert ChargingSession.objects.filter(status="ACTIVE").count() >= STATIONS
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,10 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.conf import settings as portal_settings
+from django.conf import settings
 from django.db import DataError, IntegrityError, connection, transaction
 from django.utils import timezone
-from pytest_django.fixtures import Settings
 
 from accounts.models import User
 from ledger.audit.audit import audit
@@ -26,7 +25,6 @@ from stations.charging.vocabulary import Sample
 from stations.models import ChargingSession, Connector, IdToken, MeterValue, Site
 from tests.conftest import SIGNED, TARIFF, CloseSessions, LedgerAccount
 from tests.ledger.everything import audited_models, cases, exempt, rows_of
-from tests.ledger.log.steps import published
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,8 +33,7 @@ class Remembered(Chain):
     """A node whose answers are asked for once: nothing is recorded while the database is altered."""
 
     def __init__(self) -> None:
-        nodes, chain_id = portal_settings.LEDGER_NODES, portal_settings.LEDGER_CHAIN_ID
-        super().__init__(nodes, account=portal_settings.LEDGER_ACCOUNT, chain_id=chain_id)
+        super().__init__(settings.LEDGER_NODES, account=settings.LEDGER_ACCOUNT, chain_id=settings.LEDGER_CHAIN_ID)
         self._answers: dict[str, Any] = {}
 
     def read(self, call: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -55,10 +52,8 @@ def small_ledger(
     connector: Connector,
     owner: User,
     other_customer: User,
-    settings: Settings,
 ) -> None:
     """All kinds of sessions, in two transactions: measured, corrected, credited, restored, erased, nobody's."""
-    settings.LOG_EVERY_S = 0
     Connector.objects.create(station=connector.station, connector_id=2)
     Site.objects.create(code="S2", name="Another site", country="DEU")
     carla = User.objects.create_user("carla")
@@ -66,8 +61,6 @@ def small_ledger(
         IdToken.objects.create(uid=uid, customer=who) for uid, who in (("BE00", other_customer), ("CA", carla))
     )
     first, second, third = close_sessions(3, tariff=TARIFF, **SIGNED)
-    record_all()
-    published(3)
     close_sessions(2, token=bens)
     close_sessions(1, token=None)
     close_sessions(1, token=carlas, **SIGNED)
@@ -84,7 +77,6 @@ def small_ledger(
     session_correct(session=first, reason="The meter was wrong.", figures=right, by=other_customer)
     session_credit(session=second, reason="It was free of charge.", by=other_customer)
     record_all()
-    published(LedgerEntry.objects.count())
     customer_erase(customer=carla)
     third.refresh_from_db()
     ChargingSession.objects.filter(pk=third.pk).update(restored_at=timezone.now())

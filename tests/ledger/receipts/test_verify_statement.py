@@ -7,7 +7,6 @@ import zipfile
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from stations.metering.judging import SignedValue
 from tests.vectors.loading import NOT_LISTED, Vector, question, vectors
 
 Json = dict[str, Any]
-LEFT_OUT = Path(__file__).parents[2] / "vectors" / "left_out.json"
 Check = Callable[[Mapping[str, bytes] | bytes], tuple[int, str]]
 
 
@@ -139,8 +137,7 @@ def test_what_is_no_statement_is_refused(check: Check, vector: Vector) -> None:
 
 def test_left_out_between_first_and_last() -> None:
     def judged(begin: int, end: int, first: int, last: int, meter: str = "M1") -> tuple[str, Json]:
-        exact = (Fraction(begin), Fraction(end))
-        return "key", {"meter": meter, "_exact": exact, "numbers": (first, last), "_alone": False}
+        return "key", {"meter": meter, "_exact": (Fraction(begin), Fraction(end)), "numbers": (first, last)}
 
     whole = [judged(0, 10, 1, 2), judged(25, 30, 5, 6), judged(10, 25, 3, 4)]
     assert verify_statement.left_out(whole) == ["Meter M1: none left out between first and last."]
@@ -149,17 +146,3 @@ def test_left_out_between_first_and_last() -> None:
     lie = "0.015 kWh and 2 signed texts after T2"
     assert said == f"Meter M1: between its charges lie {lie}, which this statement does not have."
     assert len(verify_statement.left_out([judged(0, 1, 1, 2), judged(9, 10, 1, 2, "M2")])) == 2
-
-
-@pytest.mark.parametrize("case", json.loads(LEFT_OUT.read_text()), ids=lambda case: case["name"])
-def test_each_vector_of_what_is_left_out(case: Json) -> None:
-    judged = []
-    for one in case["charges"]:
-        said = {"meter": one["meter"], "numbers": (one["first"], one["last"]), "_alone": one["of_one_charge"]}
-        judged.append(("key", said | {"_exact": (Fraction(one["begin_wh"]), Fraction(one["end_wh"]))}))
-    said = verify_statement.left_out(judged)
-    assert len(said) == len({one["meter"] for one in case["charges"]})
-    lies = [line for line in said if "none left out" not in line]
-    assert [line.split(":")[0].removeprefix("Meter ") for line in lies] == [meter for meter, *_ in case["gaps"]]
-    for line, (_, wh, texts) in zip(lies, case["gaps"], strict=True):
-        assert (f"{wh / 1000:.3f} kWh" in line) == (wh != 0) and (f"{texts} signed texts" in line) == (texts > 0)

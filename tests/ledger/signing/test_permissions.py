@@ -4,7 +4,7 @@ import pytest
 
 from dev.chain.keys import new_keypair
 from dev.chain.setup import link_auth, update_auth
-from dev.chain.transactions import Action, pack_name, push_actions
+from dev.chain.transactions import push_actions
 from ledger.models import Alert
 from ledger.recording import tasks
 from ledger.signing import permissions
@@ -41,18 +41,6 @@ def test_a_change_raises_the_alarm_and_its_undoing_ends_it(ledger_account: Ledge
         tasks.watch_permissions()
         alert.refresh_from_db()
         assert alert.closed_at is not None
-
-
-def test_an_account_of_an_older_version_makes_the_log_wait_and_is_no_theft(ledger_account: LedgerAccount) -> None:
-    account = ledger_account
-    names = pack_name(account.name) + pack_name(account.name) + pack_name("checkpoint")
-    unlink = Action("eosio", "unlinkauth", names, f"{account.name}@active")
-    push_actions(account.node.url, [unlink], [account.active])
-    assert permissions.check() == [f"the permission record is not linked to {account.name}::checkpoint"]
-    assert list(Alert.objects.values_list("code", flat=True)) == ["log_not_on_chain"]
-    push_actions(account.node.url, [link_auth(account.name, account.name, "checkpoint", "record")], [account.active])
-    assert permissions.check() == []
-    assert not Alert.objects.filter(closed_at__isnull=True).exists()
 
 
 def test_a_node_that_is_away_is_no_alarm(ledger_account: LedgerAccount, settings: object) -> None:

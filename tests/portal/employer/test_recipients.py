@@ -16,7 +16,6 @@ from common import clock
 from portal.employer import recipients, sending
 from portal.employer.recipients import token_of
 from stations.models import StatementDelivery, StatementRecipient, Vehicle
-from stations.vehicles import services
 from tests.portal.employer.test_vehicle_statements import RecordThem, record_them, van
 from tests.portal.statements.statement_sessions import Charge, charge
 
@@ -150,42 +149,3 @@ def test_a_mail_server_that_refuses_is_tried_again(
         assert send_all() == []
     assert StatementDelivery.objects.exclude(first_day=None).get().error == "no server"
     assert len(send_all()) == 1
-
-
-def test_a_month_that_changed_after_it_was_sent_comes_corrected(
-    recipient: StatementRecipient, charge: Charge, record_them: RecordThem, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    charge(MARCH)
-    record_them()
-    at(monkeypatch, IN_APRIL)
-    recipients.deliveries_open()
-    assert len(send_all()) == 1
-    assert recipients.deliveries_open() == 0
-    sent = StatementDelivery.objects.exclude(number="").get()
-    charge(MARCH.replace(day=20), energy_wh=2_225, cost_minor=88)
-    assert recipients.deliveries_open() == 1
-    assert recipients.deliveries_open() == 0, "one waits"
-    assert send_all() == [], "its charges are still being recorded"
-    record_them()
-    (message,) = send_all()
-    assert message.subject.startswith("Corrected charging statement for March 2026")
-    assert f"Replaces number: {sent.number}" in str(message.body)
-    assert f"Number: {StatementDelivery.objects.get(corrected=True).number}" in str(message.body)
-    assert recipients.deliveries_open() == 0
-
-
-def test_a_charge_that_went_to_another_vehicle_corrects_the_month(
-    recipient: StatementRecipient, charge: Charge, record_them: RecordThem, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    charge(MARCH)
-    moved = charge(MARCH.replace(day=20), energy_wh=2_225, cost_minor=88)
-    record_them()
-    at(monkeypatch, IN_APRIL)
-    recipients.deliveries_open()
-    send_all()
-    other = services.vehicle_add(user=recipient.user, name="Bus", plate="")
-    assert recipients.deliveries_open() == 0
-    services.charge_vehicle_set(session=moved, vehicle=other, odometer_km=None)
-    assert recipients.deliveries_open() == 1
-    (message,) = send_all()
-    assert "Corrected" in message.subject and "7.78 kWh" in str(message.body)

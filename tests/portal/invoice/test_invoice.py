@@ -157,7 +157,7 @@ def test_it_is_in_the_paper_which_stays_readable_for_all(
     assert get_facturx_level(etree.fromstring(xml)) == "en16931"
     assert complaints(xml) == []
     assert found(xml, "DuePayableAmount")[0].text == "4.00"
-    assert found(xml, "ID")[1].text == "2026-000001"
+    assert found(xml, "ID")[1].text == statement.number
     reader = PdfReader(io.BytesIO(made))
     catalog: Any = reader.trailer["/Root"]
     assert len(catalog["/AF"]) == 1

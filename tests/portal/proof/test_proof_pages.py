@@ -7,21 +7,15 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from ledger.models import LedgerEntry
 from ledger.receipts import receipt
 from ledger.receipts.link import qr_svg, receipt_fragment
 from ledger.receipts.published import public_nodes
 from ledger.receipts.words import MEANINGS, TITLES
-from tests.conftest import CloseSessions
 from tests.ledger.receipts.receipt_chain import Recorded
-from tests.portal.conftest import MakeSession, MakeTransaction
+from tests.portal.conftest import MakeSession
 from tests.portal.history.test_history import move
 
 pytestmark = pytest.mark.django_db
-ELEMENTS = [
-    {"price_components": [{"type": "FLAT", "price": "1.07", "vat": "7", "step_size": 1}]},
-    {"price_components": [{"type": "ENERGY", "price": "0.476", "vat": "19", "step_size": 1}]},
-]
 
 
 def test_the_page_is_for_everybody_and_names_what_is_published(client: Client, published: Recorded) -> None:
@@ -95,18 +89,3 @@ def test_the_session_page_says_how_far_it_came(browser: Client, make_session: Ma
     assert "In block 1,234,567" in page
     move(session, energy_wh=7_781)
     assert "/verify#" in browser.get(f"/sessions/{session.pk}").content.decode()  # the link shows what is wrong
-
-
-def test_the_paper_says_each_rate_of_vat(
-    browser: Client, close_sessions: CloseSessions, make_transaction: MakeTransaction
-) -> None:
-    lines = [
-        {"kind": "FLAT", "quantity": 1, "unit": "session", "price": "1.07", "vat_percent": "7", "amount_minor": 107},
-        {"kind": "ENERGY", "quantity": 5_000, "unit": "Wh", "price": "0.476", "vat_percent": "19", "amount_minor": 238},
-    ]
-    tariff = {"id": "T", "name": "T", "currency": "EUR", "vat_included": "YES", "elements": ELEMENTS}
-    (session,) = close_sessions(1, energy_wh=5_000, cost_minor=345, tariff=tariff, cost_lines=lines)
-    recorded = make_transaction("IRREVERSIBLE", block_num=1, block_id="00" * 32, irreversible_at=session.stopped_at)
-    LedgerEntry.objects.update(transaction=recorded)
-    page = " ".join(unescape(browser.get(f"/sessions/{session.pk}/receipt").content.decode()).split())
-    assert "net 1.00 EUR, 7 % VAT 0.07 EUR" in page and "net 2.00 EUR, 19 % VAT 0.38 EUR" in page

@@ -234,7 +234,7 @@ def test_the_paper_says_how_the_cost_came_about_to_the_cent(browser: Client, own
     assert statement.sums.totals.costs == [(469, "EUR")]
     text = paper(browser, "/statements/2026-03.pdf")
     assert "2.23 kWh 0.2549 EUR per kWh 0.57 EUR" in text
-    assert "1 session 1.00 EUR per session 1.00 EUR" in text
+    assert "1 session 1 EUR per session 1.00 EUR" in text
 
 
 def test_a_year_for_the_tax_return_has_its_months_and_all_sessions(browser: Client, charge: Charge) -> None:
