@@ -18,7 +18,6 @@ After each kill PostgreSQL syncs all of its files; where the disk is slow, TMPDI
 import argparse
 import json
 import random
-import shutil
 import sys
 import tempfile
 import time
@@ -30,7 +29,7 @@ from tqdm import tqdm
 from dev.common.processes import wait_until
 from dev.common.progress import bar
 from dev.trials.chaos.gateways import ChargingStack
-from dev.trials.chaos.killing import Killer, left_running
+from dev.trials.chaos.killing import Killer, verdict
 
 STUCK_AFTER_S = 120.0
 
@@ -101,6 +100,8 @@ def wait_quiet(stack: ChargingStack, killer: Killer) -> bool:
 
 def run(stack: ChargingStack, *, kills: int, seed: int) -> list[str]:
     """The whole story; returns what is wrong in the end, [] when all is well."""
+    from django.db import connections
+
     from dev.trials.chaos import books
     from stations.models import ChargingSession, OcppMessage, Station
 
@@ -108,6 +109,7 @@ def run(stack: ChargingStack, *, kills: int, seed: int) -> list[str]:
     killer.revive()
     quiet = wait_quiet(stack, killer)
     stack.simulator.stop()
+    connections.close_all()  # PostgreSQL may have been killed since this process asked it last
     states = stack.simulator.states()
     versions = {one["identity"]: one["version"] for one in json.loads(stack.simulator.file.read_text())}
     charges = books.booked(states, versions)
@@ -138,16 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
     stack = ChargingStack(directory, stations=options.stations, durable=not options.not_durable)
     with stack.running():
         wrong = run(stack, kills=options.kills, seed=options.seed)
-    time.sleep(0.2)
-    for process in left_running(directory):
-        wrong.append(f"left running, ended now: {process}")
-        process.kill()
-    if wrong:
-        print("\n".join(wrong), f"\nNOT WELL; the logs are in {directory}", sep="", file=sys.stderr)
-        return 1
-    shutil.rmtree(directory)
-    print(f"All is well: each charge once, to the watt-hour, in {time.monotonic() - begun:.0f} s.")
-    return 0
+    return verdict(directory, wrong, well="each charge once, to the watt-hour", begun=begun)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,10 @@
 
 import os
 import random
+import shutil
 import signal
+import sys
+import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -94,3 +97,17 @@ def left_running(directory: Path) -> list[psutil.Process]:
             if any(str(directory) in word for word in told) and process.pid != os.getpid():
                 found.append(process)
     return found
+
+
+def verdict(directory: Path, wrong: list[str], *, well: str, begun: float) -> int:
+    """The exit status of a trial, with its last words: `well`, or what is `wrong`; then `directory` stays."""
+    time.sleep(0.2)
+    for process in left_running(directory):
+        wrong.append(f"left running, ended now: {process}")
+        process.kill()
+    if wrong:
+        print("\n".join(wrong), f"\nNOT WELL; the logs are in {directory}", sep="", file=sys.stderr)
+        return 1
+    shutil.rmtree(directory)
+    print(f"All is well: {well}, in {time.monotonic() - begun:.0f} s.")
+    return 0

@@ -19,7 +19,6 @@ decides the moment.
 
 import argparse
 import random
-import shutil
 import sys
 import tempfile
 import time
@@ -34,7 +33,7 @@ from dev.common.processes import Child, wait_until
 from dev.common.progress import bar
 from dev.parts.tpm_service import ROOT
 from dev.trials.chaos.backup import OlderBackup, keys_back_up, ledger_restore
-from dev.trials.chaos.killing import Killer, left_running
+from dev.trials.chaos.killing import Killer, verdict
 from dev.trials.chaos.nodes import Illnesses, IllProxy
 from dev.trials.portal_stack import PortalStack
 
@@ -274,16 +273,7 @@ def main(arguments: list[str] | None = None) -> int:
     illnesses = Illnesses(proxies, random.Random(options.seed))  # noqa: S311
     with stack.running():
         wrong = run(stack, illnesses, sessions=options.sessions, kills=options.kills, seed=options.seed)
-    time.sleep(0.2)
-    for process in left_running(directory):
-        wrong.append(f"left running, ended now: {process}")
-        process.kill()
-    if wrong:
-        print("\n".join(wrong), f"\nNOT WELL; the logs are in {directory}", sep="", file=sys.stderr)
-        return 1
-    shutil.rmtree(directory)
-    print(f"All is well: {options.sessions} sessions, each once on the chain, in {time.monotonic() - begun:.0f} s.")
-    return 0
+    return verdict(directory, wrong, well=f"{options.sessions} sessions, each once on the chain", begun=begun)
 
 
 if __name__ == "__main__":
