@@ -1,6 +1,5 @@
 """Charges of OCPP 1.6 over real connections that break, and offline queues that come after."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,11 +15,10 @@ NOW: datetime
 
 
 @pytest.fixture(autouse=True)
-def now() -> Iterator[None]:
+def now() -> None:
     """What `ago` counts from: one moment a test, so that an hour between two times is an hour."""
     global NOW
     NOW = datetime.now(UTC).replace(microsecond=0)
-    yield
 
 
 def ago(minutes: float) -> str:
